@@ -1,0 +1,41 @@
+import type { DraftTree } from './tree.js'
+
+/**
+ * A source of drafts. One drafter serves many requests; what it learns from one may help the next.
+ *
+ * Drafting only proposes: whatever a drafter returns, even at random, the text does not change, only the speed does.
+ *
+ * @example
+ * const drafter = new RetrievalDrafter()
+ * const session = drafter.open()
+ * session.read(promptTokens)
+ * session.draft(tree, 16)          // up to 16 nodes that may follow the prompt
+ * session.accept([42, 7], 2)       // what the model really wrote
+ * session.close()                  // later requests may now draft from this answer
+ */
+export interface Drafter {
+  /** Short name for tables and metrics, e.g. `'lookahead'`. */
+  readonly name: string
+  /** Begins a request. */
+  open(): DraftSession
+}
+
+/** The drafting side of one request. Calls come in order: `read`, then `draft` and `accept` in turns, then `close`. */
+export interface DraftSession {
+  /** Tokens the model reads: the prompt with its documents. May be called several times before the first draft. */
+  read(tokens: ArrayLike<number>): void
+  /**
+   * Clears `tree` and fills it with at most `budgetNodes` nodes that may follow everything read and accepted so far,
+   * best first. An empty tree is a good answer. Does not change what the session knows; allocates nothing.
+   *
+   * @param budgetNodes 0 … `tree.capacityNodes`
+   */
+  draft(tree: DraftTree, budgetNodes: number): void
+  /**
+   * The first `count` of `tokens` are what the model wrote next. Also scores the last draft against them, verified or
+   * not.
+   */
+  accept(tokens: ArrayLike<number>, count: number): void
+  /** Ends the request. The session must not be used again. */
+  close(): void
+}
