@@ -1,0 +1,239 @@
+import { availableParallelism } from 'node:os'
+import { addressOf, type BatchStruct, callAsync, type LlamaFunctions, type Pointer, viewFloats } from './abi.js'
+import { Batch } from './batch.js'
+import { LlamaError } from './error.js'
+import type { Model } from './model.js'
+import { ThreadPool } from './thread-pool.js'
+
+/** Types a KV cache can hold, as GGML numbers them. */
+const cacheTypes = { f32: 0, f16: 1, q8_0: 8, bf16: 30 } as const
+
+/** Number type of a KV cache. */
+export type CacheType = keyof typeof cacheTypes
+
+/** How a context is made. */
+export interface ContextOptions {
+  /** KV cells: tokens of all sequences together. Default: what the model was trained with, at most 4096. */
+  contextTokens?: number
+  /** Sequence ids, 1 … 256: every request takes one, every further branch of a draft tree one more. Default 1. */
+  maxSequences?: number
+  /** Most tokens of one forward. Default 512. */
+  batchTokens?: number
+  /** Threads that compute. Default: the processor's cores. */
+  threads?: number
+  /** Fused attention. Default `true`. */
+  flashAttention?: boolean
+  /** Type of the cached keys. Default `'f16'`. */
+  keyType?: CacheType
+  /**
+   * Type of the cached values. Default `'bf16'`: unequal types switch off the kernels whose result depends on how many
+   * rows a forward has, which makes decoding bit-exact on CPUs.
+   */
+  valueType?: CacheType
+}
+
+/** Default number of computing threads: physical cores, as far as they can be told from hardware threads. */
+export function defaultThreads(): number {
+  const threads = availableParallelism()
+  return process.arch === 'x64' && threads > 4 ? Math.ceil(threads / 2) : threads
+}
+
+/**
+ * The KV cache of a model and its forward. One forward at a time; the arrays of {@link batch} belong to the forward
+ * until it ends.
+ */
+export class Context {
+  readonly model: Model
+  /** KV cells. */
+  readonly contextTokens: number
+  readonly maxSequences: number
+  readonly vocabularySize: number
+  readonly threads: number
+  /** The rows of the next forward. */
+  readonly batch: Batch
+  /** Whether several sequences may share cells, and rejected tokens can be taken back. */
+  readonly canBranch: boolean
+  readonly #llama: LlamaFunctions
+  readonly #pointer: Pointer
+  readonly #memory: Pointer
+  readonly #pool: ThreadPool
+  readonly #struct: BatchStruct
+  readonly #forget: () => void
+  #logits: Float32Array = new Float32Array(0)
+  #logitsAddress: Pointer = 0n
+  #inFlight: Promise<unknown> | undefined
+  #disposing: Promise<void> | undefined
+
+  /** Makes a context. @throws LlamaError `context-failed`; RangeError for options out of range */
+  static async create(model: Model, options: ContextOptions = {}): Promise<Context> {
+    const { llama } = model.library
+    const trained = llama.llama_model_n_ctx_train(model.pointer)
+    const threads = inRange('threads', options.threads ?? defaultThreads(), 1, 512)
+    const batchTokens = inRange('batchTokens', options.batchTokens ?? 512, 1, 65_536)
+    const params = llama.llama_context_default_params()
+    params.n_ctx = inRange('contextTokens', options.contextTokens ?? Math.min(trained, 4096), 1, 2 ** 31 - 1)
+    params.n_batch = batchTokens
+    params.n_ubatch = batchTokens
+    params.n_seq_max = inRange('maxSequences', options.maxSequences ?? 1, 1, 256)
+    params.n_threads = threads
+    params.n_threads_batch = threads
+    params.flash_attn_type = (options.flashAttention ?? true) ? 1 : 0
+    params.type_k = cacheTypes[options.keyType ?? 'f16']
+    params.type_v = cacheTypes[options.valueType ?? 'bf16']
+    // Branches share cells, so all sequences live in one buffer; a full-size sliding window can be rewound.
+    params.kv_unified = true
+    params.swa_full = true
+    params.no_perf = true
+    const pool = ThreadPool.create(model.library, threads)
+    const { result: pointer, errors } = await model.library.collectErrors(() =>
+      callAsync(llama.llama_init_from_model, model.pointer, params),
+    )
+    if (!pointer) {
+      pool.free()
+      throw new LlamaError(
+        'context-failed',
+        `could not make a context of ${params.n_ctx} tokens: ${errors || 'llama.cpp gave no reason'}`,
+      )
+    }
+    return new Context(model, pointer, pool, { ...params, threads })
+  }
+
+  private constructor(
+    model: Model,
+    pointer: Pointer,
+    pool: ThreadPool,
+    params: { n_seq_max: number; n_batch: number; threads: number },
+  ) {
+    this.model = model
+    this.#llama = model.library.llama
+    this.#pointer = pointer
+    this.#pool = pool
+    this.#memory = this.#llama.llama_get_memory(pointer)
+    this.#llama.llama_attach_threadpool(pointer, pool.pointer, pool.pointer)
+    this.contextTokens = this.#llama.llama_n_ctx(pointer)
+    this.maxSequences = params.n_seq_max
+    this.vocabularySize = model.vocabulary.size
+    this.threads = params.threads
+    this.canBranch = !model.isRecurrent
+    const batch = new Batch(params.n_batch, params.n_seq_max)
+    this.batch = batch
+    const rows = new BigUint64Array(batch.capacity)
+    const sequences = addressOf(batch.sequences)
+    for (let row = 0; row < rows.length; row++)
+      rows[row] = sequences + BigInt(row * batch.maxSequences * Int32Array.BYTES_PER_ELEMENT)
+    this.#struct = {
+      n_tokens: 0,
+      token: batch.tokens,
+      embd: null,
+      pos: batch.positions,
+      n_seq_id: batch.sequenceCounts,
+      seq_id: rows,
+      logits: batch.outputs,
+    }
+    this.#forget = model.adopt(this)
+  }
+
+  /** Runs the forward of {@link batch} off the event loop. @throws LlamaError `decode-failed`, `disposed` */
+  async decode(): Promise<void> {
+    const pointer = this.#live()
+    if (this.#inFlight) throw new LlamaError('decode-failed', 'a forward is already running in this context')
+    this.#struct.n_tokens = this.batch.size
+    const forward = callAsync(this.#llama.llama_decode, pointer, this.#struct)
+    this.#inFlight = forward
+    let status: number
+    try {
+      status = await forward
+    } finally {
+      this.#inFlight = undefined
+    }
+    if (status !== 0)
+      throw new LlamaError(
+        'decode-failed',
+        status === 1
+          ? `the forward of ${this.batch.size} tokens found no free KV cells (the context holds ${this.contextTokens})`
+          : `the forward of ${this.batch.size} tokens failed with status ${status}`,
+      )
+    if (this.batch.outputCount > 0) this.#refreshLogits(pointer)
+  }
+
+  /**
+   * Logits of all output rows of the last forward, one after the other: row `k` begins at `k × vocabularySize`, where
+   * `k` is {@link Batch.outputRows} of the batch row. Valid until the next forward.
+   */
+  get logits(): Float32Array {
+    return this.#logits
+  }
+
+  /** The most likely token of a batch row with an output; of equals the smallest id. */
+  argmax(row: number): number {
+    const begin = this.batch.outputRows[row] * this.vocabularySize
+    const end = begin + this.vocabularySize
+    const logits = this.#logits
+    let best = begin
+    let most = logits[begin]
+    for (let i = begin + 1; i < end; i++) {
+      const value = logits[i]
+      if (value > most) {
+        most = value
+        best = i
+      }
+    }
+    return best - begin
+  }
+
+  /** Makes the cells of `source` at positions `from` … `to`-1 (-1: the end) part of `target` too. Copies no data. */
+  copySequence(source: number, target: number, from: number, to: number): void {
+    this.#live()
+    this.#llama.llama_memory_seq_cp(this.#memory, source, target, from, to)
+  }
+
+  /** Takes positions `from` … `to`-1 (-1: the end) out of a sequence. `false`: this memory cannot forget a part. */
+  removePositions(sequence: number, from: number, to: number): boolean {
+    this.#live()
+    return this.#llama.llama_memory_seq_rm(this.#memory, sequence, from, to)
+  }
+
+  /** Empties the KV cache. */
+  clear(): void {
+    this.#live()
+    this.#llama.llama_memory_clear(this.#memory, false)
+  }
+
+  /** The native context. @throws LlamaError `disposed` @internal */
+  get pointer(): Pointer {
+    return this.#live()
+  }
+
+  /** Waits for a forward in flight, then frees. Once; later calls wait for the same. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing ??= (async () => {
+      await this.#inFlight?.catch(() => {})
+      this.#logits = new Float32Array(0)
+      this.#llama.llama_free(this.#pointer)
+      this.#pool.free()
+      this.#forget()
+    })()
+    return this.#disposing
+  }
+
+  #live(): Pointer {
+    if (this.#disposing) throw new LlamaError('disposed', 'the context was used after it was disposed')
+    return this.#pointer
+  }
+
+  /** llama.cpp keeps its output buffer from forward to forward and moves it only to grow; the view follows. */
+  #refreshLogits(pointer: Pointer): void {
+    const address = this.#llama.llama_get_logits(pointer)
+    if (!address) throw new LlamaError('decode-failed', 'the forward gave no logits')
+    const length = this.batch.outputCount * this.vocabularySize
+    if (address === this.#logitsAddress && length <= this.#logits.length) return
+    this.#logits = viewFloats(address, length)
+    this.#logitsAddress = address
+  }
+}
+
+function inRange(name: string, value: number, least: number, most: number): number {
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new RangeError(`${name} must be an integer from ${least} to ${most}, got ${value}`)
+  return value
+}

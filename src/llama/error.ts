@@ -1,0 +1,39 @@
+/** Why the border to llama.cpp refused. Users may switch on it. */
+export type LlamaErrorCode =
+  /** No prebuilt library for this platform is installed, or the given folder holds none. */
+  | 'library-not-found'
+  /** The library found is not the llama.cpp release this package is made for. */
+  | 'library-mismatch'
+  /** The model file does not exist or cannot be read. */
+  | 'file-not-found'
+  /** The file is not a GGUF, is truncated or damaged, or llama.cpp refused it for a reason given in the message. */
+  | 'file-invalid'
+  /** llama.cpp knows the file format but not this kind of model, or the model cannot write text. */
+  | 'model-unsupported'
+  /** The context could not be made: most often too little memory. */
+  | 'context-failed'
+  /** A forward failed. */
+  | 'decode-failed'
+  /** The chat template could not be rendered, or the model has none. */
+  | 'template-failed'
+  /** A sampler refused its parameters, e.g. a grammar that does not parse. */
+  | 'sampler-invalid'
+  /** The object was used after it was disposed. */
+  | 'disposed'
+
+/**
+ * An error at the border to llama.cpp: one sentence that says what was got and what was expected.
+ *
+ * @example
+ * try { await Engine.load({ model: 'notes.txt' }) }
+ * catch (error) { if (error instanceof LlamaError && error.code === 'file-invalid') … }
+ */
+export class LlamaError extends Error {
+  override readonly name = 'LlamaError'
+  readonly code: LlamaErrorCode
+
+  constructor(code: LlamaErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

@@ -1,0 +1,246 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import koffi, { type LibraryHandle } from 'koffi'
+import {
+  bindGgml,
+  bindLlama,
+  type ContextParams,
+  callAsync,
+  type GgmlFunctions,
+  type LlamaFunctions,
+  llamaRelease,
+  type ModelParams,
+  type Pointer,
+  registerLogCallback,
+} from './abi.js'
+import { LlamaError } from './error.js'
+
+/** Environment variable that names a folder with another build of the same llama.cpp release. */
+export const libraryFolderVariable = 'LOOKAHEAD_LLAMA_DIR'
+
+/** GGML log levels as llama.cpp passes them. */
+const logLevelError = 4
+const logLevelContinue = 5
+
+/**
+ * The loaded llama.cpp libraries. A process holds one build: the first folder loaded stays.
+ *
+ * Found in this order: the `folder` argument, the environment variable `LOOKAHEAD_LLAMA_DIR`, the npm package
+ * `@node-llama-cpp/<platform>` (an optional dependency of this one, unmodified llama.cpp v0.5.0).
+ */
+export class LlamaLibrary {
+  readonly folder: string
+  /** What `llama_version()` says, e.g. `0.5.0-dev`. */
+  readonly version: string
+  readonly llama: LlamaFunctions
+  readonly ggml: GgmlFunctions
+  /** Native function that ignores what it is given: the resting log sink. */
+  readonly #silence: Pointer
+  #logging: Promise<unknown> = Promise.resolve()
+
+  static #loaded: LlamaLibrary | undefined
+
+  /**
+   * Loads the libraries, or returns those already loaded.
+   *
+   * @param folder a folder with libllama, libggml and the backends of llama.cpp v0.5.0
+   * @throws LlamaError `library-not-found`, `library-mismatch`
+   */
+  static load(folder?: string): LlamaLibrary {
+    const found = findFolder(folder)
+    const loaded = LlamaLibrary.#loaded
+    if (loaded) {
+      if (loaded.folder === found || folder === undefined) return loaded
+      throw new LlamaError(
+        'library-mismatch',
+        `llama.cpp is already loaded from ${loaded.folder}; a process cannot load another build from ${found}`,
+      )
+    }
+    LlamaLibrary.#loaded = new LlamaLibrary(found)
+    return LlamaLibrary.#loaded
+  }
+
+  private constructor(folder: string) {
+    this.folder = folder
+    const files = libraryFiles(folder)
+    let llama: LibraryHandle
+    let base: LibraryHandle
+    let ggml: LibraryHandle
+    try {
+      base = koffi.load(files.base)
+      ggml = koffi.load(files.ggml)
+      llama = koffi.load(files.llama)
+    } catch (error) {
+      throw new LlamaError(
+        'library-not-found',
+        `could not load llama.cpp from ${folder}: ${(error as Error).message}${muslHint()}`,
+        { cause: error },
+      )
+    }
+    this.version = readVersion(llama, folder)
+    this.llama = bindLlama(llama)
+    checkDefaults(this.llama, folder)
+    this.#silence = llama.symbol('llama_max_devices') as Pointer
+    this.llama.llama_log_set(this.#silence, null)
+    this.ggml = bindGgml(ggml, base, folder)
+    this.llama.llama_backend_init()
+  }
+
+  /**
+   * Runs `work` while llama.cpp's error lines are collected; elsewhere its log goes nowhere, never to the terminal.
+   * Calls wait for each other, for llama.cpp has one log.
+   *
+   * @returns what `work` returned, and the error lines joined by `; ` (empty if there were none)
+   */
+  collectErrors<Result>(work: () => Promise<Result>): Promise<{ result: Result; errors: string }> {
+    const run = this.#logging.then(async () => {
+      const lines: string[] = []
+      let continues = false
+      const callback = registerLogCallback((level, text) => {
+        if (level === logLevelError) lines.push(text)
+        else if (level === logLevelContinue && continues) lines[lines.length - 1] += text
+        if (level !== logLevelContinue) continues = level === logLevelError
+      })
+      this.llama.llama_log_set(callback.pointer, null)
+      try {
+        const result = await work()
+        return { result, errors: tidy(lines) }
+      } finally {
+        this.llama.llama_log_set(this.#silence, null)
+        callback.free()
+      }
+    })
+    this.#logging = run.catch(() => {})
+    return run
+  }
+}
+
+/** Calls a native function off the event loop and turns what llama.cpp logged into the reason of a failure. */
+export async function callWithReason<Args extends unknown[], Result>(
+  library: LlamaLibrary,
+  fn: Parameters<typeof callAsync<Args, Result>>[0],
+  ...args: Args
+): Promise<{ result: Result; errors: string }> {
+  return library.collectErrors(() => callAsync(fn, ...args))
+}
+
+/** The error lines as one phrase: function names and repetitions removed. */
+function tidy(lines: string[]): string {
+  const phrases = lines.map((line) =>
+    line
+      .trim()
+      .replace(/^[\w:~]+: /, '')
+      .replace(/^error loading model: /, ''),
+  )
+  return [...new Set(phrases)].filter((phrase) => phrase && !/^failed to load model/.test(phrase)).join('; ')
+}
+
+function findFolder(folder: string | undefined): string {
+  const given = folder ?? process.env[libraryFolderVariable]
+  if (given) {
+    const resolved = path.resolve(given)
+    if (existsSync(resolved)) return resolved
+    const origin = folder === undefined ? `$${libraryFolderVariable}` : 'the library folder'
+    throw new LlamaError('library-not-found', `${origin} names ${given}, which does not exist`)
+  }
+  const packages = platformPackages()
+  const require = createRequire(import.meta.url)
+  for (const name of packages) {
+    try {
+      const root = path.join(path.dirname(require.resolve(`@node-llama-cpp/${name}`)), '..', 'bins', name)
+      if (existsSync(root)) return root
+    } catch {
+      // not installed; try the next
+    }
+  }
+  const platform = `${process.platform}-${process.arch}`
+  const advice =
+    packages.length > 0
+      ? `install it with: npm install ${packages.map((name) => `@node-llama-cpp/${name}@3.22.1`).join(' or ')}`
+      : 'there is none for this platform'
+  throw new LlamaError(
+    'library-not-found',
+    `no prebuilt llama.cpp for ${platform}: ${advice}; or build llama.cpp v${llamaRelease} as shared libraries and set ${libraryFolderVariable} to their folder`,
+  )
+}
+
+/** npm packages with a prebuilt library for this platform, best first. Unknown platforms have none. */
+export function platformPackages(platform: string = process.platform, arch: string = process.arch): string[] {
+  const packages: Record<string, string[]> = {
+    'linux-x64': ['linux-x64'],
+    'linux-arm64': ['linux-arm64'],
+    'darwin-arm64': ['mac-arm64-metal'],
+    'darwin-x64': ['mac-x64'],
+    'win32-x64': ['win-x64'],
+    'win32-arm64': ['win-arm64'],
+  }
+  return packages[`${platform}-${arch}`] ?? []
+}
+
+function libraryFiles(folder: string): { base: string; ggml: string; llama: string } {
+  const names = readdirSync(folder)
+  const find = (pattern: RegExp, what: string): string => {
+    const name = names.filter((name) => pattern.test(name)).sort((a, b) => a.length - b.length)[0]
+    if (name) return path.join(folder, name)
+    throw new LlamaError('library-not-found', `${folder} holds no ${what} library of llama.cpp`)
+  }
+  return {
+    base: find(/^(lib)?ggml-base[\w.]*\.(so|dylib|dll)/, 'ggml-base'),
+    ggml: find(/^(lib)?ggml(\.[\w.]*)?\.(so|dylib|dll)/, 'ggml'),
+    llama: find(/^(lib)?llama(\.[\w.]*)?\.(so|dylib|dll)/, 'llama'),
+  }
+}
+
+function readVersion(llama: LibraryHandle, folder: string): string {
+  let version: string
+  try {
+    version = llama.func('const char* llama_version()')()
+  } catch {
+    version = 'older than 0.5.0 (it has no llama_version)'
+  }
+  if (!version.startsWith(llamaRelease))
+    throw new LlamaError(
+      'library-mismatch',
+      `the llama.cpp library in ${folder} is version ${version}; this package needs ${llamaRelease}`,
+    )
+  return version
+}
+
+/** Struct layouts shift without a version change in custom builds; default values in the wrong place give that away. */
+function checkDefaults(llama: LlamaFunctions, folder: string): void {
+  const expectedModel: Partial<ModelParams> = {
+    n_gpu_layers: -1,
+    load_mode: -1,
+    use_extra_bufts: true,
+    vocab_only: false,
+  }
+  const expectedContext: Partial<ContextParams> = {
+    n_ctx: 512,
+    n_batch: 2048,
+    n_ubatch: 512,
+    n_seq_max: 1,
+    flash_attn_type: -1,
+    type_k: 1,
+    type_v: 1,
+    offload_kqv: true,
+    swa_full: true,
+    kv_unified: false,
+  }
+  const check = (what: string, got: Record<string, unknown>, expected: Record<string, unknown>) => {
+    for (const [field, value] of Object.entries(expected))
+      if (got[field] !== value)
+        throw new LlamaError(
+          'library-mismatch',
+          `the llama.cpp library in ${folder} lays out ${what} differently: ${field} is ${got[field]}, expected ${value}; this package needs an unmodified v${llamaRelease}`,
+        )
+  }
+  check('llama_model_params', llama.llama_model_default_params(), expectedModel)
+  check('llama_context_params', llama.llama_context_default_params(), expectedContext)
+}
+
+function muslHint(): string {
+  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined
+  if (process.platform !== 'linux' || report?.header?.glibcVersionRuntime) return ''
+  return ` (this system has no glibc; on Alpine build llama.cpp v${llamaRelease} yourself and set ${libraryFolderVariable})`
+}

@@ -1,0 +1,200 @@
+import { open } from 'node:fs/promises'
+import path from 'node:path'
+import { callAsync, type LlamaFunctions, type Pointer } from './abi.js'
+import { LlamaError } from './error.js'
+import { LlamaLibrary } from './library.js'
+import { Vocabulary } from './vocabulary.js'
+
+/** How a model file is loaded. */
+export interface ModelOptions {
+  /** Folder with another build of llama.cpp v0.5.0. Default: `$LOOKAHEAD_LLAMA_DIR`, else the prebuilt package. */
+  libraryFolder?: string
+  /** Layers kept on a GPU; -1: all. Default -1 (without a GPU build of the library nothing changes). */
+  gpuLayers?: number
+  /**
+   * Let llama.cpp repack weights for this processor. Default: `true`, except for K-quant files (Q4_K, …), where
+   * repacking makes a row of a batch differ from the same row alone.
+   */
+  repack?: boolean
+  /** Load the vocabulary only, no weights. Default `false`. */
+  vocabularyOnly?: boolean
+}
+
+/** What a model file says of itself. */
+export interface ModelDescription {
+  /** e.g. `llama 4M Q8_0`. */
+  name: string
+  /** `general.architecture`, e.g. `qwen2`. */
+  architecture: string
+  parameters: number
+  /** Bytes of all tensors. */
+  weightBytes: number
+  /** Context length the model was trained with. */
+  trainedContextTokens: number
+  layers: number
+}
+
+/** llama.cpp file types whose kernels give another result once repacked: Q4_K_S, Q4_K_M and their neighbours. */
+const kQuantTypes = new Set([10, 11, 12, 13, 14, 15, 16, 17, 18, 21])
+
+/** A loaded GGUF. Free it with `await using` or `[Symbol.asyncDispose]()`; its contexts go first. */
+export class Model {
+  readonly library: LlamaLibrary
+  readonly path: string
+  readonly vocabulary: Vocabulary
+  /** The Jinja chat template in the file, if there is one. */
+  readonly chatTemplate: string | undefined
+  /** `true` where rejected tokens cannot be taken back from memory (recurrent and hybrid models). */
+  readonly isRecurrent: boolean
+  readonly #llama: LlamaFunctions
+  readonly #pointer: Pointer
+  readonly #dependents = new Set<AsyncDisposable>()
+  #disposing: Promise<void> | undefined
+
+  /**
+   * Loads a model file, off the event loop.
+   *
+   * @throws LlamaError `file-not-found`, `file-invalid`, `model-unsupported`, `library-not-found`, `library-mismatch`
+   */
+  static async load(file: string, options: ModelOptions = {}): Promise<Model> {
+    const resolved = path.resolve(file)
+    await checkMagic(resolved, file)
+    const library = LlamaLibrary.load(options.libraryFolder)
+    const { llama } = library
+    const params = llama.llama_model_default_params()
+    params.n_gpu_layers = options.gpuLayers ?? -1
+    params.vocab_only = options.vocabularyOnly ?? false
+    params.use_extra_bufts =
+      options.repack ?? !kQuantTypes.has(await readFileType(library, resolved, params.vocab_only))
+    const { result: pointer, errors } = await library.collectErrors(() =>
+      callAsync(llama.llama_model_load_from_file, resolved, params),
+    )
+    if (!pointer) throw loadError(file, errors)
+    const model = new Model(library, resolved, pointer)
+    const unsupported = params.vocab_only ? undefined : model.#unsupported()
+    if (unsupported) {
+      await model[Symbol.asyncDispose]()
+      throw new LlamaError('model-unsupported', `${file} ${unsupported}`)
+    }
+    return model
+  }
+
+  private constructor(library: LlamaLibrary, file: string, pointer: Pointer) {
+    this.library = library
+    this.path = file
+    this.#llama = library.llama
+    this.#pointer = pointer
+    this.vocabulary = new Vocabulary(this.#llama, this.#llama.llama_model_get_vocab(pointer))
+    this.chatTemplate = this.#llama.llama_model_chat_template(pointer, null) ?? undefined
+    this.isRecurrent = this.#llama.llama_model_is_recurrent(pointer) || this.#llama.llama_model_is_hybrid(pointer)
+  }
+
+  /** The native model. @throws LlamaError `disposed` @internal */
+  get pointer(): Pointer {
+    if (this.#disposing) throw new LlamaError('disposed', 'the model was used after it was disposed')
+    return this.#pointer
+  }
+
+  describe(): ModelDescription {
+    const { pointer } = this
+    return {
+      name: readText((text) => this.#llama.llama_model_desc(pointer, text, text.length)) ?? '',
+      architecture: this.metadata('general.architecture') ?? '',
+      parameters: Number(this.#llama.llama_model_n_params(pointer)),
+      weightBytes: Number(this.#llama.llama_model_size(pointer)),
+      trainedContextTokens: this.#llama.llama_model_n_ctx_train(pointer),
+      layers: this.#llama.llama_model_n_layer(pointer),
+    }
+  }
+
+  /** A scalar of the file's metadata as text, e.g. `metadata('general.name')`. */
+  metadata(key: string): string | undefined {
+    return readText((text) => this.#llama.llama_model_meta_val_str(this.pointer, key, text, text.length))
+  }
+
+  /** Registers something that must be disposed before the model. @internal */
+  adopt(dependent: AsyncDisposable): () => void {
+    this.#dependents.add(dependent)
+    return () => this.#dependents.delete(dependent)
+  }
+
+  /** Disposes the contexts made from this model, waiting for calls in flight, then frees it. Once; later calls wait. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing ??= (async () => {
+      await Promise.all([...this.#dependents].map((dependent) => dependent[Symbol.asyncDispose]()))
+      this.#llama.llama_model_free(this.#pointer)
+    })()
+    return this.#disposing
+  }
+
+  /** Why this model cannot write text token by token, if it cannot. */
+  #unsupported(): string | undefined {
+    if (this.#llama.llama_model_has_encoder(this.#pointer))
+      return 'is an encoder or encoder-decoder model; expected a decoder-only one'
+    if (!this.#llama.llama_model_has_decoder(this.#pointer)) return 'has no decoder; expected a text-generating model'
+    if (this.#llama.llama_model_is_diffusion(this.#pointer))
+      return 'is a diffusion model; expected one that writes token by token'
+    if (this.vocabulary.size === 0 || this.#llama.llama_vocab_type(this.vocabulary.pointer) === 0)
+      return 'has no vocabulary; expected a GGUF with a tokenizer inside'
+    return undefined
+  }
+}
+
+/** Reads the file type without the weights, for it decides whether repacking is wanted. */
+async function readFileType(library: LlamaLibrary, file: string, vocabularyOnly: boolean): Promise<number> {
+  if (vocabularyOnly) return 0
+  const params = { ...library.llama.llama_model_default_params(), vocab_only: true }
+  const { result: pointer } = await library.collectErrors(() =>
+    callAsync(library.llama.llama_model_load_from_file, file, params),
+  )
+  if (!pointer) return 0
+  const type = readText((text) =>
+    library.llama.llama_model_meta_val_str(pointer, 'general.file_type', text, text.length),
+  )
+  library.llama.llama_model_free(pointer)
+  return Number(type ?? 0)
+}
+
+/** Catches what is no GGUF before llama.cpp sees it. */
+async function checkMagic(resolved: string, shown: string): Promise<void> {
+  let head: Buffer
+  try {
+    const handle = await open(resolved)
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(8), 0, 8, 0)
+      head = buffer.subarray(0, bytesRead)
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') throw new LlamaError('file-not-found', `there is no model file ${shown}`, { cause: error })
+    const what = code === 'EISDIR' ? 'it is a folder' : code === 'EACCES' ? 'permission denied' : String(code)
+    throw new LlamaError('file-not-found', `cannot read the model file ${shown}: ${what}`, { cause: error })
+  }
+  if (head.toString('latin1', 0, 4) !== 'GGUF')
+    throw new LlamaError('file-invalid', `${shown} is not a GGUF file: it begins with ${describeHead(head)}`)
+}
+
+function describeHead(head: Buffer): string {
+  if (head.length === 0) return 'nothing (it is empty)'
+  const text = head.toString('latin1')
+  return /^[\x20-\x7e]+$/.test(text) ? JSON.stringify(text) : `the bytes ${head.toString('hex')}`
+}
+
+function loadError(file: string, errors: string): LlamaError {
+  if (/unknown model architecture/.test(errors))
+    return new LlamaError('model-unsupported', `llama.cpp v0.5.0 cannot run ${file}: ${errors}`)
+  return new LlamaError('file-invalid', `could not load ${file}: ${errors || 'llama.cpp gave no reason'}`)
+}
+
+/** A string that a native function writes and measures like `snprintf`; undefined if it reports failure. */
+function readText(write: (text: Uint8Array) => number): string | undefined {
+  let text = new Uint8Array(256)
+  let length = write(text)
+  if (length >= text.length) {
+    text = new Uint8Array(length + 1)
+    length = write(text)
+  }
+  return length < 0 ? undefined : Buffer.from(text.buffer, 0, length).toString('utf8')
+}

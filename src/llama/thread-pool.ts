@@ -1,0 +1,33 @@
+import type { Pointer } from './abi.js'
+import { LlamaError } from './error.js'
+import type { LlamaLibrary } from './library.js'
+
+/** How eagerly idle threads spin for work before they sleep, 0 … 100. A forward of a small model is over in 0.3 ms. */
+const pollLevel = 100
+
+/**
+ * Threads that live as long as their context. Without one, ggml makes and joins threads in every forward, which for a
+ * 4 M model takes longer than the arithmetic saves.
+ */
+export class ThreadPool {
+  readonly pointer: Pointer
+  readonly #library: LlamaLibrary
+
+  static create(library: LlamaLibrary, threads: number): ThreadPool {
+    const params = library.ggml.ggml_threadpool_params_default(threads)
+    params.poll = pollLevel
+    const pointer = library.ggml.ggml_threadpool_new(params)
+    if (!pointer) throw new LlamaError('context-failed', `could not start ${threads} threads`)
+    return new ThreadPool(library, pointer)
+  }
+
+  private constructor(library: LlamaLibrary, pointer: Pointer) {
+    this.#library = library
+    this.pointer = pointer
+  }
+
+  /** Joins the threads. The context they served must be freed before. */
+  free(): void {
+    this.#library.ggml.ggml_threadpool_free(this.pointer)
+  }
+}

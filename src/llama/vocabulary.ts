@@ -1,0 +1,119 @@
+import type { LlamaFunctions, Pointer } from './abi.js'
+import { Model } from './model.js'
+
+/** How text becomes tokens. */
+export interface TokenizeOptions {
+  /** Recognise control tokens such as `<|im_start|>` written in the text. Default `false`: they are plain text. */
+  special?: boolean
+  /** Put the model's BOS (and what else it asks for) around the tokens if it is configured to. Default `false`. */
+  addSpecial?: boolean
+}
+
+/**
+ * The tokens of a model: text to ids and back.
+ *
+ * @example
+ * using vocabulary = await Vocabulary.load('model.gguf')
+ * const ids = vocabulary.tokenize('Hello world')
+ * vocabulary.textOf(ids) // 'Hello world'
+ */
+export class Vocabulary {
+  /** Number of tokens. Ids are 0 … size-1. */
+  readonly size: number
+  /** Beginning-of-sequence token, -1 if the model has none. */
+  readonly bos: number
+  /** End-of-sequence token, -1 if the model has none. */
+  readonly eos: number
+  /** Whether the model wants a BOS in front of every text. */
+  readonly addsBos: boolean
+  readonly #llama: LlamaFunctions
+  readonly #pointer: Pointer
+  readonly #release: () => void
+  readonly #pieces: (Uint8Array | undefined)[]
+  readonly #eog: Uint8Array
+  #scratch = new Uint8Array(256)
+
+  /** Loads the vocabulary of a GGUF file, without its weights. */
+  static async load(path: string): Promise<Vocabulary> {
+    const model = await Model.load(path, { vocabularyOnly: true })
+    const { vocabulary } = model
+    return new Vocabulary(model.library.llama, vocabulary.#pointer, () => void model[Symbol.asyncDispose]())
+  }
+
+  /** @internal Models make their own. */
+  constructor(llama: LlamaFunctions, pointer: Pointer, release: () => void = () => {}) {
+    this.#llama = llama
+    this.#pointer = pointer
+    this.#release = release
+    this.size = llama.llama_vocab_n_tokens(pointer)
+    this.bos = llama.llama_vocab_bos(pointer)
+    this.eos = llama.llama_vocab_eos(pointer)
+    this.addsBos = llama.llama_vocab_get_add_bos(pointer)
+    this.#pieces = new Array(this.size)
+    this.#eog = new Uint8Array(this.size).fill(unknown)
+  }
+
+  /** The native vocabulary, for samplers that read it. @internal */
+  get pointer(): Pointer {
+    return this.#pointer
+  }
+
+  /** Token ids of `text`. */
+  tokenize(text: string, { special = false, addSpecial = false }: TokenizeOptions = {}): Int32Array {
+    const bytes = Buffer.from(text, 'utf8')
+    let ids = new Int32Array(bytes.length + 8)
+    let count = this.#llama.llama_tokenize(this.#pointer, bytes, bytes.length, ids, ids.length, addSpecial, special)
+    if (count < 0) {
+      ids = new Int32Array(-count)
+      count = this.#llama.llama_tokenize(this.#pointer, bytes, bytes.length, ids, ids.length, addSpecial, special)
+    }
+    return ids.slice(0, count)
+  }
+
+  /**
+   * The bytes one token stands for: seldom a whole character, so join them before decoding. Control tokens have none
+   * unless `special`. The array belongs to the vocabulary: read, do not write.
+   */
+  bytesOf(token: number, special = false): Uint8Array {
+    if (special) return this.#readPiece(token, true)
+    const known = this.#pieces[token]
+    if (known) return known
+    const piece = this.#readPiece(token, false)
+    this.#pieces[token] = piece
+    return piece
+  }
+
+  /** The text of tokens; bytes that are no complete character become U+FFFD. */
+  textOf(tokens: ArrayLike<number>, special = false): string {
+    return Buffer.concat(Array.from(tokens, (token) => this.bytesOf(token, special))).toString('utf8')
+  }
+
+  /** Whether the token ends a generation (end of sequence, of turn, of message). */
+  isEndOfGeneration(token: number): boolean {
+    let known = this.#eog[token]
+    if (known === unknown) {
+      known = this.#llama.llama_vocab_is_eog(this.#pointer, token) ? 1 : 0
+      this.#eog[token] = known
+    }
+    return known === 1
+  }
+
+  /** Frees what {@link Vocabulary.load} loaded; nothing for the vocabulary of a model. */
+  [Symbol.dispose](): void {
+    this.#release()
+  }
+
+  #readPiece(token: number, special: boolean): Uint8Array {
+    const read = () =>
+      this.#llama.llama_token_to_piece(this.#pointer, token, this.#scratch, this.#scratch.length, 0, special)
+    let length = read()
+    if (length < 0) {
+      this.#scratch = new Uint8Array(-length)
+      length = read()
+    }
+    return this.#scratch.slice(0, length)
+  }
+}
+
+/** Not yet asked, in the table of end-of-generation tokens. */
+const unknown = 2
