@@ -1,0 +1,80 @@
+/**
+ * Models of real shapes with random weights, for benchmarks: a forward costs what it costs with the real weights, and
+ * nothing is downloaded. What they say is made up, so acceptance must be measured elsewhere.
+ *
+ *     npm run bench:models -- qwen2.5-0.5b Q4_0               every tensor Q4_0
+ *     npm run bench:models -- qwen2.5-7b Q4_0 --head Q6_K     as llama.cpp's own "Q4_0": the head in a larger type
+ *
+ * The path of the file is the last line of the output.
+ */
+import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { TENSOR_TYPES, type TensorType } from '../test/helpers/gguf.js'
+import { type RandomModelOptions, writeRandomModel } from '../test/helpers/random-model.js'
+
+const qwen = { architecture: 'qwen2', context: 32_768, ropeBase: 1e6 } as const
+
+/** Shapes of published models. */
+export const SHAPES = {
+  'qwen2.5-0.5b': {
+    ...qwen,
+    ...{ embedding: 896, layers: 24, heads: 14, kvHeads: 2, feedForward: 4864, vocabulary: 151_936, tied: true },
+  },
+  'qwen2.5-1.5b': {
+    ...qwen,
+    ...{ embedding: 1536, layers: 28, heads: 12, kvHeads: 2, feedForward: 8960, vocabulary: 151_936, tied: true },
+  },
+  'qwen2.5-7b': {
+    ...qwen,
+    ...{ embedding: 3584, layers: 28, heads: 28, kvHeads: 4, feedForward: 18_944, vocabulary: 152_064 },
+  },
+} satisfies Record<string, RandomModelOptions>
+
+export type Shape = keyof typeof SHAPES
+
+export interface BenchmarkModelOptions {
+  shape: Shape
+  /** Type of all matrices. */
+  type: TensorType
+  /** Type of the output head, which with a tied head is the embedding too. Default `type`. */
+  head?: TensorType
+  /** Default: a folder for all benchmarks in the system's temporary folder. */
+  folder?: string
+}
+
+/** The path of such a model; written unless it is there already. A 7B model in Q4_0 takes 4.3 GB. */
+export function benchmarkModel({ shape, type, head = type, folder }: BenchmarkModelOptions): string {
+  const parent = folder ?? path.join(tmpdir(), 'lookahead-models')
+  mkdirSync(parent, { recursive: true })
+  const file = path.join(parent, `${shape}-${type}${head === type ? '' : `-head-${head}`}.gguf`)
+  if (existsSync(file)) return file
+  const options: RandomModelOptions = SHAPES[shape]
+  const headTensor = options.tied ? 'token_embd.weight' : 'output.weight'
+  writeRandomModel(file, { ...options, type: (tensor) => (tensor === headTensor ? head : type) })
+  return file
+}
+
+function main(): void {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { head: { type: 'string' }, folder: { type: 'string' } },
+  })
+  const [shape, type = 'Q4_0'] = positionals
+  if (!(shape in SHAPES) || !(type in TENSOR_TYPES) || !((values.head ?? type) in TENSOR_TYPES)) {
+    console.error('usage: npm run bench:models -- SHAPE [TYPE] [--head TYPE] [--folder FOLDER]')
+    console.error(`  SHAPE ${Object.keys(SHAPES).join(' ')}`)
+    console.error(`  TYPE  ${Object.keys(TENSOR_TYPES).join(' ')}, default Q4_0`)
+    process.exitCode = 2
+    return
+  }
+  const began = performance.now()
+  const file = benchmarkModel({ ...values, shape, type } as BenchmarkModelOptions)
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  console.log(`${(statSync(file).size / 1e9).toFixed(2)} GB in ${seconds} s`)
+  console.log(file)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) main()

@@ -1,0 +1,166 @@
+import type { Decoder, TokenSampler } from '../../src/engine/decoder.js'
+import { Batch } from '../../src/llama/batch.js'
+
+interface Cell {
+  token: number
+  position: number
+  sequences: Set<number>
+}
+
+/**
+ * A model that is a hash function, with a KV cache kept as llama.cpp keeps it: cells with a position and a set of
+ * sequence ids, filled from the lowest free one. The next token depends on every visible token and its position, so a
+ * wrong mask, a wrong position or a cell left behind changes the text. It refuses what llama.cpp would refuse, and with
+ * `ordered` it checks that every sequence sees its cells in position order, which bit-exact attention needs.
+ */
+export class FakeDecoder implements Decoder {
+  readonly vocabularySize: number
+  readonly contextTokens: number
+  readonly maxSequences: number
+  readonly canBranch: boolean
+  readonly batch: Batch
+  readonly cells: (Cell | undefined)[]
+  forwards = 0
+  /** Hash of what each output row saw. */
+  #rows: number[] = []
+  readonly #period: number
+  readonly #ordered: boolean
+
+  constructor({
+    vocabularySize = 7,
+    contextTokens = 512,
+    maxSequences = 8,
+    batchTokens = 128,
+    canBranch = true,
+    /** Only the last `period` visible tokens decide, so that the text repeats itself and drafts succeed. */
+    period = 2,
+    ordered = true,
+  } = {}) {
+    this.vocabularySize = vocabularySize
+    this.contextTokens = contextTokens
+    this.maxSequences = maxSequences
+    this.canBranch = canBranch
+    this.batch = new Batch(batchTokens, maxSequences)
+    this.cells = new Array(contextTokens).fill(undefined)
+    this.#period = period
+    this.#ordered = ordered
+  }
+
+  async decode(): Promise<void> {
+    await null
+    const { batch } = this
+    this.#checkCoupling()
+    const placed: number[] = []
+    for (let row = 0; row < batch.size; row++) {
+      const free = this.cells.indexOf(undefined)
+      if (free < 0) throw new Error('FakeDecoder: no free cell')
+      const sequences = new Set<number>()
+      for (let i = 0; i < batch.sequenceCounts[row]; i++) sequences.add(batch.sequences[row * batch.maxSequences + i])
+      if (sequences.size === 0) throw new Error(`FakeDecoder: row ${row} belongs to no sequence`)
+      this.cells[free] = { token: batch.tokens[row], position: batch.positions[row], sequences }
+      placed.push(free)
+    }
+    this.#rows = []
+    for (let row = 0; row < batch.size; row++) if (batch.outputs[row]) this.#rows.push(this.#attend(row))
+    this.forwards++
+  }
+
+  copySequence(source: number, target: number, from: number, to: number): void {
+    for (const cell of this.cells)
+      if (cell?.sequences.has(source) && cell.position >= from && (to < 0 || cell.position < to))
+        cell.sequences.add(target)
+  }
+
+  removePositions(sequence: number, from: number, to: number): boolean {
+    for (const [i, cell] of this.cells.entries()) {
+      if (!cell?.sequences.has(sequence) || cell.position < from || (to >= 0 && cell.position >= to)) continue
+      cell.sequences.delete(sequence)
+      if (cell.sequences.size === 0) this.cells[i] = undefined
+    }
+    return true
+  }
+
+  /** Number between 0 and 2³² that stands for the logits of a batch row. */
+  rowHash(row: number): number {
+    return this.#rows[this.batch.outputRows[row]]
+  }
+
+  get usedCells(): number {
+    return this.cells.filter((cell) => cell !== undefined).length
+  }
+
+  /** What a row attends to: the cells of its first sequence at positions up to its own. */
+  #attend(row: number): number {
+    const { batch } = this
+    const sequence = batch.sequences[row * batch.maxSequences]
+    const seen = this.cells.filter(
+      (cell): cell is Cell => cell?.sequences.has(sequence) === true && cell.position <= batch.positions[row],
+    )
+    if (!this.#ordered) seen.sort((a, b) => a.position - b.position)
+    for (let i = 0; i < seen.length; i++)
+      if (seen[i].position !== i)
+        throw new Error(`FakeDecoder: sequence ${sequence} sees position ${seen[i].position} in place ${i}`)
+    let hash = 0x811c9dc5
+    for (const cell of seen.slice(-this.#period)) hash = mix(hash, cell.token)
+    // A touch of everything that is visible: few values, so that texts still repeat.
+    return mix(hash, seen.length > 64 ? 1 : 0)
+  }
+
+  /** llama.cpp demands that sequences which share a row begin the forward with the same cells. */
+  #checkCoupling(): void {
+    const { batch } = this
+    const extent = (sequence: number) => {
+      const positions = this.cells.filter((cell) => cell?.sequences.has(sequence)).map((cell) => cell!.position)
+      return `${positions.length}:${Math.min(...positions)}:${Math.max(...positions)}`
+    }
+    for (let row = 0; row < batch.size; row++) {
+      const first = batch.sequences[row * batch.maxSequences]
+      for (let i = 1; i < batch.sequenceCounts[row]; i++) {
+        const other = batch.sequences[row * batch.maxSequences + i]
+        if (extent(first) !== extent(other))
+          throw new Error(`FakeDecoder: coupled sequences ${first} and ${other} hold different cells`)
+      }
+    }
+  }
+}
+
+/** Draws from a fake decoder: greedy takes the hash, sampled mixes in random numbers and the tokens drawn so far. */
+export class FakeSampler implements TokenSampler {
+  readonly seed: number
+  readonly #decoder: FakeDecoder
+  readonly #penalty: boolean
+  #state: number
+  #last = 0
+  disposed = 0
+
+  constructor(decoder: FakeDecoder, { seed = 0, penalty = false } = {}) {
+    this.#decoder = decoder
+    this.seed = seed
+    this.#penalty = penalty
+    this.#state = seed
+  }
+
+  sample(row: number): number {
+    let hash = this.#decoder.rowHash(row)
+    if (this.seed !== 0) {
+      this.#state = mix(this.#state, 0x9e3779b9)
+      // One draw in four is random; the rest follow the model.
+      if (this.#state % 4 === 0) hash = mix(hash, this.#state)
+    }
+    let token = hash % this.#decoder.vocabularySize
+    if (this.#penalty && token === this.#last) token = (token + 1) % this.#decoder.vocabularySize
+    this.#last = token
+    return token
+  }
+
+  [Symbol.dispose](): void {
+    this.disposed++
+  }
+}
+
+function mix(hash: number, value: number): number {
+  let mixed = Math.imul(hash ^ value, 0x9e3779b1)
+  mixed ^= mixed >>> 15
+  mixed = Math.imul(mixed, 0x85ebca6b)
+  return (mixed ^ (mixed >>> 13)) >>> 0
+}

@@ -1,0 +1,66 @@
+import type { DraftSession } from '../../src/draft/drafter.js'
+import type { DraftTree } from '../../src/draft/tree.js'
+
+/** Drafts random trees, as a malicious drafter would: lossless decoding must not care. */
+export class RandomSession implements DraftSession {
+  readonly #vocabularySize: number
+  #state: number
+
+  constructor(seed: number, vocabularySize: number) {
+    this.#state = seed
+    this.#vocabularySize = vocabularySize
+  }
+
+  read(): void {}
+
+  draft(tree: DraftTree, budgetNodes: number): void {
+    tree.clear()
+    const wanted = this.#next(budgetNodes + 1)
+    let probability = 1
+    for (let attempt = 0; tree.size < wanted && attempt < 4 * wanted; attempt++) {
+      const parent = this.#next(tree.size + 1) - 1
+      const token = this.#next(this.#vocabularySize)
+      if (tree.childOf(parent, token) >= 0) continue
+      probability *= 0.8 + this.#next(20) / 100
+      tree.add(token, parent, probability, this.#next(4), 1)
+    }
+  }
+
+  accept(): void {}
+
+  close(): void {}
+
+  #next(below: number): number {
+    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0
+    return Math.floor((this.#state / 2 ** 32) * below)
+  }
+}
+
+/** Knows the answer and hides it in a random tree, on a branch of random rank. */
+export class HindsightSession implements DraftSession {
+  readonly #answer: readonly number[]
+  readonly #noise: RandomSession
+  #written = 0
+
+  constructor(answer: readonly number[], seed: number, vocabularySize: number) {
+    this.#answer = answer
+    this.#noise = new RandomSession(seed + 1, vocabularySize)
+  }
+
+  read(): void {}
+
+  draft(tree: DraftTree, budgetNodes: number): void {
+    this.#noise.draft(tree, Math.floor(budgetNodes / 4))
+    let node = -1
+    for (let i = this.#written; i < this.#answer.length && tree.size < budgetNodes; i++) {
+      const child = tree.childOf(node, this.#answer[i])
+      node = child >= 0 ? child : tree.add(this.#answer[i], node, 0.01, 0, 1)
+    }
+  }
+
+  accept(_tokens: ArrayLike<number>, count: number): void {
+    this.#written += count
+  }
+
+  close(): void {}
+}

@@ -1,0 +1,290 @@
+/**
+ * Models with random weights: real architectures, small enough for a test, which say something one can test with.
+ *
+ * A transformer of plain random weights repeats one token for ever, ends at once, or drowns in near ties. These do not:
+ *
+ *     token ──► embedding ──► layers ──► norm ──► output ──► next token
+ *                   │           │                   │
+ *                   │        weighted by `novelty`: │   rows of control tokens and of lone bytes are nearly zero,
+ *                   │        how much the context   │   rows of words make logits of deviation `sharpness`
+ *                   │        decides                │
+ *               alone it fixes the next token, so the text runs into a circle
+ *
+ * Between the ends of `novelty` the text repeats parts of itself and leaves them again, as drafts want it.
+ */
+import {
+  type GgufSource,
+  type MetadataValue,
+  TENSOR_TYPES,
+  type TensorSource,
+  type TensorType,
+  writeGguf,
+} from './gguf.js'
+import { Random, randomRows } from './random-weights.js'
+import { makeVocabulary, type TokenizerKind } from './vocabulary.js'
+
+/**
+ * `llama`; `qwen2`: biases on query, key and value; `gemma3`: layers with a sliding window alternate with full ones;
+ * `mamba`: recurrent; `jamba`: hybrid, recurrent and attention layers alternate. Memory of the last two cannot branch.
+ */
+export type Architecture = 'llama' | 'qwen2' | 'gemma3' | 'mamba' | 'jamba'
+
+export const ARCHITECTURES: readonly Architecture[] = ['llama', 'qwen2', 'gemma3', 'mamba', 'jamba']
+
+export interface RandomModelOptions {
+  /** Default `'llama'`. */
+  architecture?: Architecture
+  /** Default `'bpe'` for qwen2, else `'spm'`. */
+  tokenizer?: TokenizerKind
+  /** Number of tokens, at least 448. Default 512. */
+  vocabulary?: number
+  /** Length of the embedding, a multiple of `heads`; of 32 to be quantised, of 256 for K-quants. Default 128. */
+  embedding?: number
+  /** Default 2. */
+  layers?: number
+  /** Default 4. */
+  heads?: number
+  /** Heads of keys and values, a divisor of `heads`. Default 2. */
+  kvHeads?: number
+  /** Length of the hidden layer of the feed-forward network. Default twice the embedding. */
+  feedForward?: number
+  /** Tokens the model claims to be trained for. Default 2048. */
+  context?: number
+  /** Tokens that the windowed layers of gemma3 see. Default 32. */
+  window?: number
+  /** Base of the rotary positions. Default 10,000. */
+  ropeBase?: number
+  /** The same options and seed give the same file, byte for byte. Default 1. */
+  seed?: number
+  /** Type of the matrices, for all or by tensor name; rows that do not fill its blocks become F16. Default `'F32'`. */
+  type?: TensorType | ((tensor: string) => TensorType)
+  /** Use the embedding as output head. Default `false`. */
+  tied?: boolean
+  /** Standard deviation of the logits; the higher, the surer the model. Default 3. */
+  sharpness?: number
+  /** 0: the last token alone decides, and the text soon runs in a circle; 1: it hardly repeats itself. Default 0.15. */
+  novelty?: number
+  /** Whether the model may end its turn: `<|im_end|>` as likely as any word. Default `false`: as good as never. */
+  ends?: boolean
+  /** Whether it says lone bytes as often as words, so that its text is seldom UTF-8. Default `false`. */
+  bytes?: boolean
+}
+
+/** Writes a model and returns its size in bytes. A default one takes 2 MB and a few milliseconds. */
+export function writeRandomModel(path: string, options: RandomModelOptions = {}): number {
+  return writeGguf(path, randomModel(options))
+}
+
+/** The content of a model file; the weights are made when they are written. */
+export function randomModel(options: RandomModelOptions = {}): GgufSource {
+  const o = { ...DEFAULTS, ...options }
+  check(o)
+  const vocabulary = makeVocabulary(options.tokenizer ?? (o.architecture === 'qwen2' ? 'bpe' : 'spm'), o.vocabulary)
+  const feedForward = options.feedForward ?? 2 * o.embedding
+  const recurrent = (layer: number) =>
+    o.architecture === 'mamba' || (o.architecture === 'jamba' && layer % 2 === 0 && layer < o.layers - 1)
+  const tensors = new Tensors(o)
+
+  // Rows of the head make logits of deviation `sharpness`; a tied embedding takes the same size, and with it all that
+  // the layers add. gemma3 enlarges the embedding by the root of its length.
+  const rowGain = (token: number) => {
+    const kind = vocabulary.kinds[token]
+    const says = kind === 'word' || (kind === 'byte' && o.bytes) || (token === vocabulary.endOfTurn && o.ends)
+    return says ? 1 : 0.02
+  }
+  const head = o.sharpness / Math.sqrt(o.embedding)
+  tensors.matrix('token_embd', o.embedding, o.vocabulary, o.tied ? (token) => head * rowGain(token) : 1)
+  if (!o.tied) tensors.matrix('output', o.embedding, o.vocabulary, (token) => head * rowGain(token))
+  // Random signs: a tied head would else prefer the token just read.
+  tensors.signs('output_norm.weight', o.embedding)
+  const unit = (o.tied ? head : 1) * (o.architecture === 'gemma3' ? Math.sqrt(o.embedding) : 1)
+
+  for (let layer = 0; layer < o.layers; layer++) {
+    const block = `blk.${layer}`
+    tensors.norm(`${block}.attn_norm`, o.embedding)
+    if (recurrent(layer)) addRecurrence(tensors, block, o, unit)
+    else addAttention(tensors, block, o, unit)
+    if (o.architecture !== 'mamba') addFeedForward(tensors, block, o, feedForward, unit)
+  }
+  return { metadata: { ...describe(o, feedForward, recurrent), ...vocabulary.metadata }, tensors: tensors.sources }
+}
+
+const DEFAULTS = {
+  architecture: 'llama' as Architecture,
+  vocabulary: 512,
+  embedding: 128,
+  layers: 2,
+  heads: 4,
+  kvHeads: 2,
+  context: 2048,
+  window: 32,
+  ropeBase: 10_000,
+  seed: 1,
+  type: 'F32' as TensorType | ((tensor: string) => TensorType),
+  tied: false,
+  sharpness: 3,
+  novelty: 0.15,
+  ends: false,
+  bytes: false,
+}
+
+type Settings = typeof DEFAULTS
+
+/** Sizes of the recurrent layers (Mamba): taps of the convolution, states per channel, rank of the step size. */
+const MAMBA = { taps: 4, states: 16, rank: 32 }
+
+function check(o: Settings): void {
+  const need = (holds: boolean, sentence: string) => {
+    if (!holds) throw new Error(`random model: ${sentence}`)
+  }
+  for (const name of ['embedding', 'layers', 'heads', 'kvHeads', 'context', 'window'] as const) {
+    need(Number.isInteger(o[name]) && o[name] > 0, `${name} is a positive integer, got ${o[name]}`)
+  }
+  need(o.embedding % (2 * o.heads) === 0, `embedding is a multiple of 2 × heads, got ${o.embedding} for ${o.heads}`)
+  need(o.heads % o.kvHeads === 0, `kvHeads divides heads, got ${o.kvHeads} for ${o.heads}`)
+}
+
+function describe(o: Settings, feedForward: number, recurrent: (layer: number) => boolean) {
+  const metadata: Record<string, MetadataValue> = {
+    'general.architecture': o.architecture,
+    'general.name': `random ${o.architecture}`,
+    'general.quantization_version': ['uint32', 2],
+    'general.file_type': ['uint32', FILE_TYPES[typeof o.type === 'string' ? o.type : o.type('blk.0.ffn_up.weight')]],
+  }
+  const set = (key: string, value: MetadataValue) => {
+    metadata[`${o.architecture}.${key}`] = value
+  }
+  set('context_length', ['uint32', o.context])
+  set('embedding_length', ['uint32', o.embedding])
+  set('block_count', ['uint32', o.layers])
+  set('vocab_size', ['uint32', o.vocabulary])
+  set('attention.layer_norm_rms_epsilon', ['float32', 1e-6])
+  const attends = o.architecture !== 'mamba'
+  set('feed_forward_length', ['uint32', attends ? feedForward : 0])
+  set('attention.head_count', ['uint32', attends ? o.heads : 0])
+  if (attends) {
+    // A layer without heads of keys and values is a recurrent one.
+    const kvHeads = Array.from({ length: o.layers }, (_, layer) => (recurrent(layer) ? 0 : o.kvHeads))
+    set('attention.head_count_kv', o.architecture === 'jamba' ? ['uint32[]', kvHeads] : ['uint32', o.kvHeads])
+    set('rope.freq_base', ['float32', o.ropeBase])
+  }
+  if (o.architecture === 'gemma3') {
+    set('attention.key_length', ['uint32', o.embedding / o.heads])
+    set('attention.value_length', ['uint32', o.embedding / o.heads])
+    set('attention.sliding_window', ['uint32', o.window])
+    set('attention.sliding_window_pattern', ['uint32', 2])
+  }
+  if (!attends || o.architecture === 'jamba') {
+    set('ssm.conv_kernel', ['uint32', MAMBA.taps])
+    set('ssm.inner_size', ['uint32', 2 * o.embedding])
+    set('ssm.state_size', ['uint32', MAMBA.states])
+    set('ssm.time_step_rank', ['uint32', MAMBA.rank])
+  }
+  return metadata
+}
+
+/** `general.file_type`, as llama.cpp numbers the types of whole files. */
+const FILE_TYPES: Record<TensorType, number> = {
+  F32: 0,
+  F16: 1,
+  BF16: 32,
+  Q4_0: 2,
+  IQ4_NL: 25,
+  Q8_0: 7,
+  Q4_K: 14,
+  Q6_K: 18,
+}
+
+function addAttention(tensors: Tensors, block: string, o: Settings, unit: number): void {
+  const values = (o.embedding / o.heads) * o.kvHeads
+  // Queries twice the size make a head look at a few tokens, not at the mean of all.
+  tensors.matrix(`${block}.attn_q`, o.embedding, o.embedding, 2 / Math.sqrt(o.embedding))
+  tensors.matrix(`${block}.attn_k`, o.embedding, values, 1 / Math.sqrt(o.embedding))
+  tensors.matrix(`${block}.attn_v`, o.embedding, values, 1 / Math.sqrt(o.embedding))
+  tensors.matrix(`${block}.attn_output`, o.embedding, o.embedding, (2 * o.novelty * unit) / Math.sqrt(o.embedding))
+  if (o.architecture === 'qwen2') {
+    tensors.uniform(`${block}.attn_q.bias`, [o.embedding], -1, 1)
+    tensors.uniform(`${block}.attn_k.bias`, [values], -1, 1)
+    tensors.uniform(`${block}.attn_v.bias`, [values], -0.1, 0.1)
+  }
+  if (o.architecture === 'gemma3') {
+    tensors.norm(`${block}.attn_q_norm`, o.embedding / o.heads, 2)
+    tensors.norm(`${block}.attn_k_norm`, o.embedding / o.heads)
+    tensors.norm(`${block}.post_attention_norm`, o.embedding, o.novelty * unit)
+  }
+}
+
+function addFeedForward(tensors: Tensors, block: string, o: Settings, hidden: number, unit: number): void {
+  // As large as what it is added to, so that the next token is no mere likeness of the last: with a tied head likeness
+  // is mutual, and two tokens would alternate for ever.
+  tensors.norm(`${block}.ffn_norm`, o.embedding)
+  tensors.matrix(`${block}.ffn_gate`, o.embedding, hidden, 1 / Math.sqrt(o.embedding))
+  tensors.matrix(`${block}.ffn_up`, o.embedding, hidden, 1 / Math.sqrt(o.embedding))
+  tensors.matrix(`${block}.ffn_down`, hidden, o.embedding, (4 * unit) / Math.sqrt(hidden))
+  if (o.architecture === 'gemma3') tensors.norm(`${block}.post_ffw_norm`, o.embedding, unit)
+}
+
+function addRecurrence(tensors: Tensors, block: string, o: Settings, unit: number): void {
+  const inner = 2 * o.embedding
+  tensors.matrix(`${block}.ssm_in`, o.embedding, 2 * inner, 1 / Math.sqrt(o.embedding))
+  tensors.uniform(`${block}.ssm_conv1d.weight`, [MAMBA.taps, inner], -1, 1)
+  tensors.uniform(`${block}.ssm_conv1d.bias`, [inner], -0.1, 0.1)
+  tensors.matrix(`${block}.ssm_x`, inner, MAMBA.rank + 2 * MAMBA.states, 2 / Math.sqrt(inner))
+  tensors.matrix(`${block}.ssm_dt`, MAMBA.rank, inner, 1 / Math.sqrt(MAMBA.rank))
+  // Step sizes (after softplus) and decays as Mamba begins its training: memories of 1 to 1,000 tokens.
+  tensors.uniform(`${block}.ssm_dt.bias`, [inner], -6, -1)
+  tensors.uniform(`${block}.ssm_a`, [MAMBA.states, inner], -MAMBA.states, -1)
+  tensors.uniform(`${block}.ssm_d`, [inner], 0.5, 1.5)
+  tensors.matrix(`${block}.ssm_out`, inner, o.embedding, (2 * o.novelty * unit) / Math.sqrt(inner))
+  if (o.architecture === 'jamba') {
+    tensors.norm(`${block}.ssm_dt_norm`, MAMBA.rank)
+    tensors.norm(`${block}.ssm_b_norm`, MAMBA.states)
+    tensors.norm(`${block}.ssm_c_norm`, MAMBA.states)
+  }
+}
+
+/** The tensors of a model as they are added, each with a random sequence of its own. */
+class Tensors {
+  readonly sources: TensorSource[] = []
+  readonly #seed: number
+  readonly #type: (tensor: string) => TensorType
+
+  constructor({ seed, type }: Settings) {
+    this.#seed = seed
+    this.#type = typeof type === 'string' ? () => type : type
+  }
+
+  /** Weights of the wanted type. */
+  matrix(stem: string, columns: number, rows: number, deviation: number | ((row: number) => number)): void {
+    const name = `${stem}.weight`
+    const wanted = this.#type(name)
+    const type = columns % TENSOR_TYPES[wanted].elements === 0 ? wanted : 'F16'
+    const ofRow = typeof deviation === 'number' ? () => deviation : deviation
+    const shape = [columns, rows]
+    const data = () => randomRows(type, shape, new Random(this.#seed, name), ofRow)
+    this.sources.push({ name, type, shape, data })
+  }
+
+  /** Numbers between `low` and `high`; always F32, as llama.cpp wants whatever is no matrix to multiply with. */
+  uniform(name: string, shape: number[], low: number, high: number): void {
+    this.#floats(name, shape, (random) => low + (high - low) * random)
+  }
+
+  /** Weights of an RMS norm. */
+  norm(stem: string, length: number, size = 1): void {
+    this.uniform(`${stem}.weight`, [length], 0.8 * size, 1.2 * size)
+  }
+
+  signs(name: string, length: number): void {
+    this.#floats(name, [length], (random) => (random < 0.5 ? -1 : 1))
+  }
+
+  #floats(name: string, shape: number[], value: (random: number) => number): void {
+    const data = () => {
+      const random = new Random(this.#seed, name)
+      const length = shape.reduce((product, n) => product * n, 1)
+      return [new Uint8Array(Float32Array.from({ length }, () => value(random.next())).buffer)]
+    }
+    this.sources.push({ name, type: 'F32', shape, data })
+  }
+}
