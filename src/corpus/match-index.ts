@@ -1,0 +1,218 @@
+import { SEPARATOR, type TokenLog } from './log.js'
+import type { MatchList } from './match-list.js'
+
+/** Options of a {@link MatchIndex}. */
+export interface MatchIndexOptions {
+  /**
+   * Context lengths that have a chain of their own, ascending, each from 1 to 8. Each costs 4 bytes per token plus its
+   * heads. Default `[1, 3]`.
+   */
+  orders?: readonly number[]
+  /** Longest match that is told from a longer one, 1 … 255. Default 32. */
+  maxMatch?: number
+  /** Tokens expected; saves building the index again while it grows. Default 1,024. */
+  expectedTokens?: number
+}
+
+/** How many matches {@link MatchIndex.find} returns. */
+export interface MatchLimits {
+  /** Most matches taken from the chain of each order, in the order of {@link MatchIndex.orders}. */
+  readonly matches: readonly number[]
+  /** Most chain entries looked at per order: bounds the time on pathological repeats. */
+  readonly reach: number
+}
+
+/** An average head serves this many tokens before the heads are doubled. */
+const TOKENS_PER_HEAD = 4
+
+/**
+ * Finds earlier places of a {@link TokenLog} where the current context stands too: hash chains as in the match finders
+ * of LZ77 compressors.
+ *
+ * For each order k there is a table of heads, one per hash of k tokens, that holds the newest position where such k
+ * tokens ended, and one link per token that holds the next older one:
+ *
+ *     position     0    1    2    3    4    5    6    7    8
+ *     token        the  cat  sat  ·    the  cat  ran  the  cat
+ *
+ *     order 1   head[cat]     → 8 → 5 → 1
+ *     order 2   head[the cat] → 8 → 5 → 1
+ *
+ *     context "… the cat": the match at 5 continues with "ran", the match at 1 with "sat";
+ *     the one at 8 is the context itself, nothing follows it yet.
+ *
+ * Links always point to older positions. So the oldest tokens can be forgotten at no cost (a link below `log.first`
+ * ends its chain) and erased tokens need no repair (they no longer equal the context).
+ *
+ * Insertion, for each new token:
+ *   1. hash the last k tokens for all orders in one pass from the newest backwards; stop at a separator: no k-gram
+ *      lies across two records
+ *   2. link the position to the head of each hash and make it the head
+ *   3. when there are too many tokens per head, double the heads and insert everything again (amortised O(1))
+ *
+ * Retrieval, from the highest order to the lowest:
+ *   4. walk the chain from the newest entry, at most `reach` entries
+ *   5. count how many tokens before the entry equal the context; fewer than k: two k-grams share a hash, skip; as many
+ *      as the next higher order: its chain had it already, skip
+ *   6. skip what nothing follows; else it is a match
+ */
+export class MatchIndex {
+  readonly log: TokenLog
+  /** Context lengths with a chain of their own, ascending. */
+  readonly orders: readonly number[]
+  /** Longest match told from a longer one. */
+  readonly maxMatch: number
+  /** Position up to which the log is indexed. */
+  end: number
+
+  /** One table per order: newest position + 1 by hash, 0 where there is none. */
+  private heads: Int32Array[] = []
+  private headBits: number
+  /** One list of segments per order, in step with the log's: next older position + 1. */
+  private readonly links: (Int32Array | undefined)[][]
+  /** The last tokens indexed, newest first; a separator where the record begins. */
+  private readonly recent: Int32Array
+
+  /** @throws RangeError if `orders` or `maxMatch` are out of range */
+  constructor(log: TokenLog, options: MatchIndexOptions = {}) {
+    const { orders = [1, 3], maxMatch = 32, expectedTokens = 1024 } = options
+    if (
+      orders.length === 0 ||
+      orders.some((k, q) => !Number.isInteger(k) || k < 1 || k > 8 || k <= (orders[q - 1] ?? 0))
+    )
+      throw new RangeError(`MatchIndex: orders must be ascending integers from 1 to 8, got [${orders.join(', ')}]`)
+    if (!Number.isInteger(maxMatch) || maxMatch < orders[orders.length - 1] || maxMatch > 255)
+      throw new RangeError(`MatchIndex: maxMatch must be an integer from the highest order to 255, got ${maxMatch}`)
+    this.log = log
+    this.orders = [...orders]
+    this.maxMatch = maxMatch
+    this.recent = new Int32Array(orders[orders.length - 1]).fill(SEPARATOR)
+    this.links = orders.map(() => [])
+    this.headBits = Math.min(26, Math.max(8, Math.ceil(Math.log2(expectedTokens / TOKENS_PER_HEAD))))
+    this.heads = orders.map(() => new Int32Array(1 << this.headBits))
+    this.end = log.first
+    this.extend()
+  }
+
+  /** Bytes of heads and links (the log's own bytes not counted). */
+  get byteLength(): number {
+    let bytes = 0
+    for (const table of this.heads) bytes += table.byteLength
+    for (const segments of this.links) for (const segment of segments) bytes += segment?.byteLength ?? 0
+    return bytes
+  }
+
+  /** Indexes what was appended to the log since the last call, and lets go of what the log has forgotten. */
+  extend(): void {
+    const { log } = this
+    for (let number = (log.first >>> log.segmentShift) - 1; number >= 0 && this.links[0][number]; number--)
+      for (let q = 0; q < this.links.length; q++) this.links[q][number] = undefined
+    // 3.
+    if (log.length > TOKENS_PER_HEAD << this.headBits && this.headBits < 26) {
+      while (log.length > TOKENS_PER_HEAD << this.headBits && this.headBits < 26) this.headBits++
+      this.heads = this.orders.map(() => new Int32Array(1 << this.headBits))
+      this.recent.fill(SEPARATOR)
+      this.end = log.first
+    }
+    if (this.end < log.first) {
+      this.recent.fill(SEPARATOR)
+      this.end = log.first
+    }
+    while (this.end < log.end) this.insertSegment(Math.min(log.end, (this.end | log.segmentMask) + 1))
+  }
+
+  /** Inserts positions `this.end … stop - 1`, all of one segment. */
+  private insertSegment(stop: number): void {
+    const { log, orders, heads, links, recent } = this
+    const number = this.end >>> log.segmentShift
+    const tokens = log.segments[number]!
+    for (let q = 0; q < links.length; q++) links[q][number] ??= new Int32Array(log.segmentTokens)
+    const shift = 32 - this.headBits
+    const mask = log.segmentMask
+    const highest = recent.length
+    for (let position = this.end; position < stop; position++) {
+      const place = position & mask
+      const token = tokens[place]
+      for (let k = highest - 1; k > 0; k--) recent[k] = recent[k - 1]
+      recent[0] = token
+      if (token === SEPARATOR) {
+        recent.fill(SEPARATOR)
+        continue
+      }
+      // 1.
+      let hash = 0
+      let q = 0
+      for (let k = 0; k < highest; k++) {
+        const older = recent[k]
+        if (older === SEPARATOR) break
+        hash = mix(hash, older)
+        if (k + 1 === orders[q]) {
+          // 2.
+          const table = heads[q]
+          const bucket = hash >>> shift
+          links[q][number]![place] = table[bucket]
+          table[bucket] = position + 1
+          q++
+        }
+      }
+    }
+    this.end = stop
+  }
+
+  /**
+   * Appends the matches of a context to `list`: those of the highest order first, within an order the newest first.
+   * Allocates nothing and changes nothing but `list`.
+   *
+   * @param context the context, **newest token first**
+   * @param contextLength tokens of it that count
+   * @param limits how many
+   * @param list where the matches go
+   * @param logNumber number under which they are listed
+   */
+  find(context: Int32Array, contextLength: number, limits: MatchLimits, list: MatchList, logNumber = 0): void {
+    const { log, orders, heads } = this
+    const { segments, segmentShift, segmentMask, first } = log
+    const last = this.end - 1
+    const shift = 32 - this.headBits
+    const longest = Math.min(contextLength, this.maxMatch)
+    let rank = 0
+    for (let q = orders.length - 1; q >= 0; q--) {
+      const order = orders[q]
+      const wanted = limits.matches[q]
+      if (order > contextLength || wanted === 0) continue
+      const tooLong = q + 1 < orders.length ? orders[q + 1] : 256
+      const links = this.links[q]
+      let hash = 0
+      for (let k = 0; k < order; k++) hash = mix(hash, context[k])
+      let position = heads[q][hash >>> shift] - 1
+      let found = 0
+      // 4.
+      for (let step = 0; step < limits.reach && position >= first; step++) {
+        // 5.
+        let length = 0
+        while (
+          length < longest &&
+          position - length >= first &&
+          segments[(position - length) >>> segmentShift]![(position - length) & segmentMask] === context[length]
+        )
+          length++
+        // 6.
+        if (length >= order && length < tooLong && position < last) {
+          const next = position + 1
+          if (segments[next >>> segmentShift]![next & segmentMask] !== SEPARATOR) {
+            if (!list.add(next, length, Math.min(rank, 255), logNumber)) return
+            rank++
+            if (++found === wanted) break
+          }
+        }
+        position = links[position >>> segmentShift]![position & segmentMask] - 1
+      }
+    }
+  }
+}
+
+/** Folds one more, older token into a hash; the upper bits are the good ones. */
+function mix(hash: number, token: number): number {
+  const h = Math.imul(hash ^ token, 0x9e3779b1)
+  return Math.imul(h ^ (h >>> 15), 0x85ebca6b)
+}

@@ -1,0 +1,45 @@
+/**
+ * Matches of a context, kept in columns and reused from step to step.
+ *
+ * A match is a place of some log where the context, or its end, stands too. What followed there may follow here.
+ */
+export class MatchList {
+  /** Most matches the list can hold; what comes after is dropped. */
+  readonly capacity: number
+  /** Position of the token that followed the match: the first token of its continuation. */
+  readonly positions: Int32Array
+  /** Tokens of the context that stand before that position, counted from its end. */
+  readonly lengths: Uint8Array
+  /** How many matches of the same log came before this one: 0 is the first. */
+  readonly ranks: Uint8Array
+  /** Number of the log, as given to `find`. */
+  readonly logs: Uint8Array
+  /** Matches in use. */
+  size = 0
+
+  /** @param capacity most matches the list will ever hold */
+  constructor(capacity: number) {
+    this.capacity = capacity
+    this.positions = new Int32Array(capacity)
+    this.lengths = new Uint8Array(capacity)
+    this.ranks = new Uint8Array(capacity)
+    this.logs = new Uint8Array(capacity)
+  }
+
+  /** Empties the list; nothing is allocated or freed. */
+  clear(): void {
+    this.size = 0
+  }
+
+  /** Appends a match; says whether there was room. */
+  add(position: number, length: number, rank: number, log: number): boolean {
+    const k = this.size
+    if (k >= this.capacity) return false
+    this.positions[k] = position
+    this.lengths[k] = length
+    this.ranks[k] = rank
+    this.logs[k] = log
+    this.size = k + 1
+    return true
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The open ends of a growing draft: numbered items with a value each, the most valuable taken first. A binary heap in
+ * preallocated arrays.
+ *
+ *                 0.61                 items   4  0  7  2
+ *               ┌──┴──┐                values  .61 .20 .40 .05
+ *             0.20   0.40              children of place k: 2k + 1 and 2k + 2
+ *            ┌──┘
+ *          0.05
+ */
+export class Frontier {
+  private readonly items: Int32Array
+  private readonly values: Float64Array
+  /** Items waiting. */
+  size = 0
+
+  /** @param capacity most items that may wait at a time; what comes after is dropped */
+  constructor(capacity: number) {
+    this.items = new Int32Array(capacity)
+    this.values = new Float64Array(capacity)
+  }
+
+  /** Empties the frontier; nothing is allocated or freed. */
+  clear(): void {
+    this.size = 0
+  }
+
+  /** Adds an item. */
+  push(item: number, value: number): void {
+    const { items, values } = this
+    if (this.size === items.length) return
+    let place = this.size++
+    while (place > 0) {
+      const parent = (place - 1) >> 1
+      if (values[parent] >= value) break
+      items[place] = items[parent]
+      values[place] = values[parent]
+      place = parent
+    }
+    items[place] = item
+    values[place] = value
+  }
+
+  /** Takes the most valuable item; -1 if none waits. */
+  pop(): number {
+    const { items, values } = this
+    if (this.size === 0) return -1
+    const best = items[0]
+    const size = --this.size
+    const item = items[size]
+    const value = values[size]
+    let place = 0
+    for (let child = 1; child < size; child = 2 * place + 1) {
+      if (child + 1 < size && values[child + 1] > values[child]) child++
+      if (values[child] <= value) break
+      items[place] = items[child]
+      values[place] = values[child]
+      place = child
+    }
+    items[place] = item
+    values[place] = value
+    return best
+  }
+}

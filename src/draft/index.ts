@@ -1,0 +1,21 @@
+/**
+ * Where drafts come from.
+ *
+ * @example
+ * const drafter = new RetrievalDrafter()
+ * const session = drafter.open()
+ * const tree = new DraftTree(16)
+ * session.read([5, 6, 7, 8, 5, 6])
+ * session.draft(tree, 16)
+ * console.log(tree.show())
+ *
+ * @module
+ */
+export type { ConfidenceOptions } from './confidence.js'
+export type { Drafter, DraftSession } from './drafter.js'
+export type { CalibrationBin, Recording, ReplayOptions, ReplayReport } from './replay.js'
+export { replay } from './replay.js'
+export type { RetrievalOptions } from './retrieval.js'
+export { RetrievalDrafter } from './retrieval.js'
+export type { DraftSourceName } from './tree.js'
+export { DraftSource, DraftTree, sourceName } from './tree.js'
