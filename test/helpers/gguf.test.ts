@@ -22,6 +22,12 @@ describe('the GGUF writer', () => {
     )
   })
 
+  it('writes arrays as long as a large vocabulary', () => {
+    const scores = Float32Array.from({ length: 200_000 }, (_, i) => -i)
+    writeGguf(file, { metadata: { scores: ['float32[]', scores] }, tensors: [] })
+    expect(readGguf(file).metadata).toEqual([['scores', Array.from(scores)]])
+  })
+
   it('lays tensors out so that llama.cpp finds their bytes', () => {
     const tensors = (['F32', 'F16', 'Q8_0', 'Q4_K', 'BF16'] as const).map((type, i) => {
       const shape = [256, 1 + i, 2].slice(0, 1 + (i % 3))

@@ -128,7 +128,7 @@ function encodeHead(metadata: Record<string, MetadataValue>, tensors: readonly T
       throw new Error(`gguf: a metadata key is not empty and not general.alignment (always 32), got '${key}'`)
     }
     try {
-      parts.push(encode.string(key), ...encodeValue(value))
+      parts.push(encode.string(key), encodeValue(value))
     } catch (cause) {
       throw new Error(`gguf: metadata ${key}: ${(cause as Error).message}`, { cause })
     }
@@ -151,15 +151,15 @@ function encodeHead(metadata: Record<string, MetadataValue>, tensors: readonly T
   return Buffer.concat(parts)
 }
 
-function encodeValue(value: MetadataValue): Uint8Array[] {
+function encodeValue(value: MetadataValue): Uint8Array {
   const type = (name: string) => encode.uint32((VALUE_TYPES as readonly string[]).indexOf(name))
-  if (typeof value === 'string') return [type('string'), encode.string(value)]
-  if (typeof value === 'boolean') return [type('bool'), encode.bool(value)]
+  if (typeof value === 'string') return Buffer.concat([type('string'), encode.string(value)])
+  if (typeof value === 'boolean') return Buffer.concat([type('bool'), encode.bool(value)])
   const [name, content] = value
-  if (!name.endsWith('[]')) return [type(name), encode[name as NumberType](content as number)]
+  if (!name.endsWith('[]')) return Buffer.concat([type(name), encode[name as NumberType](content as number)])
   const element = name.slice(0, -2) as keyof typeof encode
   const items: Uint8Array[] = Array.from(content as ArrayLike<never>, (item) => encode[element](item))
-  return [type('array'), type(element), encode.uint64(items.length), ...items]
+  return Buffer.concat([type('array'), type(element), encode.uint64(items.length), Buffer.concat(items)])
 }
 
 function fixed(bytes: number, put: (buffer: Buffer, value: number) => void, integer = true) {
