@@ -87,12 +87,12 @@ export class Sampler {
    * @param prompt tokens the penalties look back at
    * @throws RangeError for options out of range; LlamaError `sampler-invalid` for a grammar that does not parse
    */
-  static async create(context: Context, options: SamplerOptions, prompt: ArrayLike<number>): Promise<Sampler> {
+  static create(context: Context, options: SamplerOptions, prompt: ArrayLike<number>): Sampler {
     checkSamplerOptions(options, context.vocabularySize)
     const temperature = options.temperature ?? 0
     const seed = temperature === 0 ? 0 : (options.seed ?? Math.floor(Math.random() * 2 ** 32))
     if (isPlainGreedy(options)) return new Sampler(context, seed, undefined)
-    return new Sampler(context, seed, await buildChain(context, options, seed, prompt))
+    return new Sampler(context, seed, buildChain(context, options, seed, prompt))
   }
 
   private constructor(context: Context, seed: number, chain: Pointer | undefined) {
@@ -115,12 +115,7 @@ export class Sampler {
 }
 
 /** The chain in llama.cpp's order: bias, penalties, grammar, top-k, top-p, min-p, temperature, draw. */
-async function buildChain(
-  context: Context,
-  options: SamplerOptions,
-  seed: number,
-  prompt: ArrayLike<number>,
-): Promise<Pointer> {
+function buildChain(context: Context, options: SamplerOptions, seed: number, prompt: ArrayLike<number>): Pointer {
   const { library, vocabulary } = context.model
   const { llama } = library
   const links: Pointer[] = []
@@ -147,13 +142,10 @@ async function buildChain(
     links.push(penalties)
   }
   if (options.grammar !== undefined) {
-    const source = options.grammar
-    const { result: grammar, errors } = await library.collectErrors(async () =>
-      llama.llama_sampler_init_grammar(vocabulary.pointer, source, 'root'),
-    )
+    const grammar = llama.llama_sampler_init_grammar(vocabulary.pointer, options.grammar, 'root')
     if (!grammar) {
       for (const link of links) llama.llama_sampler_free(link)
-      throw new LlamaError('sampler-invalid', `the grammar does not parse: ${errors || 'no rule named root?'}`)
+      throw new LlamaError('sampler-invalid', 'the grammar does not parse: expected GBNF with a rule named root')
     }
     links.push(grammar)
   }

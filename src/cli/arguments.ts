@@ -1,0 +1,44 @@
+import { InvalidArgumentError } from 'commander'
+import type { DraftMode } from '../engine/options.js'
+
+/** A commander parser for integers in a range. */
+export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most)
+      throw new InvalidArgumentError(
+        most === Number.MAX_SAFE_INTEGER
+          ? `expected an integer of at least ${least}`
+          : `expected an integer from ${least} to ${most}`,
+      )
+    return value
+  }
+}
+
+/** A commander parser for numbers in a range. */
+export function decimal(least: number, most: number = Number.POSITIVE_INFINITY): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (text.trim() === '' || !(value >= least && value <= most) || !Number.isFinite(value))
+      throw new InvalidArgumentError(
+        most === Number.POSITIVE_INFINITY
+          ? `expected a number of at least ${least}`
+          : `expected a number from ${least} to ${most}`,
+      )
+    return value
+  }
+}
+
+/** A commander parser for `auto`, `off` or a number of nodes. */
+export function draftMode(text: string): DraftMode {
+  if (text === 'auto' || text === 'off') return text
+  const nodes = Number(text)
+  if (text.trim() === '' || !Number.isInteger(nodes) || nodes < 0 || nodes > 64)
+    throw new InvalidArgumentError('expected auto, off or a number of nodes from 0 to 64')
+  return nodes
+}
+
+/** A commander parser that gathers an option given several times. */
+export function gather(text: string, earlier: string[] = []): string[] {
+  return [...earlier, text]
+}

@@ -1,0 +1,18 @@
+import { EngineError } from '../engine/error.js'
+import { LlamaError } from '../llama/error.js'
+
+/** Something the user can mend: shown as one sentence, exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** Exit codes: 2 for what the user can mend, 130 for Ctrl-C as shells expect, 1 for the rest. */
+export const exitCodes = { failure: 1, usage: 2, interrupted: 130 } as const
+
+/** One sentence for people and the exit code that goes with it. */
+export function explainFailure(error: unknown): { sentence: string; exitCode: number } {
+  if (error instanceof UsageError || error instanceof EngineError || error instanceof LlamaError)
+    return { sentence: error.message, exitCode: exitCodes.usage }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error))
+  return { sentence: process.env.LOOKAHEAD_DEBUG ? (stack ?? message) : message, exitCode: exitCodes.failure }
+}

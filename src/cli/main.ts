@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { registerDemo } from './demo.js'
+import { exitCodes, explainFailure } from './failure.js'
+import { registerRun } from './run.js'
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+const program = new Command('lookahead')
+  .description(
+    'Lossless lookahead decoding for local LLMs: the same text as without it, in fewer forwards.\nNew here? Try: lookahead demo',
+  )
+  .version(version, '-V, --version')
+  .showHelpAfterError('(add --help for the options)')
+  .exitOverride()
+
+registerRun(program)
+registerDemo(program)
+for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)')
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has said what is wrong; help and version are no failures.
+    process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage
+  } else {
+    const { sentence, exitCode } = explainFailure(error)
+    process.stderr.write(`lookahead: ${sentence}\n`)
+    process.exitCode = exitCode
+  }
+}

@@ -1,0 +1,54 @@
+/** What the commands write to: text for pipes, colour for people. */
+export interface Terminal {
+  out(text: string): void
+  /** Progress and complaints. */
+  err(text: string): void
+  /** Whether {@link out} reaches a terminal that shows colours. */
+  readonly colours: boolean
+  /** Whether {@link err} reaches a person who watches. */
+  readonly watched: boolean
+}
+
+/** The process's own terminal. `NO_COLOR`, `TERM=dumb` and pipes switch colours off, `FORCE_COLOR` on. */
+export function processTerminal(): Terminal {
+  const { env, stdout, stderr } = process
+  const forced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0'
+  const colours = !env.NO_COLOR && env.TERM !== 'dumb' && (forced || stdout.isTTY === true)
+  // A reader that goes away (| head) ends the program quietly.
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+  return {
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
+    colours,
+    watched: stderr.isTTY === true,
+  }
+}
+
+/** Text styles; each is the identity where colours are off. */
+export interface Palette {
+  bold(text: string): string
+  dim(text: string): string
+  /** Tokens that came from a draft. */
+  drafted(text: string): string
+  good(text: string): string
+  bad(text: string): string
+}
+
+export function palette(colours: boolean): Palette {
+  const style = (code: string) => (text: string) => (colours && text !== '' ? `\x1b[${code}m${text}\x1b[0m` : text)
+  return { bold: style('1'), dim: style('2'), drafted: style('36'), good: style('32'), bad: style('31') }
+}
+
+/** Lays rows out in columns: the first to the left, the others to the right. The first row is the heading. */
+export function formatTable(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .join('   ')
+      .trimEnd(),
+  )
+}

@@ -1,0 +1,31 @@
+import type { Batch } from '../llama/batch.js'
+
+/**
+ * What the engine needs of a model: a KV cache and a forward. {@link Context} of the llama room is one; tests bring
+ * a model that is a hash function. All calls but `decode` are synchronous and cheap, and none may run during a forward.
+ */
+export interface Decoder {
+  readonly vocabularySize: number
+  /** KV cells. */
+  readonly contextTokens: number
+  /** Sequence ids: 0 … maxSequences-1. */
+  readonly maxSequences: number
+  /** Whether cells may belong to several sequences and be taken back; without it nothing can be drafted. */
+  readonly canBranch: boolean
+  /** The rows of the next forward, filled by the engine. */
+  readonly batch: Batch
+  /** Runs the forward of `batch`. */
+  decode(): Promise<void>
+  /** Makes the cells of `source` at positions `from` … `to`-1 part of `target` too. */
+  copySequence(source: number, target: number, from: number, to: number): void
+  /** Takes positions `from` … `to`-1 (-1: the end) out of a sequence. */
+  removePositions(sequence: number, from: number, to: number): boolean
+}
+
+/** Chooses tokens from the rows of the last forward; what it has drawn is part of its state. */
+export interface TokenSampler extends Disposable {
+  /** The seed in use. */
+  readonly seed: number
+  /** Draws the token that follows a batch row with an output, and remembers it. */
+  sample(row: number): number
+}

@@ -1,0 +1,274 @@
+import type { ForwardCost } from '../cost/forward-cost.js'
+import type { Drafter, DraftSession } from '../draft/drafter.js'
+import { RetrievalDrafter } from '../draft/retrieval.js'
+import { Context } from '../llama/context.js'
+import { LlamaError } from '../llama/error.js'
+import { Model, type ModelDescription } from '../llama/model.js'
+import { Sampler } from '../llama/sampler.js'
+import { type ChatMessage, ChatTemplate } from '../llama/template.js'
+import type { TokenizeOptions } from '../llama/vocabulary.js'
+import { measureForwardCost } from './calibration.js'
+import { EngineError } from './error.js'
+import { Generation } from './generation.js'
+import { DecodeLoop } from './loop.js'
+import {
+  type ChatRequest,
+  type CompletionRequest,
+  checkDraft,
+  checkInteger,
+  checkStops,
+  type EngineOptions,
+  type RequestDocument,
+  type RequestOptions,
+} from './options.js'
+import { AnswerWriter } from './writer.js'
+
+/** Milliseconds that measuring T(n) may take at load. */
+const calibrationMs = 400
+
+/** Drafts nothing and learns nothing: the session of a request with drafting off. */
+const noDrafts: DraftSession = {
+  read() {},
+  draft(tree) {
+    tree.clear()
+  },
+  accept() {},
+  close() {},
+}
+
+/**
+ * A loaded model that writes answers, faster where what it has read and written foretells what it will write, and
+ * token for token the same as without drafts.
+ *
+ * @example
+ * await using engine = await Engine.load({ model: 'model.gguf' })
+ * for await (const step of engine.chat({ messages: [{ role: 'user', content: 'Hello' }] }))
+ *   process.stdout.write(step.text)
+ */
+export class Engine implements AsyncDisposable {
+  /** What the model file says of itself. */
+  readonly description: ModelDescription
+  /** Most tokens of one request, prompt and answer together. */
+  readonly contextTokens: number
+  /** Most draft nodes of one request in one forward. */
+  readonly maxNodes: number
+  /** T(n) as measured at load. */
+  readonly cost: ForwardCost
+  readonly drafter: Drafter
+  readonly #model: Model
+  readonly #context: Context
+  readonly #loop: DecodeLoop
+  readonly #template: ChatTemplate | undefined
+  readonly #bosText: string
+  readonly #eosText: string
+  #disposing: Promise<void> | undefined
+
+  /**
+   * Loads a model and measures what its forwards cost.
+   *
+   * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library
+   */
+  static async load(options: EngineOptions): Promise<Engine> {
+    if (typeof options?.model !== 'string' || options.model === '')
+      throw new EngineError('invalid-parameter', `model must be the path of a GGUF file, got ${String(options?.model)}`)
+    const slots = checkInteger('slots', options.slots ?? 1, 1, 256)
+    const branches = checkInteger('branches', options.branches ?? Math.min(8, Math.floor(256 / slots)), 1, 64)
+    if (slots * branches > 256)
+      throw new EngineError(
+        'invalid-parameter',
+        `slots × branches must be at most 256, got ${slots} × ${branches} = ${slots * branches}`,
+      )
+    const maxNodes = checkInteger('maxNodes', options.maxNodes ?? 64, 0, 256)
+    if (options.threads !== undefined) checkInteger('threads', options.threads, 1, 512)
+    if (options.contextTokens !== undefined) checkInteger('contextTokens', options.contextTokens, 8, 2 ** 24)
+    const model = await Model.load(options.model, options)
+    try {
+      const description = model.describe()
+      const trained = description.trainedContextTokens
+      const contextTokens = options.contextTokens ?? Math.min(trained, 4096)
+      if (contextTokens > trained)
+        throw new EngineError(
+          'invalid-parameter',
+          `contextTokens must be at most ${trained}, which the model was trained with, got ${contextTokens}`,
+        )
+      const context = await Context.create(model, {
+        contextTokens: slots * (contextTokens + maxNodes),
+        maxSequences: slots * branches,
+        batchTokens: 512 + slots * maxNodes,
+        threads: options.threads,
+        flashAttention: options.flashAttention,
+        keyType: options.keyType,
+        valueType: options.valueType,
+      })
+      const cost = await measureForwardCost(context, calibrationMs)
+      return new Engine(
+        model,
+        context,
+        description,
+        cost,
+        { slots, branches, contextTokens, maxNodes },
+        options.drafter,
+      )
+    } catch (error) {
+      await model[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  private constructor(
+    model: Model,
+    context: Context,
+    description: ModelDescription,
+    cost: ForwardCost,
+    layout: { slots: number; branches: number; contextTokens: number; maxNodes: number },
+    drafter: Drafter = new RetrievalDrafter(),
+  ) {
+    this.#model = model
+    this.#context = context
+    this.description = description
+    this.contextTokens = layout.contextTokens
+    this.maxNodes = layout.maxNodes
+    this.cost = cost
+    this.drafter = drafter
+    this.#loop = new DecodeLoop(context, { ...layout, cost })
+    const { vocabulary } = model
+    this.#bosText = vocabulary.bos >= 0 ? vocabulary.textOf([vocabulary.bos], true) : ''
+    this.#eosText = vocabulary.eos >= 0 ? vocabulary.textOf([vocabulary.eos], true) : ''
+    this.#template = model.chatTemplate === undefined ? undefined : new ChatTemplate(model.chatTemplate)
+  }
+
+  /** Threads that compute. */
+  get threads(): number {
+    return this.#context.threads
+  }
+
+  /**
+   * Answers a conversation. Starts at once; errors of the request are thrown here, not in the loop.
+   *
+   * @throws EngineError `invalid-parameter`, `empty-prompt`, `prompt-too-long`; LlamaError `template-failed`
+   */
+  chat(request: ChatRequest): Generation {
+    const text = this.renderChat(request)
+    // Many templates write the BOS themselves; it must not stand twice.
+    const addSpecial = !(this.#bosText !== '' && text.startsWith(this.#bosText))
+    return this.#start(this.tokenize(text, { special: true, addSpecial }), request)
+  }
+
+  /**
+   * Continues a text as it stands.
+   *
+   * @throws EngineError `invalid-parameter`, `empty-prompt`, `prompt-too-long`
+   */
+  complete(request: CompletionRequest): Generation {
+    const { prompt } = request
+    if (typeof prompt === 'string') {
+      if (prompt === '') throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
+      return this.#start(this.tokenize(prompt, { addSpecial: true, special: true }), request)
+    }
+    for (let i = 0; i < prompt.length; i++) checkInteger(`prompt[${i}]`, prompt[i], 0, this.#context.vocabularySize - 1)
+    return this.#start(prompt, request)
+  }
+
+  /** The prompt text of a conversation, as the model's chat template renders it. @throws as {@link chat} */
+  renderChat({ messages, documents }: Pick<ChatRequest, 'messages' | 'documents'>): string {
+    if (!this.#template)
+      throw new LlamaError(
+        'template-failed',
+        'this model has no chat template; use complete() with a prompt of your own',
+      )
+    checkMessages(messages)
+    const shared = { bosToken: this.#bosText, eosToken: this.#eosText }
+    if (!documents || documents.length === 0) return this.#template.render({ messages: [...messages], ...shared })
+    const titled = checkDocuments(documents)
+    return this.#template.rendersDocuments
+      ? this.#template.render({ messages: [...messages], documents: titled, ...shared })
+      : this.#template.render({ messages: placeDocuments(messages, titled), ...shared })
+  }
+
+  /** Token ids of a text. */
+  tokenize(text: string, options?: TokenizeOptions): Int32Array {
+    return this.#model.vocabulary.tokenize(text, options)
+  }
+
+  /** The text of tokens. */
+  detokenize(tokens: ArrayLike<number>): string {
+    return this.#model.vocabulary.textOf(tokens)
+  }
+
+  /** Aborts what runs, waits for the forward in flight and frees the model. Once; later calls wait for the same. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing ??= this.#loop.close().then(() => this.#model[Symbol.asyncDispose]())
+    return this.#disposing
+  }
+
+  #start(prompt: ArrayLike<number>, request: RequestOptions): Generation {
+    if (this.#disposing) throw new EngineError('disposed', 'the engine was used after it was disposed')
+    const room = this.contextTokens - prompt.length
+    if (prompt.length === 0) throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
+    if (room < 1)
+      throw new EngineError(
+        'prompt-too-long',
+        `the prompt has ${prompt.length} tokens; the context holds ${this.contextTokens}, one of them for the answer`,
+      )
+    const draft = checkDraft(request.draft ?? 'auto', this.maxNodes)
+    const maxTokens =
+      request.maxTokens === undefined
+        ? Number.POSITIVE_INFINITY
+        : checkInteger('maxTokens', request.maxTokens, 1, 2 ** 31 - 1)
+    const stops = checkStops(request.stop)
+    const sampler = this.#makeSampler(request, prompt)
+    const session = draft === 'off' ? noDrafts : (request.drafter ?? this.drafter).open()
+    const generation = new Generation(() => {
+      writer.aborted = true
+    })
+    const limits = { maxTokens, stops }
+    const writer = new AnswerWriter(generation, this.#model.vocabulary, limits, prompt.length, sampler.seed)
+    const { signal } = request
+    if (signal?.aborted) writer.aborted = true
+    else if (signal) {
+      const abort = () => generation.abort()
+      signal.addEventListener('abort', abort, { once: true })
+      const forget = () => signal.removeEventListener('abort', abort)
+      generation.result.then(forget, forget)
+    }
+    this.#loop.submit({ prompt, draft, session, sampler, writer })
+    return generation
+  }
+
+  #makeSampler(request: RequestOptions, prompt: ArrayLike<number>): Sampler {
+    try {
+      return Sampler.create(this.#context, request, prompt)
+    } catch (error) {
+      if (error instanceof RangeError) throw new EngineError('invalid-parameter', error.message, { cause: error })
+      throw error
+    }
+  }
+}
+
+function checkMessages(messages: readonly ChatMessage[]): void {
+  if (!Array.isArray(messages) || messages.length === 0)
+    throw new EngineError('invalid-parameter', 'messages must be an array of at least one message')
+  for (const [i, message] of messages.entries())
+    if (typeof message?.role !== 'string' || typeof message.content !== 'string')
+      throw new EngineError('invalid-parameter', `messages[${i}] must have a role and a content, both strings`)
+}
+
+function checkDocuments(documents: readonly RequestDocument[]): { title: string; text: string }[] {
+  return documents.map(({ text, title }, i) => {
+    if (typeof text !== 'string')
+      throw new EngineError('invalid-parameter', `documents[${i}].text must be a string, got ${typeof text}`)
+    return { title: title ?? `Document ${i + 1}`, text }
+  })
+}
+
+/** Puts documents, numbered, before the last user message, for templates that have no place for them. */
+function placeDocuments(
+  messages: readonly ChatMessage[],
+  documents: readonly { title: string; text: string }[],
+): ChatMessage[] {
+  const listing = documents.map(({ title, text }, i) => `[${i + 1}] ${title}\n${text}`).join('\n\n')
+  const last = messages.findLastIndex((message) => message.role === 'user')
+  return messages.map((message, i) =>
+    i === last ? { ...message, content: `Documents:\n\n${listing}\n\nQuestion: ${message.content}` } : message,
+  )
+}

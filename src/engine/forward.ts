@@ -1,0 +1,153 @@
+import type { Decoder } from './decoder.js'
+import type { Sequence } from './sequence.js'
+
+/**
+ * Lays sequences into a forward and takes what was accepted into the KV cache. It executes; how many head tokens and
+ * nodes take part is decided by the scheduler.
+ *
+ * A tree becomes rows like this. Each leaf has a sequence id; a row belongs to the ids of all leaves below it; the
+ * likeliest chain stands first, directly behind the root, under the request's own id:
+ *
+ *     tree   root ──┬── brown ──┬── fox ── jumps        ids: 0 = own, 1 and 2 = branches
+ *                   │           └── bear
+ *                   └── red
+ *
+ *     row      root    brown    fox    jumps  │  bear   red
+ *     position   7       8       9      10    │   9      8
+ *     ids      0,1,2    0,1      0       0    │   1      2
+ *              └──── main chain ──────────┘     side branches
+ *
+ * Bit-exact attention sums over cells in their order, so cells of the accepted path must lie in position order. The
+ * main chain does; when a side branch wins, its cells are dropped and its tokens become part of the next head.
+ */
+export class Forward {
+  readonly #decoder: Decoder
+
+  constructor(decoder: Decoder) {
+    this.#decoder = decoder
+  }
+
+  /**
+   * Appends rows for a sequence: the next `headLength` tokens of its head and, if that reaches its last token, the
+   * first `nodes` nodes of its tree.
+   *
+   * @returns how many nodes took part; those that would need more branches than the slot has are left out
+   */
+  lay(sequence: Sequence, headLength: number, nodes: number): number {
+    const { batch } = this.#decoder
+    const { committed, tokens } = sequence
+    const own = sequence.ids[0]
+    const headRow = batch.size
+    const reachesEnd = headLength === sequence.headLength
+    for (let i = 0; i < headLength; i++) {
+      const isLast = reachesEnd && i === headLength - 1
+      batch.addSequence(batch.add(tokens[committed + i], committed + i, isLast), own)
+    }
+    sequence.rootRow = reachesEnd ? batch.size - 1 : -1
+    sequence.mainLength = 0
+    if (!reachesEnd || nodes === 0) return 0
+    const laid = this.#layMainChain(sequence, nodes)
+    return laid < nodes ? laid + this.#laySideBranches(sequence, nodes, headRow, headLength) : laid
+  }
+
+  /** Lays the chain of first children. Sets `nodeRows` of all nodes and `mainChain`. */
+  #layMainChain(sequence: Sequence, nodes: number): number {
+    const { batch } = this.#decoder
+    const { tree, nodeRows, mainChain } = sequence
+    const rootPosition = sequence.length - 1
+    nodeRows.fill(-1, 0, nodes)
+    let tip = -1
+    let length = 0
+    for (let node = 0; node < nodes; node++) {
+      if (tree.parents[node] !== tip) continue
+      const row = batch.add(tree.tokens[node], rootPosition + tree.depths[node], true)
+      batch.addSequence(row, sequence.ids[0])
+      nodeRows[node] = row
+      mainChain[length++] = node
+      tip = node
+    }
+    sequence.mainLength = length
+    return length
+  }
+
+  /** Lays the other nodes, each branch under an id of its own. Returns how many took part. */
+  #laySideBranches(sequence: Sequence, nodes: number, headRow: number, headLength: number): number {
+    const { batch } = this.#decoder
+    const { tree, nodeRows, ids } = sequence
+    const { parents } = tree
+    const rootPosition = sequence.length - 1
+    const rootRow = sequence.rootRow
+    // 1. Rows. A node opens a branch unless it is the first child of the tip of one; branches are as many as ids.
+    let branches = 1
+    let laid = 0
+    for (let node = 0; node < nodes; node++) {
+      if (nodeRows[node] >= 0) continue
+      const parent = parents[node]
+      const parentRow = parent < 0 ? rootRow : nodeRows[parent]
+      if (parentRow < 0) continue
+      const continues = parent >= 0 && parentRow > rootRow + sequence.mainLength && !this.#hasLaidChild(sequence, node)
+      if (!continues) {
+        if (branches === ids.length) continue
+        branches++
+      }
+      nodeRows[node] = batch.add(tree.tokens[node], rootPosition + tree.depths[node], true)
+      laid++
+    }
+    // 2. Ids. From each side leaf up to the root, every row belongs to the leaf's id; so does the whole head.
+    let branch = 0
+    for (let leaf = nodes - 1; leaf >= 0; leaf--) {
+      if (nodeRows[leaf] <= rootRow + sequence.mainLength || !this.#isLeaf(sequence, leaf, nodes)) continue
+      branch++
+      const id = ids[branch]
+      this.#decoder.copySequence(ids[0], id, sequence.syncedPositions[branch], sequence.committed)
+      sequence.syncedPositions[branch] = sequence.committed
+      for (let i = 0; i < headLength; i++) batch.addSequence(headRow + i, id)
+      for (let node = leaf; node >= 0; node = parents[node]) batch.addSequence(nodeRows[node], id)
+    }
+    sequence.branches = branch
+    return laid
+  }
+
+  /** Whether an earlier sibling of `node` has a row. */
+  #hasLaidChild({ tree, nodeRows }: Sequence, node: number): boolean {
+    const parent = tree.parents[node]
+    for (let sibling = parent + 1; sibling < node; sibling++)
+      if (tree.parents[sibling] === parent && nodeRows[sibling] >= 0) return true
+    return false
+  }
+
+  #isLeaf({ tree, nodeRows }: Sequence, node: number, nodes: number): boolean {
+    for (let child = node + 1; child < nodes; child++)
+      if (tree.parents[child] === node && nodeRows[child] >= 0) return false
+    return true
+  }
+
+  /**
+   * Takes the head just decoded, and of the accepted path what lies on the main chain, into the KV cache; everything
+   * else of the tree is dropped.
+   *
+   * @param headLength as laid
+   * @param path accepted nodes from the root down
+   * @param pathLength how many
+   */
+  commit(sequence: Sequence, headLength: number, path: Int32Array, pathLength: number): void {
+    const { ids, mainChain, mainLength, syncedPositions } = sequence
+    const headEnd = sequence.committed + headLength
+    let kept = 0
+    while (kept < pathLength && kept < mainLength && path[kept] === mainChain[kept]) kept++
+    sequence.committed = headEnd + kept
+    if (kept < mainLength) this.#decoder.removePositions(ids[0], sequence.committed, -1)
+    for (let branch = 1; branch <= sequence.branches; branch++) {
+      this.#decoder.removePositions(ids[branch], headEnd, -1)
+      syncedPositions[branch] = headEnd
+    }
+    sequence.branches = 0
+  }
+
+  /** Frees all cells of a sequence. */
+  release(sequence: Sequence): void {
+    for (let branch = 0; branch < sequence.ids.length; branch++)
+      if (branch <= sequence.branches || sequence.syncedPositions[branch] > 0)
+        this.#decoder.removePositions(sequence.ids[branch], 0, -1)
+  }
+}

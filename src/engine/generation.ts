@@ -1,0 +1,154 @@
+import type { DraftSourceName } from '../draft/tree.js'
+
+/** Why a generation ended. */
+export type EndReason =
+  /** The model ended its answer (an end-of-generation token). */
+  | 'stop'
+  /** One of the stop strings was written; it is not part of the text. */
+  | 'stop-string'
+  /** `maxTokens` were written. */
+  | 'length'
+  /** The context is full. */
+  | 'context-full'
+  /** The request's signal was aborted, or its consumer left the loop. What was written until then stands. */
+  | 'aborted'
+
+/** A piece of text and where its token came from. */
+export interface StepPiece {
+  token: number
+  /** Text shown with this token; empty while a character or a possible stop string is incomplete. */
+  text: string
+  /** The source of the draft that held this token; `'model'` if the model computed it alone. */
+  source: DraftSourceName | 'model'
+}
+
+/** What one forward brought. */
+export interface GenerationStep {
+  /** Text that can be shown now. */
+  text: string
+  /** The accepted tokens, in order; the last one is the bonus token that every forward brings. */
+  pieces: StepPiece[]
+  /** Nodes of the draft tree that this forward verified; 0: it decoded conventionally. */
+  drafted: number
+  /** How many of the tokens were drafted. */
+  accepted: number
+  /** Milliseconds of the forward. */
+  forwardMs: number
+  /** Milliseconds of retrieval before it. */
+  retrievalMs: number
+}
+
+/** Totals of one generation, by the names of the paper where it has them. */
+export interface GenerationStats {
+  promptTokens: number
+  /** Tokens written, without the end-of-generation token. */
+  completionTokens: number
+  /** Forwards after the prompt's. */
+  forwards: number
+  /** Nodes verified in all. */
+  draftedTokens: number
+  /** Drafted tokens that were accepted. */
+  acceptedTokens: number
+  /** Effective decoding length: tokens emitted per forward, bonus included. */
+  edl: number
+  /** Decoding length: tokens per forward, the last accepted one included. */
+  dl: number
+  /** Milliseconds of the prompt's forwards (time to first token without queueing). */
+  prefillMs: number
+  /** Milliseconds from the first token to the last. */
+  decodeMs: number
+  /** Milliseconds of all forwards after the prompt's (FT in sum). */
+  forwardMs: number
+  /** Milliseconds of all retrievals (QT in sum). */
+  retrievalMs: number
+  /** Tokens per second after the first token. */
+  tokensPerSecond: number
+}
+
+/** The outcome of a generation. */
+export interface GenerationResult {
+  text: string
+  /** The tokens written, without the end-of-generation token. */
+  tokens: number[]
+  reason: EndReason
+  /** The stop string, where that was the reason. */
+  stopString?: string
+  /** The seed of the random draws; 0 for greedy. */
+  seed: number
+  stats: GenerationStats
+}
+
+/**
+ * An answer being written: iterate it for the steps, await {@link Generation.result} for the whole. It runs whether or
+ * not anyone iterates; leaving the loop early aborts it.
+ *
+ * @example
+ * const answer = engine.chat({ messages })
+ * for await (const step of answer) process.stdout.write(step.text)
+ * const { stats, reason } = await answer.result
+ */
+export class Generation implements AsyncIterable<GenerationStep> {
+  /** Settles when the generation has ended; rejects only if a forward failed. */
+  readonly result: Promise<GenerationResult>
+  readonly #abort: () => void
+  readonly #steps: GenerationStep[] = []
+  #ended = false
+  #failure: unknown
+  #wake: (() => void) | undefined
+  #resolve!: (result: GenerationResult) => void
+  #reject!: (error: unknown) => void
+
+  /** @internal */
+  constructor(abort: () => void) {
+    this.#abort = abort
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    // A consumer that only iterates sees the failure there; it must not count as unhandled here.
+    this.result.catch(() => {})
+  }
+
+  /** Ends the generation with reason `'aborted'` before its next forward. */
+  abort(): void {
+    this.#abort()
+  }
+
+  /** The steps, from the first on, for one consumer. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<GenerationStep, void, undefined> {
+    try {
+      for (let next = 0; ; ) {
+        if (next < this.#steps.length) yield this.#steps[next++]
+        else if (this.#failure !== undefined) throw this.#failure
+        else if (this.#ended) return
+        else
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve
+          })
+      }
+    } finally {
+      if (!this.#ended) this.#abort()
+    }
+  }
+
+  /** @internal */
+  push(step: GenerationStep): void {
+    this.#steps.push(step)
+    this.#wake?.()
+  }
+
+  /** @internal */
+  end(result: GenerationResult): void {
+    this.#ended = true
+    this.#resolve(result)
+    this.#wake?.()
+  }
+
+  /** @internal */
+  fail(error: unknown): void {
+    this.#ended = true
+    this.#failure = error
+    this.#reject(error)
+    this.#wake?.()
+  }
+}

@@ -1,0 +1,226 @@
+import { chooseNodes } from '../cost/controller.js'
+import type { ForwardCost } from '../cost/forward-cost.js'
+import type { DraftSession } from '../draft/drafter.js'
+import { sourceName } from '../draft/tree.js'
+import type { Decoder, TokenSampler } from './decoder.js'
+import { Forward } from './forward.js'
+import type { DraftMode } from './options.js'
+import { Sequence } from './sequence.js'
+import { Verdict, verify } from './verify.js'
+import type { AnswerWriter } from './writer.js'
+
+/** A request in tokens. */
+export interface TokenRequest {
+  prompt: ArrayLike<number>
+  draft: DraftMode
+  session: DraftSession
+  sampler: TokenSampler
+  writer: AnswerWriter
+}
+
+/** How the loop is laid out. */
+export interface LoopOptions {
+  /** Requests decoded in one forward. */
+  slots: number
+  /** Branches of a draft tree, the main chain included. */
+  branches: number
+  /** Most tokens of one request, prompt and answer together. */
+  contextTokens: number
+  /** Most draft nodes of one request in one forward. */
+  maxNodes: number
+  cost: ForwardCost
+}
+
+/** A request that has a slot. */
+interface Running {
+  readonly request: TokenRequest
+  readonly sequence: Sequence
+  readonly slot: number
+  /** Rows of the head in the coming forward. */
+  headRows: number
+  /** Nodes that take part in it. */
+  nodes: number
+  retrievalMs: number
+}
+
+/** Head tokens of one forward while other requests are writing, so that a long prompt does not hold them up. */
+const sharedPrefillRows = 64
+
+/**
+ * Decodes requests together, a forward at a time:
+ *
+ *     admit → draft and decide → lay → forward → verify → commit → emit → again
+ *
+ * Conventional decoding is the same loop with empty drafts.
+ */
+export class DecodeLoop {
+  readonly #decoder: Decoder
+  readonly #options: LoopOptions
+  readonly #forward: Forward
+  readonly #verdict: Verdict
+  readonly #queue: TokenRequest[] = []
+  readonly #freeSlots: number[]
+  #running: Running[] = []
+  #turning: Promise<void> | undefined
+  #closed = false
+
+  constructor(decoder: Decoder, options: LoopOptions) {
+    this.#decoder = decoder
+    this.#options = options
+    this.#forward = new Forward(decoder)
+    this.#verdict = new Verdict(options.maxNodes)
+    this.#freeSlots = Array.from({ length: options.slots }, (_, slot) => options.slots - 1 - slot)
+  }
+
+  /** Requests that hold a slot. */
+  get runningCount(): number {
+    return this.#running.length
+  }
+
+  /** Requests that wait for a slot. */
+  get waitingCount(): number {
+    return this.#queue.length
+  }
+
+  /** Starts a request as soon as a slot is free. Its outcome goes to its writer. */
+  submit(request: TokenRequest): void {
+    this.#queue.push(request)
+    this.#turning ??= this.#turn().finally(() => {
+      this.#turning = undefined
+    })
+  }
+
+  /** Ends all requests as aborted and waits for the forward in flight. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#turning
+  }
+
+  async #turn(): Promise<void> {
+    // A tick for the caller, so that a request is not decoded before its Generation has been handed out.
+    await null
+    for (;;) {
+      this.#endAborted()
+      this.#admit()
+      if (this.#running.length === 0) return
+      try {
+        await this.#step()
+      } catch (error) {
+        this.#failAll(error)
+      }
+    }
+  }
+
+  #admit(): void {
+    while (this.#queue.length > 0 && this.#freeSlots.length > 0) {
+      const request = this.#queue.shift()!
+      const slot = this.#freeSlots.pop()!
+      const { branches, contextTokens, maxNodes } = this.#options
+      const ids = Array.from({ length: branches }, (_, branch) => slot * branches + branch)
+      const { prompt, session, sampler } = request
+      const sequence = new Sequence(ids, prompt, contextTokens, maxNodes, session, sampler)
+      session.read(prompt)
+      request.writer.begin()
+      this.#running.push({ request, sequence, slot, headRows: 0, nodes: 0, retrievalMs: 0 })
+    }
+  }
+
+  async #step(): Promise<void> {
+    const { batch } = this.#decoder
+    batch.clear()
+    for (const running of this.#running) this.#decide(running)
+    for (const running of this.#running)
+      running.nodes = this.#forward.lay(running.sequence, running.headRows, running.nodes)
+    const began = performance.now()
+    await this.#decoder.decode()
+    const forwardMs = performance.now() - began
+    for (const running of [...this.#running]) this.#finishStep(running, forwardMs)
+  }
+
+  /** Fills the draft tree and decides how much of head and tree takes part in the coming forward. */
+  #decide(running: Running): void {
+    const { sequence, request } = running
+    const { batch } = this.#decoder
+    const room = batch.capacity - batch.size
+    const prefillLimit = this.#running.length > 1 ? Math.min(room, sharedPrefillRows) : room
+    running.nodes = 0
+    running.retrievalMs = 0
+    running.headRows = Math.min(sequence.headLength, prefillLimit)
+    if (sequence.isPrefilling || request.draft === 'off' || !this.#decoder.canBranch) return
+    const began = performance.now()
+    const { tree } = sequence
+    const budget = request.draft === 'auto' ? this.#options.maxNodes : Math.min(request.draft, this.#options.maxNodes)
+    sequence.session.draft(tree, budget)
+    const available = this.#usableNodes(sequence, room - running.headRows)
+    running.nodes =
+      request.draft === 'auto'
+        ? chooseNodes(tree.probabilities, available, running.headRows, this.#options.cost)
+        : available
+    running.retrievalMs = performance.now() - began
+  }
+
+  /** The longest prefix of the draft that fits into the forward and into the context. */
+  #usableNodes({ tree, room }: Sequence, freeRows: number): number {
+    const most = Math.min(tree.size, freeRows)
+    for (let node = 0; node < most; node++) if (tree.depths[node] >= room) return node
+    return most
+  }
+
+  /** Verifies, commits and emits what one request got from the forward. */
+  #finishStep(running: Running, forwardMs: number): void {
+    const { sequence, request } = running
+    const { writer } = request
+    const verdict = this.#verdict
+    if (sequence.rootRow < 0) {
+      this.#forward.commit(sequence, running.headRows, verdict.path, 0)
+      writer.prefilled(forwardMs)
+      return
+    }
+    const wasPrefilling = sequence.isPrefilling
+    verify(sequence, running.nodes, verdict, writer.takes)
+    this.#forward.commit(sequence, running.headRows, verdict.path, verdict.pathLength)
+    for (let i = 0; i < verdict.count; i++) sequence.append(verdict.tokens[i])
+    sequence.session.accept(verdict.tokens, verdict.count)
+    if (wasPrefilling) writer.prefilled(forwardMs)
+    writer.step({
+      isPrefill: wasPrefilling,
+      rows: running.headRows + running.nodes,
+      drafted: running.nodes,
+      accepted: Math.min(verdict.pathLength, verdict.count),
+      sourceOf: (i) => (i < verdict.pathLength ? sourceName(sequence.tree.sources[verdict.path[i]]) : 'model'),
+      forwardMs,
+      retrievalMs: running.retrievalMs,
+    })
+    if (verdict.ended) this.#end(running, () => writer.end())
+    else if (sequence.room <= 0) this.#end(running, () => writer.end('context-full'))
+  }
+
+  #endAborted(): void {
+    for (const running of [...this.#running])
+      if (this.#closed || running.request.writer.aborted)
+        this.#end(running, () => running.request.writer.end('aborted'))
+    for (let i = this.#queue.length - 1; i >= 0; i--) {
+      const { writer, session, sampler } = this.#queue[i]
+      if (!this.#closed && !writer.aborted) continue
+      this.#queue.splice(i, 1)
+      session.close()
+      sampler[Symbol.dispose]()
+      writer.end('aborted')
+    }
+  }
+
+  /** Gives the slot back, then tells the writer. */
+  #end(running: Running, tell: () => void): void {
+    const { sequence, slot } = running
+    this.#running = this.#running.filter((other) => other !== running)
+    this.#forward.release(sequence)
+    this.#freeSlots.push(slot)
+    sequence.session.close()
+    sequence.sampler[Symbol.dispose]()
+    tell()
+  }
+
+  #failAll(error: unknown): void {
+    for (const running of [...this.#running]) this.#end(running, () => running.request.writer.fail(error))
+  }
+}

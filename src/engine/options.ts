@@ -1,0 +1,103 @@
+import type { Drafter } from '../draft/drafter.js'
+import type { CacheType } from '../llama/context.js'
+import type { ModelOptions } from '../llama/model.js'
+import type { SamplerOptions } from '../llama/sampler.js'
+import type { ChatMessage } from '../llama/template.js'
+import { EngineError } from './error.js'
+
+/**
+ * How much is drafted: `'auto'` what the measured cost of a forward says will pay, `'off'` nothing (conventional
+ * decoding), a number: always that many nodes. The text is the same in all three.
+ */
+export type DraftMode = 'auto' | 'off' | number
+
+/** How an engine is loaded. */
+export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'> {
+  /** Path of a GGUF file that llama.cpp v0.5.0 knows. */
+  model: string
+  /** Most tokens of one request, prompt and answer together. Default: what the model was trained with, at most 4096. */
+  contextTokens?: number
+  /** Requests decoded at the same time. Default 1. */
+  slots?: number
+  /** Most branches of a draft tree, 1 … 64; slots × branches is at most 256. Default 8. */
+  branches?: number
+  /** Most draft nodes of one request in one forward, 0 … 256. Default 64. */
+  maxNodes?: number
+  /** Threads that compute. Default: the processor's cores. */
+  threads?: number
+  /** Number type of the cached keys. Default `'f16'`; with {@link valueType} `'bf16'` CPU decoding is bit-exact. */
+  keyType?: CacheType
+  /** Number type of the cached values. Default `'bf16'`. */
+  valueType?: CacheType
+  /** Fused attention. Default `true`. */
+  flashAttention?: boolean
+  /** Where drafts come from. Default: retrieval from everything read and written. */
+  drafter?: Drafter
+}
+
+/** What both kinds of request share. */
+export interface RequestOptions extends SamplerOptions {
+  /** Most tokens to write. Default: until the context is full. */
+  maxTokens?: number
+  /** Strings that end the text; they are not part of it. */
+  stop?: string | readonly string[]
+  /** Default `'auto'`. */
+  draft?: DraftMode
+  /** Where this request's drafts come from, instead of the engine's own drafter. */
+  drafter?: Drafter
+  /** Ends the request with reason `'aborted'` within one forward. */
+  signal?: AbortSignal
+}
+
+/** A document the answer may draw from. */
+export interface RequestDocument {
+  text: string
+  /** Shown above the text. Default: `Document 1`, `Document 2`, … */
+  title?: string
+}
+
+/** A conversation to be continued. */
+export interface ChatRequest extends RequestOptions {
+  /** At least one; the last is answered. */
+  messages: readonly ChatMessage[]
+  /** Retrieved documents; the chat template places them, or they stand numbered before the last user message. */
+  documents?: readonly RequestDocument[]
+}
+
+/** A text to be continued as it stands, without a chat template. */
+export interface CompletionRequest extends RequestOptions {
+  /** Text, or token ids. */
+  prompt: string | ArrayLike<number>
+}
+
+/** Throws an EngineError `invalid-parameter` unless `value` is an integer in the range. */
+export function checkInteger(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
+  throw new EngineError(
+    'invalid-parameter',
+    `${name} must be an integer from ${least} to ${most}, got ${describe(value)}`,
+  )
+}
+
+/** Checks a draft mode. @throws EngineError `invalid-parameter` */
+export function checkDraft(draft: DraftMode, maxNodes: number): DraftMode {
+  if (draft === 'auto' || draft === 'off') return draft
+  if (typeof draft === 'number' && Number.isInteger(draft) && draft >= 0 && draft <= maxNodes) return draft
+  throw new EngineError(
+    'invalid-parameter',
+    `draft must be 'auto', 'off' or a number of nodes from 0 to ${maxNodes}, got ${describe(draft)}`,
+  )
+}
+
+/** Checks stop strings. @throws EngineError `invalid-parameter` */
+export function checkStops(stop: unknown): string[] {
+  const stops = stop === undefined ? [] : Array.isArray(stop) ? stop : [stop]
+  for (const text of stops)
+    if (typeof text !== 'string' || text === '')
+      throw new EngineError('invalid-parameter', `stop must be non-empty strings, got ${describe(text)}`)
+  return stops
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? 'an array' : String(value)
+}

@@ -1,0 +1,90 @@
+import type { DraftSession } from '../draft/drafter.js'
+import { DraftTree } from '../draft/tree.js'
+import type { TokenSampler } from './decoder.js'
+
+/**
+ * The timeline of one request: its tokens, how many of them have KV cells, and the draft that may follow.
+ *
+ *     tokens     p0  p1  p2  p3 │ a0  a1  a2
+ *     cells      ■   ■   ■   ■    ■   ·   ·
+ *                └──── committed = 5 ─────┘ head = a1, a2: decoded by the next forward
+ *
+ * The *head* is what has been accepted but has no cell in its place yet: the prompt at the start, the last accepted
+ * token (the root) in a usual step, and a few tokens more after a side branch of the draft has won. One rule serves
+ * all three: the next forward begins with the head, and where it reaches the last token the draft tree follows.
+ */
+export class Sequence {
+  /** Sequence ids in the KV cache: the first is the request's own, the others serve branches. */
+  readonly ids: readonly number[]
+  /** Up to which position each of {@link ids} shares the cells of the first. */
+  readonly syncedPositions: Int32Array
+  readonly tokens: Int32Array
+  readonly promptLength: number
+  /** Tokens read and written. */
+  length: number
+  /** Tokens whose cells lie in the KV cache in position order. */
+  committed = 0
+  /** Draft of the coming step. */
+  readonly tree: DraftTree
+  /** Row of each tree node in the last forward, -1 if it was left out. */
+  readonly nodeRows: Int32Array
+  /** Row of the last head token in the last forward, -1 while the prompt is not through. */
+  rootRow = -1
+  /** Length of {@link mainChain} in the last forward. */
+  mainLength = 0
+  /** The likeliest chain of the last forward's tree, as nodes from the root down. */
+  readonly mainChain: Int32Array
+  /** Ids besides the first that took part in the last forward. */
+  branches = 0
+  readonly session: DraftSession
+  readonly sampler: TokenSampler
+  /** Set once the request is to end before its next forward. */
+  aborted = false
+
+  /**
+   * @param ids sequence ids of the slot
+   * @param prompt the prompt's tokens
+   * @param capacity most tokens, prompt and answer together
+   * @param maxNodes most draft nodes of one forward
+   */
+  constructor(
+    ids: readonly number[],
+    prompt: ArrayLike<number>,
+    capacity: number,
+    maxNodes: number,
+    session: DraftSession,
+    sampler: TokenSampler,
+  ) {
+    this.ids = ids
+    this.syncedPositions = new Int32Array(ids.length)
+    this.tokens = new Int32Array(capacity)
+    this.tokens.set(prompt)
+    this.promptLength = prompt.length
+    this.length = prompt.length
+    this.tree = new DraftTree(maxNodes)
+    this.nodeRows = new Int32Array(maxNodes)
+    this.mainChain = new Int32Array(maxNodes)
+    this.session = session
+    this.sampler = sampler
+  }
+
+  /** Tokens the next forward must begin with; at least 1. */
+  get headLength(): number {
+    return this.length - this.committed
+  }
+
+  /** Whether the prompt still has tokens without cells besides its last. */
+  get isPrefilling(): boolean {
+    return this.length === this.promptLength
+  }
+
+  /** Tokens that may still be written before the capacity is reached. */
+  get room(): number {
+    return this.tokens.length - this.length
+  }
+
+  /** Appends an accepted token. */
+  append(token: number): void {
+    this.tokens[this.length++] = token
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Lossless lookahead decoding for local LLMs.
+ *
+ * @example
+ * import { Engine } from 'lookahead-llm'
+ *
+ * await using engine = await Engine.load({ model: 'model.gguf' })
+ * const answer = engine.chat({ messages: [{ role: 'user', content: 'How do I renew my permit?' }], documents })
+ * for await (const step of answer) process.stdout.write(step.text)
+ * console.log((await answer.result).stats)
+ *
+ * @module
+ */
+
+// What a forward costs.
+export { type CostPoint, ForwardCost } from './cost/forward-cost.js'
+// Drafts: where they come from. More in 'lookahead-llm/draft'.
+export type { Drafter, DraftSession } from './draft/drafter.js'
+export { RetrievalDrafter } from './draft/retrieval.js'
+export { DraftSource, type DraftSourceName, DraftTree } from './draft/tree.js'
+// The engine: a loaded model and the answers it writes.
+export { Engine } from './engine/engine.js'
+export { EngineError, type EngineErrorCode } from './engine/error.js'
+export {
+  type EndReason,
+  Generation,
+  type GenerationResult,
+  type GenerationStats,
+  type GenerationStep,
+  type StepPiece,
+} from './engine/generation.js'
+export type {
+  ChatRequest,
+  CompletionRequest,
+  DraftMode,
+  EngineOptions,
+  RequestDocument,
+  RequestOptions,
+} from './engine/options.js'
+
+// The border to llama.cpp, as far as users meet it.
+export type { CacheType } from './llama/context.js'
+export { LlamaError, type LlamaErrorCode } from './llama/error.js'
+export type { ModelDescription, ModelOptions } from './llama/model.js'
+export { type FileType, type QuantizeOptions, quantize } from './llama/quantize.js'
+export type { SamplerOptions } from './llama/sampler.js'
+export type { ChatMessage } from './llama/template.js'
+export { type TokenizeOptions, Vocabulary } from './llama/vocabulary.js'

@@ -1,0 +1,124 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ForwardCost } from '../../src/cost/forward-cost.js'
+import type { DraftSession } from '../../src/draft/drafter.js'
+import { Generation, type GenerationResult } from '../../src/engine/generation.js'
+import { DecodeLoop } from '../../src/engine/loop.js'
+import type { DraftMode } from '../../src/engine/options.js'
+import { AnswerWriter } from '../../src/engine/writer.js'
+import { FakeDecoder, FakeSampler } from '../helpers/fake-decoder.js'
+import { HindsightSession, RandomSession } from '../helpers/fake-drafters.js'
+
+const digits = {
+  bytesOf: (token: number) => Buffer.from(String.fromCharCode(65 + token)),
+  isEndOfGeneration: (token: number) => token === 6,
+}
+
+interface Run {
+  prompt: number[]
+  draft: DraftMode
+  session?: DraftSession
+  seed?: number
+  penalty?: boolean
+  maxTokens?: number
+  stops?: readonly string[]
+}
+
+function submit(loop: DecodeLoop, decoder: FakeDecoder, run: Run): Generation {
+  const sampler = new FakeSampler(decoder, { seed: run.seed, penalty: run.penalty })
+  const generation = new Generation(() => {
+    writer.aborted = true
+  })
+  const limits = { maxTokens: run.maxTokens ?? 60, stops: run.stops ?? [] }
+  const writer = new AnswerWriter(generation, digits, limits, run.prompt.length, sampler.seed)
+  const session = run.session ?? new RandomSession(1, decoder.vocabularySize)
+  loop.submit({ prompt: run.prompt, draft: run.draft, session, sampler, writer })
+  return generation
+}
+
+function makeLoop({ slots = 1, branches = 4, contextTokens = 160, period = 2, costs = [1, 1.1, 1.3, 2] } = {}) {
+  const maxNodes = 64
+  const decoder = new FakeDecoder({
+    contextTokens: slots * (contextTokens + maxNodes),
+    maxSequences: slots * branches,
+    batchTokens: 80 + slots * maxNodes,
+    period,
+    // Requests that share a cache fill each other's holes.
+    ordered: slots === 1,
+  })
+  const cost = new ForwardCost(costs.map((ms, i) => ({ rows: 4 ** i, ms })))
+  return { decoder, loop: new DecodeLoop(decoder, { slots, branches, contextTokens, maxNodes, cost }) }
+}
+
+async function decode(run: Run, layout?: Parameters<typeof makeLoop>[0]): Promise<GenerationResult> {
+  const { decoder, loop } = makeLoop(layout)
+  const result = await submit(loop, decoder, run).result
+  expect(decoder.usedCells).toBe(0)
+  return result
+}
+
+const arbitraryRun = fc.record({
+  prompt: fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 1, maxLength: 120 }),
+  seed: fc.constantFrom(0, 1, 77),
+  penalty: fc.boolean(),
+  maxTokens: fc.integer({ min: 1, max: 80 }),
+  stops: fc.constantFrom([], ['AB'], ['C', 'DEF']),
+})
+const arbitraryDraft = fc.oneof(fc.constant('auto' as const), fc.integer({ min: 0, max: 64 }))
+
+describe('lookahead decoding of a fake model', () => {
+  it('writes the same tokens as conventional decoding, whatever is drafted', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        arbitraryRun,
+        arbitraryDraft,
+        fc.integer({ min: 1, max: 1000 }),
+        fc.integer({ min: 1, max: 8 }),
+        async (run, draft, drafterSeed, branches) => {
+          const conventional = await decode({ ...run, draft: 'off' })
+          const session = new RandomSession(drafterSeed, 7)
+          const lookahead = await decode({ ...run, draft, session }, { branches })
+          expect(lookahead.tokens).toEqual(conventional.tokens)
+          expect(lookahead.text).toBe(conventional.text)
+          expect(lookahead.reason).toBe(conventional.reason)
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it('writes the same tokens when the draft holds the right answer on any branch', async () => {
+    await fc.assert(
+      fc.asyncProperty(arbitraryRun, fc.integer({ min: 1, max: 64 }), fc.nat(1000), async (run, draft, seed) => {
+        const conventional = await decode({ ...run, draft: 'off' })
+        const session = new HindsightSession(conventional.tokens, seed, 7)
+        const lookahead = await decode({ ...run, draft, session }, { branches: 8 })
+        expect(lookahead.tokens).toEqual(conventional.tokens)
+        if (draft >= 32 && conventional.tokens.length > 20)
+          expect(lookahead.stats.forwards).toBeLessThan(conventional.stats.forwards)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('does not let requests that share forwards touch each other', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(arbitraryRun, arbitraryDraft), { minLength: 2, maxLength: 5 }),
+        async (runs) => {
+          const alone = await Promise.all(runs.map(([run]) => decode({ ...run, draft: 'off' })))
+          const { decoder, loop } = makeLoop({ slots: 3 })
+          const together = await Promise.all(
+            runs.map(
+              ([run, draft], i) =>
+                submit(loop, decoder, { ...run, draft, session: new RandomSession(i + 1, 7) }).result,
+            ),
+          )
+          expect(together.map((result) => result.tokens)).toEqual(alone.map((result) => result.tokens))
+          expect(decoder.usedCells).toBe(0)
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+})
