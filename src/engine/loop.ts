@@ -1,10 +1,10 @@
-import { chooseNodes } from '../cost/controller.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { DraftSession } from '../draft/drafter.js'
 import { sourceName } from '../draft/tree.js'
 import type { Decoder, TokenSampler } from './decoder.js'
 import { Forward } from './forward.js'
 import type { DraftMode } from './options.js'
+import { Scheduler, type Share } from './scheduler.js'
 import { Sequence } from './sequence.js'
 import { Verdict, verify } from './verify.js'
 import type { AnswerWriter } from './writer.js'
@@ -32,19 +32,10 @@ export interface LoopOptions {
 }
 
 /** A request that has a slot. */
-interface Running {
+interface Running extends Share {
   readonly request: TokenRequest
-  readonly sequence: Sequence
   readonly slot: number
-  /** Rows of the head in the coming forward. */
-  headRows: number
-  /** Nodes that take part in it. */
-  nodes: number
-  retrievalMs: number
 }
-
-/** Head tokens of one forward while other requests are writing, so that a long prompt does not hold them up. */
-const sharedPrefillRows = 64
 
 /**
  * Decodes requests together, a forward at a time:
@@ -56,6 +47,7 @@ const sharedPrefillRows = 64
 export class DecodeLoop {
   readonly #decoder: Decoder
   readonly #options: LoopOptions
+  readonly #scheduler: Scheduler
   readonly #forward: Forward
   readonly #verdict: Verdict
   readonly #queue: TokenRequest[] = []
@@ -67,6 +59,7 @@ export class DecodeLoop {
   constructor(decoder: Decoder, options: LoopOptions) {
     this.#decoder = decoder
     this.#options = options
+    this.#scheduler = new Scheduler(decoder, options.maxNodes, options.cost)
     this.#forward = new Forward(decoder)
     this.#verdict = new Verdict(options.maxNodes)
     this.#freeSlots = Array.from({ length: options.slots }, (_, slot) => options.slots - 1 - slot)
@@ -121,49 +114,20 @@ export class DecodeLoop {
       const sequence = new Sequence(ids, prompt, contextTokens, maxNodes, session, sampler)
       session.read(prompt)
       request.writer.begin()
-      this.#running.push({ request, sequence, slot, headRows: 0, nodes: 0, retrievalMs: 0 })
+      this.#running.push({ request, sequence, slot, draft: request.draft, headRows: 0, nodes: 0, retrievalMs: 0 })
     }
   }
 
   async #step(): Promise<void> {
     const { batch } = this.#decoder
     batch.clear()
-    for (const running of this.#running) this.#decide(running)
+    this.#scheduler.plan(this.#running)
     for (const running of this.#running)
       running.nodes = this.#forward.lay(running.sequence, running.headRows, running.nodes)
     const began = performance.now()
     await this.#decoder.decode()
     const forwardMs = performance.now() - began
     for (const running of [...this.#running]) this.#finishStep(running, forwardMs)
-  }
-
-  /** Fills the draft tree and decides how much of head and tree takes part in the coming forward. */
-  #decide(running: Running): void {
-    const { sequence, request } = running
-    const { batch } = this.#decoder
-    const room = batch.capacity - batch.size
-    const prefillLimit = this.#running.length > 1 ? Math.min(room, sharedPrefillRows) : room
-    running.nodes = 0
-    running.retrievalMs = 0
-    running.headRows = Math.min(sequence.headLength, prefillLimit)
-    if (sequence.isPrefilling || request.draft === 'off' || !this.#decoder.canBranch) return
-    const began = performance.now()
-    const { tree } = sequence
-    const budget = request.draft === 'auto' ? this.#options.maxNodes : Math.min(request.draft, this.#options.maxNodes)
-    sequence.session.draft(tree, budget)
-    const available = this.#usableNodes(sequence, room - running.headRows)
-    running.nodes =
-      request.draft === 'auto'
-        ? chooseNodes(tree.probabilities, available, running.headRows, this.#options.cost)
-        : available
-    running.retrievalMs = performance.now() - began
-  }
-
-  /** The longest prefix of the draft that fits into the forward and into the context. */
-  #usableNodes({ tree, room }: Sequence, freeRows: number): number {
-    const most = Math.min(tree.size, freeRows)
-    for (let node = 0; node < most; node++) if (tree.depths[node] >= room) return node
-    return most
   }
 
   /** Verifies, commits and emits what one request got from the forward. */
