@@ -14,12 +14,9 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 
 /** The types of metadata values; the index is the number in the file. */
-const VALUE_TYPES = [
-  ...(['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'float32', 'bool', 'string'] as const),
-  ...(['array', 'uint64', 'int64', 'float64'] as const),
-] as const
+const VALUE_TYPES = 'uint8 int8 uint16 int16 uint32 int32 float32 bool string array uint64 int64 float64'.split(' ')
 
-export type NumberType = Exclude<(typeof VALUE_TYPES)[number], 'bool' | 'string' | 'array'>
+export type NumberType = `${'u' | ''}int${8 | 16 | 32 | 64}` | 'float32' | 'float64'
 
 /** A value with its type: `'text'`, `true`, `['uint32', 7]`, `['string[]', ['a', 'b']]`. Arrays of arrays are left out. */
 export type MetadataValue =
@@ -152,7 +149,7 @@ function encodeHead(metadata: Record<string, MetadataValue>, tensors: readonly T
 }
 
 function encodeValue(value: MetadataValue): Uint8Array {
-  const type = (name: string) => encode.uint32((VALUE_TYPES as readonly string[]).indexOf(name))
+  const type = (name: string) => encode.uint32(VALUE_TYPES.indexOf(name))
   if (typeof value === 'string') return Buffer.concat([type('string'), encode.string(value)])
   if (typeof value === 'boolean') return Buffer.concat([type('bool'), encode.bool(value)])
   const [name, content] = value

@@ -106,6 +106,14 @@ describe('a random model', () => {
   })
 })
 
+/** Characters as people write them, and any Unicode number that is no half of a surrogate pair. */
+const units = {
+  graphemes: 'grapheme' as const,
+  'code points': fc
+    .oneof(fc.integer({ min: 0, max: 0xd7ff }), fc.integer({ min: 0xe000, max: 0x10ffff }))
+    .map((code) => String.fromCodePoint(code)),
+}
+
 describe.each(['spm', 'bpe'] as const)('a made-up vocabulary (%s)', (tokenizer) => {
   let model: Model
   beforeAll(async () => {
@@ -115,7 +123,7 @@ describe.each(['spm', 'bpe'] as const)('a made-up vocabulary (%s)', (tokenizer) 
   // SentencePiece begins a text with a space of its own, and writes spaces as U+2581, which it cannot tell from them.
   const space = tokenizer === 'spm' ? ' ' : ''
 
-  it.each(['grapheme', 'binary'] as const)('gives every text back (%s)', (unit) => {
+  it.each(Object.entries(units))('gives every text of %s back', (_, unit) => {
     fc.assert(
       fc.property(
         fc.string({ unit, maxLength: 60 }).filter((text) => text !== '' && !text.includes('\u2581')),
