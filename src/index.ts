@@ -21,6 +21,7 @@ export { DraftSource, type DraftSourceName, DraftTree } from './draft/tree.js'
 // The engine: a loaded model and the answers it writes.
 export { Engine } from './engine/engine.js'
 export { EngineError, type EngineErrorCode } from './engine/error.js'
+export type { DraftNode } from './engine/explain.js'
 export {
   type EndReason,
   Generation,
@@ -29,6 +30,8 @@ export {
   type GenerationStep,
   type StepPiece,
 } from './engine/generation.js'
+export type { TokenLogprob, TokenLogprobs } from './engine/logprobs.js'
+export type { SlotState } from './engine/loop.js'
 export type {
   ChatRequest,
   CompletionRequest,

@@ -10,7 +10,8 @@ import type { TokenizeOptions } from '../llama/vocabulary.js'
 import { measureForwardCost } from './calibration.js'
 import { EngineError } from './error.js'
 import { Generation } from './generation.js'
-import { DecodeLoop } from './loop.js'
+import { LogprobSampler } from './logprobs.js'
+import { DecodeLoop, type SlotState } from './loop.js'
 import {
   type ChatRequest,
   type CompletionRequest,
@@ -25,6 +26,9 @@ import { AnswerWriter } from './writer.js'
 
 /** Milliseconds that measuring T(n) may take at load. */
 const calibrationMs = 400
+
+/** Tokens of the prompt's end that are put before a prediction; the drafter matches on them. */
+const predictionLead = 8
 
 /** Drafts nothing and learns nothing: the session of a request with drafting off. */
 const noDrafts: DraftSession = {
@@ -52,6 +56,8 @@ export class Engine implements AsyncDisposable {
   readonly contextTokens: number
   /** Most draft nodes of one request in one forward. */
   readonly maxNodes: number
+  /** Requests decoded at the same time. */
+  readonly slots: number
   /** T(n) as measured at load. */
   readonly cost: ForwardCost
   readonly drafter: Drafter
@@ -128,6 +134,7 @@ export class Engine implements AsyncDisposable {
     this.description = description
     this.contextTokens = layout.contextTokens
     this.maxNodes = layout.maxNodes
+    this.slots = layout.slots
     this.cost = cost
     this.drafter = drafter
     this.#loop = new DecodeLoop(context, { ...layout, cost })
@@ -140,6 +147,31 @@ export class Engine implements AsyncDisposable {
   /** Threads that compute. */
   get threads(): number {
     return this.#context.threads
+  }
+
+  /** Requests that are being decoded. */
+  get runningCount(): number {
+    return this.#loop.runningCount
+  }
+
+  /** Requests that wait for a slot. */
+  get waitingCount(): number {
+    return this.#loop.waitingCount
+  }
+
+  /** The Jinja source of the model's chat template, if it has one. */
+  get chatTemplate(): string | undefined {
+    return this.#model.chatTemplate
+  }
+
+  /** Whether the chat template shows `tools` to the model. */
+  get rendersTools(): boolean {
+    return this.#template?.rendersTools ?? false
+  }
+
+  /** What each slot does now; `undefined`: nothing. */
+  describeSlots(): (SlotState | undefined)[] {
+    return this.#loop.describeSlots()
   }
 
   /**
@@ -170,14 +202,20 @@ export class Engine implements AsyncDisposable {
   }
 
   /** The prompt text of a conversation, as the model's chat template renders it. @throws as {@link chat} */
-  renderChat({ messages, documents }: Pick<ChatRequest, 'messages' | 'documents'>): string {
+  renderChat({ messages, documents, tools }: Pick<ChatRequest, 'messages' | 'documents' | 'tools'>): string {
     if (!this.#template)
       throw new LlamaError(
         'template-failed',
         'this model has no chat template; use complete() with a prompt of your own',
       )
     checkMessages(messages)
-    const shared = { bosToken: this.#bosText, eosToken: this.#eosText }
+    if (tools && tools.length > 0 && !this.#template.rendersTools)
+      throw new EngineError('invalid-parameter', "tools: this model's chat template has no place for tools")
+    const shared = {
+      ...(tools && tools.length > 0 && { tools: [...tools] }),
+      bosToken: this.#bosText,
+      eosToken: this.#eosText,
+    }
     if (!documents || documents.length === 0) return this.#template.render({ messages: [...messages], ...shared })
     const titled = checkDocuments(documents)
     return this.#template.rendersDocuments
@@ -193,6 +231,16 @@ export class Engine implements AsyncDisposable {
   /** The text of tokens. */
   detokenize(tokens: ArrayLike<number>): string {
     return this.#model.vocabulary.textOf(tokens)
+  }
+
+  /** The bytes one token stands for; seldom a whole character. Read only. */
+  bytesOf(token: number): Uint8Array {
+    return this.#model.vocabulary.bytesOf(token)
+  }
+
+  /** Number of tokens in the vocabulary; ids are 0 … vocabularySize-1. */
+  get vocabularySize(): number {
+    return this.#context.vocabularySize
   }
 
   /** Aborts what runs, waits for the forward in flight and frees the model. Once; later calls wait for the same. */
@@ -216,12 +264,21 @@ export class Engine implements AsyncDisposable {
         ? Number.POSITIVE_INFINITY
         : checkInteger('maxTokens', request.maxTokens, 1, 2 ** 31 - 1)
     const stops = checkStops(request.stop)
-    const sampler = this.#makeSampler(request, prompt)
+    const wanted = request.logprobs === undefined ? undefined : checkInteger('logprobs', request.logprobs, 0, 20)
+    const prediction = this.#readPrediction(request.prediction)
+    const drawn = this.#makeSampler(request, prompt)
+    const logprobs = wanted === undefined ? undefined : new LogprobSampler(drawn, this.#context, wanted)
+    const sampler = logprobs ?? drawn
     const session = draft === 'off' ? noDrafts : (request.drafter ?? this.drafter).open()
+    if (prediction) {
+      // What the prompt ends with stands before the prediction too, so that its beginning is found as a continuation.
+      session.read(Array.from(prompt).slice(-predictionLead))
+      session.read(prediction)
+    }
     const generation = new Generation(() => {
       writer.aborted = true
     })
-    const limits = { maxTokens, stops }
+    const limits = { maxTokens, stops, logprobs, explain: request.explain }
     const writer = new AnswerWriter(generation, this.#model.vocabulary, limits, prompt.length, sampler.seed)
     const { signal } = request
     if (signal?.aborted) writer.aborted = true
@@ -233,6 +290,14 @@ export class Engine implements AsyncDisposable {
     }
     this.#loop.submit({ prompt, draft, session, sampler, writer })
     return generation
+  }
+
+  #readPrediction(prediction: string | ArrayLike<number> | undefined): ArrayLike<number> | undefined {
+    if (prediction === undefined || typeof prediction === 'string')
+      return prediction === undefined || prediction === '' ? undefined : this.tokenize(prediction)
+    for (let i = 0; i < prediction.length; i++)
+      checkInteger(`prediction[${i}]`, prediction[i], 0, this.vocabularySize - 1)
+    return prediction
   }
 
   #makeSampler(request: RequestOptions, prompt: ArrayLike<number>): Sampler {

@@ -1,4 +1,6 @@
 import type { DraftSourceName } from '../draft/tree.js'
+import type { DraftNode } from './explain.js'
+import type { TokenLogprobs } from './logprobs.js'
 
 /** Why a generation ended. */
 export type EndReason =
@@ -20,6 +22,8 @@ export interface StepPiece {
   text: string
   /** The source of the draft that held this token; `'model'` if the model computed it alone. */
   source: DraftSourceName | 'model'
+  /** How probable the model held the token, where the request asked for it. */
+  logprobs?: TokenLogprobs
 }
 
 /** What one forward brought. */
@@ -36,6 +40,8 @@ export interface GenerationStep {
   forwardMs: number
   /** Milliseconds of retrieval before it. */
   retrievalMs: number
+  /** The draft that was verified, where the request asked to have it explained. */
+  tree?: DraftNode[]
 }
 
 /** Totals of one generation, by the names of the paper where it has them. */

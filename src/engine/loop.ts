@@ -2,6 +2,7 @@ import type { ForwardCost } from '../cost/forward-cost.js'
 import type { DraftSession } from '../draft/drafter.js'
 import { sourceName } from '../draft/tree.js'
 import type { Decoder, TokenSampler } from './decoder.js'
+import { explainDraft } from './explain.js'
 import { Forward } from './forward.js'
 import type { DraftMode } from './options.js'
 import { Scheduler, type Share } from './scheduler.js'
@@ -29,6 +30,15 @@ export interface LoopOptions {
   /** Most draft nodes of one request in one forward. */
   maxNodes: number
   cost: ForwardCost
+}
+
+/** What a slot does. */
+export interface SlotState {
+  phase: 'prefill' | 'decode'
+  promptTokens: number
+  /** Tokens with a KV cell. */
+  cachedTokens: number
+  writtenTokens: number
 }
 
 /** A request that has a slot. */
@@ -73,6 +83,19 @@ export class DecodeLoop {
   /** Requests that wait for a slot. */
   get waitingCount(): number {
     return this.#queue.length
+  }
+
+  /** What each slot does now; `undefined`: nothing. */
+  describeSlots(): (SlotState | undefined)[] {
+    const slots = new Array<SlotState | undefined>(this.#options.slots).fill(undefined)
+    for (const { slot, sequence } of this.#running)
+      slots[slot] = {
+        phase: sequence.isPrefilling ? 'prefill' : 'decode',
+        promptTokens: sequence.promptLength,
+        cachedTokens: sequence.committed,
+        writtenTokens: sequence.length - sequence.promptLength,
+      }
+    return slots
   }
 
   /** Starts a request as soon as a slot is free. Its outcome goes to its writer. */
@@ -154,6 +177,7 @@ export class DecodeLoop {
       sourceOf: (i) => (i < verdict.pathLength ? sourceName(sequence.tree.sources[verdict.path[i]]) : 'model'),
       forwardMs,
       retrievalMs: running.retrievalMs,
+      explain: (textOf) => explainDraft(sequence, running.nodes, verdict.path, verdict.pathLength, textOf),
     })
     if (verdict.ended) this.#end(running, () => writer.end())
     else if (sequence.room <= 0) this.#end(running, () => writer.end('context-full'))

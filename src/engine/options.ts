@@ -47,6 +47,12 @@ export interface RequestOptions extends SamplerOptions {
   drafter?: Drafter
   /** Ends the request with reason `'aborted'` within one forward. */
   signal?: AbortSignal
+  /** What the answer will probably say, text or token ids: a draft source of this request. The text stays the same. */
+  prediction?: string | ArrayLike<number>
+  /** Note with each token its log-probability and those of the so many most likely ones, 0 … 20. Default: none. */
+  logprobs?: number
+  /** Add to each step the draft tree that was verified. Default `false`. */
+  explain?: boolean
 }
 
 /** A document the answer may draw from. */
@@ -62,6 +68,8 @@ export interface ChatRequest extends RequestOptions {
   messages: readonly ChatMessage[]
   /** Retrieved documents; the chat template places them, or they stand numbered before the last user message. */
   documents?: readonly RequestDocument[]
+  /** Functions the model may call, as its chat template wants to see them (usually OpenAI's shape). */
+  tools?: readonly unknown[]
 }
 
 /** A text to be continued as it stands, without a chat template. */

@@ -1,5 +1,7 @@
 import type { DraftSourceName } from '../draft/tree.js'
+import type { DraftNode } from './explain.js'
 import type { EndReason, Generation, GenerationStats, StepPiece } from './generation.js'
+import type { LogprobSampler } from './logprobs.js'
 import { TextStream } from './text-stream.js'
 
 /** What the loop tells of one step. */
@@ -14,6 +16,8 @@ export interface StepReport {
   sourceOf: (i: number) => DraftSourceName | 'model'
   forwardMs: number
   retrievalMs: number
+  /** The draft of the step, for requests that want it explained. */
+  explain?: (textOf: (token: number) => string) => DraftNode[]
 }
 
 /** What a writer needs to know of the vocabulary. */
@@ -22,10 +26,14 @@ export interface TokenText {
   isEndOfGeneration(token: number): boolean
 }
 
-/** Limits of one answer. */
+/** Limits of one answer, and what is to be told of it. */
 export interface AnswerLimits {
   maxTokens: number
   stops: readonly string[]
+  /** Where log-probabilities are noted, if the request wants them. */
+  logprobs?: LogprobSampler
+  /** Whether steps tell their drafts. */
+  explain?: boolean
 }
 
 /**
@@ -85,7 +93,8 @@ export class AnswerWriter {
     }
     this.#tokens.push(token)
     const text = this.#text.push(this.#vocabulary.bytesOf(token))
-    this.#pieces.push({ token, text, source: 'model' })
+    const logprobs = this.#limits.logprobs?.last
+    this.#pieces.push({ token, text, source: 'model', ...(logprobs && { logprobs }) })
     if (this.#text.stoppedBy !== undefined) {
       this.#reason = 'stop-string'
       return true
@@ -117,7 +126,8 @@ export class AnswerWriter {
       this.#retrievalMs += report.retrievalMs
     }
     const { drafted, accepted, forwardMs, retrievalMs } = report
-    this.generation.push({ text, pieces, drafted, accepted, forwardMs, retrievalMs })
+    const tree = this.#limits.explain ? report.explain?.(this.#textOf) : undefined
+    this.generation.push({ text, pieces, drafted, accepted, forwardMs, retrievalMs, ...(tree && { tree }) })
   }
   #emittedByPrefill = 0
 
@@ -142,6 +152,8 @@ export class AnswerWriter {
   fail(error: unknown): void {
     this.generation.fail(error)
   }
+
+  readonly #textOf = (token: number): string => Buffer.from(this.#vocabulary.bytesOf(token)).toString('utf8')
 
   #stats(): GenerationStats {
     const decoded = this.#emitted - this.#emittedByPrefill

@@ -1,0 +1,74 @@
+import type { TokenSampler } from './decoder.js'
+
+/** A token and the natural logarithm of its probability. */
+export interface TokenLogprob {
+  token: number
+  logprob: number
+}
+
+/** What the model thought at one place of the text, before temperature, penalties and grammar. */
+export interface TokenLogprobs extends TokenLogprob {
+  /** The most likely tokens, best first; as many as were asked for. */
+  top: TokenLogprob[]
+}
+
+/** Where the logits of a forward lie; a context is such a place. */
+export interface LogitRows {
+  readonly vocabularySize: number
+  readonly batch: { readonly outputRows: ArrayLike<number> }
+  /** Logits of all output rows, one after the other. */
+  readonly logits: Float32Array
+}
+
+/** A sampler that also notes how probable the model held what is drawn. It changes no draw. */
+export class LogprobSampler implements TokenSampler {
+  readonly seed: number
+  readonly #sampler: TokenSampler
+  readonly #rows: LogitRows
+  readonly #count: number
+  #last: TokenLogprobs | undefined
+
+  /** @param count how many of the most likely tokens are noted with each draw */
+  constructor(sampler: TokenSampler, rows: LogitRows, count: number) {
+    this.seed = sampler.seed
+    this.#sampler = sampler
+    this.#rows = rows
+    this.#count = count
+  }
+
+  /** What was noted with the last draw. */
+  get last(): TokenLogprobs | undefined {
+    return this.#last
+  }
+
+  sample(row: number): number {
+    const token = this.#sampler.sample(row)
+    const { batch, vocabularySize, logits } = this.#rows
+    const begin = batch.outputRows[row] * vocabularySize
+    this.#last = logprobsOf(logits.subarray(begin, begin + vocabularySize), token, this.#count)
+    return token
+  }
+
+  [Symbol.dispose](): void {
+    this.#sampler[Symbol.dispose]()
+  }
+}
+
+/** Log-probabilities of `token` and of the `count` most likely tokens; of equals the smaller id stands first. */
+export function logprobsOf(logits: Float32Array, token: number, count: number): TokenLogprobs {
+  let most = Number.NEGATIVE_INFINITY
+  for (const logit of logits) if (logit > most) most = logit
+  let sum = 0
+  for (const logit of logits) sum += Math.exp(logit - most)
+  const norm = most + Math.log(sum)
+  const best: number[] = []
+  for (let id = 0; id < logits.length && count > 0; id++) {
+    if (best.length === count && logits[id] <= logits[best[count - 1]]) continue
+    let place = best.length
+    while (place > 0 && logits[id] > logits[best[place - 1]]) place--
+    best.splice(place, 0, id)
+    if (best.length > count) best.pop()
+  }
+  const top = best.map((id) => ({ token: id, logprob: logits[id] - norm }))
+  return { token, logprob: logits[token] - norm, top }
+}
