@@ -65,18 +65,21 @@ export class Confidence {
   }
 
   /**
-   * Fills in the probabilities of the continuations `from … to - 1`, which belong to one node.
+   * Fills in the probabilities of the continuations of `node`, and which is the best.
    *
    * @param last the token they continue
-   * @param agreed how many tokens in a row were foreseen up to this node
    */
-  judge(evidence: Evidence, from: number, to: number, last: number, agreed: number): void {
+  judge(evidence: Evidence, node: number, last: number): void {
     const { weights } = this
+    const from = evidence.starts[node + 1]
+    const to = evidence.ends[node + 1]
+    const agreed = evidence.agreed[node + 1]
     const { features, probabilities, ownLengths, sharedLengths } = evidence
     let longest = 0
     for (let c = from; c < to; c++) longest = Math.max(longest, ownLengths[c], sharedLengths[c])
     const lastFeature = tables.lastToken + (Math.imul(last, 0x9e3779b1) >>> 20)
     let total = 1
+    let best = -1
     for (let c = from; c < to; c++) {
       const own = ownLengths[c]
       const shared = sharedLengths[c]
@@ -107,16 +110,19 @@ export class Confidence {
       const weight = Math.exp(Math.min(score, 12))
       probabilities[c] = weight
       total += weight
+      if (best < 0 || weight > probabilities[best]) best = c
     }
+    evidence.bests[node + 1] = best
     for (let c = from; c < to; c++) probabilities[c] /= total
   }
 
   /**
-   * Learns that `token` followed the node of the continuations `from … to - 1`, and returns the one that foresaw it;
-   * -1 if none did.
+   * Learns that `token` followed `node`, and returns the continuation that foresaw it; -1 if none did.
    */
-  learn(evidence: Evidence, from: number, to: number, token: number): number {
+  learn(evidence: Evidence, node: number, token: number): number {
     const { weights, squares, learningRate, memory } = this
+    const from = evidence.starts[node + 1]
+    const to = evidence.ends[node + 1]
     const { features, probabilities, tokens } = evidence
     let hit = -1
     for (let c = from; c < to; c++) {

@@ -47,6 +47,10 @@ export class Evidence {
   readonly starts: Int32Array
   /** One past the last continuation of each node, numbered likewise. */
   readonly ends: Int32Array
+  /** The most probable continuation of each node, numbered likewise; -1 if it has none. */
+  readonly bests: Int32Array
+  /** How many tokens in a row, each node the last of them, were the most probable ones; numbered likewise. */
+  readonly agreed: Uint8Array
   /** Continuations in use. */
   size = 0
 
@@ -67,6 +71,8 @@ export class Evidence {
     this.features = new Int32Array(capacity * FEATURES)
     this.starts = new Int32Array(nodes + 1)
     this.ends = new Int32Array(nodes + 1)
+    this.bests = new Int32Array(nodes + 1)
+    this.agreed = new Uint8Array(nodes + 1)
   }
 
   /** Empties it; nothing is allocated or freed. */
@@ -115,6 +121,13 @@ export class Evidence {
   /** Closes the continuations of `node`. */
   finish(node: number): void {
     this.ends[node + 1] = this.size
+    this.bests[node + 1] = -1
+  }
+
+  /** The `agreed` of a node that continuation `c` becomes or would become. */
+  agreedWith(c: number): number {
+    const parent = this.parents[c] + 1
+    return this.bests[parent] === c ? Math.min(255, this.agreed[parent] + 1) : 0
   }
 
   /** Length of the longest match that speaks for continuation `c`. */

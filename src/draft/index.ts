@@ -13,6 +13,11 @@
  */
 export type { ConfidenceOptions } from './confidence.js'
 export type { Drafter, DraftSession } from './drafter.js'
+export { OracleDrafter, OracleSession } from './oracle.js'
+export type { PaperTrieOptions } from './paper-trie.js'
+export { PaperTrieDrafter } from './paper-trie.js'
+export type { PromptLookupOptions } from './prompt-lookup.js'
+export { PromptLookupDrafter } from './prompt-lookup.js'
 export type { CalibrationBin, Recording, ReplayOptions, ReplayReport } from './replay.js'
 export { replay } from './replay.js'
 export type { RetrievalOptions } from './retrieval.js'

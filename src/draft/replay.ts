@@ -1,4 +1,5 @@
 import type { Drafter, DraftSession } from './drafter.js'
+import { OracleSession } from './oracle.js'
 import { DraftTree } from './tree.js'
 
 /** One recorded request: what a model read and what it wrote. */
@@ -70,6 +71,7 @@ export function replay(recordings: Iterable<Recording>, drafter: Drafter, option
     for (const { prompt, response } of group) {
       const session = drafter.open()
       sessions.push(session)
+      if (session instanceof OracleSession) session.reveal(response)
       session.read(prompt)
       emitted[0] = response[0]
       session.accept(emitted, Math.min(1, response.length))

@@ -203,7 +203,8 @@ class RetrievalSession implements DraftSession {
     // 2. and 3.
     evidence.begin(-1)
     for (let match = 0; match < matches.size; match++) this.count(-1, match)
-    this.expand(-1, 1, context[0], 0)
+    evidence.agreed[0] = this.agreed
+    this.expand(-1, 1, context[0])
     while (tree.size < budget) {
       // 4.
       const c = frontier.pop()
@@ -216,9 +217,9 @@ class RetrievalSession implements DraftSession {
         evidence.lengthOf(c),
       )
       evidence.nodes[c] = node
-      const depth = tree.depths[node]
+      evidence.agreed[node + 1] = evidence.agreedWith(c)
       evidence.begin(node)
-      if (depth < drafter.maxDepth) {
+      if (tree.depths[node] < drafter.maxDepth) {
         // 5.
         let inherited = 0
         const newest = matches.size
@@ -239,7 +240,7 @@ class RetrievalSession implements DraftSession {
         }
       }
       // 6.
-      this.expand(node, evidence.paths[c], tree.tokens[node], depth)
+      this.expand(node, evidence.paths[c], tree.tokens[node])
     }
   }
 
@@ -264,13 +265,13 @@ class RetrievalSession implements DraftSession {
   }
 
   /** Judges the continuations just counted for `node` and puts them on the frontier. */
-  private expand(node: number, path: number, token: number, depth: number): void {
+  private expand(node: number, path: number, token: number): void {
     const { evidence, frontier } = this.workspace
     const { confidence, minProbability } = this.drafter
     evidence.finish(node)
     const from = evidence.starts[node + 1]
     const to = evidence.size
-    confidence.judge(evidence, from, to, token, this.agreed + depth)
+    confidence.judge(evidence, node, token)
     for (let c = from; c < to; c++) {
       const probability = path * evidence.probabilities[c]
       evidence.paths[c] = probability
@@ -283,10 +284,8 @@ class RetrievalSession implements DraftSession {
     const { evidence } = this.workspace
     const { confidence } = this.drafter
     for (let k = 0; k < count && this.reached > -2; k++) {
-      const from = evidence.starts[this.reached + 1]
-      const to = evidence.ends[this.reached + 1]
-      const hit = confidence.learn(evidence, from, to, tokens[k])
-      this.agreed = hit >= 0 && evidence.nodes[hit] >= 0 ? this.agreed + 1 : 0
+      const hit = confidence.learn(evidence, this.reached, tokens[k])
+      this.agreed = hit >= 0 ? evidence.agreedWith(hit) : 0
       this.reached = hit >= 0 && evidence.nodes[hit] >= 0 ? evidence.nodes[hit] : -2
     }
   }

@@ -1,0 +1,152 @@
+import type { Drafter, DraftSession } from './drafter.js'
+import { Frontier } from './frontier.js'
+import { DraftSource, type DraftTree } from './tree.js'
+import { Trie } from './trie.js'
+
+/** Options of a {@link PaperTrieDrafter}; names and defaults as in the paper's code where it has them. */
+export interface PaperTrieOptions {
+  /** Tokens a branch runs on after its first one. Default 12. */
+  branchLength?: number
+  /** Most tokens of the context that are looked up. Default 2. */
+  maxQueryLength?: number
+  /** Weight of an output count against a prompt count of 1. Default 1e-4. */
+  outputWeight?: number
+  /** Most nodes of the shared trie; over it, weights are halved and what is left with less than 1 goes. Default 2²⁰. */
+  capacityNodes?: number
+}
+
+/** Most nodes one draft may look at. */
+const FRONTIER = 1 << 14
+
+/**
+ * The trie of the Lookahead paper (Zhao et al., KDD'24), as a baseline: one tree of branches per first token, counted
+ * apart for prompt and output; the last two tokens of the context are looked up, longest first; the heaviest nodes
+ * are drafted until the budget is spent ("hierarchical multi-branch drafts").
+ *
+ * Prompt branches live in a trie of the request, output branches in one that all requests share. A request's own output
+ * is searchable at once, and shared when the request ends.
+ */
+export class PaperTrieDrafter implements Drafter {
+  readonly name = 'paper-trie'
+  readonly branchLength: number
+  readonly maxQueryLength: number
+  readonly outputWeight: number
+  /** Outputs of earlier requests. */
+  readonly shared: Trie
+  /** Open ends of a draft: pairs of a node of the request's trie and a node of the shared one. */
+  readonly frontier = new Frontier(FRONTIER)
+  readonly ownNodes = new Int32Array(FRONTIER)
+  readonly sharedNodes = new Int32Array(FRONTIER)
+  readonly parents = new Int32Array(FRONTIER)
+  readonly values = new Float64Array(FRONTIER)
+
+  constructor(options: PaperTrieOptions = {}) {
+    this.branchLength = options.branchLength ?? 12
+    this.maxQueryLength = options.maxQueryLength ?? 2
+    this.outputWeight = options.outputWeight ?? 1e-4
+    this.shared = new Trie(this.branchLength, options.capacityNodes ?? 1 << 20)
+  }
+
+  open(): DraftSession {
+    return new PaperTrieSession(this)
+  }
+}
+
+class PaperTrieSession implements DraftSession {
+  private readonly drafter: PaperTrieDrafter
+  private readonly own: Trie
+  private readonly context: number[] = []
+  private readonly answer: number[] = []
+  private open = true
+
+  constructor(drafter: PaperTrieDrafter) {
+    this.drafter = drafter
+    this.own = new Trie(drafter.branchLength, Number.POSITIVE_INFINITY)
+  }
+
+  read(tokens: ArrayLike<number>): void {
+    for (let k = 0; k < tokens.length; k++) this.push(tokens[k], 1)
+  }
+
+  accept(tokens: ArrayLike<number>, count: number): void {
+    for (let k = 0; k < count; k++) {
+      this.push(tokens[k], this.drafter.outputWeight)
+      this.answer.push(tokens[k])
+    }
+  }
+
+  close(): void {
+    if (!this.open) return
+    this.open = false
+    const { shared } = this.drafter
+    for (const token of this.answer) shared.push(token, 1)
+    shared.endRecord()
+  }
+
+  draft(tree: DraftTree, budgetNodes: number): void {
+    tree.clear()
+    const { own, context, drafter } = this
+    const budget = Math.min(budgetNodes, tree.capacityNodes)
+    for (let length = Math.min(drafter.maxQueryLength, context.length); length > 0 && tree.size < budget; length--) {
+      let ownNode = 0
+      let sharedNode = 0
+      for (let k = 0; k < length; k++) {
+        const token = context[context.length - length + k]
+        ownNode = k === 0 || ownNode > 0 ? own.childOf(ownNode, token) : 0
+        sharedNode = k === 0 || sharedNode > 0 ? drafter.shared.childOf(sharedNode, token) : 0
+      }
+      this.draftBelow(ownNode, sharedNode, length, tree, budget)
+    }
+  }
+
+  /** Adds the heaviest nodes below a pair of trie nodes; a branch that a longer query brought stays as it is. */
+  private draftBelow(ownRoot: number, sharedRoot: number, length: number, tree: DraftTree, budget: number): void {
+    const { drafter, own } = this
+    const { frontier, ownNodes, sharedNodes, parents, values, shared, outputWeight } = drafter
+    const weightOf = (ownNode: number, sharedNode: number) =>
+      (ownNode > 0 ? own.weights[ownNode] : 0) + (sharedNode > 0 ? shared.weights[sharedNode] * outputWeight : 0)
+    let items = 0
+    frontier.clear()
+    const offer = (ownNode: number, sharedNode: number, parent: number) => {
+      if (items === FRONTIER) return
+      ownNodes[items] = ownNode
+      sharedNodes[items] = sharedNode
+      parents[items] = parent
+      values[items] = weightOf(ownNode, sharedNode)
+      frontier.push(items, values[items])
+      items++
+    }
+    const expand = (ownNode: number, sharedNode: number, parent: number) => {
+      if (ownNode > 0)
+        for (let child = own.firstChild[ownNode]; child > 0; child = own.nextSibling[child])
+          offer(child, sharedNode > 0 ? shared.childOf(sharedNode, own.tokens[child]) : 0, parent)
+      if (sharedNode > 0)
+        for (let child = shared.firstChild[sharedNode]; child > 0; child = shared.nextSibling[child])
+          if (ownNode === 0 || own.childOf(ownNode, shared.tokens[child]) === 0) offer(0, child, parent)
+    }
+    expand(ownRoot, sharedRoot, -1)
+    const whole = weightOf(ownRoot, sharedRoot)
+    let ceiling = tree.size > 0 ? tree.probabilities[tree.size - 1] : 1
+    while (tree.size < budget) {
+      const item = frontier.pop()
+      if (item < 0) return
+      const ownNode = ownNodes[item]
+      const sharedNode = sharedNodes[item]
+      const token = ownNode > 0 ? own.tokens[ownNode] : shared.tokens[sharedNode]
+      let node = tree.childOf(parents[item], token)
+      if (node < 0) {
+        ceiling = Math.min(ceiling, values[item] / whole)
+        const source = ownNode > 0 ? DraftSource.own : DraftSource.shared
+        node = tree.add(token, parents[item], ceiling, source, length)
+      }
+      expand(ownNode, sharedNode, node)
+    }
+  }
+
+  private push(token: number, weight: number): void {
+    if (!this.open) throw new Error('PaperTrieDrafter: the session is closed')
+    this.own.push(token, weight)
+    this.context.push(token)
+    if (this.context.length > this.drafter.maxQueryLength) this.context.shift()
+  }
+}

@@ -1,0 +1,44 @@
+import {
+  type Drafter,
+  type DraftSession,
+  DraftTree,
+  OracleDrafter,
+  OracleSession,
+  PaperTrieDrafter,
+  PromptLookupDrafter,
+  RetrievalDrafter,
+} from '../../src/draft/index.js'
+
+/** Every drafter, with what is known about it. */
+export const drafters: { name: string; create: () => Drafter; branches: boolean; shares: boolean }[] = [
+  { name: 'lookahead', create: () => new RetrievalDrafter(), branches: true, shares: true },
+  {
+    name: 'lookahead, prompts shared',
+    create: () => new RetrievalDrafter({ sharePrompts: true }),
+    branches: true,
+    shares: true,
+  },
+  { name: 'prompt-lookup', create: () => new PromptLookupDrafter(), branches: false, shares: false },
+  { name: 'paper-trie', create: () => new PaperTrieDrafter(), branches: true, shares: true },
+  { name: 'oracle', create: () => new OracleDrafter(), branches: false, shares: true },
+]
+
+/** A branch of a draft, from the first token to a leaf. */
+export function branchesOf(tree: DraftTree): number[][] {
+  const branches: number[][] = []
+  for (let leaf = 0; leaf < tree.size; leaf++) {
+    if (tree.parents.subarray(0, tree.size).includes(leaf)) continue
+    const branch: number[] = []
+    for (let node = leaf; node >= 0; node = tree.parents[node]) branch.unshift(tree.tokens[node])
+    branches.push(branch)
+  }
+  return branches
+}
+
+/** The draft of a fresh tree; the oracle is told `answer`. */
+export function draftOf(session: DraftSession, budget: number, answer: number[] = []): DraftTree {
+  if (session instanceof OracleSession) session.reveal(answer)
+  const tree = new DraftTree(budget)
+  session.draft(tree, budget)
+  return tree
+}

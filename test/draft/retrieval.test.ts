@@ -1,0 +1,203 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { DraftSource, DraftTree, RetrievalDrafter } from '../../src/draft/index.js'
+import { distributions } from '../corpus/distributions.js'
+import { branchesOf, draftOf } from './drafters.js'
+
+/** Every pair of neighbours in a list of tokens. */
+const pairsOf = (tokens: number[]) => tokens.slice(1).map((token, k) => `${tokens[k]} ${token}`)
+
+describe('retrieval', () => {
+  it('drafts only what it has seen after the same token, in the log it names', () => {
+    const anything = fc.oneof(...Object.values(distributions))
+    const requests = fc.array(fc.tuple(anything, anything), { minLength: 1, maxLength: 4 })
+    fc.assert(
+      fc.property(requests, fc.boolean(), (list, sharePrompts) => {
+        const drafter = new RetrievalDrafter({ sharePrompts, minProbability: 0 })
+        const shared = new Set<string>()
+        for (const [prompt, answer] of list) {
+          const session = drafter.open()
+          const own = [...prompt]
+          session.read(prompt)
+          for (let at = 0; at <= answer.length; at += 3) {
+            const tree = draftOf(session, 24)
+            const known = new Set(pairsOf(own))
+            for (let node = 0; node < tree.size; node++) {
+              const parent = tree.parents[node]
+              const last = parent < 0 ? own[own.length - 1] : tree.tokens[parent]
+              const where = tree.sources[node] === DraftSource.own ? known : shared
+              expect(where).toContain(`${last} ${tree.tokens[node]}`)
+              expect(tree.matchLengths[node]).toBeGreaterThan(0)
+            }
+            session.accept(answer.slice(at, at + 3), answer.slice(at, at + 3).length)
+            own.push(...answer.slice(at, at + 3))
+          }
+          session.close()
+          for (const pair of pairsOf(sharePrompts ? own : answer)) shared.add(pair)
+        }
+      }),
+      { numRuns: 100, seed: 3 },
+    )
+  })
+
+  it('trusts what keeps coming true and distrusts what does not', () => {
+    const firstProbability = (kept: boolean) => {
+      const session = new RetrievalDrafter().open()
+      session.read([1, 2, 3])
+      let probability = 0
+      for (let round = 0; round < 60; round++) {
+        session.accept([1, 2], 2)
+        probability = draftOf(session, 4).probabilities[0]
+        session.accept([kept ? 3 : 100 + round], 1)
+      }
+      return probability
+    }
+    expect(firstProbability(true)).toBeGreaterThan(0.9)
+    expect(firstProbability(false)).toBeLessThan(0.3)
+  })
+
+  it('learns the same from drafts that are never verified as from those that are', () => {
+    const text = Array.from({ length: 400 }, (_, k) => (k % 10 < 7 ? k % 10 : 10 + ((k * 37) % 50)))
+    const learnt = (budget: number) => {
+      const drafter = new RetrievalDrafter()
+      const session = drafter.open()
+      session.read(text)
+      for (const token of text) {
+        draftOf(session, budget)
+        session.accept([token], 1)
+      }
+      return drafter.confidence.weights
+    }
+    const before = new RetrievalDrafter().confidence.weights
+    const after = learnt(0)
+    expect(after).toEqual(learnt(16))
+    expect(after).not.toEqual(before)
+  })
+
+  it('scores an old draft for as long as the text follows it', () => {
+    const drafter = new RetrievalDrafter()
+    const session = drafter.open()
+    session.read([1, 2, 3, 4, 5, 6, 7, 1, 2, 3])
+    draftOf(session, 4)
+    const seen: number[] = []
+    for (const token of [4, 5, 6, 7]) {
+      const before = drafter.confidence.weights.slice()
+      session.accept([token], 1)
+      seen.push(drafter.confidence.weights.findIndex((weight, k) => weight !== before[k]))
+    }
+    expect(seen.every((changed) => changed >= 0)).toBe(true)
+    const before = drafter.confidence.weights.slice()
+    session.accept([99], 1)
+    session.accept([99], 1)
+    const after = drafter.confidence.weights.slice()
+    session.accept([99], 1)
+    expect(after).not.toEqual(before)
+    expect(drafter.confidence.weights).toEqual(after)
+  })
+
+  it('interleaves sessions without mixing them up', () => {
+    const requests = [
+      [1, 2, 3, 4, 1, 2],
+      [1, 2, 7, 8, 1, 2],
+      [2, 1, 9, 2, 1],
+    ]
+    const drafter = new RetrievalDrafter({ confidence: { learningRate: 0 } })
+    const sessions = requests.map(() => drafter.open())
+    for (const [k, session] of sessions.entries()) session.read(requests[k])
+    const together = sessions.map((session) => draftOf(session, 8).show())
+    const alone = requests.map((prompt) => {
+      const session = new RetrievalDrafter().open()
+      session.read(prompt)
+      return draftOf(session, 8).show()
+    })
+    expect(together).toEqual(alone)
+    for (const session of sessions) session.close()
+  })
+
+  it('scores each open session against its own draft', () => {
+    const drafter = new RetrievalDrafter()
+    const one = drafter.open()
+    const other = drafter.open()
+    one.read([1, 2, 3, 1, 2])
+    other.read([4, 5, 6, 4, 5])
+    draftOf(one, 4)
+    draftOf(other, 4)
+    const before = draftOf(one, 4).probabilities[0]
+    one.accept([3], 1)
+    other.accept([6], 1)
+    const fresh = drafter.open()
+    fresh.read([1, 2, 3, 1, 2])
+    expect(draftOf(fresh, 4).probabilities[0]).toBeGreaterThan(before)
+  })
+
+  it('prefers the longer match', () => {
+    const session = new RetrievalDrafter().open()
+    session.read([5, 6, 7, 8, 1, 0, 8, 2, 0, 8, 2, 0, 5, 6, 7, 8])
+    expect(draftOf(session, 1).tokens[0]).toBe(1)
+  })
+
+  it('reaches past the end of one match by the next one', () => {
+    const drafter = new RetrievalDrafter({ minProbability: 0 })
+    drafter.remember([1, 2, 3])
+    drafter.remember([2, 3, 4, 5])
+    const session = drafter.open()
+    session.read([1])
+    expect(branchesOf(draftOf(session, 8))).toContainEqual([2, 3, 4, 5])
+  })
+
+  it('runs no deeper than it may', () => {
+    const session = new RetrievalDrafter({ maxDepth: 5, minProbability: 0 }).open()
+    session.read([...Array(30).keys(), 0])
+    const tree = draftOf(session, 16)
+    expect(Math.max(...tree.depths.subarray(0, tree.size))).toBe(5)
+  })
+
+  it('shares nothing when told so, and prompts only when told so', () => {
+    const knows = (options: object, context: number[]) => {
+      const drafter = new RetrievalDrafter(options)
+      const one = drafter.open()
+      one.read([1, 2, 3])
+      one.accept([4, 5, 6], 3)
+      one.close()
+      const other = drafter.open()
+      other.read(context)
+      return draftOf(other, 4).size > 0
+    }
+    expect(knows({}, [4, 5])).toBe(true)
+    expect(knows({}, [1, 2])).toBe(false)
+    expect(knows({ sharePrompts: true }, [1, 2])).toBe(true)
+    expect(knows({ sharePrompts: true }, [2, 3])).toBe(true)
+    expect(knows({ sharedTokens: 0 }, [4, 5])).toBe(false)
+  })
+
+  it('forgets the oldest answers first', () => {
+    const drafter = new RetrievalDrafter({ sharedTokens: 50_000 })
+    for (let k = 0; k < 200; k++) drafter.remember(Array.from({ length: 1000 }, (_, i) => k * 1000 + i))
+    expect(drafter.shared.length).toBeLessThan(70_000)
+    const sizeAfter = (token: number) => {
+      const session = drafter.open()
+      session.read([token])
+      return draftOf(session, 4).size
+    }
+    expect(sizeAfter(500)).toBe(0)
+    expect(sizeAfter(199_500)).toBeGreaterThan(0)
+  })
+
+  it('takes a smaller tree than the budget', () => {
+    const session = new RetrievalDrafter().open()
+    session.read([1, 2, 3, 4, 5, 6, 1])
+    const tree = new DraftTree(2)
+    session.draft(tree, 99)
+    expect(tree.size).toBe(2)
+  })
+
+  it('refuses work after close, and options out of range', () => {
+    const session = new RetrievalDrafter().open()
+    session.close()
+    expect(() => session.read([1])).toThrow(/closed/)
+    expect(() => session.draft(new DraftTree(1), 1)).toThrow(/closed/)
+    expect(() => session.accept([1], 1)).toThrow(/closed/)
+    for (const options of [{ maxDepth: 0 }, { maxDepth: 2.5 }, { minProbability: -1 }, { sharedTokens: -1 }])
+      expect(() => new RetrievalDrafter(options)).toThrow(RangeError)
+  })
+})
