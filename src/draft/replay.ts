@@ -49,6 +49,8 @@ export interface ReplayReport {
 export interface ReplayOptions {
   /** Most draft nodes per forward. */
   budget: number
+  /** Whether answers stay unknown to later requests. Default false: what was written before is known. */
+  cold?: boolean
   /** Called after every recording with how many are done. */
   onProgress?: (done: number) => void
 }
@@ -91,7 +93,7 @@ export function replay(recordings: Iterable<Recording>, drafter: Drafter, option
       }
       options.onProgress?.(++report.recordings)
     }
-    for (const session of sessions) session.close()
+    if (!options.cold) for (const session of sessions) session.close()
   }
   for (const bin of calibration) report.promised += bin.promised
   times.sort((a, b) => a - b)

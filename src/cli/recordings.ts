@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises'
+import { gunzipSync } from 'node:zlib'
+import { UsageError } from './failure.js'
+
+/** One line of a trace file: what a model read and what it wrote. */
+export interface RecordedRequest {
+  prompt: string
+  response: string
+  /** The same question, the same conversation. */
+  group?: string
+  /** Whatever else the file says, to filter by. */
+  [key: string]: unknown
+}
+
+/** A file's bytes, unpacked if they are gzipped. */
+export async function readUnpacked(file: string): Promise<Buffer> {
+  let bytes: Buffer
+  try {
+    bytes = await readFile(file)
+  } catch (cause) {
+    throw new UsageError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code ?? cause}`, { cause })
+  }
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes
+  try {
+    return gunzipSync(bytes)
+  } catch (cause) {
+    throw new UsageError(`${file} is gzipped but damaged`, { cause })
+  }
+}
+
+/**
+ * Reads recorded requests: one JSON object per line with at least `prompt` and `response`.
+ *
+ * @param filters `key=text` each: only requests whose field holds that text
+ * @param limit most requests
+ */
+export async function readRecordings(file: string, filters: string[], limit: number): Promise<RecordedRequest[]> {
+  const wanted = filters.map((filter) => {
+    const at = filter.indexOf('=')
+    if (at < 1) throw new UsageError(`--filter: expected key=text, got ${filter}`)
+    return { key: filter.slice(0, at), text: filter.slice(at + 1) }
+  })
+  const recordings: RecordedRequest[] = []
+  for (const [k, line] of (await readUnpacked(file)).toString('utf8').split('\n').entries()) {
+    if (line.trim() === '') continue
+    let request: RecordedRequest
+    try {
+      request = JSON.parse(line)
+    } catch (cause) {
+      throw new UsageError(`${file}:${k + 1} is not JSON; expected one object per line`, { cause })
+    }
+    if (typeof request?.prompt !== 'string' || typeof request.response !== 'string')
+      throw new UsageError(`${file}:${k + 1} lacks a text "prompt" or "response"`)
+    if (wanted.every(({ key, text }) => String(request[key]).includes(text))) recordings.push(request)
+    if (recordings.length === limit) break
+  }
+  return recordings
+}
