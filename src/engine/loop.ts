@@ -101,9 +101,7 @@ export class DecodeLoop {
   /** Starts a request as soon as a slot is free. Its outcome goes to its writer. */
   submit(request: TokenRequest): void {
     this.#queue.push(request)
-    this.#turning ??= this.#turn().finally(() => {
-      this.#turning = undefined
-    })
+    this.#turning ??= this.#turn()
   }
 
   /** Ends all requests as aborted and waits for the forward in flight. */
@@ -118,7 +116,11 @@ export class DecodeLoop {
     for (;;) {
       this.#endAborted()
       this.#admit()
-      if (this.#running.length === 0) return
+      if (this.#running.length === 0) {
+        // At once, not in a later tick: a request submitted as the last one ends must start a turn of its own.
+        this.#turning = undefined
+        return
+      }
       try {
         await this.#step()
       } catch (error) {

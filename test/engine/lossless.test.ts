@@ -15,7 +15,7 @@ const digits = {
 }
 
 interface Run {
-  prompt: number[]
+  prompt: readonly number[]
   draft: DraftMode
   session?: DraftSession
   seed?: number
@@ -120,5 +120,13 @@ describe('lookahead decoding of a fake model', () => {
       ),
       { numRuns: 60 },
     )
+  })
+
+  it('takes the next request the moment the last one ends', async () => {
+    const { decoder, loop } = makeLoop()
+    const run = { prompt: [1, 2, 3], draft: 4 } as const
+    const first = await submit(loop, decoder, run).result
+    const second = await submit(loop, decoder, run).result
+    expect(second.tokens).toEqual(first.tokens)
   })
 })
