@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { registerDemo } from './demo.js'
 import { exitCodes, explainFailure } from './failure.js'
 import { registerRun } from './run.js'
+import { registerServe } from './serve.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -19,6 +20,7 @@ const program = new Command('lookahead')
 
 registerRun(program)
 registerDemo(program)
+registerServe(program)
 for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)')
 
 try {

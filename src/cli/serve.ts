@@ -1,0 +1,141 @@
+import { createServer } from 'node:http'
+import path from 'node:path'
+import { getRequestListener } from '@hono/node-server'
+import type { Command } from 'commander'
+import { Engine } from '../engine/engine.js'
+import { type App, createApp } from '../server/index.js'
+import { gather, integer } from './arguments.js'
+import { embeddedModel } from './embedded.js'
+import { exitCodes, UsageError } from './failure.js'
+import { processTerminal, type Terminal } from './terminal.js'
+
+interface ServeOptions {
+  model?: string
+  alias?: string
+  host: string
+  port: number
+  parallel: number
+  queue: number
+  ctxSize?: number
+  threads?: number
+  apiKey?: string[]
+  corsOrigin?: string[]
+}
+
+/** Milliseconds that running requests have to finish when the server is told to stop. */
+const stopMs = 5000
+
+/** Adds `lookahead serve`. */
+export function registerServe(program: Command): void {
+  program
+    .command('serve')
+    .summary('an OpenAI-compatible server')
+    .description(
+      'Serves the OpenAI API (/v1/chat/completions, /v1/completions, /v1/responses) and a page to watch it work.\nCtrl-C lets running answers finish for a few seconds; a second one ends at once.',
+    )
+    .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
+    .option('-a, --alias <name>', 'name of the model in the API (default: the file’s name)')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <n>', 'port to listen on, 0: any free one', integer(0, 65_535), 8080)
+    .option('--parallel <n>', 'answers written at the same time', integer(1, 64), 4)
+    .option('--queue <n>', 'answers that may wait beyond those; then 429', integer(0, 100_000), 32)
+    .option('-c, --ctx-size <n>', 'most tokens of one request (default: the model’s, at most 4096)', integer(8))
+    .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
+    .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
+    .option('--cors-origin <origin>', 'let pages of this origin call, *: all; may be given several times', gather)
+    .action(async (options: ServeOptions) => {
+      process.exitCode = await serve(options, processTerminal())
+    })
+}
+
+async function serve(options: ServeOptions, terminal: Terminal): Promise<number> {
+  const file = options.model ?? embeddedModel()
+  const apiKeys = options.apiKey ?? (process.env.LOOKAHEAD_API_KEY ? [process.env.LOOKAHEAD_API_KEY] : [])
+  if (apiKeys.includes('')) throw new UsageError('the API key is empty; give at least one character')
+  const model = options.alias ?? path.basename(file, path.extname(file))
+  const stopping = waitForSignal()
+
+  // The port comes first: if it is taken, nobody should have to wait for the model to learn it.
+  let begin!: (engine: Engine) => void
+  let giveUp!: (error: unknown) => void
+  const loading = new Promise<Engine>((resolve, reject) => {
+    begin = resolve
+    giveUp = reject
+  })
+  const app = createApp(loading, { model, apiKeys, corsOrigins: options.corsOrigin, queue: options.queue })
+  const { url, close } = await listen(app, options.host, options.port)
+  if (apiKeys.length === 0 && !isLoopback(options.host))
+    terminal.err(`lookahead: warning: ${options.host} can be reached by others and there is no --api-key\n`)
+  terminal.err(`loading ${path.basename(file)} …\n`)
+  let engine: Engine
+  try {
+    engine = await Engine.load({
+      model: file,
+      slots: options.parallel,
+      contextTokens: options.ctxSize,
+      threads: options.threads,
+    })
+  } catch (error) {
+    giveUp(error)
+    await close()
+    throw error
+  }
+  begin(engine)
+  const { name } = engine.description
+  terminal.err(`${model} (${name}), ${engine.slots} slots of ${engine.contextTokens} tokens: ${url}\n`)
+
+  const signal = await stopping
+  terminal.err(`stopping; ${app.inFlight} answers are being written\n`)
+  await app.stop(stopMs)
+  await engine[Symbol.asyncDispose]()
+  await close()
+  return signal === 'SIGINT' ? exitCodes.interrupted : 0
+}
+
+/** Opens the port. @throws UsageError if it is taken or the address is none of this machine's */
+async function listen(app: App, host: string, port: number): Promise<{ url: string; close: () => Promise<void> }> {
+  const server = createServer(getRequestListener(app.fetch))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explainListen(error, host, port)))
+    server.listen(port, host, resolve)
+  })
+  const address = server.address()
+  const actual = typeof address === 'object' && address ? address.port : port
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`, close }
+}
+
+function explainListen(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new UsageError(`port ${port} on ${host} is in use; choose another with --port (0: any free one)`)
+    case 'EACCES':
+      return new UsageError(`port ${port} needs more rights than this user has; choose one above 1023 with --port`)
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new UsageError(`${host} is not an address of this machine; choose another with --host`)
+    default:
+      return error
+  }
+}
+
+/** Resolves with the first signal to stop; a second one ends the process at once. */
+function waitForSignal(): Promise<'SIGINT' | 'SIGTERM'> {
+  return new Promise((resolve) => {
+    let first = true
+    for (const name of ['SIGINT', 'SIGTERM'] as const)
+      process.on(name, () => {
+        if (!first) process.exit(exitCodes.interrupted)
+        first = false
+        resolve(name)
+      })
+  })
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}

@@ -1,0 +1,56 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { ApiError } from './errors.js'
+
+/** Decides who may call: by key, and for browsers by the page's origin. */
+export class Access {
+  readonly #keys: readonly Buffer[]
+  readonly #origins: readonly string[]
+
+  /** @throws TypeError for an empty key */
+  constructor(keys: readonly string[], origins: readonly string[]) {
+    if (keys.includes('')) throw new TypeError('Access: an API key must not be empty')
+    this.#keys = keys.map(digest)
+    this.#origins = origins
+  }
+
+  /** Checks the key of a request. @throws ApiError 401 */
+  checkKey(request: Request): void {
+    if (this.#keys.length === 0) return
+    const [, key] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
+    // Digests are of one length, and all keys are compared, so time tells nothing about them.
+    const given = digest(key ?? '')
+    let known = false
+    for (const one of this.#keys) if (timingSafeEqual(one, given)) known = true
+    if (known && key !== undefined) return
+    throw new ApiError(
+      401,
+      'authentication_error',
+      key === undefined ? "a key is needed: send 'Authorization: Bearer …'" : 'the key is not valid here',
+      { code: 'invalid_api_key' },
+    )
+  }
+
+  /**
+   * The origin to be allowed in the answer; undefined if the request comes from no page or from our own.
+   *
+   * @throws ApiError 403 for pages that may not call
+   */
+  checkOrigin(request: Request): string | undefined {
+    const origin = request.headers.get('origin')
+    if (origin === null) return undefined
+    if (origin === new URL(request.url).origin) return undefined
+    if (this.#origins.includes('*') || this.#origins.includes(origin) || isLocal(origin)) return origin
+    throw new ApiError(403, 'authentication_error', `pages of ${origin.slice(0, 200)} may not call this server`, {
+      code: 'origin_not_allowed',
+    })
+  }
+}
+
+/** Whether a page was served by this machine. */
+function isLocal(origin: string): boolean {
+  return /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(origin)
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,100 @@
+import type { z } from 'zod'
+import { ApiError, badRequest } from './errors.js'
+
+/** Fields of OpenAI's API that are refused with a word of advice. */
+const advice: Record<string, string> = {
+  functions: 'use tools',
+  function_call: 'use tool_choice',
+  max_output_tokens: 'use max_tokens, or the route /v1/responses',
+  suffix: 'put the text after the gap into the prompt as the model expects it',
+  previous_response_id: 'this server keeps no responses; send the whole conversation as input',
+  conversation: 'this server keeps no conversations; send the whole conversation as input',
+  n_predict: 'use max_tokens',
+  typical_p: 'use top_p or min_p',
+}
+
+/**
+ * Reads the JSON body of a request and checks it.
+ *
+ * @throws ApiError 400, 413 or 415 with a sentence
+ */
+export async function readBody<T>(request: Request, schema: z.ZodType<T>, maxBytes: number): Promise<T> {
+  // A page of another site may send plain text without asking; JSON makes its browser ask first, and CORS then refuses.
+  const type = request.headers.get('content-type') ?? ''
+  if (!/^application\/([\w.-]+\+)?json\b/i.test(type))
+    throw new ApiError(
+      415,
+      'invalid_request_error',
+      `the body must be JSON with the header 'Content-Type: application/json', got ${type === '' ? 'no content type' : `'${type.slice(0, 100)}'`}`,
+      { code: 'unsupported_media_type' },
+    )
+  const bytes = await readBytes(request, maxBytes)
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (error) {
+    throw new ApiError(400, 'invalid_request_error', `the body is not valid JSON: ${(error as Error).message}`, {
+      code: 'invalid_json',
+    })
+  }
+  return check(value, schema)
+}
+
+/** Checks a value against a schema. @throws ApiError 400 that names the first field at fault */
+export function check<T>(value: unknown, schema: z.ZodType<T>): T {
+  const result = schema.safeParse(value, { reportInput: true })
+  if (result.success) return result.data
+  const issue = deepest(result.error.issues[0])
+  const place = pathOf(issue.path)
+  if (issue.code === 'unrecognized_keys') {
+    const [key] = issue.keys
+    const param = place === '' ? key : `${place}.${key}`
+    const hint = Object.hasOwn(advice, key) ? `; ${advice[key]}` : ''
+    throw badRequest(`the field '${param}' is not supported by this server${hint}`, param, 'unsupported_field')
+  }
+  const what = issue.message.replace(/^Invalid input: /, '').replace(/^Too /, 'too ')
+  if (place === '') throw badRequest(`the body is not acceptable: ${what}`, undefined, 'invalid_value')
+  throw badRequest(`${place}: ${what}`, place, 'invalid_value')
+}
+
+type Issue = z.core.$ZodIssue
+
+/** Of a failed union: the complaint of the alternative that fitted best, if one went deeper than the union itself. */
+function deepest(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union') return issue
+  const inner = issue.errors
+    .map((issues) => issues[0])
+    .filter((candidate): candidate is Issue => candidate !== undefined)
+    .filter((candidate) => candidate.path.length > 0 || candidate.code === 'unrecognized_keys')
+  if (inner.length !== 1) return issue
+  return deepest({ ...inner[0], path: [...issue.path, ...inner[0].path] })
+}
+
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`),
+    '',
+  )
+}
+
+async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = () =>
+    new ApiError(
+      413,
+      'invalid_request_error',
+      `the body is larger than ${maxBytes} bytes, the most this server reads`,
+      {
+        code: 'body_too_large',
+      },
+    )
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge()
+  if (!request.body) return new Uint8Array()
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of request.body as unknown as AsyncIterable<Uint8Array>) {
+    length += part.length
+    if (length > maxBytes) throw tooLarge()
+    parts.push(part)
+  }
+  return Buffer.concat(parts, length)
+}

@@ -1,0 +1,17 @@
+/**
+ * The OpenAI-compatible server as a function from `Request` to `Response`.
+ *
+ * @example
+ * import { Engine } from 'lookahead-llm'
+ * import { createApp } from 'lookahead-llm/server'
+ *
+ * const app = createApp(await Engine.load({ model: 'model.gguf' }))
+ * const response = await app.fetch(new Request('http://local/v1/models'))
+ *
+ * @module
+ */
+export { type App, createApp } from './app.js'
+export { ApiError, type ErrorBody, type ErrorType } from './errors.js'
+export { type JsonSchema, jsonSchemaToGrammar } from './json-schema.js'
+export type { ServerOptions } from './service.js'
+export type { Timings, Usage } from './usage.js'

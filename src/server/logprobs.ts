@@ -1,0 +1,62 @@
+import type { Engine } from '../engine/engine.js'
+import type { StepPiece } from '../engine/generation.js'
+
+interface TokenEntry {
+  token: string
+  logprob: number
+  bytes: number[]
+}
+
+/** Log-probabilities of one token, in the chat API's shape. */
+export interface ChatLogprob extends TokenEntry {
+  top_logprobs: TokenEntry[]
+}
+
+/** Log-probabilities in the older shape of `/v1/completions`. */
+export interface CompletionLogprobs {
+  tokens: string[]
+  token_logprobs: number[]
+  top_logprobs: Record<string, number>[]
+  text_offset: number[]
+}
+
+/** The log-probabilities that pieces of an answer carry. */
+export function chatLogprobs(engine: Engine, pieces: readonly StepPiece[]): ChatLogprob[] {
+  const entry = (token: number, logprob: number): TokenEntry => {
+    const bytes = engine.bytesOf(token)
+    return { token: Buffer.from(bytes).toString('utf8'), logprob: bounded(logprob), bytes: Array.from(bytes) }
+  }
+  return pieces.flatMap(({ logprobs }) =>
+    logprobs
+      ? [
+          {
+            ...entry(logprobs.token, logprobs.logprob),
+            top_logprobs: logprobs.top.map((other) => entry(other.token, other.logprob)),
+          },
+        ]
+      : [],
+  )
+}
+
+/** The same for `/v1/completions`. @param offset characters of the answer before these pieces */
+export function completionLogprobs(engine: Engine, pieces: readonly StepPiece[], offset: number): CompletionLogprobs {
+  const lists = chatLogprobs(engine, pieces)
+  let place = offset
+  return {
+    tokens: lists.map(({ token }) => token),
+    token_logprobs: lists.map(({ logprob }) => logprob),
+    top_logprobs: lists.map(({ top_logprobs }) =>
+      Object.fromEntries(top_logprobs.map((top) => [top.token, top.logprob])),
+    ),
+    text_offset: lists.map(({ token }) => {
+      const at = place
+      place += token.length
+      return at
+    }),
+  }
+}
+
+/** JSON has no infinity: a token that was impossible for the model gets what OpenAI writes for such. */
+function bounded(logprob: number): number {
+  return Math.max(logprob, -9999)
+}

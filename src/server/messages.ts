@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import type { Engine } from '../engine/engine.js'
+import type { ChatMessage } from '../llama/template.js'
+import { badRequest } from './errors.js'
+
+const textParts = z.array(
+  z.strictObject({
+    type: z.literal('text', { error: "expected 'text'; this server reads text only" }),
+    text: z.string(),
+  }),
+)
+const text = z.union([z.string(), textParts], { error: 'expected a string or an array of text parts' })
+
+const toolCalls = z.array(
+  z.strictObject({
+    id: z.string(),
+    type: z.literal('function'),
+    function: z.strictObject({ name: z.string(), arguments: z.string() }),
+  }),
+)
+
+/** One message of a conversation, OpenAI's shape. */
+const message = z.discriminatedUnion(
+  'role',
+  [
+    z.strictObject({ role: z.enum(['system', 'developer', 'user']), content: text, name: z.string().optional() }),
+    z.strictObject({
+      role: z.literal('assistant'),
+      content: text.nullish(),
+      name: z.string().optional(),
+      tool_calls: toolCalls.nullish(),
+      // What OpenAI's own answers carry; conversations are sent back as they came.
+      refusal: z.null().optional(),
+      audio: z.null().optional(),
+      function_call: z.null().optional(),
+      annotations: z.array(z.never()).optional(),
+    }),
+    z.strictObject({ role: z.literal('tool'), content: text, tool_call_id: z.string(), name: z.string().optional() }),
+  ],
+  { error: "expected a message with the role 'system', 'developer', 'user', 'assistant' or 'tool'" },
+)
+
+/** A conversation. */
+export const messages = z.array(message).min(1).max(4096)
+
+export type Message = z.infer<typeof message>
+
+/** Documents the answer may draw from: texts, or texts with titles. */
+export const documents = z
+  .array(
+    z.union([z.string(), z.strictObject({ text: z.string(), title: z.string().optional() })], {
+      error: 'expected a string or { title, text }',
+    }),
+  )
+  .max(4096)
+
+/** Messages as chat templates expect them. @throws ApiError 400 for tool messages the template cannot show */
+export function templateMessages(engine: Engine, list: readonly Message[]): ChatMessage[] {
+  return list.map((entry, i) => {
+    const shared = { content: joinText(entry.content), ...(entry.name !== undefined && { name: entry.name }) }
+    if (entry.role === 'tool') {
+      checkRendersTools(engine, `messages[${i}].role`)
+      return { role: 'tool', ...shared, tool_call_id: entry.tool_call_id }
+    }
+    if (entry.role !== 'assistant') return { role: entry.role === 'user' ? 'user' : 'system', ...shared }
+    if (!entry.tool_calls || entry.tool_calls.length === 0) return { role: 'assistant', ...shared }
+    checkRendersTools(engine, `messages[${i}].tool_calls`)
+    return {
+      role: 'assistant',
+      ...shared,
+      // Templates write arguments as JSON themselves; given text they would quote it once more.
+      tool_calls: entry.tool_calls.map((call) => ({
+        ...call,
+        function: { name: call.function.name, arguments: parsed(call.function.arguments) },
+      })),
+    }
+  })
+}
+
+/** Documents as the engine takes them. */
+export function requestDocuments(list: z.infer<typeof documents> | null | undefined) {
+  return list?.map((entry) => (typeof entry === 'string' ? { text: entry } : entry))
+}
+
+function joinText(content: string | { text: string }[] | null | undefined): string {
+  return typeof content === 'string' ? content : (content ?? []).map((part) => part.text).join('')
+}
+
+function checkRendersTools(engine: Engine, param: string): void {
+  if (!engine.rendersTools)
+    throw badRequest(`${param}: this model's chat template has no place for tool calls and their results`, param)
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return json
+  }
+}

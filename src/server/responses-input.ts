@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import type { Message } from './messages.js'
+import { toolChoice, tools } from './tools.js'
+
+const inputText = z.strictObject({
+  type: z.enum(['input_text', 'output_text', 'text'], {
+    error: "expected 'input_text' or 'output_text'; this server reads text only",
+  }),
+  text: z.string(),
+  annotations: z.array(z.never()).optional(),
+  logprobs: z.array(z.never()).optional(),
+})
+
+const content = z.union([z.string(), z.array(inputText)], { error: 'expected a string or an array of text parts' })
+const state = { id: z.string().optional(), status: z.string().optional() }
+
+const item = z.union(
+  [
+    z.strictObject({
+      ...state,
+      type: z.literal('message').optional(),
+      role: z.enum(['system', 'developer', 'user', 'assistant']),
+      content,
+    }),
+    z.strictObject({
+      ...state,
+      type: z.literal('function_call'),
+      call_id: z.string(),
+      name: z.string(),
+      arguments: z.string(),
+    }),
+    z.strictObject({ ...state, type: z.literal('function_call_output'), call_id: z.string(), output: z.string() }),
+  ],
+  { error: "expected an item of type 'message', 'function_call' or 'function_call_output'" },
+)
+
+/** The `input` of `/v1/responses`: a text, or a conversation in items. */
+export const input = z.union([z.string(), z.array(item).min(1).max(4096)], {
+  error: 'expected a string or an array of items',
+})
+
+/** Tools in the flat shape of this route. */
+export const flatTools = z
+  .array(
+    z.strictObject({
+      type: z.literal('function', { error: "expected 'function'; this server runs no tools of its own" }),
+      name: z.string(),
+      description: z.string().nullish(),
+      parameters: z.record(z.string(), z.unknown()).nullish(),
+      strict: z.boolean().nullish(),
+    }),
+  )
+  .max(128)
+  .transform((list, context) => {
+    const nested = tools.safeParse(list.map(({ type, ...rest }) => ({ type, function: rest })))
+    if (nested.success) return nested.data
+    context.addIssue({ code: 'custom', message: nested.error.issues[0].message })
+    return z.NEVER
+  })
+
+/** The choice in the flat shape of this route. */
+export const flatToolChoice = z
+  .union([z.enum(['none', 'auto', 'required']), z.strictObject({ type: z.literal('function'), name: z.string() })], {
+    error: "expected 'none', 'auto', 'required' or { type: 'function', name }",
+  })
+  .transform((choice) =>
+    toolChoice.parse(typeof choice === 'string' ? choice : { type: 'function', function: { name: choice.name } }),
+  )
+
+/** The conversation that `instructions` and `input` stand for, in the chat API's shape. */
+export function conversationOf(instructions: string | null | undefined, given: z.infer<typeof input>): Message[] {
+  const list: Message[] = instructions ? [{ role: 'system', content: instructions }] : []
+  if (typeof given === 'string') return [...list, { role: 'user', content: given }]
+  for (const entry of given) {
+    if (entry.type === 'function_call_output')
+      list.push({ role: 'tool', tool_call_id: entry.call_id, content: entry.output })
+    else if (entry.type === 'function_call') {
+      const call = {
+        id: entry.call_id,
+        type: 'function' as const,
+        function: { name: entry.name, arguments: entry.arguments },
+      }
+      const last = list.at(-1)
+      // Calls made together are one message in the chat API.
+      if (last?.role === 'assistant' && last.tool_calls) last.tool_calls.push(call)
+      else list.push({ role: 'assistant', content: null, tool_calls: [call] })
+    } else {
+      const text = typeof entry.content === 'string' ? entry.content : entry.content.map((part) => part.text).join('')
+      list.push({ role: entry.role, content: text })
+    }
+  }
+  return list
+}

@@ -1,0 +1,88 @@
+import { ApiError } from './errors.js'
+import type { Service } from './service.js'
+
+/** `GET /health`: public; 503 until the model is loaded. */
+export function health(service: Service): Response {
+  void service.engine
+  return Response.json({ status: 'ok' })
+}
+
+/** `GET /v1/models` */
+export function listModels(service: Service): Response {
+  return Response.json({ object: 'list', data: [describeModel(service)] })
+}
+
+/** `GET /v1/models/{id}` */
+export function findModel(service: Service, id: string): Response {
+  service.checkModel(id)
+  return Response.json(describeModel(service))
+}
+
+function describeModel({ engine, model, created }: Service) {
+  const { description } = engine
+  return {
+    id: model,
+    object: 'model',
+    created,
+    owned_by: 'lookahead-llm',
+    meta: {
+      description: description.name,
+      architecture: description.architecture,
+      n_vocab: engine.vocabularySize,
+      n_ctx: engine.contextTokens,
+      n_ctx_train: description.trainedContextTokens,
+      n_params: description.parameters,
+      size: description.weightBytes,
+    },
+  }
+}
+
+/** `GET /props` */
+export function properties({ engine, model }: Service): Response {
+  return Response.json({
+    default_generation_settings: {
+      n_ctx: engine.contextTokens,
+      params: { temperature: 0, top_k: 40, top_p: 0.95, min_p: 0.05, repeat_penalty: 1, draft: 'auto' },
+    },
+    total_slots: engine.slots,
+    model_alias: model,
+    chat_template: engine.chatTemplate ?? null,
+    chat_template_caps: { supports_tools: engine.rendersTools },
+    threads: engine.threads,
+    max_draft_nodes: engine.maxNodes,
+    forward_ms: engine.cost.points,
+    drafter: engine.drafter.name,
+  })
+}
+
+/** `GET /slots` */
+export function slots({ engine, inFlight }: Service): Response {
+  const list = engine.describeSlots().map((slot, id) => ({
+    id,
+    n_ctx: engine.contextTokens,
+    is_processing: slot !== undefined,
+    ...(slot && {
+      phase: slot.phase,
+      n_prompt_tokens: slot.promptTokens,
+      n_past: slot.cachedTokens,
+      n_decoded: slot.writtenTokens,
+    }),
+  }))
+  return Response.json(list, {
+    headers: { 'X-Requests-Waiting': String(engine.waitingCount), 'X-Requests-In-Flight': String(inFlight) },
+  })
+}
+
+/** `GET /metrics` */
+export function metrics(service: Service): Response {
+  return new Response(service.metrics.render(service.engine, service.startedAt), {
+    headers: { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' },
+  })
+}
+
+/** Every other path. */
+export function unknownRoute(method: string, path: string): never {
+  throw new ApiError(404, 'not_found_error', `there is no route ${method} ${path.slice(0, 200)}`, {
+    code: 'unknown_route',
+  })
+}

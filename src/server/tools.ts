@@ -1,0 +1,89 @@
+import { z } from 'zod'
+import type { Engine } from '../engine/engine.js'
+import { badRequest } from './errors.js'
+import { GrammarBuilder, type JsonSchema, literal } from './json-schema.js'
+
+/** Functions the model may call. */
+export const tools = z
+  .array(
+    z.strictObject({
+      type: z.literal('function'),
+      function: z.strictObject({
+        name: z.string().regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, digits, dots, dashes and underscores'),
+        description: z.string().nullish(),
+        parameters: z.record(z.string(), z.unknown()).nullish(),
+        strict: z.boolean().nullish(),
+      }),
+    }),
+  )
+  .max(128)
+
+/** Whether and what to call. */
+export const toolChoice = z.union(
+  [
+    z.enum(['none', 'auto', 'required']),
+    z.strictObject({ type: z.literal('function'), function: z.strictObject({ name: z.string() }) }),
+  ],
+  { error: "expected 'none', 'auto', 'required' or { type: 'function', function: { name } }" },
+)
+
+export type Tool = z.infer<typeof tools>[number]
+export type ToolChoice = z.infer<typeof toolChoice>
+
+/** How the tools of a request are used. */
+export interface ToolUse {
+  /** What the template shows; empty: no tools. */
+  shown: Tool[]
+  /** Names a call may have. */
+  names: Set<string>
+  /** The grammar of a call where one is demanded. */
+  grammar: string | undefined
+  /** Whether more than one call may be reported. */
+  parallel: boolean
+}
+
+/** Decides how tools are used. @throws ApiError 400 where the template has no place for them */
+export function planTools(
+  engine: Engine,
+  fields: { tools?: Tool[] | null; tool_choice?: ToolChoice | null; parallel_tool_calls?: boolean | null },
+): ToolUse {
+  const given = fields.tools ?? []
+  const choice = fields.tool_choice ?? (given.length > 0 ? 'auto' : 'none')
+  const parallel = fields.parallel_tool_calls ?? true
+  if (given.length === 0 && choice !== 'none' && choice !== 'auto')
+    throw badRequest('tool_choice: demands a call, but there are no tools', 'tool_choice')
+  if (given.length === 0 || choice === 'none') return { shown: [], names: new Set(), grammar: undefined, parallel }
+  if (!engine.rendersTools)
+    throw badRequest("tools: this model's chat template has no place for tools; choose a model made for them", 'tools')
+  if (choice === 'auto') {
+    const strict = given.find((tool) => tool.function.strict)
+    if (strict)
+      throw badRequest(
+        `tools: strict of '${strict.function.name}' can only be kept with tool_choice 'required' or a function's name`,
+        'tools',
+      )
+    return { shown: given, names: namesOf(given), grammar: undefined, parallel }
+  }
+  const callable = choice === 'required' ? given : given.filter((tool) => tool.function.name === choice.function.name)
+  if (callable.length === 0 && choice !== 'required')
+    throw badRequest(`tool_choice: there is no tool named '${choice.function.name}'`, 'tool_choice')
+  return { shown: given, names: namesOf(callable), grammar: callGrammar(callable, engine.chatTemplate ?? ''), parallel }
+}
+
+/** The grammar of one call, written as the template's model is used to. */
+function callGrammar(callable: readonly Tool[], template: string): string {
+  const builder = new GrammarBuilder('tools')
+  const key = /"parameters":\s*dictionary/.test(template) ? 'parameters' : 'arguments'
+  const calls = callable.map(({ function: { name, parameters } }) => {
+    const schema: JsonSchema = parameters && Object.keys(parameters).length > 0 ? parameters : { type: 'object' }
+    return `${literal(`{"name": ${JSON.stringify(name)}, "${key}": `)} ${builder.add(schema)} "}"`
+  })
+  const call = `(${calls.join(' | ')})`
+  return builder.build(
+    template.includes('<tool_call>') ? `${literal('<tool_call>\n')} ${call} ${literal('\n</tool_call>')}` : call,
+  )
+}
+
+function namesOf(list: readonly Tool[]): Set<string> {
+  return new Set(list.map((tool) => tool.function.name))
+}
