@@ -25,7 +25,7 @@ import {
 import { AnswerWriter } from './writer.js'
 
 /** Milliseconds that measuring T(n) may take at load. */
-const calibrationMs = 400
+const calibrationMs = 1200
 
 /** Tokens of the prompt's end that are put before a prediction; the drafter matches on them. */
 const predictionLead = 8
@@ -106,7 +106,7 @@ export class Engine implements AsyncDisposable {
         keyType: options.keyType,
         valueType: options.valueType,
       })
-      const cost = await measureForwardCost(context, calibrationMs)
+      const cost = await measureForwardCost(context, { budgetMs: calibrationMs })
       return new Engine(
         model,
         context,
@@ -288,7 +288,7 @@ export class Engine implements AsyncDisposable {
       const forget = () => signal.removeEventListener('abort', abort)
       generation.result.then(forget, forget)
     }
-    this.#loop.submit({ prompt, draft, session, sampler, writer })
+    this.#loop.submit({ prompt, draft, session, sampler, writer, reusePrefix: request.cachePrompt ?? true })
     return generation
   }
 

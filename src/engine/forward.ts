@@ -36,7 +36,7 @@ export class Forward {
   lay(sequence: Sequence, headLength: number, nodes: number): number {
     const { batch } = this.#decoder
     const { committed, tokens } = sequence
-    const own = sequence.ids[0]
+    const own = sequence.slot.ids[0]
     const headRow = batch.size
     const reachesEnd = headLength === sequence.headLength
     for (let i = 0; i < headLength; i++) {
@@ -61,7 +61,7 @@ export class Forward {
     for (let node = 0; node < nodes; node++) {
       if (tree.parents[node] !== tip) continue
       const row = batch.add(tree.tokens[node], rootPosition + tree.depths[node], true)
-      batch.addSequence(row, sequence.ids[0])
+      batch.addSequence(row, sequence.slot.ids[0])
       nodeRows[node] = row
       mainChain[length++] = node
       tip = node
@@ -73,7 +73,8 @@ export class Forward {
   /** Lays the other nodes, each branch under an id of its own. Returns how many took part. */
   #laySideBranches(sequence: Sequence, nodes: number, headRow: number, headLength: number): number {
     const { batch } = this.#decoder
-    const { tree, nodeRows, ids } = sequence
+    const { tree, nodeRows } = sequence
+    const { ids, syncedPositions } = sequence.slot
     const { parents } = tree
     const rootPosition = sequence.length - 1
     const rootRow = sequence.rootRow
@@ -99,8 +100,8 @@ export class Forward {
       if (nodeRows[leaf] <= rootRow + sequence.mainLength || !this.#isLeaf(sequence, leaf, nodes)) continue
       branch++
       const id = ids[branch]
-      this.#decoder.copySequence(ids[0], id, sequence.syncedPositions[branch], sequence.committed)
-      sequence.syncedPositions[branch] = sequence.committed
+      this.#decoder.copySequence(ids[0], id, syncedPositions[branch], sequence.committed)
+      syncedPositions[branch] = sequence.committed
       for (let i = 0; i < headLength; i++) batch.addSequence(headRow + i, id)
       for (let node = leaf; node >= 0; node = parents[node]) batch.addSequence(nodeRows[node], id)
     }
@@ -131,7 +132,8 @@ export class Forward {
    * @param pathLength how many
    */
   commit(sequence: Sequence, headLength: number, path: Int32Array, pathLength: number): void {
-    const { ids, mainChain, mainLength, syncedPositions } = sequence
+    const { mainChain, mainLength } = sequence
+    const { ids, syncedPositions } = sequence.slot
     const headEnd = sequence.committed + headLength
     let kept = 0
     while (kept < pathLength && kept < mainLength && path[kept] === mainChain[kept]) kept++
@@ -142,12 +144,5 @@ export class Forward {
       syncedPositions[branch] = headEnd
     }
     sequence.branches = 0
-  }
-
-  /** Frees all cells of a sequence. */
-  release(sequence: Sequence): void {
-    for (let branch = 0; branch < sequence.ids.length; branch++)
-      if (branch <= sequence.branches || sequence.syncedPositions[branch] > 0)
-        this.#decoder.removePositions(sequence.ids[branch], 0, -1)
   }
 }

@@ -47,6 +47,8 @@ export interface GenerationStep {
 /** Totals of one generation, by the names of the paper where it has them. */
 export interface GenerationStats {
   promptTokens: number
+  /** Tokens of the prompt whose KV cells were there already. */
+  cachedPromptTokens: number
   /** Tokens written, without the end-of-generation token. */
   completionTokens: number
   /** Forwards after the prompt's. */

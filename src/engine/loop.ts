@@ -7,6 +7,7 @@ import { Forward } from './forward.js'
 import type { DraftMode } from './options.js'
 import { Scheduler, type Share } from './scheduler.js'
 import { Sequence } from './sequence.js'
+import { SlotTable } from './slots.js'
 import { Verdict, verify } from './verify.js'
 import type { AnswerWriter } from './writer.js'
 
@@ -17,6 +18,8 @@ export interface TokenRequest {
   session: DraftSession
   sampler: TokenSampler
   writer: AnswerWriter
+  /** Whether cells that hold the beginning of the prompt may be used again. */
+  reusePrefix: boolean
 }
 
 /** How the loop is laid out. */
@@ -44,7 +47,6 @@ export interface SlotState {
 /** A request that has a slot. */
 interface Running extends Share {
   readonly request: TokenRequest
-  readonly slot: number
 }
 
 /**
@@ -61,7 +63,7 @@ export class DecodeLoop {
   readonly #forward: Forward
   readonly #verdict: Verdict
   readonly #queue: TokenRequest[] = []
-  readonly #freeSlots: number[]
+  readonly #slots: SlotTable
   #running: Running[] = []
   #turning: Promise<void> | undefined
   #closed = false
@@ -72,7 +74,7 @@ export class DecodeLoop {
     this.#scheduler = new Scheduler(decoder, options.maxNodes, options.cost)
     this.#forward = new Forward(decoder)
     this.#verdict = new Verdict(options.maxNodes)
-    this.#freeSlots = Array.from({ length: options.slots }, (_, slot) => options.slots - 1 - slot)
+    this.#slots = new SlotTable(decoder, options.slots, options.branches)
   }
 
   /** Requests that hold a slot. */
@@ -87,15 +89,15 @@ export class DecodeLoop {
 
   /** What each slot does now; `undefined`: nothing. */
   describeSlots(): (SlotState | undefined)[] {
-    const slots = new Array<SlotState | undefined>(this.#options.slots).fill(undefined)
-    for (const { slot, sequence } of this.#running)
-      slots[slot] = {
-        phase: sequence.isPrefilling ? 'prefill' : 'decode',
-        promptTokens: sequence.promptLength,
-        cachedTokens: sequence.committed,
-        writtenTokens: sequence.length - sequence.promptLength,
-      }
-    return slots
+    return this.#slots.all.map(
+      ({ sequence }) =>
+        sequence && {
+          phase: sequence.isPrefilling ? 'prefill' : 'decode',
+          promptTokens: sequence.promptLength,
+          cachedTokens: sequence.committed,
+          writtenTokens: sequence.length - sequence.promptLength,
+        },
+    )
   }
 
   /** Starts a request as soon as a slot is free. Its outcome goes to its writer. */
@@ -129,17 +131,23 @@ export class DecodeLoop {
     }
   }
 
+  /** Gives free slots to waiting requests, in order; one that another request just reads the prompt for waits on. */
   #admit(): void {
-    while (this.#queue.length > 0 && this.#freeSlots.length > 0) {
-      const request = this.#queue.shift()!
-      const slot = this.#freeSlots.pop()!
-      const { branches, contextTokens, maxNodes } = this.#options
-      const ids = Array.from({ length: branches }, (_, branch) => slot * branches + branch)
-      const { prompt, session, sampler } = request
-      const sequence = new Sequence(ids, prompt, contextTokens, maxNodes, session, sampler)
+    const { contextTokens, maxNodes } = this.#options
+    for (let next = 0; next < this.#queue.length && this.#slots.hasFree; ) {
+      const request = this.#queue[next]
+      const { prompt, draft, session, sampler, writer, reusePrefix } = request
+      if (reusePrefix && this.#slots.canAwait(prompt)) {
+        next++
+        continue
+      }
+      this.#queue.splice(next, 1)
+      const { slot, cached } = this.#slots.claim(prompt, reusePrefix)
+      const sequence = new Sequence(slot, cached, prompt, contextTokens, maxNodes, session, sampler)
+      slot.sequence = sequence
       session.read(prompt)
-      request.writer.begin()
-      this.#running.push({ request, sequence, slot, draft: request.draft, headRows: 0, nodes: 0, retrievalMs: 0 })
+      writer.begin(cached)
+      this.#running.push({ request, sequence, draft, headRows: 0, nodes: 0, retrievalMs: 0 })
     }
   }
 
@@ -149,21 +157,25 @@ export class DecodeLoop {
     this.#scheduler.plan(this.#running)
     for (const running of this.#running)
       running.nodes = this.#forward.lay(running.sequence, running.headRows, running.nodes)
+    this.#scheduler.laid(this.#running)
     const began = performance.now()
     await this.#decoder.decode()
     const forwardMs = performance.now() - began
-    for (const running of [...this.#running]) this.#finishStep(running, forwardMs)
+    const took = [...this.#running]
+    let tokens = 0
+    for (const running of took) tokens += this.#finishStep(running, forwardMs)
+    this.#scheduler.learn(took, forwardMs, tokens)
   }
 
-  /** Verifies, commits and emits what one request got from the forward. */
-  #finishStep(running: Running, forwardMs: number): void {
+  /** Verifies, commits and emits what one request got from the forward. Returns how many tokens. */
+  #finishStep(running: Running, forwardMs: number): number {
     const { sequence, request } = running
     const { writer } = request
     const verdict = this.#verdict
     if (sequence.rootRow < 0) {
       this.#forward.commit(sequence, running.headRows, verdict.path, 0)
       writer.prefilled(forwardMs)
-      return
+      return 0
     }
     const wasPrefilling = sequence.isPrefilling
     verify(sequence, running.nodes, verdict, writer.takes)
@@ -183,6 +195,7 @@ export class DecodeLoop {
     })
     if (verdict.ended) this.#end(running, () => writer.end())
     else if (sequence.room <= 0) this.#end(running, () => writer.end('context-full'))
+    return verdict.count
   }
 
   #endAborted(): void {
@@ -200,17 +213,20 @@ export class DecodeLoop {
   }
 
   /** Gives the slot back, then tells the writer. */
-  #end(running: Running, tell: () => void): void {
-    const { sequence, slot } = running
+  #end(running: Running, tell: () => void, keepCells = true): void {
+    const { sequence } = running
     this.#running = this.#running.filter((other) => other !== running)
-    this.#forward.release(sequence)
-    this.#freeSlots.push(slot)
+    this.#slots.release(sequence.slot, keepCells)
     sequence.session.close()
     sequence.sampler[Symbol.dispose]()
     tell()
   }
 
+  #fail(running: Running, error: unknown): void {
+    this.#end(running, () => running.request.writer.fail(error), false)
+  }
+
   #failAll(error: unknown): void {
-    for (const running of [...this.#running]) this.#end(running, () => running.request.writer.fail(error))
+    for (const running of [...this.#running]) this.#fail(running, error)
   }
 }

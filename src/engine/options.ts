@@ -43,6 +43,11 @@ export interface RequestOptions extends SamplerOptions {
   stop?: string | readonly string[]
   /** Default `'auto'`. */
   draft?: DraftMode
+  /**
+   * Keep and use again the KV cells of a prompt's beginning that an earlier request has computed (system message,
+   * documents, earlier turns). Default `true`.
+   */
+  cachePrompt?: boolean
   /** Where this request's drafts come from, instead of the engine's own drafter. */
   drafter?: Drafter
   /** Ends the request with reason `'aborted'` within one forward. */

@@ -1,6 +1,7 @@
 import type { DraftSession } from '../draft/drafter.js'
 import { DraftTree } from '../draft/tree.js'
 import type { TokenSampler } from './decoder.js'
+import type { Slot } from './slots.js'
 
 /**
  * The timeline of one request: its tokens, how many of them have KV cells, and the draft that may follow.
@@ -14,18 +15,18 @@ import type { TokenSampler } from './decoder.js'
  * all three: the next forward begins with the head, and where it reaches the last token the draft tree follows.
  */
 export class Sequence {
-  /** Sequence ids in the KV cache: the first is the request's own, the others serve branches. */
-  readonly ids: readonly number[]
-  /** Up to which position each of {@link ids} shares the cells of the first. */
-  readonly syncedPositions: Int32Array
+  /** Where the request lives in the KV cache. */
+  readonly slot: Slot
   readonly tokens: Int32Array
   readonly promptLength: number
   /** Tokens read and written. */
   length: number
   /** Tokens whose cells lie in the KV cache in position order. */
-  committed = 0
+  committed: number
   /** Draft of the coming step. */
   readonly tree: DraftTree
+  /** Nodes of {@link tree} that the scheduler has merged with those of other requests. */
+  offered = 0
   /** Row of each tree node in the last forward, -1 if it was left out. */
   readonly nodeRows: Int32Array
   /** Row of the last head token in the last forward, -1 while the prompt is not through. */
@@ -34,29 +35,28 @@ export class Sequence {
   mainLength = 0
   /** The likeliest chain of the last forward's tree, as nodes from the root down. */
   readonly mainChain: Int32Array
-  /** Ids besides the first that took part in the last forward. */
+  /** Ids of the slot besides the first that took part in the last forward. */
   branches = 0
   readonly session: DraftSession
   readonly sampler: TokenSampler
-  /** Set once the request is to end before its next forward. */
-  aborted = false
-
   /**
-   * @param ids sequence ids of the slot
+   * @param slot the request's place in the KV cache
+   * @param cached tokens of the prompt that have their cells already
    * @param prompt the prompt's tokens
    * @param capacity most tokens, prompt and answer together
    * @param maxNodes most draft nodes of one forward
    */
   constructor(
-    ids: readonly number[],
+    slot: Slot,
+    cached: number,
     prompt: ArrayLike<number>,
     capacity: number,
     maxNodes: number,
     session: DraftSession,
     sampler: TokenSampler,
   ) {
-    this.ids = ids
-    this.syncedPositions = new Int32Array(ids.length)
+    this.slot = slot
+    this.committed = cached
     this.tokens = new Int32Array(capacity)
     this.tokens.set(prompt)
     this.promptLength = prompt.length

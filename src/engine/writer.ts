@@ -54,6 +54,7 @@ export class AnswerWriter {
   #written = ''
   #reason: EndReason = 'stop'
   #promptTokens: number
+  #cachedPromptTokens = 0
   #emitted = 0
   #forwards = 0
   #rows = 0
@@ -74,8 +75,9 @@ export class AnswerWriter {
     this.#text = new TextStream(limits.stops)
   }
 
-  /** The request has got a slot. */
-  begin(): void {
+  /** The request has got a slot in which `cachedPromptTokens` of its prompt have their cells. */
+  begin(cachedPromptTokens: number): void {
+    this.#cachedPromptTokens = cachedPromptTokens
     this.#firstTokenAt = performance.now()
   }
 
@@ -160,6 +162,7 @@ export class AnswerWriter {
     const decodeMs = this.#lastTokenAt - this.#firstTokenAt
     return {
       promptTokens: this.#promptTokens,
+      cachedPromptTokens: this.#cachedPromptTokens,
       completionTokens: this.#tokens.length,
       forwards: this.#forwards,
       draftedTokens: this.#drafted,

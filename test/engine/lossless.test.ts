@@ -22,6 +22,7 @@ interface Run {
   penalty?: boolean
   maxTokens?: number
   stops?: readonly string[]
+  reusePrefix?: boolean
 }
 
 function submit(loop: DecodeLoop, decoder: FakeDecoder, run: Run): Generation {
@@ -32,7 +33,7 @@ function submit(loop: DecodeLoop, decoder: FakeDecoder, run: Run): Generation {
   const limits = { maxTokens: run.maxTokens ?? 60, stops: run.stops ?? [] }
   const writer = new AnswerWriter(generation, digits, limits, run.prompt.length, sampler.seed)
   const session = run.session ?? new RandomSession(1, decoder.vocabularySize)
-  loop.submit({ prompt: run.prompt, draft: run.draft, session, sampler, writer })
+  loop.submit({ prompt: run.prompt, draft: run.draft, session, sampler, writer, reusePrefix: run.reusePrefix ?? false })
   return generation
 }
 
@@ -53,8 +54,15 @@ function makeLoop({ slots = 1, branches = 4, contextTokens = 160, period = 2, co
 async function decode(run: Run, layout?: Parameters<typeof makeLoop>[0]): Promise<GenerationResult> {
   const { decoder, loop } = makeLoop(layout)
   const result = await submit(loop, decoder, run).result
-  expect(decoder.usedCells).toBe(0)
+  // One more than the text: an accepted end-of-generation token has its cell too.
+  expectOnlyAccepted(decoder, run.prompt.length + result.tokens.length + 1)
   return result
+}
+
+/** What stays in the cache are accepted tokens, one cell each; nothing of a rejected branch is left. */
+function expectOnlyAccepted(decoder: FakeDecoder, mostCells: number): void {
+  for (const cell of decoder.cells) if (cell) expect(cell.position).toBeLessThan(mostCells)
+  expect(decoder.usedCells).toBeLessThanOrEqual(mostCells)
 }
 
 const arbitraryRun = fc.record({
@@ -115,7 +123,11 @@ describe('lookahead decoding of a fake model', () => {
             ),
           )
           expect(together.map((result) => result.tokens)).toEqual(alone.map((result) => result.tokens))
-          expect(decoder.usedCells).toBe(0)
+          const lengths = runs.map(([run], i) => run.prompt.length + together[i].tokens.length + 1)
+          expectOnlyAccepted(
+            decoder,
+            lengths.reduce((a, b) => a + b),
+          )
         },
       ),
       { numRuns: 60 },
@@ -128,5 +140,44 @@ describe('lookahead decoding of a fake model', () => {
     const first = await submit(loop, decoder, run).result
     const second = await submit(loop, decoder, run).result
     expect(second.tokens).toEqual(first.tokens)
+  })
+
+  it('writes the same tokens when it keeps the cells of what a prompt begins with', async () => {
+    // Prompts are made of few blocks, so that they share beginnings of every length.
+    const blocks = [1, 2, 3, 4].map((seed) => Array.from({ length: 20 + seed }, (_, i) => (i * seed + seed) % 6))
+    const arbitraryPrompt = fc
+      .array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 4 })
+      .map((chosen) => chosen.flatMap((block) => blocks[block]))
+    const arbitraryTurn = fc.record({
+      prompt: arbitraryPrompt,
+      draft: arbitraryDraft,
+      seed: fc.constantFrom(0, 5),
+      maxTokens: fc.integer({ min: 1, max: 30 }),
+      waits: fc.boolean(),
+    })
+    let cached = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 3 }),
+        fc.array(arbitraryTurn, { minLength: 2, maxLength: 8 }),
+        async (slots, turns) => {
+          const { decoder, loop } = makeLoop({ slots })
+          const results: Promise<GenerationResult>[] = []
+          for (const [i, { waits, ...run }] of turns.entries()) {
+            const session = new RandomSession(i + 1, 7)
+            const { result } = submit(loop, decoder, { ...run, session, reusePrefix: true })
+            results.push(result)
+            if (waits) await result
+          }
+          for (const [i, result] of (await Promise.all(results)).entries()) {
+            const fresh = await decode({ ...turns[i], draft: 'off' })
+            expect(result.tokens).toEqual(fresh.tokens)
+            cached += result.stats.cachedPromptTokens
+          }
+        },
+      ),
+      { numRuns: 100 },
+    )
+    expect(cached).toBeGreaterThan(1000)
   })
 })

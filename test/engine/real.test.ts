@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { demoQuestions } from '../../src/cli/embedded.js'
 import { RetrievalDrafter } from '../../src/draft/retrieval.js'
 import type { ContextOptions } from '../../src/llama/context.js'
 import { type FileType, quantize } from '../../src/llama/quantize.js'
 import type { SamplerOptions } from '../../src/llama/sampler.js'
+import { ChatTemplate } from '../../src/llama/template.js'
 import { HindsightSession, RandomSession } from '../helpers/fake-drafters.js'
 import { type RandomModelOptions, writeRandomModel } from '../helpers/random-model.js'
 import { RealLoop, type Trace } from '../helpers/real-loop.js'
@@ -71,6 +74,30 @@ describe.each(models)('$name', ({ name, options, type, pure, bitwise }) => {
     }
     expect(accepted).toBeGreaterThan(1000)
     if (!bitwise) console.info(`${name}: ${nearTies} of ${promptsPerModel * budgets.length} answers part at a near tie`)
+  })
+})
+
+describe('the embedded model', () => {
+  const embedded = fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
+
+  it('answers questions alike with every draft budget, and again from kept cells', async () => {
+    await using loop = await RealLoop.load(embedded)
+    const drafter = new RetrievalDrafter()
+    const template = new ChatTemplate(loop.model.chatTemplate ?? '')
+    let accepted = 0
+    for (const { question, documents } of await demoQuestions()) {
+      const messages = [{ role: 'user', content: question }]
+      const titled = documents.map(({ title = '', text }) => ({ title, text }))
+      const text = template.render({ messages, documents: titled, bosToken: '', eosToken: '' })
+      const prompt = loop.model.vocabulary.tokenize(text, { special: true, addSpecial: true })
+      const conventional = await loop.decode({ prompt, draft: 'off', session: drafter.open() })
+      for (const draft of budgets) {
+        const lookahead = await loop.decode({ prompt, draft, session: drafter.open(), reusePrefix: draft % 8 === 0 })
+        expect(lookahead).toMatchObject({ tokens: conventional.tokens, rows: conventional.rows })
+        accepted += lookahead.accepted
+      }
+    }
+    expect(accepted).toBeGreaterThan(100)
   })
 })
 

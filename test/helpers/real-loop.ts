@@ -27,6 +27,7 @@ export interface RealRun extends SamplerOptions {
   draft: DraftMode
   session: DraftSession
   maxTokens?: number
+  reusePrefix?: boolean
 }
 
 /** The decode loop on a real model, with a look at every logits row. One thread: tests share the machine. */
@@ -60,7 +61,7 @@ export class RealLoop implements AsyncDisposable {
     this.#loop = loop
   }
 
-  async decode({ prompt, draft, session, maxTokens = 48, ...options }: RealRun): Promise<Trace> {
+  async decode({ prompt, draft, session, maxTokens = 48, reusePrefix = false, ...options }: RealRun): Promise<Trace> {
     const rows: string[] = []
     const gaps: number[] = []
     const sampler = Sampler.create(this.context, options, prompt)
@@ -79,7 +80,7 @@ export class RealLoop implements AsyncDisposable {
     })
     const limits = { maxTokens, stops: [] }
     const writer = new AnswerWriter(generation, this.model.vocabulary, limits, prompt.length, sampler.seed)
-    this.#loop.submit({ prompt, draft, session, sampler: watched, writer })
+    this.#loop.submit({ prompt, draft, session, sampler: watched, writer, reusePrefix })
     const { tokens, stats } = await generation.result
     return { tokens, rows, gaps, forwards: stats.forwards, accepted: stats.acceptedTokens }
   }

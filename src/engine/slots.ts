@@ -1,0 +1,161 @@
+import type { Decoder } from './decoder.js'
+import type { Sequence } from './sequence.js'
+
+/** Tokens that must be saved before cells are copied from another slot rather than taken over with this one. */
+const worthCopying = 16
+
+/**
+ * A place for one request in the KV cache. It keeps the cells of its last request, so that a prompt which begins alike
+ * (the same system message, documents, earlier turns) need not be read again.
+ */
+export interface Slot {
+  readonly index: number
+  /** Sequence ids: the first is the request's own, the others serve branches of its drafts. */
+  readonly ids: readonly number[]
+  /** Up to which position each of {@link ids} shares the cells of the first. */
+  readonly syncedPositions: Int32Array
+  /** The request that holds the slot. */
+  sequence: Sequence | undefined
+  /** Tokens of the cells kept from the last request. */
+  keptTokens: Int32Array
+  keptLength: number
+  /** Grows with every use; the smallest was used least recently. */
+  lastUse: number
+}
+
+/** Where the beginning of a prompt has its cells already. */
+interface Prefix {
+  slot: Slot
+  length: number
+}
+
+/**
+ * The slots of a KV cache, and which cells they keep.
+ *
+ *     slot 0   ■■■■■■■■■□□   a request is running        prompt  ■■■■■■ ▒▒▒▒
+ *     slot 1   ■■■■□         kept: shares 4 tokens               └─ 6 shared with slot 0: copied, not computed
+ *     slot 2   ·             empty: takes the request
+ *
+ * Copying makes cells belong to two sequences; no data moves.
+ */
+export class SlotTable {
+  readonly #decoder: Decoder
+  readonly #slots: Slot[]
+  #uses = 0
+
+  constructor(decoder: Decoder, slots: number, branches: number) {
+    this.#decoder = decoder
+    this.#slots = Array.from({ length: slots }, (_, index) => ({
+      index,
+      ids: Array.from({ length: branches }, (_, branch) => index * branches + branch),
+      syncedPositions: new Int32Array(branches),
+      sequence: undefined,
+      keptTokens: new Int32Array(0),
+      keptLength: 0,
+      lastUse: 0,
+    }))
+  }
+
+  /** The slots, by index. */
+  get all(): readonly Slot[] {
+    return this.#slots
+  }
+
+  /** Whether a slot is free. */
+  get hasFree(): boolean {
+    return this.#slots.some((slot) => !slot.sequence)
+  }
+
+  /** Whether it is worth waiting for a running request that is just reading what this prompt begins with. */
+  canAwait(prompt: ArrayLike<number>): boolean {
+    const available = Math.max(0, ...this.#slots.map((slot) => this.#shared(slot, prompt)))
+    return this.#slots.some(
+      ({ sequence }) =>
+        sequence?.isPrefilling &&
+        commonLength(prompt, sequence.tokens, sequence.promptLength - 1) >= available + worthCopying,
+    )
+  }
+
+  /**
+   * Takes a free slot for a prompt. The slot's first sequence then holds the cells of the prompt's first `cached`
+   * tokens and no others.
+   *
+   * @param reuse `false`: begin with no cells
+   */
+  claim(prompt: ArrayLike<number>, reuse: boolean): { slot: Slot; cached: number } {
+    const free = this.#slots.filter((slot) => !slot.sequence)
+    // Cells of recurrent models cannot be taken back one by one.
+    if (!reuse || !this.#decoder.canBranch) return this.#take(leastUsed(free), 0)
+    const own = this.#best(free, prompt)
+    const any = this.#best(this.#slots, prompt)
+    const source = any.length >= own.length + worthCopying ? any : own
+    const others = free.filter((slot) => slot !== source.slot)
+    // A short beginning does not justify overwriting a long conversation while another slot is free.
+    const takesOver = !source.slot.sequence && (others.length === 0 || 2 * source.length >= source.slot.keptLength)
+    if (takesOver) return this.#take(source.slot, source.length)
+    const taken = this.#take(leastUsed(others), 0)
+    if (source.length < worthCopying) return taken
+    this.#decoder.copySequence(source.slot.ids[0], taken.slot.ids[0], 0, source.length)
+    return { slot: taken.slot, cached: source.length }
+  }
+
+  /** Gives a slot back. Its committed cells stay, unless they cannot be trusted. */
+  release(slot: Slot, keep: boolean): void {
+    const { sequence } = slot
+    slot.sequence = undefined
+    slot.keptTokens = sequence?.tokens ?? slot.keptTokens
+    slot.keptLength = sequence?.committed ?? 0
+    if (!keep || !this.#decoder.canBranch) this.#trim(slot, 0)
+  }
+
+  #take(slot: Slot, cached: number): { slot: Slot; cached: number } {
+    this.#trim(slot, cached)
+    slot.lastUse = ++this.#uses
+    return { slot, cached }
+  }
+
+  /** Drops all cells at positions from `length` on. */
+  #trim(slot: Slot, length: number): void {
+    this.#decoder.removePositions(slot.ids[0], length, -1)
+    for (let branch = 1; branch < slot.ids.length; branch++) {
+      if (slot.syncedPositions[branch] <= length) continue
+      this.#decoder.removePositions(slot.ids[branch], length, -1)
+      slot.syncedPositions[branch] = length
+    }
+    slot.keptLength = length
+  }
+
+  #best(slots: readonly Slot[], prompt: ArrayLike<number>): Prefix {
+    let best: Prefix = { slot: slots[0], length: -1 }
+    for (const slot of slots) {
+      const length = this.#shared(slot, prompt)
+      if (length > best.length || (length === best.length && emptierOrOlder(slot, best.slot))) best = { slot, length }
+    }
+    return best
+  }
+
+  /** How many tokens at the beginning of `prompt` have cells in a slot; the last token must be decoded anyway. */
+  #shared(slot: Slot, prompt: ArrayLike<number>): number {
+    const { sequence } = slot
+    const length = sequence
+      ? commonLength(prompt, sequence.tokens, sequence.committed)
+      : commonLength(prompt, slot.keptTokens, slot.keptLength)
+    return Math.min(length, prompt.length - 1)
+  }
+}
+
+function leastUsed(slots: readonly Slot[]): Slot {
+  return slots.reduce((a, b) => (emptierOrOlder(b, a) ? b : a))
+}
+
+function emptierOrOlder(a: Slot, b: Slot): boolean {
+  return (a.keptLength === 0) !== (b.keptLength === 0) ? a.keptLength === 0 : a.lastUse < b.lastUse
+}
+
+/** Length of the common beginning of two token lists, of the second at most `length`. */
+function commonLength(a: ArrayLike<number>, b: ArrayLike<number>, length: number): number {
+  const most = Math.min(a.length, length)
+  let common = 0
+  while (common < most && a[common] === b[common]) common++
+  return common
+}
