@@ -4,28 +4,167 @@ export interface CostPoint {
   ms: number
 }
 
+/** What is known of a device's forwards besides their time at an empty context. */
+export interface ForwardCostOptions {
+  /** What every token of context adds to a forward of so many rows, in milliseconds. Default: nothing. */
+  perContextToken?: readonly CostPoint[]
+  /** Milliseconds lost when a forward has another shape than the one before. Default 0. */
+  rebuildMs?: number
+}
+
+/** A cost as it is kept in a profile; {@link ForwardCost.from} reads it back. */
+export interface ForwardCostRecord {
+  points: CostPoint[]
+  perContextToken: CostPoint[]
+  rebuildMs: number
+}
+
+/** Rows told apart; beyond, a cost grows as between the last two measured points. */
+const tableRows = 512
+
+/** Largest step, in the logarithm, by which one forward may move an estimate: outliers of a busy machine stay small. */
+const clip = 0.08
+/** How much of a clipped deviation goes to the speed of the whole device, which other processes change at any time. */
+const scaleGain = 0.15
+/** The same for one size: 1/(seen + 4) at first, this in the long run. */
+const shapeGain = 0.01
+const contextGain = 0.03
+const rebuildGain = 0.05
+/** Estimates stay within this factor of what was measured at load, in the logarithm. */
+const farthest = Math.log(8)
+
 /**
- * T(n): what a forward of n tokens costs on this device, in milliseconds. Between measured sizes it is interpolated,
- * beyond the last it grows as between the last two. Not monotone in general: kernels work on multiples of 4 or 8.
+ * T(n, context): what a forward of n tokens costs on this device, in milliseconds:
+ *
+ *     T(n, c) = speed × ( base(n) × shape(n)  +  c × perContextToken(n) × reach )     (+ rebuild, if n is new)
+ *
+ *     base             measured at load: a few sizes, interpolated between. Not monotone: kernels like multiples of 4
+ *     perContextToken  measured at load: attention of every row reads the whole context
+ *     speed, shape(n), reach   refined by every real forward through {@link observe}, starting at 1
+ *
+ * `speed` moves fast: it follows what else the machine is doing and cancels in all ratios, which decide how much is
+ * drafted. The others move slowly.
  */
 export class ForwardCost {
+  /** What was measured at load, by rows. */
   readonly points: readonly CostPoint[]
+  readonly perContextToken: readonly CostPoint[]
+  readonly #base: Float64Array
+  readonly #slope: Float64Array
+  /** Logarithms of speed, shape and reach. */
+  #speed = 0
+  #reach = 0
+  readonly #shape = new Float64Array(tableRows + 1)
+  readonly #seen = new Uint32Array(tableRows + 1)
+  #rebuildMs: number
 
-  /** @param points at least one, of distinct sizes ≥ 1 and times > 0; the order does not matter */
-  constructor(points: readonly CostPoint[]) {
+  /**
+   * @param points at least one, of distinct sizes ≥ 1 and times > 0; the order does not matter
+   * @throws RangeError if there is none, or a number is not positive
+   */
+  constructor(points: readonly CostPoint[], options: ForwardCostOptions = {}) {
+    const { perContextToken = [], rebuildMs = 0 } = options
     if (points.length === 0) throw new RangeError('ForwardCost: at least one measured point is needed')
-    this.points = [...points].sort((a, b) => a.rows - b.rows)
+    for (const { rows, ms } of points)
+      if (!isRows(rows) || !(ms > 0 && ms < Number.POSITIVE_INFINITY))
+        throw new RangeError(`ForwardCost: a point needs 1 to ${tableRows} rows and ms > 0, got ${rows} and ${ms}`)
+    for (const { rows, ms } of perContextToken)
+      if (!isRows(rows) || !(ms >= 0 && ms < Number.POSITIVE_INFINITY))
+        throw new RangeError(
+          `ForwardCost: a context point needs 1 to ${tableRows} rows and ms ≥ 0, got ${rows} and ${ms}`,
+        )
+    if (!(rebuildMs >= 0)) throw new RangeError(`ForwardCost: rebuildMs must be ≥ 0, got ${rebuildMs}`)
+    this.points = sorted(points)
+    this.perContextToken = sorted(perContextToken)
+    this.#base = tabulate(this.points)
+    this.#slope = tabulate(this.perContextToken)
+    this.#rebuildMs = rebuildMs
   }
 
-  /** Milliseconds of a forward of `rows` tokens, rows ≥ 1. */
-  ms(rows: number): number {
-    const { points } = this
-    if (rows <= points[0].rows || points.length === 1) return points[0].ms
-    let right = 1
+  /** Milliseconds of a forward of `rows` ≥ 1 tokens over `context` earlier ones, of the same shape as the one before. */
+  ms(rows: number, context = 0): number {
+    const row = rows < tableRows ? rows : tableRows
+    const base = this.#base[row] * Math.exp(this.#shape[row] + this.#speed)
+    const attention = context > 0 ? context * this.#slope[row] * Math.exp(this.#reach + this.#speed) : 0
+    return rows <= tableRows ? base + attention : ((base + attention) * rows) / tableRows
+  }
+
+  /** Milliseconds lost by a forward whose shape differs from the one before: llama.cpp builds its graph anew. */
+  get rebuildMs(): number {
+    return this.#rebuildMs
+  }
+
+  /** How much slower than at load the device is at the moment; 1: as then. */
+  get slowdown(): number {
+    return Math.exp(this.#speed)
+  }
+
+  /**
+   * Learns from a real forward. Single slow forwards hardly count, lasting change does.
+   *
+   * @param rebuilt whether its shape differed from the one before
+   */
+  observe(rows: number, context: number, ms: number, rebuilt: boolean): void {
+    if (!(ms > 0) || rows < 1 || rows > tableRows) return
+    const expected = this.ms(rows, context)
+    if (rebuilt) {
+      const excess = ms - expected - this.#rebuildMs
+      const most = clip * expected
+      this.#rebuildMs = Math.max(0, this.#rebuildMs + rebuildGain * Math.min(most, Math.max(-most, excess)))
+      return
+    }
+    const deviation = Math.min(clip, Math.max(-clip, Math.log(ms / expected)))
+    const attention = (context * this.#slope[rows] * Math.exp(this.#reach + this.#speed)) / expected
+    const seen = Math.min(this.#seen[rows] + 1, 1 << 30)
+    this.#seen[rows] = seen
+    this.#speed = bound(this.#speed + scaleGain * deviation)
+    this.#shape[rows] = bound(this.#shape[rows] + Math.max(shapeGain, 0.25 / (seen + 4)) * (1 - attention) * deviation)
+    this.#reach = bound(this.#reach + contextGain * attention * deviation)
+  }
+
+  /** What is known now, refined, at the device's speed when it was measured. */
+  record(): ForwardCostRecord {
+    const reach = Math.exp(this.#reach)
+    return {
+      points: this.points.map(({ rows }) => ({ rows, ms: this.#base[rows] * Math.exp(this.#shape[rows]) })),
+      perContextToken: this.perContextToken.map(({ rows, ms }) => ({ rows, ms: ms * reach })),
+      rebuildMs: this.#rebuildMs,
+    }
+  }
+
+  /** A cost from its record. @throws RangeError if the record holds anything but positive numbers */
+  static from(record: ForwardCostRecord): ForwardCost {
+    return new ForwardCost(record.points, record)
+  }
+}
+
+function isRows(rows: number): boolean {
+  return Number.isInteger(rows) && rows >= 1 && rows <= tableRows
+}
+
+function sorted(points: readonly CostPoint[]): CostPoint[] {
+  return points.map(({ rows, ms }) => ({ rows, ms })).sort((a, b) => a.rows - b.rows)
+}
+
+function bound(logarithm: number): number {
+  return Math.min(farthest, Math.max(-farthest, logarithm))
+}
+
+/** Milliseconds by rows: interpolated between points, level before the first, going on after the last. */
+function tabulate(points: readonly CostPoint[]): Float64Array {
+  const table = new Float64Array(tableRows + 1)
+  if (points.length === 0) return table
+  let right = 1
+  for (let rows = 0; rows <= tableRows; rows++) {
+    if (rows <= points[0].rows || points.length === 1) {
+      table[rows] = points[0].ms
+      continue
+    }
     while (right < points.length - 1 && points[right].rows < rows) right++
     const a = points[right - 1]
     const b = points[right]
     const slope = (b.ms - a.ms) / (b.rows - a.rows)
-    return Math.max(b.rows <= rows ? b.ms : 0, a.ms + slope * (rows - a.rows))
+    table[rows] = Math.max(b.rows <= rows ? b.ms : 0, a.ms + slope * (rows - a.rows))
   }
+  return table
 }

@@ -1,40 +1,132 @@
-import { type CostPoint, ForwardCost } from '../cost/forward-cost.js'
+import { ForwardCost } from '../cost/forward-cost.js'
 import type { Decoder } from './decoder.js'
 
-/** Sizes measured at load. */
-const measuredRows = [1, 2, 4, 8, 16, 32]
+/** Sizes measured at load, and those that slow models make do with. */
+const manySizes = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
+const someSizes = [1, 2, 4, 8, 16]
+const fewSizes = [1, 2, 4, 8]
 
-/** Forwards per size; the median counts. */
-const repetitions = 5
+/** Rounds over all sizes, at most; the median counts. */
+const mostRounds = 5
 
-/**
- * Measures T(n) of a decoder whose cache is empty: a few forwards of each size. Slow models get fewer sizes and fewer
- * repetitions; the time spent stays near `budgetMs`.
- */
-export async function measureForwardCost(decoder: Decoder, budgetMs: number): Promise<ForwardCost> {
-  const points: CostPoint[] = []
-  const began = performance.now()
-  for (const rows of measuredRows) {
-    if (rows > decoder.batch.capacity || rows > decoder.contextTokens) break
-    if (points.length > 1 && performance.now() - began > budgetMs) break
-    const times: number[] = []
-    await timeForward(decoder, rows)
-    while (times.length < repetitions && (times.length === 0 || performance.now() - began < budgetMs))
-      times.push(await timeForward(decoder, rows))
-    times.sort((a, b) => a - b)
-    points.push({ rows, ms: times[times.length >> 1] })
-  }
-  return new ForwardCost(points)
+/** Tokens of context at which attention is measured, and the sizes it is measured at. */
+const contextTokens = 512
+const contextSizes = [1, 4, 16]
+
+/** Share of the time that the context may take. */
+const contextShare = 0.4
+
+/** How costs are measured. */
+export interface CalibrationOptions {
+  /** Time that may be spent, in milliseconds. */
+  budgetMs: number
+  /**
+   * What a token of context adds to a forward of one row, as a share of that forward: the guess used where measuring
+   * would take too long. Default 1/10,000.
+   */
+  contextShare?: number
 }
 
-/** Milliseconds of one forward of `rows` tokens at position 0, every row with logits, as verification needs them. */
-async function timeForward(decoder: Decoder, rows: number): Promise<number> {
+/**
+ * Measures T(n, context) of a decoder whose cache is empty; leaves it empty. Sizes take turns, so that a machine that
+ * is busy for a moment slows all of them, and medians count. Slow models get fewer sizes and rounds.
+ */
+export async function measureForwardCost(
+  decoder: Decoder,
+  { budgetMs, contextShare: guess = 1e-4 }: CalibrationOptions,
+): Promise<ForwardCost> {
+  const began = performance.now()
+  const left = () => budgetMs - (performance.now() - began)
+  // 1. How slow is the model? The first forwards also warm up: pages of the file, threads, the allocator.
+  await timeForward(decoder, 1, 0)
+  await timeForward(decoder, 2, 0)
+  const single = Math.min(await timeForward(decoder, 1, 0), await timeForward(decoder, 1, 0))
+  // A forward of n rows takes about as long as n/2 of one row, and each size needs two in a round.
+  const roundMs = (sizes: readonly number[]) => sizes.reduce((sum, rows) => sum + single * (1 + rows), 0)
+  const share = budgetMs * (1 - contextShare)
+  const most = Math.min(decoder.batch.capacity, decoder.contextTokens)
+  const sizes = [manySizes, someSizes, fewSizes]
+    .find((candidates, i) => i === 2 || roundMs(candidates) * 2 <= share)!
+    .filter((rows) => rows <= most)
+  // 2. The sizes, in rounds.
+  const rounds = Math.max(1, Math.min(mostRounds, Math.floor(share / roundMs(sizes))))
+  const { times, rebuilds } = await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextShare)
+  const points = sizes.flatMap((rows, i) => (times[i].length > 0 ? [{ rows, ms: median(times[i]) }] : []))
+  // A batch of n never takes longer than n forwards of one row: what seems to was held up by other processes.
+  for (const point of points) point.ms = Math.min(point.ms, point.rows * points[0].ms)
+  const rebuildMs = Math.min(Math.max(0, median(rebuilds)), single / 2)
+  // 3. The same over a context; where that would take too long, a guess.
+  const base = new ForwardCost(points)
+  const depth = Math.min(contextTokens, decoder.contextTokens - contextSizes[contextSizes.length - 1])
+  const filling = (depth / 32) * base.ms(Math.min(32, most)) + 2 * roundMs(contextSizes)
+  const perRow =
+    depth >= 128 && filling < left()
+      ? await measureContext(decoder, base, depth, Math.max(1, Math.min(mostRounds, Math.floor(left() / filling))))
+      : guess * base.ms(1)
+  return new ForwardCost(points, {
+    perContextToken: [1, 2].map((rows) => ({ rows, ms: rows * perRow })),
+    rebuildMs,
+  })
+}
+
+/** Milliseconds that a token of context adds to every row. */
+async function measureContext(decoder: Decoder, base: ForwardCost, depth: number, rounds: number): Promise<number> {
+  const { batch } = decoder
+  for (let position = 0; position < depth; ) {
+    batch.clear()
+    const end = Math.min(depth, position + Math.min(256, batch.capacity))
+    for (; position < end; position++)
+      batch.addSequence(batch.add(tokenAt(decoder, position), position, position === depth - 1), 0)
+    await decoder.decode()
+  }
+  const sizes = contextSizes.filter((rows) => rows <= batch.capacity)
+  const { times } = await measureRounds(decoder, sizes, depth, rounds, () => true)
+  decoder.removePositions(0, 0, -1)
+  return Math.max(0, median(sizes.flatMap((rows, i) => times[i].map((ms) => (ms - base.ms(rows)) / rows / depth))))
+}
+
+/** Times of each size in rounds, after a forward of the same shape; and what that first one took more. */
+async function measureRounds(
+  decoder: Decoder,
+  sizes: readonly number[],
+  position: number,
+  rounds: number,
+  goesOn: () => boolean,
+): Promise<{ times: number[][]; rebuilds: number[] }> {
+  const times: number[][] = sizes.map(() => [])
+  const rebuilds: number[] = []
+  for (let round = 0; round < rounds && (round === 0 || goesOn()); round++)
+    for (const [i, rows] of sizes.entries()) {
+      if (round === 0 && i > 1 && !goesOn()) break
+      const rebuilt = await timeForward(decoder, rows, position)
+      const ms = await timeForward(decoder, rows, position)
+      times[i].push(ms)
+      // Large forwards hide the rebuild in their noise.
+      if (rows <= 8) rebuilds.push(rebuilt - ms)
+    }
+  return { times, rebuilds }
+}
+
+/** Milliseconds of a forward of `rows` tokens, every row with logits, as verification needs them. */
+async function timeForward(decoder: Decoder, rows: number, position: number): Promise<number> {
   const { batch } = decoder
   batch.clear()
-  for (let row = 0; row < rows; row++) batch.addSequence(batch.add(row % decoder.vocabularySize, row, true), 0)
+  for (let row = 0; row < rows; row++)
+    batch.addSequence(batch.add(tokenAt(decoder, position + row), position + row, true), 0)
   const began = performance.now()
   await decoder.decode()
   const ms = performance.now() - began
-  decoder.removePositions(0, 0, -1)
+  decoder.removePositions(0, position, -1)
   return ms
+}
+
+/** Tokens that differ; which ones does not matter. */
+function tokenAt(decoder: Decoder, position: number): number {
+  return (position * 31) % decoder.vocabularySize
+}
+
+function median(values: number[]): number {
+  if (values.length === 0) return 0
+  values.sort((a, b) => a - b)
+  return values[values.length >> 1]
 }

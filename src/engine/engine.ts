@@ -25,7 +25,7 @@ import {
 import { AnswerWriter } from './writer.js'
 
 /** Milliseconds that measuring T(n) may take at load. */
-const calibrationMs = 1200
+const calibrationMs = 1800
 
 /** Tokens of the prompt's end that are put before a prediction; the drafter matches on them. */
 const predictionLead = 8

@@ -1,5 +1,6 @@
-import { chooseNodes } from '../cost/controller.js'
+import { chooseNodes, type StepOutlook } from '../cost/controller.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
+import { Guard } from '../cost/guard.js'
 import type { Decoder } from './decoder.js'
 import type { DraftMode } from './options.js'
 import type { Sequence } from './sequence.js'
@@ -19,11 +20,31 @@ export interface Share {
 /** Head tokens of one forward while other requests are writing, so that a long prompt does not hold them up. */
 const sharedPrefillRows = 64
 
-/** Decides what takes part in a forward: how much of each head, how much of each draft. Executes nothing. */
+/** Most nodes of all requests together that compete for one forward. */
+const mostNodes = 256
+
+/**
+ * Decides what takes part in a forward: how much of each head, how much of each draft. Executes nothing, and learns
+ * from what came of it.
+ */
 export class Scheduler {
   readonly #decoder: Decoder
   readonly #maxNodes: number
   readonly #cost: ForwardCost
+  readonly #guard = new Guard()
+  readonly #outlook: StepOutlook = { requests: 0, headRows: 0, context: 0, lastRows: 0 }
+  /** Probabilities of the nodes that compete, best first, and whose they are. */
+  readonly #merged = new Float64Array(mostNodes)
+  readonly #owners = new Int32Array(mostNodes)
+  /** What the graph of the last forward was built for; another shape means that it is built anew. */
+  #rows = 0
+  #outputs = 0
+  #sequences = 0
+  #rebuilt = false
+  /** Whether the coming forward reads a prompt. */
+  #prefills = false
+  /** Whether the coming forward was left to the controller by at least one request. */
+  #isAuto = false
 
   constructor(decoder: Decoder, maxNodes: number, cost: ForwardCost) {
     this.#decoder = decoder
@@ -34,6 +55,11 @@ export class Scheduler {
   /** Fills the draft trees and sets `headRows`, `nodes` and `retrievalMs` of every share. */
   plan(shares: readonly Share[]): void {
     let freeRows = this.#decoder.batch.capacity
+    let headRows = 0
+    let context = 0
+    let competing = 0
+    this.#prefills = false
+    this.#isAuto = false
     for (const share of shares) {
       const { sequence } = share
       const limit = shares.length > 1 ? Math.min(freeRows, sharedPrefillRows) : freeRows
@@ -41,25 +67,111 @@ export class Scheduler {
       share.retrievalMs = 0
       share.headRows = Math.min(sequence.headLength, limit)
       freeRows -= share.headRows
+      headRows += share.headRows
+      context += sequence.length
+      if (sequence.isPrefilling) this.#prefills = true
       if (sequence.isPrefilling || share.draft === 'off' || !this.#decoder.canBranch) continue
-      const began = performance.now()
-      share.nodes = this.#draft(share, share.draft, freeRows)
-      share.retrievalMs = performance.now() - began
-      freeRows -= share.nodes
+      if (share.draft !== 'auto') {
+        share.nodes = retrieve(share, Math.min(share.draft, this.#maxNodes), freeRows)
+        freeRows -= share.nodes
+        headRows += share.nodes
+        continue
+      }
+      this.#isAuto = true
+      if (this.#guard.resting) continue
+      competing += retrieve(share, this.#maxNodes, freeRows)
     }
+    if (competing === 0) return
+    this.#outlook.requests = shares.length
+    this.#outlook.headRows = headRows
+    this.#outlook.context = context / shares.length
+    this.#outlook.lastRows = this.#rows
+    const available = this.#merge(shares, Math.min(competing, freeRows, mostNodes))
+    const chosen = chooseNodes(this.#merged, available, this.#outlook, this.#cost)
+    for (const share of shares) if (share.draft === 'auto') share.nodes = 0
+    for (let i = 0; i < chosen; i++) shares[this.#owners[i]].nodes++
   }
 
-  #draft({ sequence, headRows }: Share, draft: 'auto' | number, freeRows: number): number {
-    const { tree } = sequence
-    sequence.session.draft(tree, draft === 'auto' ? this.#maxNodes : Math.min(draft, this.#maxNodes))
-    const available = usableNodes(sequence, freeRows)
-    return draft === 'auto' ? chooseNodes(tree.probabilities, available, headRows, this.#cost) : available
+  /**
+   * Merges the drafts of all `auto` requests, best first. Their `nodes` say how many each offers, and afterwards how
+   * many of it were merged. Returns how many there are in all, at most `most`.
+   */
+  #merge(shares: readonly Share[], most: number): number {
+    const merged = this.#merged
+    const owners = this.#owners
+    if (shares.length === 1) {
+      const { probabilities } = shares[0].sequence.tree
+      const available = Math.min(most, shares[0].nodes)
+      for (let node = 0; node < available; node++) merged[node] = probabilities[node]
+      owners.fill(0, 0, available)
+      return available
+    }
+    for (const share of shares) share.sequence.offered = 0
+    for (let i = 0; i < most; i++) {
+      let best = -1
+      let highest = -1
+      for (let k = 0; k < shares.length; k++) {
+        const { sequence, nodes, draft } = shares[k]
+        if (draft !== 'auto' || sequence.offered >= nodes) continue
+        const probability = sequence.tree.probabilities[sequence.offered]
+        if (probability > highest) {
+          highest = probability
+          best = k
+        }
+      }
+      if (best < 0) return i
+      shares[best].sequence.offered++
+      merged[i] = highest
+      owners[i] = best
+    }
+    return most
+  }
+
+  /** Takes note of the forward that was laid: whether its graph has to be built anew. */
+  laid(shares: readonly Share[]): void {
+    const { size, outputCount } = this.#decoder.batch
+    let sequences = 0
+    for (const share of shares) sequences += 1 + share.sequence.branches
+    this.#rebuilt = size !== this.#rows || outputCount !== this.#outputs || sequences !== this.#sequences
+    this.#rows = size
+    this.#outputs = outputCount
+    this.#sequences = sequences
+  }
+
+  /**
+   * Learns from a forward: what it cost, and whether drafting paid.
+   *
+   * @param tokens how many it brought to all requests together
+   */
+  learn(shares: readonly Share[], forwardMs: number, tokens: number): void {
+    if (this.#prefills || shares.length === 0) return
+    let context = 0
+    let spent = 0
+    for (const share of shares) {
+      context += share.sequence.length
+      spent += share.retrievalMs
+    }
+    context /= shares.length
+    const expected = this.#cost.ms(this.#rows, context)
+    if (this.#isAuto) {
+      // A forward that was held up by other processes says nothing about drafting.
+      spent += Math.min(forwardMs, 1.5 * expected + this.#cost.rebuildMs)
+      const conventional = this.#cost.ms(shares.length, context)
+      this.#guard.observe(tokens / shares.length - spent / conventional)
+    }
+    this.#cost.observe(this.#rows, context, forwardMs, this.#rebuilt)
   }
 }
 
-/** The longest prefix of the draft that fits into the forward and into the context. */
-function usableNodes({ tree, room }: Sequence, freeRows: number): number {
-  const most = Math.min(tree.size, freeRows)
-  for (let node = 0; node < most; node++) if (tree.depths[node] >= room) return node
-  return most
+/** Drafts for one request. Sets and returns how many nodes fit into the forward and into the request's context. */
+function retrieve(share: Share, budget: number, freeRows: number): number {
+  const { sequence } = share
+  const { tree, room } = sequence
+  const began = performance.now()
+  sequence.session.draft(tree, budget)
+  let nodes = Math.min(tree.size, freeRows)
+  for (let node = 0; node < nodes; node++) if (tree.depths[node] >= room) nodes = node
+  share.nodes = nodes
+  share.retrievalMs = performance.now() - began
+  return nodes
 }
