@@ -201,7 +201,9 @@ export class GrammarBuilder {
       const pair = `${literal(JSON.stringify(name))} ":" ws ${value}`
       const isRequired = required.includes(name)
       const after = more === '' ? '' : ` ${this.#rule(more, path)}`
-      start = isRequired ? `${pair}${after}` : `${pair}${after} |${start === '' ? '' : ` ${this.#rule(start, path)}`}`
+      // llama.cpp would read an empty last alternative on into the next rule.
+      if (isRequired) start = `${pair}${after}`
+      else start = start === '' ? `(${pair}${after})?` : `${pair}${after} | ${this.#rule(start, path)}`
       more = isRequired ? `"," ws ${pair}${after}` : `("," ws ${pair})?${after}`
     }
     return this.#rule(`"{" ws (${start}) ws "}"`, path)

@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest'
+import { question, TestServer } from './server.js'
+
+const server = TestServer.forFile({ server: { maxBodyBytes: 100_000 } })
+const chat = '/v1/chat/completions'
+const hello = { messages: [{ role: 'user', content: 'Hello' }] }
+
+/** Body, the field at fault, and words of the sentence. */
+const refused: [path: string, body: unknown, param: string | null, words: RegExp][] = [
+  [chat, { ...hello, foo: 1 }, 'foo', /'foo' is not supported/],
+  [chat, { ...hello, functions: [] }, 'functions', /use tools/],
+  [chat, { ...hello, audio: {} }, 'audio', /not supported/],
+  [chat, { ...hello, reasoning_effort: 'low' }, 'reasoning_effort', /not supported/],
+  [chat, { ...hello, store: true }, 'store', /expected false/],
+  [chat, {}, 'messages', /expected array/],
+  [chat, { messages: [] }, 'messages', /too small/],
+  [chat, { messages: 'hi' }, 'messages', /expected array, received string/],
+  [chat, { messages: [{ role: 'robot', content: 'x' }] }, 'messages[0].role', /role/],
+  [chat, { messages: [{ role: 'user', content: 7 }] }, 'messages[0].content', /string or an array of text parts/],
+  [chat, { messages: [{ role: 'user', content: 'x', extra: 1 }] }, 'messages[0].extra', /not supported/],
+  [
+    chat,
+    { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: {} }] }] },
+    'messages[0].content[0].type',
+    /reads text only/,
+  ],
+  [chat, { messages: [{ role: 'tool', content: 'x', tool_call_id: 'a' }] }, 'messages[0].role', /no place for tool/],
+  [chat, { ...hello, temperature: 'hot' }, 'temperature', /expected number, received string/],
+  [chat, { ...hello, temperature: -1 }, 'temperature', /too small/],
+  [chat, { ...hello, top_p: 2 }, 'top_p', /too big/],
+  [chat, { ...hello, seed: 1.5 }, 'seed', /int/],
+  [chat, { ...hello, stop: [''] }, 'stop[0]', /too small/],
+  [chat, { ...hello, n: 0 }, 'n', /too small/],
+  [chat, { ...hello, n: 64 }, 'n', /at most/],
+  [chat, { ...hello, max_tokens: 0 }, 'max_tokens', /too small/],
+  [chat, { ...hello, max_tokens: 5, max_completion_tokens: 6 }, 'max_tokens', /one of the two/],
+  [chat, { ...hello, top_logprobs: 2 }, 'top_logprobs', /logprobs: true/],
+  [chat, { ...hello, logprobs: true, top_logprobs: 21 }, 'top_logprobs', /too big/],
+  [chat, { ...hello, stream_options: { include_usage: true } }, 'stream_options', /stream: true/],
+  [chat, { ...hello, stream: true, stream_options: { foo: 1 } }, 'stream_options.foo', /not supported/],
+  [chat, { ...hello, logit_bias: { a: 1 } }, null, /not a token id/],
+  [chat, { ...hello, logit_bias: { 5: 101 } }, 'logit_bias.5', /too big/],
+  [chat, { ...hello, draft: 'maybe' }, 'draft', /'auto', 'off'/],
+  [chat, { ...hello, draft: 200 }, null, /from 0 to 64/],
+  [chat, { ...hello, grammar: 'root ::= (' }, null, /does not parse/],
+  [chat, { ...hello, grammar: 'roof ::= "a"' }, null, /does not parse/],
+  [chat, { ...hello, grammar: 'root ::= root "a"' }, null, /does not parse/],
+  [chat, { ...hello, grammar: `root ::= ${'('.repeat(65)}"a"${')'.repeat(65)}` }, 'grammar', /nested deeper/],
+  [chat, { ...hello, grammar: 'root ::= "a"{9999999}' }, 'grammar', /repeats more than/],
+  [chat, { ...hello, grammar: 'root ::= "a"', response_format: { type: 'json_object' } }, 'grammar', /one of the two/],
+  [chat, { ...hello, response_format: { type: 'xml' } }, 'response_format.type', /json_object/],
+  [
+    chat,
+    { ...hello, response_format: { type: 'json_schema', json_schema: { schema: { type: 'string', pattern: 'a' } } } },
+    'response_format.json_schema.schema',
+    /'pattern' is not supported/,
+  ],
+  [chat, { ...hello, tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools', /no place for tools/],
+  [chat, { ...hello, tool_choice: 'required' }, 'tool_choice', /no tools/],
+  [chat, { ...hello, prediction: { type: 'content' } }, 'prediction.content', /string or an array/],
+  [chat, { ...hello, namespace: 'x' }, 'namespace', /not supported/],
+  [chat, [], null, /expected object, received array/],
+  [chat, null, null, /expected object/],
+  ['/v1/completions', { prompt: '' }, null, /empty/],
+  ['/v1/completions', { prompt: [] }, 'prompt', /string, token ids/],
+  ['/v1/completions', { prompt: [1e9] }, null, /prompt\[0\] must be an integer/],
+  ['/v1/completions', { prompt: 'a', echo: true }, 'echo', /does not repeat/],
+  ['/v1/completions', { prompt: 'a', suffix: 'b' }, 'suffix', /not supported/],
+  ['/v1/completions', { prompt: 'word '.repeat(3000) }, null, /the context holds 2048/],
+  ['/v1/responses', { input: 'a', previous_response_id: 'x' }, 'previous_response_id', /keeps no responses/],
+  ['/v1/responses', { input: 'a', store: true }, 'store', /stores no responses/],
+  ['/v1/responses', { input: [{ type: 'reasoning' }] }, 'input[0]', /item of type 'message'/],
+  ['/tokenize', { content: 5 }, 'content', /expected string/],
+  ['/detokenize', { tokens: [-1] }, 'tokens[0]', /too small/],
+  ['/detokenize', { tokens: [99_999_999] }, 'tokens[0]', /too big/],
+  ['/apply-template', { messages: [] }, 'messages', /too small/],
+]
+
+describe('a request the server cannot serve', () => {
+  it.each(refused)('%s %j', async (path, body, param, words) => {
+    const response = await server.post(path, body)
+    const { error } = (await response.json()) as { error: { message: string; type: string; param: string | null } }
+    expect({ status: response.status, type: error.type }).toEqual({ status: 400, type: 'invalid_request_error' })
+    expect(error.message).toMatch(words)
+    expect(error.message).not.toMatch(/\n|Error:|\bat \//)
+    expect(error.param).toBe(param)
+  })
+
+  it('says 404 for another model and for unknown routes', async () => {
+    const model = await server.ask(chat, { ...hello, model: 'gpt-4' })
+    expect(model).toMatchObject({ status: 404, body: { error: { code: 'model_not_found', param: 'model' } } })
+    for (const path of ['/v1/models/gpt-4', '/v1/nothing', '/v1/embeddings'])
+      expect((await server.app.request(path)).status).toBe(404)
+  })
+
+  it('says 400 for broken JSON and broken UTF-8, 413 for large bodies, 415 for other types', async () => {
+    expect((await server.ask(chat, '{"messages":')).body.error.message).toMatch(/not valid JSON/)
+    const bytes = new Uint8Array([0x22, 0xff, 0x22])
+    const broken = await server.app.request(chat, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: bytes,
+    })
+    expect(broken.status).toBe(400)
+    expect((await server.ask(chat, { messages: [{ role: 'user', content: 'x'.repeat(100_000) }] })).status).toBe(413)
+    const plain = await server.post(chat, hello, { headers: { 'Content-Type': 'text/plain' } })
+    expect(plain.status).toBe(415)
+  })
+
+  it('goes on as if nothing had been', async () => {
+    await server.untilIdle()
+    expect(server.engine.runningCount).toBe(0)
+    expect((await server.ask(chat, { ...question, max_tokens: 5 })).status).toBe(200)
+  })
+})
