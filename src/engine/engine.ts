@@ -180,6 +180,7 @@ export class Engine implements AsyncDisposable {
    * @throws EngineError `invalid-parameter`, `empty-prompt`, `prompt-too-long`; LlamaError `template-failed`
    */
   chat(request: ChatRequest): Generation {
+    this.#checkLive()
     const text = this.renderChat(request)
     // Many templates write the BOS themselves; it must not stand twice.
     const addSpecial = !(this.#bosText !== '' && text.startsWith(this.#bosText))
@@ -192,6 +193,7 @@ export class Engine implements AsyncDisposable {
    * @throws EngineError `invalid-parameter`, `empty-prompt`, `prompt-too-long`
    */
   complete(request: CompletionRequest): Generation {
+    this.#checkLive()
     const { prompt } = request
     if (typeof prompt === 'string') {
       if (prompt === '') throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
@@ -249,8 +251,11 @@ export class Engine implements AsyncDisposable {
     return this.#disposing
   }
 
-  #start(prompt: ArrayLike<number>, request: RequestOptions): Generation {
+  #checkLive(): void {
     if (this.#disposing) throw new EngineError('disposed', 'the engine was used after it was disposed')
+  }
+
+  #start(prompt: ArrayLike<number>, request: RequestOptions): Generation {
     const room = this.contextTokens - prompt.length
     if (prompt.length === 0) throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
     if (room < 1)

@@ -122,6 +122,7 @@ export class Model {
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= (async () => {
       await Promise.all([...this.#dependents].map((dependent) => dependent[Symbol.asyncDispose]()))
+      this.vocabulary[Symbol.dispose]()
       this.#llama.llama_model_free(this.#pointer)
     })()
     return this.#disposing

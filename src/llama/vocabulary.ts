@@ -1,4 +1,5 @@
 import type { LlamaFunctions, Pointer } from './abi.js'
+import { LlamaError } from './error.js'
 import { Model } from './model.js'
 
 /** How text becomes tokens. */
@@ -15,7 +16,7 @@ export interface TokenizeOptions {
  * @example
  * using vocabulary = await Vocabulary.load('model.gguf')
  * const ids = vocabulary.tokenize('Hello world')
- * vocabulary.textOf(ids) // 'Hello world'
+ * vocabulary.textOf(ids) // 'Hello world', behind a space in SentencePiece vocabularies
  */
 export class Vocabulary {
   /** Number of tokens. Ids are 0 … size-1. */
@@ -27,7 +28,7 @@ export class Vocabulary {
   /** Whether the model wants a BOS in front of every text. */
   readonly addsBos: boolean
   readonly #llama: LlamaFunctions
-  readonly #pointer: Pointer
+  #pointer: Pointer | undefined
   readonly #release: () => void
   readonly #pieces: (Uint8Array | undefined)[]
   readonly #eog: Uint8Array
@@ -37,7 +38,7 @@ export class Vocabulary {
   static async load(path: string): Promise<Vocabulary> {
     const model = await Model.load(path, { vocabularyOnly: true })
     const { vocabulary } = model
-    return new Vocabulary(model.library.llama, vocabulary.#pointer, () => void model[Symbol.asyncDispose]())
+    return new Vocabulary(model.library.llama, vocabulary.pointer, () => void model[Symbol.asyncDispose]())
   }
 
   /** @internal Models make their own. */
@@ -53,8 +54,10 @@ export class Vocabulary {
     this.#eog = new Uint8Array(this.size).fill(unknown)
   }
 
-  /** The native vocabulary, for samplers that read it. @internal */
+  /** The native vocabulary, for samplers that read it. @throws LlamaError `disposed` @internal */
   get pointer(): Pointer {
+    if (this.#pointer === undefined)
+      throw new LlamaError('disposed', 'the vocabulary was used after its model was disposed')
     return this.#pointer
   }
 
@@ -62,10 +65,10 @@ export class Vocabulary {
   tokenize(text: string, { special = false, addSpecial = false }: TokenizeOptions = {}): Int32Array {
     const bytes = Buffer.from(text, 'utf8')
     let ids = new Int32Array(bytes.length + 8)
-    let count = this.#llama.llama_tokenize(this.#pointer, bytes, bytes.length, ids, ids.length, addSpecial, special)
+    let count = this.#llama.llama_tokenize(this.pointer, bytes, bytes.length, ids, ids.length, addSpecial, special)
     if (count < 0) {
       ids = new Int32Array(-count)
-      count = this.#llama.llama_tokenize(this.#pointer, bytes, bytes.length, ids, ids.length, addSpecial, special)
+      count = this.#llama.llama_tokenize(this.pointer, bytes, bytes.length, ids, ids.length, addSpecial, special)
     }
     return ids.slice(0, count)
   }
@@ -92,20 +95,21 @@ export class Vocabulary {
   isEndOfGeneration(token: number): boolean {
     let known = this.#eog[token]
     if (known === unknown) {
-      known = this.#llama.llama_vocab_is_eog(this.#pointer, token) ? 1 : 0
+      known = this.#llama.llama_vocab_is_eog(this.pointer, token) ? 1 : 0
       this.#eog[token] = known
     }
     return known === 1
   }
 
-  /** Frees what {@link Vocabulary.load} loaded; nothing for the vocabulary of a model. */
+  /** Frees what {@link Vocabulary.load} loaded. The vocabulary of a model goes with it. */
   [Symbol.dispose](): void {
+    this.#pointer = undefined
     this.#release()
   }
 
   #readPiece(token: number, special: boolean): Uint8Array {
     const read = () =>
-      this.#llama.llama_token_to_piece(this.#pointer, token, this.#scratch, this.#scratch.length, 0, special)
+      this.#llama.llama_token_to_piece(this.pointer, token, this.#scratch, this.#scratch.length, 0, special)
     let length = read()
     if (length < 0) {
       this.#scratch = new Uint8Array(-length)

@@ -1,0 +1,160 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Engine } from '../../src/engine/engine.js'
+import { EngineError } from '../../src/engine/error.js'
+import type { ChatRequest, EngineOptions } from '../../src/engine/options.js'
+import { LlamaError } from '../../src/llama/error.js'
+import { platformPackages } from '../../src/llama/library.js'
+import { FAULTS } from '../helpers/faults.js'
+import { writeRandomModel } from '../helpers/random-model.js'
+
+const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-errors-'))
+const embedded = fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** What an action throws, sooner or later. */
+async function failureOf(action: () => unknown): Promise<Error & { code?: string }> {
+  try {
+    await action()
+  } catch (error) {
+    return error as Error & { code?: string }
+  }
+  throw new Error('nothing was thrown')
+}
+
+/** One sentence: no line breaks, no stack, not empty. */
+function expectSentence(error: Error): void {
+  expect(error.message).toMatch(/^[^\n]{10,300}$/)
+}
+
+describe('loading', () => {
+  it.each(Object.entries(FAULTS))('refuses a file with %s in one sentence', async (name, write) => {
+    const file = path.join(folder, `${name}.gguf`)
+    write(file)
+    const error = await failureOf(() => Engine.load({ model: file, threads: 1 }))
+    expect(error).toBeInstanceOf(LlamaError)
+    expect(['file-invalid', 'model-unsupported']).toContain(error.code)
+    expectSentence(error)
+    expect(error.message).toContain(path.basename(file))
+  })
+
+  it('refuses a missing file, a folder, and a missing library', async () => {
+    const missing = await failureOf(() => Engine.load({ model: path.join(folder, 'nowhere.gguf') }))
+    expect(missing).toMatchObject({ code: 'file-not-found' })
+    const directory = await failureOf(() => Engine.load({ model: folder }))
+    expect(directory.message).toMatch(/folder/)
+    const library = await failureOf(() => Engine.load({ model: embedded, libraryFolder: '/nonexistent/build' }))
+    expect(library).toMatchObject({ code: 'library-not-found' })
+    for (const error of [missing, directory, library]) expectSentence(error)
+  })
+
+  it('knows which platforms have a prebuilt library', () => {
+    expect(platformPackages('linux', 'x64')).toEqual(['linux-x64'])
+    expect(platformPackages('sunos', 'sparc')).toEqual([])
+  })
+
+  const misuse: [string, Partial<EngineOptions>, RegExp][] = [
+    ['no model', { model: '' }, /model must be the path/],
+    ['a context beyond the training', { contextTokens: 1_000_000 }, /at most/],
+    ['no slots', { slots: 0 }, /slots must be an integer from 1/],
+    ['too many sequences', { slots: 64, branches: 8 }, /64 × 8 = 512/],
+    ['half a thread', { threads: 0.5 }, /threads must be an integer/],
+    ['nodes below zero', { maxNodes: -1 }, /maxNodes must be an integer from 0/],
+  ]
+  it.each(misuse)('refuses %s', async (_, options, sentence) => {
+    const error = await failureOf(() => Engine.load({ model: embedded, threads: 1, ...options }))
+    expect(error).toBeInstanceOf(EngineError)
+    expect(error).toMatchObject({ code: 'invalid-parameter' })
+    expect(error.message).toMatch(sentence)
+    expectSentence(error)
+  })
+})
+
+describe('requests', () => {
+  let engine: Engine
+  beforeAll(async () => {
+    engine = await Engine.load({ model: embedded, threads: 1, contextTokens: 256 })
+  })
+  afterAll(() => engine[Symbol.asyncDispose]())
+
+  const messages = [{ role: 'user', content: 'What does it cost?' }]
+  const refused: [string, Partial<ChatRequest>, RegExp][] = [
+    ['a negative temperature', { temperature: -1 }, /temperature must be a number ≥ 0, got -1/],
+    ['topP of 0', { temperature: 1, topP: 0 }, /topP must be/],
+    ['a seed that is no integer', { seed: 1.5 }, /seed must be an integer/],
+    ['a repeat penalty of 0', { repeatPenalty: 0 }, /repeatPenalty must be/],
+    ['no tokens', { maxTokens: 0 }, /maxTokens must be an integer from 1/],
+    ['an unknown draft mode', { draft: 'fast' as never }, /draft must be 'auto', 'off' or a number/],
+    ['too many draft nodes', { draft: 65 }, /from 0 to 64, got 65/],
+    ['an empty stop string', { stop: [''] }, /stop must be non-empty strings/],
+    ['a bias for a token that does not exist', { logitBias: { 999999: 1 } }, /999999 is not a token id/],
+    ['no messages', { messages: [] }, /at least one message/],
+    ['a message without content', { messages: [{ role: 'user' } as never] }, /messages\[0\] must have/],
+    ['a document without text', { documents: [{ title: 'x' } as never] }, /documents\[0\]/],
+  ]
+  it.each(refused)('refuses %s', async (_, request, sentence) => {
+    const error = await failureOf(() => engine.chat({ messages, ...request }))
+    expect(error).toBeInstanceOf(EngineError)
+    expect(error.message).toMatch(sentence)
+    expectSentence(error)
+  })
+
+  it('refuses empty and overlong prompts and tokens that do not exist', async () => {
+    expect(await failureOf(() => engine.complete({ prompt: '' }))).toMatchObject({ code: 'empty-prompt' })
+    expect(await failureOf(() => engine.complete({ prompt: [] }))).toMatchObject({ code: 'empty-prompt' })
+    const long = await failureOf(() => engine.complete({ prompt: 'word '.repeat(500) }))
+    expect(long).toMatchObject({ code: 'prompt-too-long' })
+    expect(long.message).toMatch(/the context holds 256/)
+    expect((await failureOf(() => engine.complete({ prompt: [1, -5] }))).message).toMatch(/prompt\[1\]/)
+  })
+
+  it('refuses a grammar that does not parse', async () => {
+    const error = await failureOf(() => engine.chat({ messages, grammar: 'root ::= "unclosed' }))
+    expect(error).toMatchObject({ code: 'sampler-invalid' })
+  })
+
+  it('still answers after all that', async () => {
+    const { text, reason } = await engine.chat({ messages, maxTokens: 5 }).result
+    expect(text.length).toBeGreaterThan(0)
+    expect(['length', 'stop']).toContain(reason)
+  })
+
+  it('ends with context-full where the context ends, with the same text as without drafts', async () => {
+    const prompt = 'The fee is 20 euros. The fee is 20 euros. The fee is '
+    const ends = { prompt, logitBias: { [engine.tokenize('<|end|>', { special: true })[0]]: -100 } }
+    const conventional = await engine.complete({ ...ends, draft: 'off' }).result
+    const lookahead = await engine.complete({ ...ends, draft: 32 }).result
+    expect(conventional.reason).toBe('context-full')
+    expect(lookahead.tokens).toEqual(conventional.tokens)
+    expect(conventional.stats.promptTokens + conventional.tokens.length).toBe(256)
+  })
+
+  it('aborts within a step, before it starts, and when the loop is left', async () => {
+    const endless = { prompt: 'The fee is', logitBias: { [engine.tokenize('<|end|>', { special: true })[0]]: -100 } }
+    const before = await engine.complete({ ...endless, signal: AbortSignal.abort() }).result
+    expect(before).toMatchObject({ reason: 'aborted', text: '' })
+    const controller = new AbortController()
+    const during = engine.complete({ ...endless, signal: controller.signal })
+    let steps = 0
+    for await (const _ of during) if (++steps === 3) controller.abort()
+    expect((await during.result).reason).toBe('aborted')
+    const left = engine.complete(endless)
+    for await (const _ of left) break
+    expect((await left.result).reason).toBe('aborted')
+  })
+})
+
+describe('disposal', () => {
+  it('aborts what runs, frees once, and refuses later use', async () => {
+    const file = path.join(folder, 'disposed.gguf')
+    writeRandomModel(file)
+    const engine = await Engine.load({ model: file, threads: 1 })
+    const running = engine.complete({ prompt: 'a b c' })
+    await Promise.all([engine[Symbol.asyncDispose](), engine[Symbol.asyncDispose]()])
+    expect((await running.result).reason).toBe('aborted')
+    expect(await failureOf(() => engine.complete({ prompt: 'a' }))).toMatchObject({ code: 'disposed' })
+  })
+})
