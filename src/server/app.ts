@@ -41,20 +41,24 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
 
   app.use(async (c, next) => {
     const origin = access.checkOrigin(c.req.raw)
-    if (origin !== undefined) {
+    const decorate = () => {
+      c.header('X-Content-Type-Options', 'nosniff')
+      if (origin === undefined) return
       c.header('Access-Control-Allow-Origin', origin)
       c.header('Vary', 'Origin')
     }
+    // Once for what is refused here, once for what the routes answer.
+    decorate()
     if (c.req.method === 'OPTIONS')
       return c.body(null, 204, {
         'Access-Control-Allow-Methods': 'GET, POST, DELETE',
         'Access-Control-Allow-Headers': c.req.header('access-control-request-headers') ?? 'authorization, content-type',
         'Access-Control-Max-Age': '600',
       })
-    c.header('X-Content-Type-Options', 'nosniff')
     // The page holds no data and asks for the key itself; everything else needs it.
     if (c.req.path !== '/health' && c.req.path !== '/') access.checkKey(c.req.raw)
     await next()
+    decorate()
   })
 
   app.get('/health', () => health(service))

@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest'
+import { createApp } from '../../src/server/app.js'
+import { parseEvents, question, TestServer } from './server.js'
+
+const server = TestServer.forFile()
+const get = async (path: string) => (await server.app.request(path)).json()
+
+describe('POST /v1/completions', () => {
+  it('continues a text, a list of texts, token ids and lists of them alike', async () => {
+    const { tokens } = (await server.ask('/tokenize', { content: 'You need', add_special: true })).body
+    const ask = async (prompt: unknown) => {
+      const { body } = await server.ask('/v1/completions', { prompt, max_tokens: 8 })
+      return body.choices.map((choice: { text: string }) => choice.text)
+    }
+    const [text] = await ask('You need')
+    expect(await ask(['You need', 'Apply'])).toEqual([text, ...(await ask('Apply'))])
+    expect(await ask(tokens)).toEqual([text])
+    expect(await ask([tokens, tokens])).toEqual([text, text])
+  })
+
+  it('streams, counts prompts once per n and gives log-probabilities', async () => {
+    const fields = { prompt: ['You need', 'Apply'], n: 2, max_tokens: 6, logprobs: 2 }
+    const { body } = await server.ask('/v1/completions', fields)
+    expect(body.choices).toHaveLength(4)
+    const single = await server.ask('/v1/completions', { prompt: 'You need', max_tokens: 6 })
+    const other = await server.ask('/v1/completions', { prompt: 'Apply', max_tokens: 6 })
+    expect(body.usage.prompt_tokens).toBe(single.body.usage.prompt_tokens + other.body.usage.prompt_tokens)
+    const { tokens, token_logprobs, top_logprobs, text_offset } = body.choices[0].logprobs
+    expect(tokens.join('')).toBe(body.choices[0].text)
+    expect([token_logprobs.length, top_logprobs.length, text_offset.length]).toEqual(Array(3).fill(tokens.length))
+    const options = { ...fields, stream: true, stream_options: { include_usage: true } }
+    const events = parseEvents(await (await server.post('/v1/completions', options)).text())
+    for (const index of [0, 1, 2, 3]) {
+      const text = events
+        .flatMap(({ data }) => data.choices ?? [])
+        .filter((choice) => choice.index === index)
+        .map((choice) => choice.text)
+        .join('')
+      expect(text).toBe(body.choices[index].text)
+    }
+    expect(events.at(-2)?.data.usage.completion_tokens).toBe(body.usage.completion_tokens)
+    expect(events.at(-1)?.data).toBe('[DONE]')
+  })
+})
+
+describe('POST /v1/responses', () => {
+  const fields = { input: question.messages[0].content, documents: question.documents, max_output_tokens: 80 }
+
+  it('answers like the chat route', async () => {
+    const { status, body } = await server.ask('/v1/responses', fields)
+    const chat = await server.ask('/v1/chat/completions', { ...question, max_tokens: 80 })
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ object: 'response', status: 'completed', store: false, error: null })
+    expect(body.output[0].content[0]).toMatchObject({
+      type: 'output_text',
+      text: chat.body.choices[0].message.content,
+    })
+    expect(body.usage.output_tokens).toBe(chat.body.usage.completion_tokens)
+  })
+
+  it('takes instructions and a conversation in items', async () => {
+    const input = [
+      { role: 'user', content: 'Hello' },
+      { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'Yes?', annotations: [] }] },
+      { role: 'user', content: [{ type: 'input_text', text: 'Well.' }] },
+    ]
+    const { status, body } = await server.ask('/v1/responses', {
+      input,
+      instructions: 'Be brief.',
+      max_output_tokens: 3,
+    })
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } })
+  })
+
+  it('keeps to a JSON schema', async () => {
+    const schema = { type: 'object', properties: { ok: { type: 'boolean' } }, required: ['ok'] }
+    const { body } = await server.ask('/v1/responses', {
+      input: 'Hello',
+      text: { format: { type: 'json_schema', name: 'x', schema } },
+    })
+    expect(typeof JSON.parse(body.output[0].content[0].text).ok).toBe('boolean')
+  })
+
+  it('streams numbered events that add up to the whole', async () => {
+    const whole = (await server.ask('/v1/responses', fields)).body
+    const events = parseEvents(await (await server.post('/v1/responses', { ...fields, stream: true })).text())
+    expect(events.map(({ data }) => data.sequence_number)).toEqual(events.map((_, i) => i))
+    expect(events.every(({ event, data }) => event === data.type)).toBe(true)
+    const order = events.map(({ event }) => event).filter((event, i, all) => event !== all[i - 1])
+    expect(order).toEqual([
+      'response.created',
+      'response.in_progress',
+      'response.output_item.added',
+      'response.content_part.added',
+      'response.output_text.delta',
+      'response.output_text.done',
+      'response.content_part.done',
+      'response.output_item.done',
+      'response.completed',
+    ])
+    const deltas = events.filter(({ event }) => event === 'response.output_text.delta').map(({ data }) => data.delta)
+    expect(deltas.join('')).toBe(whole.output[0].content[0].text)
+    expect(events.at(-1)?.data.response.output[0].content).toEqual(whole.output[0].content)
+  })
+})
+
+describe('the smaller routes', () => {
+  it('lists the model and finds it by name', async () => {
+    const list = (await get('/v1/models')) as { data: { id: string }[] }
+    expect(list.data.map(({ id }) => id)).toEqual(['test'])
+    expect(await get('/v1/models/test')).toEqual(list.data[0])
+  })
+
+  it('turns text into tokens and back', async () => {
+    const content = 'You need a valid pässport 😀.'
+    const { tokens } = (await server.ask('/tokenize', { content })).body
+    expect((await server.ask('/detokenize', { tokens })).body).toEqual({ content })
+    const pieces = (await server.ask('/tokenize', { content: 'You need', with_pieces: true })).body.tokens
+    expect(pieces.map((token: { piece: string }) => token.piece).join('')).toBe('You need')
+  })
+
+  it('shows properties, slots and metrics', async () => {
+    await server.ask('/v1/chat/completions', { ...question, max_tokens: 40, draft: 6 })
+    expect(await get('/props')).toMatchObject({ total_slots: 2, default_generation_settings: { n_ctx: 2048 } })
+    expect(await get('/slots')).toMatchObject([
+      { id: 0, is_processing: false },
+      { id: 1, is_processing: false },
+    ])
+    const response = await server.app.request('/metrics')
+    expect(response.headers.get('content-type')).toMatch(/^text\/plain/)
+    const text = await response.text()
+    // Every line is what Prometheus reads, and nothing is declared twice.
+    for (const line of text.trim().split('\n'))
+      expect(line).toMatch(/^(# (HELP|TYPE) lookahead:\w+ .+|lookahead:\w+(\{\w+="[^"]*"\})? -?[\d.e+-]+)$/)
+    const declared = [...text.matchAll(/# TYPE (\S+)/g)].map(([, name]) => name)
+    expect(new Set(declared).size).toBe(declared.length)
+    const value = (name: string) => Number(new RegExp(`^lookahead:${name} (.+)$`, 'm').exec(text)?.[1])
+    expect(value('generation_tokens_total')).toBeGreaterThan(0)
+    expect(value('spec_decode_num_draft_tokens_total')).toBeGreaterThan(0)
+    expect(value('spec_decode_num_accepted_tokens_total')).toBeGreaterThan(0)
+    expect(value('time_to_first_token_seconds_count')).toBeGreaterThan(0)
+  })
+
+  it('serves the page without anything from elsewhere', async () => {
+    const response = await server.app.request('/')
+    const html = await response.text()
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(html).toMatch(/^<!doctype html>/)
+    expect(html).not.toMatch(/(src|href)="(https?:)?\/\//)
+  })
+})
+
+describe('an app whose model is being loaded', () => {
+  it('says 503 until it is there', async () => {
+    let begin!: (engine: typeof server.engine) => void
+    const app = createApp(new Promise<typeof server.engine>((resolve) => (begin = resolve)))
+    for (const path of ['/health', '/v1/models', '/metrics']) {
+      const response = await app.request(path)
+      expect(response.status).toBe(503)
+      expect(response.headers.get('retry-after')).toBe('1')
+    }
+    begin(server.engine)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(await (await app.request('/health')).json()).toEqual({ status: 'ok' })
+  })
+
+  it('says so if it could not be loaded', async () => {
+    const app = createApp(Promise.reject(new Error('no such file')))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect((await app.request('/health')).status).toBe(503)
+  })
+})
