@@ -31,6 +31,7 @@ export class ToolCallParser {
   #state: 'start' | 'text' | 'call' | 'json' = 'start'
   #held = ''
   #found = 0
+  #afterCall = false
 
   /**
    * @param names functions that may be called; a call of another is content
@@ -59,7 +60,7 @@ export class ToolCallParser {
       if (this.#state === 'text') {
         const at = this.#held.indexOf(opening)
         const end = at >= 0 ? at : this.#held.length - overlap(this.#held, opening)
-        out.content += this.#held.slice(0, end)
+        this.#say(this.#held.slice(0, end), out)
         this.#held = this.#held.slice(end)
         if (at < 0) break
         this.#state = 'call'
@@ -70,8 +71,6 @@ export class ToolCallParser {
       this.#held = this.#held.slice(close + closing.length)
       this.#state = 'text'
     }
-    // Line breaks between the text and its calls belong to neither.
-    if (this.#found > 0) out.content = out.content.trim()
     return out
   }
 
@@ -82,16 +81,24 @@ export class ToolCallParser {
     this.#held = ''
     if (this.#state === 'call') this.#take(held.slice(opening.length), held, out)
     else if (this.#state === 'json') this.#take(held, held, out)
-    else if (this.#found === 0) out.content = held
+    else this.#say(held, out)
     return out
+  }
+
+  /** Gives text out; line breaks that follow a call belong to the call. */
+  #say(text: string, out: ParsedText): void {
+    const rest = this.#afterCall ? text.trimStart() : text
+    if (rest !== '') this.#afterCall = false
+    out.content += rest
   }
 
   #take(text: string, whole: string, out: ParsedText): void {
     const calls = readCalls(text, this.#names)
     if (calls === undefined) {
-      out.content += whole
+      this.#say(whole, out)
       return
     }
+    this.#afterCall = true
     for (const call of calls) {
       if (this.#found > 0 && !this.#parallel) return
       this.#found++

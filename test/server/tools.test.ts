@@ -1,0 +1,136 @@
+import { rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { writeGguf } from '../helpers/gguf.js'
+import { randomModel } from '../helpers/random-model.js'
+import { parseEvents, TestServer } from './server.js'
+
+/** The shape of Qwen's template, as far as tools go. */
+const template = `{% if tools %}<|im_start|>system
+# Tools
+{% for tool in tools %}{{ tool | tojson }}
+{% endfor %}Answer with <tool_call>{"name": …, "arguments": …}</tool_call><|im_end|>
+{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}
+{{ m.content }}{% if m.tool_calls %}{% for call in m.tool_calls %}<tool_call>
+{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+</tool_call>{% endfor %}{% endif %}<|im_end|>
+{% endfor %}<|im_start|>assistant
+`
+
+const file = path.join(tmpdir(), `lookahead-tools-${process.pid}.gguf`)
+const source = randomModel({ architecture: 'qwen2', seed: 3 })
+source.metadata['tokenizer.chat_template'] = template
+writeGguf(file, source)
+afterAll(() => rmSync(file, { force: true }))
+const server = TestServer.forFile({ model: file })
+const route = '/v1/chat/completions'
+
+const weather = {
+  type: 'function',
+  function: {
+    name: 'weather',
+    description: 'The weather of a city',
+    parameters: {
+      type: 'object',
+      properties: { city: { enum: ['Oslo', 'Bergen'] }, days: { type: 'integer', minimum: 1, maximum: 7 } },
+      required: ['city', 'days'],
+    },
+  },
+}
+const clock = { type: 'function', function: { name: 'clock' } }
+const messages = [{ role: 'user', content: 'How is the weather in Oslo?' }]
+
+function checkWeather(call: { id: string; type: string; function: { name: string; arguments: string } }) {
+  expect(call.type).toBe('function')
+  expect(call.id).toMatch(/^call_/)
+  expect(call.function.name).toBe('weather')
+  const given = JSON.parse(call.function.arguments)
+  expect(['Oslo', 'Bergen']).toContain(given.city)
+  expect(given.days).toBeGreaterThanOrEqual(1)
+  expect(given.days).toBeLessThanOrEqual(7)
+}
+
+describe('tools', () => {
+  it('are shown to the model by its template', async () => {
+    const { body } = await server.ask('/apply-template', { messages, tools: [weather] })
+    expect(body.prompt).toContain('"description":"The weather of a city"'.replace(':', ': '))
+    const conversation = [
+      ...messages,
+      {
+        role: 'assistant',
+        content: null,
+        tool_calls: [{ id: 'call_1', type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } }],
+      },
+      { role: 'tool', tool_call_id: 'call_1', content: 'Rain.' },
+    ]
+    const { prompt } = (await server.ask('/apply-template', { messages: conversation })).body
+    expect(prompt).toContain('"arguments": {"city": "Oslo"}}')
+    expect(prompt).toContain('<|im_start|>tool\nRain.')
+  })
+
+  it('are called as their schema says where a call is demanded, drafts or none', async () => {
+    for (const tool_choice of ['required', { type: 'function', function: { name: 'weather' } }]) {
+      const tools = tool_choice === 'required' ? [weather] : [clock, weather]
+      const fields = { messages, tools, tool_choice, max_tokens: 200 }
+      const { status, body } = await server.ask(route, fields)
+      expect(status, JSON.stringify(body)).toBe(200)
+      expect(body.choices[0]).toMatchObject({ finish_reason: 'tool_calls', message: { content: null } })
+      checkWeather(body.choices[0].message.tool_calls[0])
+      const off = await server.ask(route, { ...fields, draft: 'off' })
+      expect(off.body.choices[0].message.tool_calls[0].function).toEqual(body.choices[0].message.tool_calls[0].function)
+    }
+  })
+
+  it('are called in streams too', async () => {
+    const events = await server.chatEvents({ messages, tools: [weather], tool_choice: 'required' })
+    const deltas = events.flatMap(({ data }) => data.choices?.[0]?.delta?.tool_calls ?? [])
+    expect(deltas).toHaveLength(1)
+    expect(deltas[0].index).toBe(0)
+    checkWeather(deltas[0])
+    expect(events.at(-2)?.data.choices[0].finish_reason).toBe('tool_calls')
+    expect(events.some(({ data }) => data.choices?.[0]?.delta?.content)).toBe(false)
+  })
+
+  it('are called through the responses route', async () => {
+    const { name, parameters } = weather.function
+    const fields = { input: 'Weather?', tools: [{ type: 'function', name, parameters }], tool_choice: 'required' }
+    const { body } = await server.ask('/v1/responses', fields)
+    expect(body.output).toHaveLength(1)
+    const [item] = body.output
+    checkWeather({ id: item.call_id, type: 'function', function: item })
+    const events = parseEvents(await (await server.post('/v1/responses', { ...fields, stream: true })).text())
+    const done = events.find(({ event }) => event === 'response.function_call_arguments.done')
+    expect(JSON.parse(done?.data.arguments).city).toBe(JSON.parse(item.arguments).city)
+    const input = [
+      { role: 'user', content: 'Weather?' },
+      { type: 'function_call', call_id: item.call_id, name, arguments: item.arguments },
+      { type: 'function_call_output', call_id: item.call_id, output: 'Rain.' },
+    ]
+    expect((await server.ask('/v1/responses', { input, max_output_tokens: 3 })).status).toBe(200)
+  })
+
+  it('may be left alone', async () => {
+    for (const tool_choice of ['auto', 'none']) {
+      const { body } = await server.ask(route, { messages, tools: [weather], tool_choice, max_tokens: 20 })
+      expect(body.choices[0].finish_reason).toBe('length')
+      expect(body.choices[0].message.tool_calls).toBe(undefined)
+    }
+  })
+
+  it('are refused with a sentence where they cannot be kept', async () => {
+    const strict = { type: 'function', function: { ...weather.function, strict: true } }
+    const bad = { type: 'function', function: { name: 'f', parameters: { type: 'string', pattern: 'a' } } }
+    for (const [fields, words] of [
+      [{ tools: [strict] }, /can only be kept with tool_choice/],
+      [{ tools: [weather], tool_choice: { type: 'function', function: { name: 'x' } } }, /no tool named 'x'/],
+      [{ tools: [weather], response_format: { type: 'json_object' } }, /together with tools/],
+      [{ tools: [bad], tool_choice: 'required' }, /'pattern' is not supported/],
+      [{ tools: [{ type: 'function', function: { name: 'a b' } }] }, /letters, digits/],
+    ] as const) {
+      const { status, body } = await server.ask(route, { messages, ...fields })
+      expect(status).toBe(400)
+      expect(body.error.message).toMatch(words)
+    }
+  })
+})
