@@ -7,7 +7,7 @@ import type { ForwardCost } from './forward-cost.js'
 const stableRows = [2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 224, 256] as const
 
 /** How much better than conventional decoding a draft must look: promises are a little rosy where they matter most. */
-const margin = 1.06
+const margin = 1.04
 /** Share of a rebuild that one forward has to earn; those that follow with the same shape earn the rest. */
 const rebuildShare = 0.5
 

@@ -1,24 +1,27 @@
 /** Memory of the two balances, per forward. */
 const fastMemory = 0.9
-const slowMemory = 0.995
-/** Balances, in conventional forwards, below which drafting rests: a clear loss, a lasting small one, a failed trial. */
-const fastLimit = -2
-const slowLimit = -1.5
-const trialLimit = -0.8
+const slowMemory = 0.99
+/** Balance of the last ten forwards below which drafting rests, in conventional forwards; the second during a trial. */
+const fastLimit = -3
+const trialLimit = -1
+/** Mean gain per forward below which it rests in the long run, and after how many forwards that can be told. */
+const slowLimit = -0.006
+const slowAfter = 100
 /** Forwards of the first rest; doubled each time the trial after it fails. */
-const shortestRest = 24
-const longestRest = 768
+const shortestRest = 16
+const longestRest = 512
 /** Forwards of a trial. */
 const trialLength = 12
-/** What one forward can add or take: outliers of a busy machine must not decide. */
-const mostGain = 8
+/** What one forward can take and add: a few outliers must not decide. */
+const mostLoss = 1
+const mostGain = 4
 
 /**
- * Watches that drafting pays. After each forward it is told what that brought compared with conventional decoding, in
- * conventional forwards: 3 tokens in the time of 2 conventional forwards are +1. It keeps two balances,
+ * Watches that drafting pays in time. After each forward it is told what that brought compared with conventional
+ * decoding, in conventional forwards: 3 tokens in the time of 2 conventional forwards are +1. It keeps two balances,
  *
  *     fast   remembers 10 forwards: drafts that fail outright are stopped within ten steps
- *     slow   remembers 200: so is retrieval that costs a little and finds nothing
+ *     slow   remembers 100: so is retrieval that costs a little and finds nothing
  *
  * and where one falls below its limit, drafting rests: nothing is retrieved or verified for a number of forwards. Then
  * a few are tried again; if they lose too, the next rest is twice as long.
@@ -30,6 +33,7 @@ const mostGain = 8
 export class Guard {
   #fast = 0
   #slow = 0
+  #watched = 0
   /** Forwards left to rest. */
   #rest = 0
   #nextRest = shortestRest
@@ -51,17 +55,21 @@ export class Guard {
       if (--this.#rest === 0) this.#trial = trialLength
       return
     }
-    if (!Number.isFinite(gain)) return
-    const bounded = Math.min(mostGain, Math.max(-mostGain, gain))
+    if (Number.isNaN(gain)) return
+    const bounded = Math.min(mostGain, Math.max(-mostLoss, gain))
     this.#fast = this.#fast * fastMemory + bounded
     this.#slow = this.#slow * slowMemory + bounded
+    this.#watched++
     const inTrial = this.#trial > 0
-    if (this.#fast < (inTrial ? trialLimit : fastLimit) || this.#slow < slowLimit) {
-      this.#rest = inTrial ? this.#nextRest : shortestRest
-      this.#nextRest = Math.min(longestRest, this.#rest * 2)
+    const losesFast = this.#fast < (inTrial ? trialLimit : fastLimit)
+    const losesSlowly = this.#watched > slowAfter && this.#slow * (1 - slowMemory) < slowLimit
+    if (losesFast || losesSlowly) {
+      this.#rest = this.#nextRest
+      this.#nextRest = Math.min(longestRest, 2 * this.#rest)
       this.#trial = 0
       this.#fast = 0
       this.#slow = 0
-    } else if (inTrial && --this.#trial === 0) this.#nextRest = shortestRest
+      this.#watched = 0
+    } else if (inTrial && --this.#trial === 0) this.#nextRest = Math.max(shortestRest, this.#nextRest / 2)
   }
 }

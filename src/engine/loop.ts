@@ -147,7 +147,7 @@ export class DecodeLoop {
       slot.sequence = sequence
       session.read(prompt)
       writer.begin(cached)
-      this.#running.push({ request, sequence, draft, headRows: 0, nodes: 0, retrievalMs: 0 })
+      this.#running.push({ request, sequence, draft, headRows: 0, nodes: 0, retrievalMs: 0, tokens: 0, accepted: 0 })
     }
   }
 
@@ -162,24 +162,27 @@ export class DecodeLoop {
     await this.#decoder.decode()
     const forwardMs = performance.now() - began
     const took = [...this.#running]
-    let tokens = 0
-    for (const running of took) tokens += this.#finishStep(running, forwardMs)
-    this.#scheduler.learn(took, forwardMs, tokens)
+    for (const running of took) this.#finishStep(running, forwardMs)
+    this.#scheduler.learn(took, forwardMs)
   }
 
-  /** Verifies, commits and emits what one request got from the forward. Returns how many tokens. */
-  #finishStep(running: Running, forwardMs: number): number {
+  /** Verifies, commits and emits what one request got from the forward. */
+  #finishStep(running: Running, forwardMs: number): void {
     const { sequence, request } = running
     const { writer } = request
     const verdict = this.#verdict
     if (sequence.rootRow < 0) {
       this.#forward.commit(sequence, running.headRows, verdict.path, 0)
       writer.prefilled(forwardMs)
-      return 0
+      running.tokens = 0
+      running.accepted = 0
+      return
     }
     const wasPrefilling = sequence.isPrefilling
     verify(sequence, running.nodes, verdict, writer.takes)
     this.#forward.commit(sequence, running.headRows, verdict.path, verdict.pathLength)
+    running.tokens = verdict.count
+    running.accepted = Math.min(verdict.pathLength, verdict.count)
     for (let i = 0; i < verdict.count; i++) sequence.append(verdict.tokens[i])
     sequence.session.accept(verdict.tokens, verdict.count)
     if (wasPrefilling) writer.prefilled(forwardMs)
@@ -187,7 +190,7 @@ export class DecodeLoop {
       isPrefill: wasPrefilling,
       rows: running.headRows + running.nodes,
       drafted: running.nodes,
-      accepted: Math.min(verdict.pathLength, verdict.count),
+      accepted: running.accepted,
       sourceOf: (i) => (i < verdict.pathLength ? sourceName(sequence.tree.sources[verdict.path[i]]) : 'model'),
       forwardMs,
       retrievalMs: running.retrievalMs,
@@ -195,7 +198,6 @@ export class DecodeLoop {
     })
     if (verdict.ended) this.#end(running, () => writer.end())
     else if (sequence.room <= 0) this.#end(running, () => writer.end('context-full'))
-    return verdict.count
   }
 
   #endAborted(): void {

@@ -1,6 +1,7 @@
 import { chooseNodes, type StepOutlook } from '../cost/controller.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { Guard } from '../cost/guard.js'
+import { Trust } from '../cost/trust.js'
 import type { Decoder } from './decoder.js'
 import type { DraftMode } from './options.js'
 import type { Sequence } from './sequence.js'
@@ -15,6 +16,9 @@ export interface Share {
   nodes: number
   /** Milliseconds of retrieval. */
   retrievalMs: number
+  /** Tokens the forward brought, and how many of them had been drafted. Set by the loop. */
+  tokens: number
+  accepted: number
 }
 
 /** Head tokens of one forward while other requests are writing, so that a long prompt does not hold them up. */
@@ -22,6 +26,10 @@ const sharedPrefillRows = 64
 
 /** Most nodes of all requests together that compete for one forward. */
 const mostNodes = 256
+
+/** Nodes that are always retrieved, and the share of a forward that retrieving more may take. */
+const fewestNodes = 8
+const retrievalShare = 0.02
 
 /**
  * Decides what takes part in a forward: how much of each head, how much of each draft. Executes nothing, and learns
@@ -32,6 +40,7 @@ export class Scheduler {
   readonly #maxNodes: number
   readonly #cost: ForwardCost
   readonly #guard = new Guard()
+  readonly #trust = new Trust()
   readonly #outlook: StepOutlook = { requests: 0, headRows: 0, context: 0, lastRows: 0 }
   /** Probabilities of the nodes that compete, best first, and whose they are. */
   readonly #merged = new Float64Array(mostNodes)
@@ -41,6 +50,10 @@ export class Scheduler {
   #outputs = 0
   #sequences = 0
   #rebuilt = false
+  /** Nodes retrieved for a request: as many as retrieval can afford, and more where drafts were used to the end. */
+  #budget = fewestNodes
+  /** Milliseconds of retrieval per node. */
+  #msPerNode = 0.002
   /** Whether the coming forward reads a prompt. */
   #prefills = false
   /** Whether the coming forward was left to the controller by at least one request. */
@@ -79,7 +92,7 @@ export class Scheduler {
       }
       this.#isAuto = true
       if (this.#guard.resting) continue
-      competing += retrieve(share, this.#maxNodes, freeRows)
+      competing += this.#retrieveWithinBudget(share, freeRows)
     }
     if (competing === 0) return
     this.#outlook.requests = shares.length
@@ -87,9 +100,23 @@ export class Scheduler {
     this.#outlook.context = context / shares.length
     this.#outlook.lastRows = this.#rows
     const available = this.#merge(shares, Math.min(competing, freeRows, mostNodes))
+    const trust = this.#trust.factor
+    for (let i = 0; i < available; i++) this.#merged[i] *= trust
     const chosen = chooseNodes(this.#merged, available, this.#outlook, this.#cost)
     for (const share of shares) if (share.draft === 'auto') share.nodes = 0
     for (let i = 0; i < chosen; i++) shares[this.#owners[i]].nodes++
+    const used = 2 * chosen >= this.#budget ? 2 * this.#budget : Math.floor(0.8 * this.#budget)
+    this.#budget = Math.min(this.#maxNodes, Math.max(fewestNodes, used))
+  }
+
+  #retrieveWithinBudget(share: Share, freeRows: number): number {
+    const affordable = (retrievalShare * this.#cost.ms(1, share.sequence.length)) / this.#msPerNode
+    const nodes = retrieve(share, Math.min(this.#maxNodes, Math.max(this.#budget, Math.floor(affordable))), freeRows)
+    if (nodes > 0) {
+      const perNode = Math.min(share.retrievalMs / nodes, 2 * this.#msPerNode)
+      this.#msPerNode += 0.05 * (perNode - this.#msPerNode)
+    }
+    return nodes
   }
 
   /**
@@ -138,28 +165,43 @@ export class Scheduler {
     this.#sequences = sequences
   }
 
-  /**
-   * Learns from a forward: what it cost, and whether drafting paid.
-   *
-   * @param tokens how many it brought to all requests together
-   */
-  learn(shares: readonly Share[], forwardMs: number, tokens: number): void {
+  /** Learns from a forward whose outcome stands in the shares: what it cost, and whether drafting paid. */
+  learn(shares: readonly Share[], forwardMs: number): void {
     if (this.#prefills || shares.length === 0) return
     let context = 0
+    let tokens = 0
     let spent = 0
+    let drafted = 0
     for (const share of shares) {
       context += share.sequence.length
+      tokens += share.tokens
       spent += share.retrievalMs
+      drafted += share.nodes
+      if (share.draft === 'auto' && share.retrievalMs > 0) this.#learnTrust(share)
     }
     context /= shares.length
-    const expected = this.#cost.ms(this.#rows, context)
-    if (this.#isAuto) {
-      // A forward that was held up by other processes says nothing about drafting.
-      spent += Math.min(forwardMs, 1.5 * expected + this.#cost.rebuildMs)
-      const conventional = this.#cost.ms(shares.length, context)
-      this.#guard.observe(tokens / shares.length - spent / conventional)
-    }
+    const conventional = this.#cost.ms(shares.length, context)
+    const expected = this.#cost.ms(this.#rows, context) + (this.#rebuilt ? this.#cost.rebuildMs : 0)
+    // Busy moments and first calls of functions not yet compiled say nothing about drafting.
+    spent = Math.min(spent, conventional / 10)
+    if (drafted === 0) spent += conventional
+    else spent += Math.min(1.5 * expected, Math.max(expected / 1.5, forwardMs))
+    if (this.#isAuto) this.#guard.observe(tokens / shares.length - spent / conventional)
     this.#cost.observe(this.#rows, context, forwardMs, this.#rebuilt)
+  }
+
+  /** Compares what a draft promised with what came: all of it if it was verified, else its first tokens. */
+  #learnTrust({ sequence, nodes, tokens, accepted }: Share): void {
+    const { probabilities, parents, size } = sequence.tree
+    let promised = 0
+    if (nodes > 0) {
+      for (let node = 0; node < nodes; node++) promised += probabilities[node]
+      this.#trust.learn(promised, accepted)
+    } else if (tokens > 0) {
+      for (let node = 0; node < size; node++) if (parents[node] < 0) promised += probabilities[node]
+      const first = sequence.tokens[sequence.length - tokens]
+      this.#trust.learn(promised, sequence.tree.childOf(-1, first) >= 0 ? 1 : 0)
+    }
   }
 }
 
