@@ -72,8 +72,9 @@ export class Context {
     const batchTokens = inRange('batchTokens', options.batchTokens ?? 512, 1, 65_536)
     const params = llama.llama_context_default_params()
     params.n_ctx = inRange('contextTokens', options.contextTokens ?? Math.min(trained, 4096), 1, 2 ** 31 - 1)
-    params.n_batch = batchTokens
-    params.n_ubatch = batchTokens
+    // llama.cpp silently makes a batch no larger than the context, and aborts the process on a forward that is.
+    params.n_batch = Math.min(batchTokens, params.n_ctx)
+    params.n_ubatch = params.n_batch
     params.n_seq_max = inRange('maxSequences', options.maxSequences ?? 1, 1, 256)
     params.n_threads = threads
     params.n_threads_batch = threads

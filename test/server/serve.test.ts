@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import { question } from './server.js'
+
+// The command as users run it: from dist/, which `npm test` builds beforehand.
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const children: ChildProcess[] = []
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+})
+
+function start(...options: string[]) {
+  const child = spawn(process.execPath, [main, 'serve', '-t', '1', ...options], { stdio: ['ignore', 'pipe', 'pipe'] })
+  children.push(child)
+  let text = ''
+  const waiting: (() => void)[] = []
+  child.stderr.on('data', (part) => {
+    text += part
+    for (const wake of waiting.splice(0)) wake()
+  })
+  const exit = once(child, 'exit').then(([code]) => code as number | null)
+  const url = async () => {
+    for (;;) {
+      const [found] = /http:\/\/\S+/.exec(text) ?? []
+      if (found) return found
+      if (child.exitCode !== null) throw new Error(text)
+      await new Promise<void>((resolve) => waiting.push(resolve))
+    }
+  }
+  return { child, exit, url, text: () => text }
+}
+
+const chat = (url: string, body: object) =>
+  fetch(`${url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Authorization: 'Bearer secret' },
+    body: JSON.stringify(body),
+  })
+
+describe('lookahead serve', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 0],
+  ] as const)('answers on its port, lets a running answer finish on %s and exits with %i', async (signal, code) => {
+    const server = start('--port', '0', '--api-key', 'secret')
+    const url = await server.url()
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+    expect((await fetch(`${url}/v1/models`)).status).toBe(401)
+    const running = chat(url, { ...question, grammar: 'root ::= [a-z]+', max_tokens: 300, stream: true })
+    const response = await running
+    server.child.kill(signal)
+    expect(await response.text()).toMatch(/\[DONE\]\n\n$/)
+    expect(await server.exit).toBe(code)
+  })
+
+  it('says in one sentence that the port is taken', async () => {
+    const holder = createServer().listen(0, '127.0.0.1')
+    await once(holder, 'listening')
+    const { port } = holder.address() as AddressInfo
+    const server = start('--port', String(port))
+    expect(await server.exit).toBe(2)
+    expect(server.text()).toBe(
+      `lookahead: port ${port} on 127.0.0.1 is in use; choose another with --port (0: any free one)\n`,
+    )
+    holder.close()
+  })
+
+  it('says in one sentence that the model is missing', async () => {
+    const server = start('--port', '0', '-m', 'nowhere.gguf')
+    expect(await server.exit).toBe(2)
+    expect(server.text()).toMatch(/\nlookahead: there is no model file nowhere\.gguf\n$/)
+  })
+
+  it('warns when others can reach it and there is no key', async () => {
+    const server = start('--port', '0', '--host', '0.0.0.0')
+    await server.url()
+    expect(server.text()).toMatch(/warning: 0\.0\.0\.0 can be reached by others/)
+  })
+})
