@@ -4,12 +4,16 @@ import { RetrievalDrafter } from '../draft/retrieval.js'
 import { Engine } from '../engine/engine.js'
 import type { GenerationResult, GenerationStats } from '../engine/generation.js'
 import type { DraftMode } from '../engine/options.js'
+import { integer } from './arguments.js'
 import { type DemoQuestion, demoQuestions, embeddedModel } from './embedded.js'
 import { exitCodes } from './failure.js'
 import { formatTable, type Palette, palette, processTerminal, type Terminal } from './terminal.js'
 
-/** Rounds that are timed; the first is shown. */
-const rounds = 5
+interface DemoOptions {
+  rounds: number
+  threads?: number
+  json?: boolean
+}
 
 /** One question answered both ways in one round. */
 interface Pair {
@@ -25,15 +29,17 @@ export function registerDemo(program: Command): void {
     .description(
       'Answers help-centre questions from retrieved documents with the embedded model,\nconventionally and with lookahead, and compares speed and text.',
     )
+    .option('--rounds <n>', 'rounds that are timed; the first is shown', integer(1, 100), 5)
+    .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
     .option('--json', 'print one JSON object as the last line')
-    .action(async ({ json = false }: { json?: boolean }) => {
-      process.exitCode = await demo(json, processTerminal())
+    .action(async (options: DemoOptions) => {
+      process.exitCode = await demo(options, processTerminal())
     })
 }
 
-async function demo(json: boolean, terminal: Terminal): Promise<number> {
+async function demo({ rounds, threads, json = false }: DemoOptions, terminal: Terminal): Promise<number> {
   const questions = await demoQuestions()
-  await using engine = await Engine.load({ model: embeddedModel() })
+  await using engine = await Engine.load({ model: embeddedModel(), threads })
   const paint = palette(terminal.colours)
   const interrupt = new AbortController()
   const onInterrupt = () => interrupt.abort()
@@ -57,7 +63,7 @@ async function demo(json: boolean, terminal: Terminal): Promise<number> {
     }
   }
   process.off('SIGINT', onInterrupt)
-  return report(questions, pairs, json, terminal, paint)
+  return report(questions, pairs, rounds, json, terminal, paint)
 }
 
 function introduce(engine: Engine, terminal: Terminal, paint: Palette): void {
@@ -98,7 +104,14 @@ async function answer(
 }
 
 /** Prints the comparison. Returns the exit code: a difference between the texts is a failure. */
-function report(questions: DemoQuestion[], pairs: Pair[][], json: boolean, terminal: Terminal, paint: Palette): number {
+function report(
+  questions: DemoQuestion[],
+  pairs: Pair[][],
+  rounds: number,
+  json: boolean,
+  terminal: Terminal,
+  paint: Palette,
+): number {
   const identical = pairs.flat().every(({ conventional, lookahead }) => sameTokens(conventional, lookahead))
   const heading = ['', 'tokens', 'forwards', 'EDL', 'DL', 'conventional', 'lookahead', 'speed-up']
   const rows = questions.map(({ question }, i) => {
@@ -110,7 +123,9 @@ function report(questions: DemoQuestion[], pairs: Pair[][], json: boolean, termi
   const [head, ...lines] = formatTable([heading, ...rows, rowOf('all', conventional, lookahead)])
   const total = lines.pop() ?? ''
   terminal.out(`\n${paint.dim(head)}\n${lines.join('\n')}\n${paint.bold(total)}\n`)
-  terminal.out(paint.dim(`tokens/s: median of ${rounds} rounds, conventional and lookahead in turns\n`))
+  terminal.out(
+    paint.dim(`tokens/s: median of ${rounds} round${rounds > 1 ? 's' : ''}, conventional and lookahead in turns\n`),
+  )
   terminal.out(`identical: ${identical ? paint.good('yes') : paint.bad('no')}\n`)
   if (json) {
     const { tokens, forwards, edl, dl, tokensPerSecond } = lookahead

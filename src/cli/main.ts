@@ -5,6 +5,7 @@ import { registerDemo } from './demo.js'
 import { exitCodes, explainFailure } from './failure.js'
 import { registerRun } from './run.js'
 import { registerServe } from './serve.js'
+import { registerSimulate } from './simulate.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -21,6 +22,7 @@ const program = new Command('lookahead')
 registerRun(program)
 registerDemo(program)
 registerServe(program)
+registerSimulate(program)
 for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)')
 
 try {

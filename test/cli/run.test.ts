@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import packageJson from '../../package.json' with { type: 'json' }
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-cli-'))
+const notes = path.join(folder, 'notes.md')
+const question = ['run', '-t', '1', '-p', 'How much does the Selby permit cost?', '--documents', notes]
+
+beforeAll(() => {
+  if (!existsSync(main)) throw new Error('the command is tested as built: run npm run build first')
+  writeFileSync(notes, 'The Selby permit costs 40 euros per year. You can apply online.\n')
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+interface Outcome {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+/** Runs the command as a user's shell would. `NO_COLOR` and pipes are the default here. */
+function lookahead(
+  args: string[],
+  {
+    stdin = '',
+    env = {},
+    interruptAfterMs,
+  }: { stdin?: string; env?: NodeJS.ProcessEnv; interruptAfterMs?: number } = {},
+): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.on('data', (chunk) => {
+      if (stdout === '' && interruptAfterMs !== undefined) setTimeout(() => child.kill('SIGINT'), interruptAfterMs)
+      stdout += chunk
+    })
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk
+    })
+    child.on('close', (code) => resolve({ code, stdout, stderr }))
+    child.stdin.end(stdin)
+  })
+}
+
+describe('lookahead run', () => {
+  it('writes the text and nothing else to stdout', async () => {
+    const { code, stdout, stderr } = await lookahead(question)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/\w.*\n$/s)
+    expect(stdout).not.toContain('\x1b')
+  })
+
+  it('ends with one JSON object when asked, the same text with drafts as without', async () => {
+    const texts = await Promise.all(
+      ['auto', 'off', '8'].map(async (draft) => {
+        const { code, stdout } = await lookahead([...question, '--draft', draft, '--json'])
+        expect(code).toBe(0)
+        const lines = stdout.trimEnd().split('\n')
+        const result = JSON.parse(lines.at(-1) ?? '')
+        expect(lines.slice(0, -1).join('\n').trimEnd()).toBe(result.text.trimEnd())
+        expect(result.stats.completionTokens).toBe(result.tokens.length)
+        expect(['stop', 'length']).toContain(result.reason)
+        return result.text
+      }),
+    )
+    expect(new Set(texts).size).toBe(1)
+  })
+
+  it('repeats itself with a seed, whatever is drafted', async () => {
+    const sampled = [...question, '--temp', '1.2', '--seed', '42', '-n', '30', '--repeat-penalty', '1.1']
+    const once = await lookahead([...sampled, '--draft', 'off'])
+    const again = await lookahead([...sampled, '--draft', '16'])
+    expect(once.code).toBe(0)
+    expect(again.stdout).toBe(once.stdout)
+  })
+
+  it('reads the prompt from stdin', async () => {
+    const { code, stdout } = await lookahead(['run', '-t', '1', '--raw', '-n', '5'], { stdin: 'The fee is' })
+    expect(code).toBe(0)
+    expect(stdout.length).toBeGreaterThan(1)
+  })
+
+  it('ends on Ctrl-C with what it has and exit code 130', async () => {
+    // So hot that the answer is noise and practically never ends by itself.
+    const noise = ['--temp', '5', '--top-k', '0', '--top-p', '1', '--min-p', '0', '--seed', '3', '--draft', 'off']
+    const { code, stdout } = await lookahead(['run', '-t', '1', '--raw', '-p', 'The fee', ...noise], {
+      interruptAfterMs: 0,
+    })
+    expect(code).toBe(130)
+    expect(stdout.length).toBeGreaterThan(0)
+  })
+})
+
+describe('wrong use', () => {
+  const wrong: [string, string[], RegExp][] = [
+    ['an unknown command', ['walk'], /unknown command 'walk'/],
+    ['an unknown option', ['run', '--fast'], /unknown option '--fast'/],
+    ['a temperature that is no number', ['run', '-p', 'a', '--temp', 'hot'], /expected a number of at least 0/],
+    ['a negative seed', ['run', '-p', 'a', '--seed=-1'], /expected an integer from 0 to 4294967295/],
+    ['an unknown draft mode', ['run', '-p', 'a', '--draft', 'much'], /expected auto, off or a number of nodes/],
+    ['no prompt', ['run'], /the prompt is empty/],
+    ['an empty prompt', ['run', '-p', '  '], /the prompt is empty/],
+    ['a missing model', ['run', '-p', 'a', '-m', 'nowhere.gguf'], /there is no model file nowhere\.gguf/],
+    ['a foreign file', ['run', '-p', 'a', '-m', notes], /is not a GGUF file: it begins with "The Selb"/],
+    ['a missing document', ['run', '-p', 'a', '--documents', 'gone.txt'], /cannot read the document gone\.txt/],
+    ['raw with documents', ['run', '-p', 'a', '--raw', '--documents', notes], /--raw continues the prompt/],
+    ['a prompt longer than the context', ['run', '-c', '16', '-p', 'x '.repeat(99)], /the context holds 16/],
+  ]
+  it.each(wrong)('explains %s in one sentence with exit code 2', async (_, args, sentence) => {
+    const { code, stdout, stderr } = await lookahead(args)
+    expect(code).toBe(2)
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(sentence)
+    expect(stderr.trim().split('\n').length).toBeLessThanOrEqual(2)
+    expect(stderr).not.toMatch(/ {4}at /)
+  })
+
+  it('explains a library folder that holds none', async () => {
+    const { code, stderr } = await lookahead(['run', '-p', 'a'], { env: { LOOKAHEAD_LLAMA_DIR: folder } })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/holds no ggml-base library/)
+  })
+})
+
+describe('lookahead', () => {
+  it('says its version and its help', async () => {
+    expect((await lookahead(['--version'])).stdout.trim()).toBe(packageJson.version)
+    const help = await lookahead(['--help'])
+    expect(help.code).toBe(0)
+    for (const command of ['run', 'demo', 'serve', 'simulate']) expect(help.stdout).toContain(command)
+  })
+
+  it('shows the demo, identical both ways', async () => {
+    const { code, stdout } = await lookahead(['demo', '--json', '--rounds', '1', '-t', '1'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/identical: yes/)
+    expect(stdout).not.toContain('\x1b')
+    const report = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')
+    expect(report.identical).toBe(true)
+    expect(report.lookahead.edl).toBeGreaterThan(1.5)
+    expect(report.lookahead.forwards).toBeLessThan(report.conventional.tokens)
+    expect(report.conventional.tokensPerSecond).toBeGreaterThan(0)
+  })
+})
