@@ -58,6 +58,8 @@ export class TokenLog {
   first = 0
   /** Position after the newest token. */
   end = 0
+  /** Bytes of all segments held. */
+  byteLength = 0
 
   /** @throws RangeError if `segmentTokens` is not a power of two from 16 to 2²⁰ */
   constructor(options: TokenLogOptions = {}) {
@@ -74,13 +76,6 @@ export class TokenLog {
     return this.end - this.first
   }
 
-  /** Bytes of all segments held. */
-  get byteLength(): number {
-    let bytes = 0
-    for (const segment of this.segments) if (segment) bytes += segment.byteLength
-    return bytes
-  }
-
   /**
    * Appends the first `count` of `tokens` and returns the position of the first of them. All or nothing.
    *
@@ -93,18 +88,35 @@ export class TokenLog {
         throw new RangeError(`TokenLog: token ids must be integers from 0 to 2^31 - 1, got ${token} at ${k}`)
     }
     const start = this.end
-    for (let k = 0; k < count; k++) this.write(tokens[k])
+    for (let k = 0; k < count; ) {
+      const segment = this.openSegment()
+      let place = this.end & this.segmentMask
+      const stop = Math.min(this.segmentTokens, place + count - k)
+      this.end += stop - place
+      while (place < stop) segment[place++] = tokens[k++]
+    }
     return start
   }
 
-  /** Appends what `other` holds at `from … to - 1`. */
-  appendFrom(other: TokenLog, from: number, to: number): void {
-    for (let position = from; position < to; position++) this.write(other.at(position))
+  /** Appends what `other` holds at `from … to - 1` and returns the position of the first of it. */
+  appendFrom(other: TokenLog, from: number, to: number): number {
+    const start = this.end
+    for (let position = from; position < to; ) {
+      const segment = this.openSegment()
+      const place = this.end & this.segmentMask
+      const there = position & other.segmentMask
+      const count = Math.min(this.segmentTokens - place, other.segmentTokens - there, to - position)
+      segment.set(other.segments[position >>> other.segmentShift]!.subarray(there, there + count), place)
+      this.end += count
+      position += count
+    }
+    return start
   }
 
   /** Ends the current record; does nothing if none is open. */
   endRecord(): void {
-    if (this.end > this.first && this.at(this.end - 1) !== SEPARATOR) this.write(SEPARATOR)
+    if (this.end > this.first && this.at(this.end - 1) !== SEPARATOR)
+      this.openSegment()[this.end++ & this.segmentMask] = SEPARATOR
   }
 
   /** The token at `position`, {@link SEPARATOR} between records; undefined behaviour outside `first … end - 1`. */
@@ -125,15 +137,22 @@ export class TokenLog {
   /** Forgets the oldest tokens: frees every segment that lies wholly before `position`. */
   evict(position: number): void {
     const keep = Math.min(position, this.end) >>> this.segmentShift
-    for (let number = this.first >>> this.segmentShift; number < keep; number++) this.segments[number] = undefined
+    for (let number = this.first >>> this.segmentShift; number < keep; number++) {
+      this.byteLength -= this.segments[number]?.byteLength ?? 0
+      this.segments[number] = undefined
+    }
     this.first = Math.max(this.first, keep << this.segmentShift)
   }
 
-  private write(token: number): void {
-    const place = this.end & this.segmentMask
+  /** The segment that the next token goes into. */
+  private openSegment(): Int32Array {
     const number = this.end >>> this.segmentShift
-    if (place === 0) this.segments[number] = new Int32Array(this.segmentTokens)
-    this.segments[number]![place] = token
-    this.end++
+    let segment = this.segments[number]
+    if (!segment) {
+      segment = new Int32Array(this.segmentTokens)
+      this.segments[number] = segment
+      this.byteLength += segment.byteLength
+    }
+    return segment
   }
 }

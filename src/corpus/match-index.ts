@@ -1,10 +1,11 @@
+import { Links } from './links.js'
 import { SEPARATOR, type TokenLog } from './log.js'
 import type { MatchList } from './match-list.js'
 
 /** Options of a {@link MatchIndex}. */
 export interface MatchIndexOptions {
   /**
-   * Context lengths that have a chain of their own, ascending, each from 1 to 8. Each costs 4 bytes per token plus its
+   * Context lengths that have a chain of their own, ascending, each from 1 to 8. Each costs 3 bytes per token plus its
    * heads. Default `[1, 3]`.
    */
   orders?: readonly number[]
@@ -23,7 +24,11 @@ export interface MatchLimits {
 }
 
 /** An average head serves this many tokens before the heads are doubled. */
-const TOKENS_PER_HEAD = 4
+const TOKENS_PER_HEAD = 8
+/** Most heads of order 1, as a power of two: more than any vocabulary has tokens. */
+const SINGLE_BITS = 20
+/** Most heads of the other orders. */
+const MOST_BITS = 26
 
 /**
  * Finds earlier places of a {@link TokenLog} where the current context stands too: hash chains as in the match finders
@@ -45,8 +50,8 @@ const TOKENS_PER_HEAD = 4
  * ends its chain) and erased tokens need no repair (they no longer equal the context).
  *
  * Insertion, for each new token:
- *   1. hash the last k tokens for all orders in one pass from the newest backwards; stop at a separator: no k-gram
- *      lies across two records
+ *   1. hash the last k tokens from the newest backwards, each order going on where the one before it stopped; no
+ *      k-gram lies across two records
  *   2. link the position to the head of each hash and make it the head
  *   3. when there are too many tokens per head, double the heads and insert everything again (amortised O(1))
  *
@@ -68,10 +73,12 @@ export class MatchIndex {
   /** One table per order: newest position + 1 by hash, 0 where there is none. */
   private heads: Int32Array[] = []
   private headBits: number
-  /** One list of segments per order, in step with the log's: next older position + 1. */
-  private readonly links: (Int32Array | undefined)[][]
-  /** The last tokens indexed, newest first; a separator where the record begins. */
+  /** One per order, in step with the log's segments. */
+  private readonly links: Links[]
+  /** The last tokens indexed, oldest first, as many as the highest order has. */
   private readonly recent: Int32Array
+  /** Tokens of the current record indexed so far, at most 255. */
+  private age = 0
 
   /** @throws RangeError if `orders` or `maxMatch` are out of range */
   constructor(log: TokenLog, options: MatchIndexOptions = {}) {
@@ -87,9 +94,9 @@ export class MatchIndex {
     this.orders = [...orders]
     this.maxMatch = maxMatch
     this.recent = new Int32Array(orders[orders.length - 1]).fill(SEPARATOR)
-    this.links = orders.map(() => [])
-    this.headBits = Math.min(26, Math.max(8, Math.ceil(Math.log2(expectedTokens / TOKENS_PER_HEAD))))
-    this.heads = orders.map(() => new Int32Array(1 << this.headBits))
+    this.links = orders.map(() => new Links(log.segmentTokens))
+    this.headBits = Math.min(MOST_BITS, Math.max(8, Math.ceil(Math.log2(expectedTokens / TOKENS_PER_HEAD))))
+    this.heads = this.makeHeads()
     this.end = log.first
     this.extend()
   }
@@ -98,65 +105,96 @@ export class MatchIndex {
   get byteLength(): number {
     let bytes = 0
     for (const table of this.heads) bytes += table.byteLength
-    for (const segments of this.links) for (const segment of segments) bytes += segment?.byteLength ?? 0
+    for (const links of this.links) bytes += links.byteLength
     return bytes
   }
 
   /** Indexes what was appended to the log since the last call, and lets go of what the log has forgotten. */
   extend(): void {
     const { log } = this
-    for (let number = (log.first >>> log.segmentShift) - 1; number >= 0 && this.links[0][number]; number--)
-      for (let q = 0; q < this.links.length; q++) this.links[q][number] = undefined
+    for (let number = (log.first >>> log.segmentShift) - 1; number >= 0 && this.links[0].has(number); number--)
+      for (const links of this.links) links.drop(number)
     // 3.
-    if (log.length > TOKENS_PER_HEAD << this.headBits && this.headBits < 26) {
-      while (log.length > TOKENS_PER_HEAD << this.headBits && this.headBits < 26) this.headBits++
-      this.heads = this.orders.map(() => new Int32Array(1 << this.headBits))
-      this.recent.fill(SEPARATOR)
-      this.end = log.first
+    if (log.length > TOKENS_PER_HEAD << this.headBits && this.headBits < MOST_BITS) {
+      while (log.length > TOKENS_PER_HEAD << this.headBits && this.headBits < MOST_BITS) this.headBits++
+      this.heads = this.makeHeads()
+      for (const links of this.links) links.clear()
+      this.restart()
     }
-    if (this.end < log.first) {
-      this.recent.fill(SEPARATOR)
-      this.end = log.first
-    }
+    if (this.end < log.first) this.restart()
     while (this.end < log.end) this.insertSegment(Math.min(log.end, (this.end | log.segmentMask) + 1))
   }
 
-  /** Inserts positions `this.end … stop - 1`, all of one segment. */
+  /** Inserts positions `this.end … stop - 1`, all of one segment, one order after the other: each has its own heads. */
   private insertSegment(stop: number): void {
-    const { log, orders, heads, links, recent } = this
-    const number = this.end >>> log.segmentShift
-    const tokens = log.segments[number]!
-    for (let q = 0; q < links.length; q++) links[q][number] ??= new Int32Array(log.segmentTokens)
-    const shift = 32 - this.headBits
-    const mask = log.segmentMask
-    const highest = recent.length
-    for (let position = this.end; position < stop; position++) {
-      const place = position & mask
-      const token = tokens[place]
-      for (let k = highest - 1; k > 0; k--) recent[k] = recent[k - 1]
-      recent[0] = token
-      if (token === SEPARATOR) {
-        recent.fill(SEPARATOR)
-        continue
-      }
-      // 1.
-      let hash = 0
-      let q = 0
-      for (let k = 0; k < highest; k++) {
-        const older = recent[k]
-        if (older === SEPARATOR) break
-        hash = mix(hash, older)
-        if (k + 1 === orders[q]) {
-          // 2.
-          const table = heads[q]
-          const bucket = hash >>> shift
-          links[q][number]![place] = table[bucket]
-          table[bucket] = position + 1
-          q++
-        }
-      }
+    const { log, orders, recent } = this
+    const { first, segmentMask, segmentShift } = log
+    const begin = this.end
+    const number = begin >>> segmentShift
+    const count = stop - begin
+    const lead = recent.length
+    if (window.length < lead + count) growScratch(lead + count)
+    // The tokens in one piece, those before them in front.
+    const tokens = window
+    const from = begin & segmentMask
+    tokens.set(recent)
+    tokens.set(log.segments[number]!.subarray(from, from + count), lead)
+    const hashes = hashColumn
+    const ages = ageColumn
+    let { age } = this
+    for (let i = 0; i < count; i++) {
+      age = tokens[lead + i] === SEPARATOR ? 0 : Math.min(age + 1, 255)
+      ages[i] = age
+      hashes[i] = 0
     }
+    let hashed = 0
+    for (let q = 0; q < orders.length; q++) {
+      const order = orders[q]
+      const table = this.heads[q]
+      const shift = this.shiftOf(q)
+      const links = this.links[q]
+      links.add(number)
+      const low = links.low[number]!
+      const middle = links.middle[number]!
+      for (let i = 0; i < count; i++) {
+        // 1.
+        let hash = hashes[i]
+        const at = lead + i
+        for (let k = hashed; k < order; k++) hash = mix(hash, tokens[at - k])
+        hashes[i] = hash
+        if (ages[i] < order) continue
+        // 2.
+        const bucket = hash >>> shift
+        const head = table[bucket]
+        const next = begin + i + 1
+        table[bucket] = next
+        if (head <= first) continue
+        const distance = next - head
+        low[from + i] = distance
+        middle[from + i] = distance >>> 16
+        if (distance > 0xffffff) links.setFar(number, from + i, distance >>> 24)
+      }
+      hashed = order
+    }
+    for (let k = 0; k < lead; k++) recent[k] = tokens[count + k]
+    this.age = age
     this.end = stop
+  }
+
+  /** Forgets what was indexed; the next call to `insertSegment` begins at the oldest token. */
+  private restart(): void {
+    this.recent.fill(SEPARATOR)
+    this.age = 0
+    this.end = this.log.first
+  }
+
+  private makeHeads(): Int32Array[] {
+    return this.orders.map((_, q) => new Int32Array(2 ** (32 - this.shiftOf(q))))
+  }
+
+  /** The upper bits of a hash that are left after this shift number the head of order `orders[q]`. */
+  private shiftOf(q: number): number {
+    return 32 - (this.orders[q] === 1 ? Math.min(SINGLE_BITS, this.headBits) : this.headBits)
   }
 
   /**
@@ -173,7 +211,6 @@ export class MatchIndex {
     const { log, orders, heads } = this
     const { segments, segmentShift, segmentMask, first } = log
     const last = this.end - 1
-    const shift = 32 - this.headBits
     const longest = Math.min(contextLength, this.maxMatch)
     let rank = 0
     for (let q = orders.length - 1; q >= 0; q--) {
@@ -184,7 +221,7 @@ export class MatchIndex {
       const links = this.links[q]
       let hash = 0
       for (let k = 0; k < order; k++) hash = mix(hash, context[k])
-      let position = heads[q][hash >>> shift] - 1
+      let position = heads[q][hash >>> this.shiftOf(q)] - 1
       let found = 0
       // 4.
       for (let step = 0; step < limits.reach && position >= first; step++) {
@@ -205,10 +242,21 @@ export class MatchIndex {
             if (++found === wanted) break
           }
         }
-        position = links[position >>> segmentShift]![position & segmentMask] - 1
+        position = links.older(position)
       }
     }
   }
+}
+
+/** Room for {@link MatchIndex} to insert a piece of a segment: its tokens, hashes, and how far their record has come. */
+let window = new Int32Array(0)
+let hashColumn = new Int32Array(0)
+let ageColumn = new Uint8Array(0)
+
+function growScratch(tokens: number): void {
+  window = new Int32Array(tokens)
+  hashColumn = new Int32Array(tokens)
+  ageColumn = new Uint8Array(tokens)
 }
 
 /** Folds one more, older token into a hash; the upper bits are the good ones. */
