@@ -13,8 +13,21 @@
  * @module
  */
 
+export { contentHash } from './content-hash.js'
+export type {
+  CorpusDocument,
+  CorpusJournal,
+  CorpusOptions,
+  DeleteOptions,
+  NamespaceReport,
+} from './corpus.js'
+export { Corpus, DEFAULT_NAMESPACE } from './corpus.js'
+export { CorpusError, type CorpusErrorCode } from './error.js'
 export type { TokenLogOptions } from './log.js'
 export { SEPARATOR, TokenLog } from './log.js'
 export type { MatchIndexOptions, MatchLimits } from './match-index.js'
 export { MatchIndex } from './match-index.js'
 export { MatchList } from './match-list.js'
+export { Namespace } from './namespace.js'
+export { type CorpusRecord, type RecordKind, RecordList } from './record.js'
+export { CorpusView } from './view.js'

@@ -1,0 +1,126 @@
+import { TokenLog } from './log.js'
+import { MatchIndex } from './match-index.js'
+import { type CorpusRecord, RecordList } from './record.js'
+
+/** Context lengths that shared logs are searched for. */
+const ORDERS = [1, 2, 4]
+/** Longest match told from a longer one. */
+const MAX_MATCH = 32
+/** What a record costs beside its tokens, names included, about. */
+const RECORD_BYTES = 160
+/** A log is made anew with larger segments when it has more than so many. */
+const MOST_SEGMENTS = 128
+const SMALLEST_SEGMENT = 128
+const LARGEST_SEGMENT = 16_384
+/** Dead tokens that are not worth compacting. */
+const FEW_TOKENS = 4096
+/** Positions are 31-bit numbers; a log that comes near is made anew, which numbers it from 0. */
+const LAST_POSITION = 2 ** 30
+
+/**
+ * What the requests of one tenant share: a log of records, an index over it, and a budget.
+ *
+ *     records          7          8                 12
+ *     log      ┌───────────────┬──────────────┬───────────────┐
+ *              │ · · · a b c · │ d e f g h · ·│ · · · · i j k·│    ·: separators, or removed
+ *              └───────────────┴──────────────┴───────────────┘
+ *              oldest: the first to go          newest
+ *
+ * - Forgetting the oldest erases a record and frees the segments before the next one.
+ * - Removing any other record erases its tokens: no index can find them from then on. Once more tokens are dead than
+ *   alive the log is copied without them, so both memory and time stay proportional to what was removed.
+ *
+ * A namespace knows nothing of others; a {@link Corpus} keeps them apart.
+ */
+export class Namespace {
+  readonly name: string
+  /** Everything remembered. Replaced when the namespace is compacted: read it anew for every draft. */
+  log: TokenLog
+  /** Index over {@link log}; replaced with it. */
+  index: MatchIndex
+  readonly records = new RecordList()
+  /** Tokens of all records. */
+  tokens = 0
+  /** Most bytes, see {@link byteLength}. */
+  readonly budget: number
+
+  constructor(name: string, budget: number) {
+    this.name = name
+    this.budget = budget
+    this.log = new TokenLog({ segmentTokens: SMALLEST_SEGMENT })
+    this.index = makeIndex(this.log, 0)
+  }
+
+  /** Bytes of log, index and records. */
+  get byteLength(): number {
+    return this.log.byteLength + this.index.byteLength + this.records.size * RECORD_BYTES
+  }
+
+  /** Appends a record. Its `start` is set here. */
+  add(record: CorpusRecord, tokens: ArrayLike<number>): void {
+    const { log } = this
+    const grows = log.segmentTokens < LARGEST_SEGMENT && log.length + tokens.length > MOST_SEGMENTS * log.segmentTokens
+    if (grows || log.end + tokens.length > LAST_POSITION) this.rebuild(this.tokens + tokens.length)
+    record.start = this.log.append(tokens)
+    this.log.endRecord()
+    this.index.extend()
+    this.records.push(record)
+    this.tokens += tokens.length
+  }
+
+  /** Removes a record: no retrieval returns its tokens from then on. */
+  remove(record: CorpusRecord): void {
+    this.log.erase(record.start, record.start + record.length)
+    this.records.remove(record)
+    this.tokens -= record.length
+    const dead = this.log.length - this.tokens - this.records.size
+    if (dead > Math.max(FEW_TOKENS, this.tokens)) this.rebuild(this.tokens)
+  }
+
+  /** Removes the oldest record and frees what lies before the next; returns what was removed. */
+  removeOldest(): CorpusRecord | undefined {
+    const record = this.records.oldest
+    if (!record) return undefined
+    const { log } = this
+    log.erase(record.start, record.start + record.length)
+    this.records.remove(record)
+    this.tokens -= record.length
+    const before = log.first
+    log.evict(this.records.oldest?.start ?? log.end)
+    if (log.first !== before) this.index.extend()
+    return record
+  }
+
+  /** Removes everything. */
+  clear(): void {
+    for (const record of this.records) this.records.remove(record)
+    this.tokens = 0
+    this.rebuild(0)
+  }
+
+  /** Prepares for so many tokens in all, which saves growing step by step. */
+  reserve(tokens: number): void {
+    if (tokens > this.log.length) this.rebuild(tokens)
+  }
+
+  /** Copies what is alive into a log with segments fit for `expected` tokens. */
+  private rebuild(expected: number): void {
+    const log = new TokenLog({ segmentTokens: segmentFor(Math.min(expected, this.budget / 16)) })
+    for (const record of this.records) {
+      record.start = log.appendFrom(this.log, record.start, record.start + record.length)
+      log.endRecord()
+    }
+    this.log = log
+    this.index = makeIndex(log, Math.min(expected, this.budget / 16))
+  }
+}
+
+function makeIndex(log: TokenLog, expectedTokens: number): MatchIndex {
+  return new MatchIndex(log, { orders: ORDERS, maxMatch: MAX_MATCH, expectedTokens: Math.max(expectedTokens, 1) })
+}
+
+/** Large enough that segments are few, small enough that a small namespace is small. */
+function segmentFor(tokens: number): number {
+  const wanted = 2 ** Math.ceil(Math.log2(Math.max(1, tokens / 32)))
+  return Math.min(LARGEST_SEGMENT, Math.max(SMALLEST_SEGMENT, wanted))
+}

@@ -1,0 +1,121 @@
+/** What a record is: a document that was given, or what a request read and wrote. */
+export type RecordKind = 'document' | 'request'
+
+/** Tokens that belong together, are remembered together and forgotten together. */
+export interface CorpusRecord {
+  /** Grows from record to record over the whole corpus; never used twice. */
+  readonly id: number
+  readonly kind: RecordKind
+  /** Position of its first token in the log of its namespace; moves when that is compacted. -1: it was removed. */
+  start: number
+  readonly length: number
+  /** When it was added, in milliseconds since 1970. */
+  readonly time: number
+  /** Content hash of a document's text; empty for requests. */
+  readonly hash: string
+  /** Ids given by users. A document known under several is removed with the last of them. */
+  readonly names: string[]
+}
+
+/**
+ * The records of one namespace, oldest first.
+ *
+ *     records   [ ✕3 ✕4 7 8 ✕9 12 ]      by id, ✕ removed
+ *                 └─┬─┘ └ oldest
+ *                 skipped
+ *
+ * Removing one only marks it; the list is swept when half of it is marked.
+ */
+export class RecordList {
+  /** Records that are held. */
+  size = 0
+  private records: CorpusRecord[] = []
+  /** Records before this one are removed. */
+  private head = 0
+  private readonly byHash = new Map<string, CorpusRecord>()
+  private readonly byName = new Map<string, CorpusRecord[]>()
+
+  /** The record that was added first. */
+  get oldest(): CorpusRecord | undefined {
+    while (this.head < this.records.length && this.records[this.head].start < 0) this.head++
+    return this.records[this.head]
+  }
+
+  /** Appends a record; its id is larger than that of any before it. */
+  push(record: CorpusRecord): void {
+    this.records.push(record)
+    this.size++
+    if (record.hash !== '') this.byHash.set(record.hash, record)
+    for (const name of record.names) this.link(record, name)
+  }
+
+  /** Marks a record as removed and forgets its hash and names. */
+  remove(record: CorpusRecord): void {
+    record.start = -1
+    this.size--
+    if (this.byHash.get(record.hash) === record) this.byHash.delete(record.hash)
+    for (const name of record.names) this.unlink(record, name)
+    if (this.records.length > 32 && this.records.length > 2 * this.size) {
+      this.records = this.records.filter(({ start }) => start >= 0)
+      this.head = 0
+    }
+  }
+
+  /** The record with an id. */
+  find(id: number): CorpusRecord | undefined {
+    let low = this.head
+    let high = this.records.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.records[middle].id < id) low = middle + 1
+      else high = middle
+    }
+    const record = this.records[low]
+    return record?.id === id && record.start >= 0 ? record : undefined
+  }
+
+  /** The document whose text has this content hash. */
+  findDocument(hash: string): CorpusRecord | undefined {
+    return this.byHash.get(hash)
+  }
+
+  /** The records a user knows by this name. */
+  named(kind: RecordKind, name: string): readonly CorpusRecord[] {
+    return this.byName.get(keyOf(kind, name)) ?? []
+  }
+
+  /** Gives a record one more name. */
+  addName(record: CorpusRecord, name: string): void {
+    record.names.push(name)
+    this.link(record, name)
+  }
+
+  /** Takes a name away from a record. */
+  removeName(record: CorpusRecord, name: string): void {
+    record.names.splice(record.names.indexOf(name), 1)
+    this.unlink(record, name)
+  }
+
+  /** All records, oldest first. */
+  *[Symbol.iterator](): Generator<CorpusRecord, void, undefined> {
+    for (const record of this.records) if (record.start >= 0) yield record
+  }
+
+  private link(record: CorpusRecord, name: string): void {
+    const key = keyOf(record.kind, name)
+    const known = this.byName.get(key)
+    if (known) known.push(record)
+    else this.byName.set(key, [record])
+  }
+
+  private unlink(record: CorpusRecord, name: string): void {
+    const key = keyOf(record.kind, name)
+    const rest = (this.byName.get(key) ?? []).filter((other) => other !== record)
+    if (rest.length > 0) this.byName.set(key, rest)
+    else this.byName.delete(key)
+  }
+}
+
+function keyOf(kind: RecordKind, name: string): string {
+  return `${kind}:${name}`
+}
