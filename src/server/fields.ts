@@ -71,6 +71,7 @@ export function requestOptions(fields: SamplingFields, index: number, signal: Ab
     grammar: typeof fields.grammar === 'string' ? checkGrammar(fields.grammar) : undefined,
     draft: fields.draft ?? undefined,
     explain: fields.explain ?? undefined,
+    cachePrompt: fields.cache_prompt ?? undefined,
     signal,
   }
 }

@@ -1,6 +1,5 @@
 import type { Engine } from '../engine/engine.js'
 import type { EndReason, GenerationResult, GenerationStep } from '../engine/generation.js'
-import { cachedOf } from './usage.js'
 
 /** Upper bounds of the histograms, in seconds; vLLM's. */
 const firstTokenSeconds = [
@@ -98,7 +97,7 @@ export class Metrics {
     this.#count(reason)
     this.#request.observe(seconds)
     this.#promptTokens += stats.promptTokens
-    this.#cachedTokens += cachedOf(stats)
+    this.#cachedTokens += stats.cachedPromptTokens
     this.#promptSeconds += stats.prefillMs / 1000
     this.#writtenTokens += stats.completionTokens
     this.#writeSeconds += stats.decodeMs / 1000

@@ -24,11 +24,6 @@ export interface Timings {
   draft_n_accepted: number
 }
 
-/** Prompt tokens whose KV was at hand. */
-export function cachedOf(stats: GenerationStats & { cachedPromptTokens?: number }): number {
-  return stats.cachedPromptTokens ?? 0
-}
-
 /** Sums up the answers of a request. Answers to one prompt count the prompt once, as OpenAI does. */
 export function usageOf(results: readonly GenerationResult[], answersPerPrompt: number): Usage {
   const total = (of: (stats: GenerationStats) => number, stride = 1) =>
@@ -40,7 +35,7 @@ export function usageOf(results: readonly GenerationResult[], answersPerPrompt: 
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: total((stats) => cachedOf(stats), answersPerPrompt) },
+    prompt_tokens_details: { cached_tokens: total((stats) => stats.cachedPromptTokens, answersPerPrompt) },
     completion_tokens_details: {
       accepted_prediction_tokens: accepted,
       rejected_prediction_tokens: total((stats) => stats.draftedTokens) - accepted,
@@ -50,10 +45,10 @@ export function usageOf(results: readonly GenerationResult[], answersPerPrompt: 
 
 /** The times of one answer. */
 export function timingsOf({ stats }: GenerationResult): Timings {
-  const read = stats.promptTokens - cachedOf(stats)
+  const read = stats.promptTokens - stats.cachedPromptTokens
   const written = stats.completionTokens
   return {
-    cache_n: cachedOf(stats),
+    cache_n: stats.cachedPromptTokens,
     prompt_n: read,
     prompt_ms: stats.prefillMs,
     prompt_per_token_ms: ratio(stats.prefillMs, read),

@@ -107,6 +107,16 @@ describe('POST /v1/chat/completions', () => {
     expect(streamed).toEqual(content)
   })
 
+  it('reuses the beginning of earlier prompts unless told not to, without a difference in the text', async () => {
+    const fields = { ...question, max_tokens: 20 }
+    await server.ask(route, fields)
+    const reused = (await server.ask(route, fields)).body
+    const fresh = (await server.ask(route, { ...fields, cache_prompt: false })).body
+    expect(reused.usage.prompt_tokens_details.cached_tokens).toBeGreaterThan(0)
+    expect(fresh.usage.prompt_tokens_details.cached_tokens).toBe(0)
+    expect(reused.choices[0].message).toEqual(fresh.choices[0].message)
+  })
+
   it('takes a prediction as a draft source and writes the same text', async () => {
     const plain = (await server.ask(route, { ...question, max_tokens: 60, draft: 'off' })).body
     const content = plain.choices[0].message.content
