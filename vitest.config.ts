@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Tests never touch the profiles of the user who runs them.
+    env: { LOOKAHEAD_PROFILES: 'off' },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Two native contexts side by side would fight for the same cores: files run a few at a time.

@@ -15,10 +15,11 @@
 // What a forward costs.
 export { type CostPoint, ForwardCost } from './cost/forward-cost.js'
 // Drafts: where they come from. More in 'lookahead-llm/draft'.
-export type { Drafter, DraftSession } from './draft/drafter.js'
+export type { Drafter, DraftSession, SessionOptions } from './draft/drafter.js'
 export { RetrievalDrafter } from './draft/retrieval.js'
 export { DraftSource, type DraftSourceName, DraftTree } from './draft/tree.js'
 // The engine: a loaded model and the answers it writes.
+export type { Configuration, Exactness, ExactnessWish } from './engine/configuration.js'
 export { Engine } from './engine/engine.js'
 export { EngineError, type EngineErrorCode } from './engine/error.js'
 export type { DraftNode } from './engine/explain.js'

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
+import type { Exactness } from '../engine/configuration.js'
 import { Engine } from '../engine/engine.js'
 import type { Generation, GenerationResult } from '../engine/generation.js'
 import type { DraftMode, RequestDocument, RequestOptions } from '../engine/options.js'
@@ -79,7 +80,7 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   process.off('SIGINT', onInterrupt)
   const result = await generation.result
   if (!result.text.endsWith('\n')) terminal.out('\n')
-  if (options.json) terminal.out(`${JSON.stringify(jsonOf(model, result))}\n`)
+  if (options.json) terminal.out(`${JSON.stringify(jsonOf(model, engine.exactness, result))}\n`)
   else if (terminal.watched) terminal.err(`${summary(result)}\n`)
   return result.reason === 'aborted' ? exitCodes.interrupted : 0
 }
@@ -135,8 +136,18 @@ function summary({ stats, reason }: GenerationResult): string {
   return `${stats.completionTokens} tokens in ${stats.forwards + 1} forwards (EDL ${stats.edl.toFixed(2)}, ${drafted}), ${stats.tokensPerSecond.toFixed(0)} tokens/s, ended by ${reason}`
 }
 
-function jsonOf(model: string, { text, tokens, reason, stopString, seed, stats }: GenerationResult) {
-  return { model: path.basename(model), text, tokens, reason, ...(stopString && { stopString }), seed, stats }
+function jsonOf(model: string, exactness: Exactness, result: GenerationResult) {
+  const { text, tokens, reason, stopString, seed, stats } = result
+  return {
+    model: path.basename(model),
+    text,
+    tokens,
+    reason,
+    ...(stopString && { stopString }),
+    seed,
+    stats,
+    exactness,
+  }
 }
 
 function seconds(ms: number): string {

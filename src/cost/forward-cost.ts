@@ -57,6 +57,7 @@ export class ForwardCost {
   readonly #shape = new Float64Array(tableRows + 1)
   readonly #seen = new Uint32Array(tableRows + 1)
   #rebuildMs: number
+  #observed = 0
 
   /**
    * @param points at least one, of distinct sizes ≥ 1 and times > 0; the order does not matter
@@ -83,7 +84,7 @@ export class ForwardCost {
 
   /** Milliseconds of a forward of `rows` ≥ 1 tokens over `context` earlier ones, of the same shape as the one before. */
   ms(rows: number, context = 0): number {
-    const row = rows < tableRows ? rows : tableRows
+    const row = Math.min(rows, tableRows)
     const base = this.#base[row] * Math.exp(this.#shape[row] + this.#speed)
     const attention = context > 0 ? context * this.#slope[row] * Math.exp(this.#reach + this.#speed) : 0
     return rows <= tableRows ? base + attention : ((base + attention) * rows) / tableRows
@@ -92,6 +93,11 @@ export class ForwardCost {
   /** Milliseconds lost by a forward whose shape differs from the one before: llama.cpp builds its graph anew. */
   get rebuildMs(): number {
     return this.#rebuildMs
+  }
+
+  /** Forwards it has learnt from. */
+  get observed(): number {
+    return this.#observed
   }
 
   /** How much slower than at load the device is at the moment; 1: as then. */
@@ -106,6 +112,7 @@ export class ForwardCost {
    */
   observe(rows: number, context: number, ms: number, rebuilt: boolean): void {
     if (!(ms > 0) || rows < 1 || rows > tableRows) return
+    this.#observed++
     const expected = this.ms(rows, context)
     if (rebuilt) {
       const excess = ms - expected - this.#rebuildMs

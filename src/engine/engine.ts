@@ -1,13 +1,13 @@
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
-import { Context } from '../llama/context.js'
+import type { Context } from '../llama/context.js'
 import { LlamaError } from '../llama/error.js'
 import { Model, type ModelDescription } from '../llama/model.js'
 import { Sampler } from '../llama/sampler.js'
 import { type ChatMessage, ChatTemplate } from '../llama/template.js'
 import type { TokenizeOptions } from '../llama/vocabulary.js'
-import { measureForwardCost } from './calibration.js'
+import type { Exactness } from './configuration.js'
 import { EngineError } from './error.js'
 import { Generation } from './generation.js'
 import { LogprobSampler } from './logprobs.js'
@@ -16,16 +16,15 @@ import {
   type ChatRequest,
   type CompletionRequest,
   checkDraft,
+  checkExactness,
   checkInteger,
   checkStops,
   type EngineOptions,
   type RequestDocument,
   type RequestOptions,
 } from './options.js'
+import { type Tuned, tune } from './tuning.js'
 import { AnswerWriter } from './writer.js'
-
-/** Milliseconds that measuring T(n) may take at load. */
-const calibrationMs = 1800
 
 /** Tokens of the prompt's end that are put before a prediction; the drafter matches on them. */
 const predictionLead = 8
@@ -58,10 +57,13 @@ export class Engine implements AsyncDisposable {
   readonly maxNodes: number
   /** Requests decoded at the same time. */
   readonly slots: number
-  /** T(n) as measured at load. */
+  /** How far the text is the same as without drafts, by the probe at load, and the configuration that makes it so. */
+  readonly exactness: Exactness
+  /** T(n, context) as measured at load and refined by every forward. */
   readonly cost: ForwardCost
   readonly drafter: Drafter
   readonly #model: Model
+  readonly #tuned: Tuned
   readonly #context: Context
   readonly #loop: DecodeLoop
   readonly #template: ChatTemplate | undefined
@@ -87,7 +89,10 @@ export class Engine implements AsyncDisposable {
     const maxNodes = checkInteger('maxNodes', options.maxNodes ?? 64, 0, 256)
     if (options.threads !== undefined) checkInteger('threads', options.threads, 1, 512)
     if (options.contextTokens !== undefined) checkInteger('contextTokens', options.contextTokens, 8, 2 ** 24)
-    const model = await Model.load(options.model, options)
+    const exactness = checkExactness(options.exactness ?? 'bitwise')
+    // Repacked weights are faster, but for some types a row of a batch then differs from the same row alone.
+    const repack = options.repack ?? (exactness === 'bitwise' ? undefined : true)
+    const model = await Model.load(options.model, { ...options, repack })
     try {
       const description = model.describe()
       const trained = description.trainedContextTokens
@@ -97,24 +102,21 @@ export class Engine implements AsyncDisposable {
           'invalid-parameter',
           `contextTokens must be at most ${trained}, which the model was trained with, got ${contextTokens}`,
         )
-      const context = await Context.create(model, {
-        contextTokens: slots * (contextTokens + maxNodes),
-        maxSequences: slots * branches,
-        batchTokens: 512 + slots * maxNodes,
-        threads: options.threads,
-        flashAttention: options.flashAttention,
-        keyType: options.keyType,
-        valueType: options.valueType,
+      const tuned = await tune(model, {
+        exactness,
+        profile: options.profile,
+        context: {
+          contextTokens: slots * (contextTokens + maxNodes),
+          maxSequences: slots * branches,
+          batchTokens: 512 + slots * maxNodes,
+          threads: options.threads,
+          flashAttention: options.flashAttention,
+          keyType: options.keyType,
+          valueType: options.valueType,
+        },
+        modelOptions: { repack, gpuLayers: options.gpuLayers },
       })
-      const cost = await measureForwardCost(context, { budgetMs: calibrationMs })
-      return new Engine(
-        model,
-        context,
-        description,
-        cost,
-        { slots, branches, contextTokens, maxNodes },
-        options.drafter,
-      )
+      return new Engine(model, tuned, description, { slots, branches, contextTokens, maxNodes }, options.drafter)
     } catch (error) {
       await model[Symbol.asyncDispose]()
       throw error
@@ -123,14 +125,16 @@ export class Engine implements AsyncDisposable {
 
   private constructor(
     model: Model,
-    context: Context,
+    tuned: Tuned,
     description: ModelDescription,
-    cost: ForwardCost,
     layout: { slots: number; branches: number; contextTokens: number; maxNodes: number },
     drafter: Drafter = new RetrievalDrafter(),
   ) {
+    const { context, cost, exactness } = tuned
     this.#model = model
+    this.#tuned = tuned
     this.#context = context
+    this.exactness = exactness
     this.description = description
     this.contextTokens = layout.contextTokens
     this.maxNodes = layout.maxNodes
@@ -247,7 +251,11 @@ export class Engine implements AsyncDisposable {
 
   /** Aborts what runs, waits for the forward in flight and frees the model. Once; later calls wait for the same. */
   [Symbol.asyncDispose](): Promise<void> {
-    this.#disposing ??= this.#loop.close().then(() => this.#model[Symbol.asyncDispose]())
+    this.#disposing ??= (async () => {
+      await this.#loop.close()
+      await this.#tuned.keep()
+      await this.#model[Symbol.asyncDispose]()
+    })()
     return this.#disposing
   }
 

@@ -3,6 +3,7 @@ import type { CacheType } from '../llama/context.js'
 import type { ModelOptions } from '../llama/model.js'
 import type { SamplerOptions } from '../llama/sampler.js'
 import type { ChatMessage } from '../llama/template.js'
+import type { ExactnessWish } from './configuration.js'
 import { EngineError } from './error.js'
 
 /**
@@ -25,12 +26,24 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'> {
   maxNodes?: number
   /** Threads that compute. Default: the processor's cores. */
   threads?: number
-  /** Number type of the cached keys. Default `'f16'`; with {@link valueType} `'bf16'` CPU decoding is bit-exact. */
+  /**
+   * How exactly the text must be the same with drafts as without. `'bitwise'`: the fastest configuration in which no bit
+   * of any logits row depends on drafts, where this model and device have one; else as `'token'`. `'token'`: the
+   * fastest of all configurations, the text the same except where two candidates are nearly tied. `'fastest'`: the
+   * same without care for near ties. {@link Engine.exactness} says what was reached. Default `'bitwise'`.
+   */
+  exactness?: ExactnessWish
+  /** Number type of the cached keys. Default: chosen by {@link exactness}. */
   keyType?: CacheType
-  /** Number type of the cached values. Default `'bf16'`. */
+  /** Number type of the cached values. Default: chosen by {@link exactness}. */
   valueType?: CacheType
-  /** Fused attention. Default `true`. */
+  /** Fused attention. Default: chosen by {@link exactness}. */
   flashAttention?: boolean
+  /**
+   * Folder that keeps what was measured at load, so that the next load is quick; `false`: keep nothing. Default:
+   * `$LOOKAHEAD_PROFILES`, else `lookahead-llm/profiles` in the user's cache folder.
+   */
+  profile?: string | boolean
   /** Where drafts come from. Default: retrieval from everything read and written. */
   drafter?: Drafter
 }
@@ -99,6 +112,15 @@ export function checkDraft(draft: DraftMode, maxNodes: number): DraftMode {
   throw new EngineError(
     'invalid-parameter',
     `draft must be 'auto', 'off' or a number of nodes from 0 to ${maxNodes}, got ${describe(draft)}`,
+  )
+}
+
+/** Checks a wanted level of exactness. @throws EngineError `invalid-parameter` */
+export function checkExactness(exactness: unknown): ExactnessWish {
+  if (exactness === 'bitwise' || exactness === 'token' || exactness === 'fastest') return exactness
+  throw new EngineError(
+    'invalid-parameter',
+    `exactness must be 'bitwise', 'token' or 'fastest', got ${describe(exactness)}`,
   )
 }
 

@@ -30,6 +30,8 @@ export interface ContextOptions {
    * rows a forward has, which makes decoding bit-exact on CPUs.
    */
   valueType?: CacheType
+  /** Threads shared with other contexts that never compute at the same time. Default: threads of its own. */
+  pool?: ThreadPool
 }
 
 /** Default number of computing threads: physical cores, as far as they can be told from hardware threads. */
@@ -56,7 +58,8 @@ export class Context {
   readonly #llama: LlamaFunctions
   readonly #pointer: Pointer
   readonly #memory: Pointer
-  readonly #pool: ThreadPool
+  /** Its own threads; undefined if they are shared. */
+  readonly #pool: ThreadPool | undefined
   readonly #struct: BatchStruct
   readonly #forget: () => void
   #logits: Float32Array = new Float32Array(0)
@@ -85,18 +88,18 @@ export class Context {
     params.kv_unified = true
     params.swa_full = true
     params.no_perf = true
-    const pool = ThreadPool.create(model.library, threads)
+    const pool = options.pool ?? ThreadPool.create(model.library, threads)
     const { result: pointer, errors } = await model.library.collectErrors(() =>
       callAsync(llama.llama_init_from_model, model.pointer, params),
     )
     if (!pointer) {
-      pool.free()
+      if (!options.pool) pool.free()
       throw new LlamaError(
         'context-failed',
         `could not make a context of ${params.n_ctx} tokens: ${errors || 'llama.cpp gave no reason'}`,
       )
     }
-    return new Context(model, pointer, pool, { ...params, threads })
+    return new Context(model, pointer, pool, { ...params, threads }, options.pool === undefined)
   }
 
   private constructor(
@@ -104,11 +107,12 @@ export class Context {
     pointer: Pointer,
     pool: ThreadPool,
     params: { n_seq_max: number; n_batch: number; threads: number },
+    ownsPool: boolean,
   ) {
     this.model = model
     this.#llama = model.library.llama
     this.#pointer = pointer
-    this.#pool = pool
+    this.#pool = ownsPool ? pool : undefined
     this.#memory = this.#llama.llama_get_memory(pointer)
     this.#llama.llama_attach_threadpool(pointer, pool.pointer, pool.pointer)
     this.contextTokens = this.#llama.llama_n_ctx(pointer)
@@ -211,7 +215,7 @@ export class Context {
       await this.#inFlight?.catch(() => {})
       this.#logits = new Float32Array(0)
       this.#llama.llama_free(this.#pointer)
-      this.#pool.free()
+      this.#pool?.free()
       this.#forget()
     })()
     return this.#disposing

@@ -1,0 +1,166 @@
+import { type CacheType, Context, defaultThreads } from '../llama/context.js'
+import type { Model } from '../llama/model.js'
+import { ThreadPool } from '../llama/thread-pool.js'
+import { type ProbeResult, probeExactness } from './probe.js'
+
+/**
+ * What is wanted of an engine: `'bitwise'` the fastest configuration in which drafts change no bit of any logits row,
+ * if this model has one; `'token'` and `'fastest'` the fastest of all, with and without the near-tie guard.
+ */
+export type ExactnessWish = 'bitwise' | 'token' | 'fastest'
+
+/** What of a context decides about exactness and speed. */
+export interface Configuration {
+  flashAttention: boolean
+  keyType: CacheType
+  valueType: CacheType
+}
+
+/** How far an engine's text agrees with conventional decoding, by the probe at load. */
+export interface Exactness extends ProbeResult, Configuration {}
+
+/**
+ * Unequal types of keys and values switch off the kernels whose result depends on how many rows a forward has. Keys in
+ * bf16 are the cheaper order from four rows on; values in bf16 where that does not hold.
+ */
+const bitwiseCandidates: readonly Configuration[] = [
+  { flashAttention: true, keyType: 'bf16', valueType: 'f16' },
+  { flashAttention: true, keyType: 'f16', valueType: 'bf16' },
+]
+
+const otherCandidates: readonly Configuration[] = [
+  { flashAttention: true, keyType: 'f16', valueType: 'f16' },
+  { flashAttention: false, keyType: 'f16', valueType: 'f16' },
+]
+
+/** Tokens of context, and rows, at which candidates are compared. */
+const comparedContext = 256
+const comparedRows = [1, 4, 8]
+const mostRounds = 7
+
+/** Time for the comparison; where not even three rounds fit, the order above stands. */
+const comparisonMs = 600
+const fewestRounds = 3
+
+/** A later candidate must be this much faster: the choice shows in the text, and should not hang on chance. */
+const clearlyFaster = 0.9
+
+/** The choice of a configuration. */
+export interface ConfigurationOptions {
+  wish: ExactnessWish
+  /** What the user has decided. */
+  fixed: Partial<Configuration>
+  threads?: number
+  /** Time the probe should keep to, in milliseconds. */
+  budgetMs: number
+}
+
+/**
+ * Chooses a configuration for a model: orders the candidates by measured speed, and for `bitwise` takes the first that
+ * keeps every bit. Where none does, the fastest of all is taken, as for `token`.
+ */
+export async function chooseConfiguration(model: Model, options: ConfigurationOptions): Promise<Exactness> {
+  const { wish, fixed, threads, budgetMs } = options
+  const complete = (candidates: readonly Configuration[]) => {
+    const completed = candidates.map((candidate) => ({ ...candidate, ...withoutUndefined(fixed) }))
+    return completed.filter((one, i) => completed.findIndex((other) => isSame(one, other)) === i)
+  }
+  const bitwise = complete(bitwiseCandidates)
+  if (wish === 'bitwise') {
+    const results: Exactness[] = []
+    for (const candidate of await bySpeed(model, bitwise, threads)) {
+      const result = await probe(model, candidate, threads, budgetMs / bitwise.length)
+      if (result.level === 'bitwise') return result
+      results.push(result)
+      // Weights without exact kernels (F16, BF16, F32) differ at once, whatever the cache.
+      if (result.equalRows < result.rows / 2) break
+    }
+    if (results.length === 1 && bitwise.length === 1) return results[0]
+  }
+  const [fastest] = await bySpeed(model, complete([...otherCandidates, ...bitwiseCandidates]), threads)
+  return probe(model, fastest, threads, budgetMs)
+}
+
+/** Candidates, clearly faster ones first. */
+async function bySpeed(
+  model: Model,
+  candidates: readonly Configuration[],
+  threads = defaultThreads(),
+): Promise<Configuration[]> {
+  if (candidates.length === 1) return [...candidates]
+  // One pool for all: the idle threads of another one would spin and take the cores.
+  const pool = ThreadPool.create(model.library, threads)
+  const contexts: Context[] = []
+  try {
+    contexts.push(await smallContext(model, candidates[0], threads, pool))
+    await timeRound(contexts[0], 0)
+    const rounds = Math.floor(comparisonMs / (await timeRound(contexts[0], 0)) / 2 / candidates.length)
+    if (rounds < fewestRounds) return [...candidates]
+    for (const candidate of candidates.slice(1)) contexts.push(await smallContext(model, candidate, threads, pool))
+    for (const context of contexts) await fill(context, comparedContext)
+    const times: number[][] = candidates.map(() => [])
+    for (let round = 0; round < Math.min(mostRounds, rounds); round++)
+      for (const [i, context] of contexts.entries()) times[i].push(await timeRound(context, comparedContext))
+    const medians = times.map((list) => list.sort((a, b) => a - b)[list.length >> 1])
+    const order = candidates.map((_, i) => i)
+    for (let i = 1; i < order.length; i++)
+      for (let k = i; k > 0 && medians[order[k]] < clearlyFaster * medians[order[k - 1]]; k--)
+        [order[k - 1], order[k]] = [order[k], order[k - 1]]
+    return order.map((i) => candidates[i])
+  } finally {
+    for (const context of contexts) await context[Symbol.asyncDispose]()
+    pool.free()
+  }
+}
+
+/** Milliseconds of one forward of each size, each after one of the same shape, weighted alike. */
+async function timeRound(context: Context, position: number): Promise<number> {
+  let sum = 0
+  for (const rows of comparedRows)
+    for (let turn = 0; turn < 2; turn++) {
+      const { batch } = context
+      batch.clear()
+      for (let row = 0; row < rows; row++) batch.addSequence(batch.add(row, position + row, true), 0)
+      const began = performance.now()
+      await context.decode()
+      if (turn === 1) sum += (performance.now() - began) / (1 + rows / 4)
+      context.removePositions(0, position, -1)
+    }
+  return sum
+}
+
+async function fill(context: Context, length: number): Promise<void> {
+  const { batch } = context
+  batch.clear()
+  for (let position = 0; position < length; position++)
+    batch.addSequence(batch.add(position % context.vocabularySize, position, position === length - 1), 0)
+  await context.decode()
+}
+
+async function probe(
+  model: Model,
+  configuration: Configuration,
+  threads: number | undefined,
+  budgetMs: number,
+): Promise<Exactness> {
+  await using context = await smallContext(model, configuration, threads)
+  return { ...(await probeExactness(context, { budgetMs })), ...configuration }
+}
+
+function smallContext(
+  model: Model,
+  configuration: Configuration,
+  threads: number | undefined,
+  pool?: ThreadPool,
+): Promise<Context> {
+  const size = { contextTokens: 512, batchTokens: 512, maxSequences: 4 }
+  return Context.create(model, { ...configuration, ...size, threads, pool })
+}
+
+function isSame(a: Configuration, b: Configuration): boolean {
+  return a.flashAttention === b.flashAttention && a.keyType === b.keyType && a.valueType === b.valueType
+}
+
+function withoutUndefined<T extends object>(object: T): Partial<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
+import { arch, cpus, homedir, platform } from 'node:os'
+import path from 'node:path'
+import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
+import type { Exactness } from './configuration.js'
+
+/** Environment variable that names the folder of profiles; `off` keeps none. */
+export const profileVariable = 'LOOKAHEAD_PROFILES'
+
+/** Grows with every change of what is measured or how it is written; other files are measured anew. */
+const version = 1
+
+/** What was measured about a model on this device. */
+export interface Profile {
+  exactness: Exactness
+  cost: ForwardCost
+}
+
+/** Everything a measurement depends on. */
+export interface ProfileSubject {
+  /** Path of the model file. */
+  model: string
+  libraryVersion: string
+  libraryFolder: string
+  threads: number
+  /** Options that shape the engine: wanted exactness, cache types, repacking, GPU layers, slots. */
+  options: Record<string, unknown>
+}
+
+/** Bytes read at both ends of a model file to tell it from others. */
+const fingerprintBytes = 1 << 16
+
+/**
+ * Where profiles are kept: under the user's cache folder, so that a model is measured once per device, library, file,
+ * options and number of threads. Nothing here is needed: a file that is damaged, foreign or of another version counts
+ * as none and is written anew, and a folder that cannot be written to is left alone.
+ */
+export class ProfileStore {
+  readonly folder: string
+
+  /** @param setting a folder; `false`: keep nothing; `undefined`: as `$LOOKAHEAD_PROFILES` says, else the cache folder */
+  static open(setting?: string | boolean): ProfileStore | undefined {
+    if (setting === false) return undefined
+    if (typeof setting === 'string') return new ProfileStore(path.resolve(setting))
+    const named = process.env[profileVariable]
+    if (named === 'off') return undefined
+    return new ProfileStore(named ? path.resolve(named) : path.join(cacheFolder(), 'lookahead-llm', 'profiles'))
+  }
+
+  private constructor(folder: string) {
+    this.folder = folder
+  }
+
+  /** The file that holds the profile of a subject. @throws if the model file cannot be read */
+  async fileOf(subject: ProfileSubject): Promise<string> {
+    const { model, ...rest } = subject
+    const device = { cpus: cpus().map(({ model }) => model), arch: arch(), platform: platform() }
+    const identity = JSON.stringify([version, device, rest, await fingerprint(model)])
+    return path.join(this.folder, `${createHash('sha256').update(identity).digest('hex').slice(0, 32)}.json`)
+  }
+
+  /** Reads a profile; `undefined` if there is none that can be used. */
+  async read(subject: ProfileSubject): Promise<Profile | undefined> {
+    try {
+      const record: unknown = JSON.parse(await readFile(await this.fileOf(subject), 'utf8'))
+      return readRecord(record)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Writes a profile, all at once or not at all. `false` if it could not be written. */
+  async write(subject: ProfileSubject, { exactness, cost }: Profile): Promise<boolean> {
+    try {
+      const file = await this.fileOf(subject)
+      await mkdir(this.folder, { recursive: true })
+      const partial = `${file}.${process.pid}`
+      const record = { version, model: path.basename(subject.model), exactness, cost: cost.record() }
+      await writeFile(partial, `${JSON.stringify(record, undefined, 2)}\n`)
+      await rename(partial, file)
+      return true
+    } catch {
+      return false
+    }
+  }
+}
+
+function readRecord(record: unknown): Profile | undefined {
+  if (typeof record !== 'object' || record === null) return undefined
+  const { version: written, exactness, cost } = record as Record<string, unknown>
+  if (written !== version || typeof exactness !== 'object' || exactness === null) return undefined
+  const { level, largestDifference, rows, equalRows, flashAttention, keyType, valueType } = exactness as Exactness
+  const isSound =
+    (level === 'bitwise' || level === 'token') &&
+    [largestDifference, rows, equalRows].every((number) => typeof number === 'number' && number >= 0) &&
+    typeof flashAttention === 'boolean' &&
+    [keyType, valueType].every((type) => ['f32', 'f16', 'bf16', 'q8_0'].includes(type))
+  // The cost checks its own numbers, and throws.
+  return isSound ? { exactness: exactness as Exactness, cost: ForwardCost.from(cost as ForwardCostRecord) } : undefined
+}
+
+/** Tells a model file from others without reading gigabytes: its length, and a hash of both ends. */
+async function fingerprint(file: string): Promise<string> {
+  const handle = await open(file)
+  try {
+    const { size } = await handle.stat()
+    const hash = createHash('sha256').update(String(size))
+    for (const position of [0, Math.max(0, size - fingerprintBytes)]) {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(fingerprintBytes), 0, fingerprintBytes, position)
+      hash.update(buffer.subarray(0, bytesRead))
+    }
+    return hash.digest('hex')
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The folder where programs of this user may keep what can be made again. */
+function cacheFolder(): string {
+  if (platform() === 'win32') return process.env.LOCALAPPDATA ?? path.join(homedir(), 'AppData', 'Local')
+  if (platform() === 'darwin') return path.join(homedir(), 'Library', 'Caches')
+  return process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache')
+}

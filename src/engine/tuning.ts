@@ -1,0 +1,68 @@
+import type { ForwardCost } from '../cost/forward-cost.js'
+import { Context, type ContextOptions, defaultThreads } from '../llama/context.js'
+import type { Model } from '../llama/model.js'
+import { measureForwardCost } from './calibration.js'
+import { chooseConfiguration, type Exactness, type ExactnessWish } from './configuration.js'
+import { ProfileStore, type ProfileSubject } from './profile.js'
+
+/** Milliseconds that measuring the cost of forwards may take at load, and the probe. */
+const calibrationMs = 1800
+const probeMs = 1000
+
+/** Forwards after which what was refined is worth keeping. */
+const worthKeeping = 200
+
+/** What is wanted of an engine; see EngineOptions. */
+export interface TuningOptions {
+  exactness: ExactnessWish
+  profile?: string | boolean
+  context: ContextOptions
+  /** Further options that change what is measured, e.g. repacking. */
+  modelOptions: Record<string, unknown>
+}
+
+/** A context made as was found best, and what is known of it. */
+export interface Tuned {
+  context: Context
+  cost: ForwardCost
+  exactness: Exactness
+  /** Keeps what real forwards have taught since, for the next load. */
+  keep(): Promise<void>
+}
+
+/** Makes the context of an engine: configured, probed and measured, or as the profile of an earlier load says. */
+export async function tune(model: Model, options: TuningOptions): Promise<Tuned> {
+  const { exactness: wish, context: wanted, modelOptions } = options
+  const { flashAttention, keyType, valueType, contextTokens, maxSequences } = wanted
+  const threads = wanted.threads ?? defaultThreads()
+  const store = ProfileStore.open(options.profile)
+  const subject: ProfileSubject = {
+    model: model.path,
+    libraryVersion: model.library.version,
+    libraryFolder: model.library.folder,
+    threads,
+    options: { wish, flashAttention, keyType, valueType, contextTokens, maxSequences, ...modelOptions },
+  }
+  const known = await store?.read(subject)
+  const exactness =
+    known?.exactness ??
+    (await chooseConfiguration(model, {
+      wish,
+      fixed: { flashAttention, keyType, valueType },
+      threads,
+      budgetMs: probeMs,
+    }))
+  const context = await Context.create(model, {
+    ...wanted,
+    threads,
+    flashAttention: exactness.flashAttention,
+    keyType: exactness.keyType,
+    valueType: exactness.valueType,
+  })
+  const cost = known?.cost ?? (await measureForwardCost(context, { budgetMs: calibrationMs }))
+  if (!known) await store?.write(subject, { exactness, cost })
+  const keep = async () => {
+    if (cost.observed >= worthKeeping) await store?.write(subject, { exactness, cost })
+  }
+  return { context, cost, exactness, keep }
+}
