@@ -124,6 +124,18 @@ export class TokenLog {
     return this.segments[position >>> this.segmentShift]![position & this.segmentMask]
   }
 
+  /** A copy of the tokens at `from … to - 1`. */
+  slice(from: number, to: number): Int32Array {
+    const tokens = new Int32Array(to - from)
+    for (let position = from; position < to; ) {
+      const place = position & this.segmentMask
+      const count = Math.min(this.segmentTokens - place, to - position)
+      tokens.set(this.segments[position >>> this.segmentShift]!.subarray(place, place + count), position - from)
+      position += count
+    }
+    return tokens
+  }
+
   /**
    * Overwrites `from … to - 1` with separators: those tokens can no longer be matched or drafted, in no index. Costs as
    * much as it erases.

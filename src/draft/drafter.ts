@@ -1,5 +1,13 @@
 import type { DraftTree } from './tree.js'
 
+/** Whose request a session drafts for. */
+export interface SessionOptions {
+  /** Requests of one namespace may draft from each other's answers and documents, never from those of another. */
+  namespace?: string
+  /** Id under which what the request leaves behind can be deleted. */
+  request?: string
+}
+
 /**
  * A source of drafts. One drafter serves many requests; what it learns from one may help the next.
  *
@@ -17,7 +25,7 @@ export interface Drafter {
   /** Short name for tables and metrics, e.g. `'lookahead'`. */
   readonly name: string
   /** Begins a request. */
-  open(): DraftSession
+  open(options?: SessionOptions): DraftSession
 }
 
 /** The drafting side of one request. Calls come in order: `read`, then `draft` and `accept` in turns, then `close`. */

@@ -12,7 +12,7 @@
  * @module
  */
 export type { ConfidenceOptions } from './confidence.js'
-export type { Drafter, DraftSession } from './drafter.js'
+export type { Drafter, DraftSession, SessionOptions } from './drafter.js'
 export { OracleDrafter, OracleSession } from './oracle.js'
 export type { PaperTrieOptions } from './paper-trie.js'
 export { PaperTrieDrafter } from './paper-trie.js'

@@ -1,8 +1,11 @@
+import { Corpus } from '../corpus/corpus.js'
 import { SEPARATOR, TokenLog } from '../corpus/log.js'
 import { MatchIndex, type MatchLimits } from '../corpus/match-index.js'
 import { MatchList } from '../corpus/match-list.js'
+import type { Namespace } from '../corpus/namespace.js'
+import type { CorpusView } from '../corpus/view.js'
 import { Confidence, type ConfidenceOptions } from './confidence.js'
-import type { Drafter, DraftSession } from './drafter.js'
+import type { Drafter, DraftSession, SessionOptions } from './drafter.js'
 import { Evidence } from './evidence.js'
 import { Frontier } from './frontier.js'
 import { DraftSource, type DraftTree } from './tree.js'
@@ -13,9 +16,12 @@ export interface RetrievalOptions {
   maxDepth?: number
   /** Nodes less probable than this are not drafted, 0 … 1. Default 0.002. */
   minProbability?: number
+  /** What earlier requests left and documents brought. Default: a corpus of its own with {@link sharedTokens}. */
+  corpus?: Corpus
   /**
-   * Most tokens of earlier requests that are remembered; the oldest are forgotten first. A token costs about 14 bytes.
-   * Default 1,048,576. 0: nothing is shared between requests.
+   * Most tokens of earlier requests that are remembered, per namespace and in all; the oldest are forgotten first. A
+   * token costs about 16 bytes. Default 1,048,576. 0: nothing is shared between requests. A given corpus has its own
+   * budget.
    */
   sharedTokens?: number
   /** Whether prompts of earlier requests are remembered as well as answers. Default false. */
@@ -27,7 +33,8 @@ export interface RetrievalOptions {
 /** Longest match told from a longer one. */
 const MAX_MATCH = 32
 const OWN_ORDERS = [1, 2, 4]
-const SHARED_ORDERS = [1, 2, 4]
+/** Number of the common namespace's log in match lists; the others go by their {@link DraftSource}. */
+const COMMON_LOG = 2
 /** Matches looked up for the root. */
 const ROOT_OWN: MatchLimits = { matches: [32, 32, 16], reach: 96 }
 const ROOT_SHARED: MatchLimits = { matches: [32, 32, 16], reach: 96 }
@@ -45,8 +52,8 @@ const NODES = 256
  * Drafts from everything read and written so far: the request's own prompt, documents and answer, and the answers of
  * earlier requests. No draft model, no training; what it needs to know it learns while it runs.
  *
- * One drafter serves any number of requests at a time. They share nothing but the log of earlier requests and the
- * confidence; what one request reads is never drafted for another while it is open.
+ * One drafter serves any number of requests at a time. They share the confidence and, within a namespace, the corpus;
+ * what one request reads is never drafted for another while it is open.
  *
  * @example
  * const drafter = new RetrievalDrafter()
@@ -59,12 +66,10 @@ export class RetrievalDrafter implements Drafter {
   readonly name = 'lookahead'
   /** What has been learnt about the worth of matches. */
   readonly confidence: Confidence
-  /** Earlier requests. */
-  readonly shared: TokenLog
-  readonly sharedIndex: MatchIndex
+  /** What earlier requests left and documents brought, by namespace. */
+  readonly corpus: Corpus
   readonly maxDepth: number
   readonly minProbability: number
-  readonly sharedTokens: number
   readonly sharePrompts: boolean
   /** Workspaces of closed sessions, for the next ones. */
   private readonly spare: Workspace[] = []
@@ -79,29 +84,22 @@ export class RetrievalDrafter implements Drafter {
     if (!(sharedTokens >= 0)) throw new RangeError(`RetrievalDrafter: sharedTokens must be ≥ 0, got ${sharedTokens}`)
     this.maxDepth = maxDepth
     this.minProbability = minProbability
-    this.sharedTokens = sharedTokens
+    this.corpus = options.corpus ?? new Corpus({ namespaceBytes: sharedTokens * 16, totalBytes: sharedTokens * 16 })
     this.sharePrompts = sharePrompts
     this.confidence = new Confidence(options.confidence)
-    this.shared = new TokenLog({ segmentTokens: 16_384 })
-    this.sharedIndex = new MatchIndex(this.shared, { orders: SHARED_ORDERS, maxMatch: MAX_MATCH })
   }
 
-  open(): DraftSession {
-    return new RetrievalSession(this, this.spare.pop() ?? new Workspace(), (workspace) => this.spare.push(workspace))
+  /** @throws CorpusError `invalid-parameter` */
+  open(options: SessionOptions = {}): DraftSession {
+    const view = this.corpus.open(options.namespace, options.request)
+    return new RetrievalSession(this, view, this.spare.pop() ?? new Workspace(), (workspace) =>
+      this.spare.push(workspace),
+    )
   }
 
   /** Remembers tokens as those of an earlier request, e.g. answers of an earlier run. */
-  remember(tokens: ArrayLike<number>): void {
-    if (this.sharedTokens === 0) return
-    this.shared.append(tokens)
-    this.settle()
-  }
-
-  /** Ends the record that was just appended to the shared log and makes it searchable. */
-  settle(): void {
-    this.shared.endRecord()
-    if (this.shared.length > this.sharedTokens) this.shared.evict(this.shared.end - this.sharedTokens)
-    this.sharedIndex.extend()
+  remember(tokens: ArrayLike<number>, namespace?: string): void {
+    this.corpus.addRequest(tokens, namespace)
   }
 }
 
@@ -123,7 +121,7 @@ class Workspace {
  *
  * A draft grows from the root outwards, always at its most probable open end:
  *
- *     1. look up the matches of the context in the own and in the shared log
+ *     1. look up the matches of the context in the own log and in those of the namespace
  *     2. sort them by their next token into continuations; confidence says how probable each is
  *     3. put each continuation with its path probability on the frontier
  *     4. take the most probable one from the frontier: it becomes a node of the tree
@@ -136,10 +134,14 @@ class Workspace {
  */
 class RetrievalSession implements DraftSession {
   private readonly drafter: RetrievalDrafter
+  private readonly view: CorpusView
   private readonly workspace: Workspace
   private readonly release: (workspace: Workspace) => void
   private own: TokenLog | undefined
   private ownIndex: MatchIndex | undefined
+  /** The namespace's log and the common one, as they are for the draft under way. */
+  private shared: Namespace | undefined
+  private common: Namespace | undefined
   /** Where the answer begins in the own log; -1 before the first accepted token. */
   private answerStart = -1
   /** Node of the last draft that the text has reached; -1: the root, -2: it left the draft. */
@@ -148,8 +150,14 @@ class RetrievalSession implements DraftSession {
   private agreed = 0
   private open = true
 
-  constructor(drafter: RetrievalDrafter, workspace: Workspace, release: (workspace: Workspace) => void) {
+  constructor(
+    drafter: RetrievalDrafter,
+    view: CorpusView,
+    workspace: Workspace,
+    release: (workspace: Workspace) => void,
+  ) {
     this.drafter = drafter
+    this.view = view
     this.workspace = workspace
     this.release = release
   }
@@ -168,15 +176,11 @@ class RetrievalSession implements DraftSession {
     if (!this.open) return
     this.open = false
     const { drafter, own } = this
-    if (own && drafter.sharedTokens > 0) {
-      if (drafter.sharePrompts) {
-        drafter.shared.appendFrom(own, own.first, own.end)
-        drafter.settle()
-      } else if (this.answerStart >= 0) {
-        drafter.shared.appendFrom(own, this.answerStart, own.end)
-        drafter.settle()
-      }
-    }
+    const from = own && drafter.sharePrompts ? own.first : this.answerStart
+    if (own && from >= 0) this.view.write(own.slice(from, own.end))
+    this.view.close()
+    this.shared = undefined
+    this.common = undefined
     this.own = undefined
     this.ownIndex = undefined
     this.release(this.workspace)
@@ -198,8 +202,9 @@ class RetrievalSession implements DraftSession {
     const contextLength = this.readContext(own)
 
     // 1.
-    ownIndex.find(context, contextLength, ROOT_OWN, matches, DraftSource.own)
-    drafter.sharedIndex.find(context, contextLength, ROOT_SHARED, matches, DraftSource.shared)
+    this.shared = this.view.shared
+    this.common = this.view.common
+    this.lookUp(context, contextLength, ROOT_OWN, ROOT_SHARED)
     // 2. and 3.
     evidence.begin(-1)
     for (let match = 0; match < matches.size; match++) this.count(-1, match)
@@ -233,8 +238,7 @@ class RetrievalSession implements DraftSession {
         }
         if (inherited < FEW_MATCHES) {
           const length = this.readPath(tree, node, contextLength)
-          ownIndex.find(workspace.pathContext, length, NODE_OWN, matches, DraftSource.own)
-          drafter.sharedIndex.find(workspace.pathContext, length, NODE_SHARED, matches, DraftSource.shared)
+          this.lookUp(workspace.pathContext, length, NODE_OWN, NODE_SHARED)
           for (let match = newest; match < matches.size; match++)
             if (!this.isKnown(node, match)) this.count(node, match)
         }
@@ -244,10 +248,19 @@ class RetrievalSession implements DraftSession {
     }
   }
 
+  /** Lists the matches of a context in all logs that the request may read. */
+  private lookUp(context: Int32Array, length: number, inOwn: MatchLimits, inShared: MatchLimits): void {
+    const { matches } = this.workspace
+    this.ownIndex!.find(context, length, inOwn, matches, DraftSource.own)
+    this.shared?.index.find(context, length, inShared, matches, DraftSource.shared)
+    this.common?.index.find(context, length, inShared, matches, COMMON_LOG)
+  }
+
   /** Counts a match in favour of the token at its position, unless its record ends there. */
   private count(node: number, match: number): void {
     const { matches, evidence, nextMatch } = this.workspace
-    const log = matches.logs[match] === DraftSource.own ? this.own! : this.drafter.shared
+    const number = matches.logs[match]
+    const log = number === DraftSource.own ? this.own! : (number === COMMON_LOG ? this.common! : this.shared!).log
     const position = matches.positions[match]
     if (position >= log.end) return
     const token = log.at(position)
