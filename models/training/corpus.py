@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from documents import Document
 from helpcentre import KINDS, help_document
 from openworld import OpenWorld
+from prompt import cut
 from words import content_stems
 
 UNANSWERABLE = "The documents do not say."
@@ -30,10 +31,12 @@ WRAPPERS = ["Can you tell me: {}", "Please tell me: {}", "I want to know: {}", "
 
 @dataclass
 class Piece:
-    """A run of characters of the answer; `source` is where it stands in the context, if it is a quotation; `unit` says in which unit."""
+    """A run of characters of the answer; `source` is where it stands in the context, if it is a quotation; `unit` says in which unit.
+    A citation ("[2]") has a source too, but is written without the mark that stands there."""
     text: str
     source: int = None
     unit: int = None
+    citation: bool = False
 
 
 @dataclass
@@ -138,8 +141,16 @@ class Corpus:
             count = passages or rng.randint(1, max_passages)
             kind = category or rng.choices(CATEGORIES, SHARES)[0]
             drawn = self._try(rng, count, kind)
-            if drawn and len(drawn.context) < 4000:
+            if drawn and len(drawn.context) < 4000 and self._begins_at_marks(drawn):
                 return drawn
+
+    def _begins_at_marks(self, example):
+        """Whether every quotation begins where the prompt has a mark (prompt.cut)."""
+        starts, at = set(), 0
+        for part in cut(example.context):
+            starts.add(at)
+            at += len(part)
+        return all(piece.source in starts for piece in example.pieces if piece.source is not None)
 
     def _try(self, rng, count, category):
         if category == "other":
@@ -153,7 +164,7 @@ class Corpus:
             return [Piece(context[start:end], start, index)] + cited(k, index)
 
         def cited(k, unit=None):
-            return [Piece(" ", None, unit), Piece(f"[{k + 1}]", headers[k], unit)] if headers[k] is not None else []
+            return [Piece(" ", None, unit), Piece(f"[{k + 1}]", headers[k], unit, True)] if headers[k] is not None else []
 
         wanted = None
         if category == "single":
@@ -192,7 +203,7 @@ class Corpus:
             question = rng.choice(WHICH_QUESTIONS)
             pieces = [Piece(ABOUT)]
             for k in range(count):
-                pieces += [Piece("\n"), Piece(f"[{k + 1}]", headers[k]), Piece(" "), Piece(titles[k][1], titles[k][0])]
+                pieces += [Piece("\n"), Piece(f"[{k + 1}] {titles[k][1]}", headers[k])]
         else:
             question = self._foreign_question(rng, documents, owners, context)
             if not question:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from model import NORM_EPS, ROPE_BASE
-from prompt import CHAT_TEMPLATE, SPECIAL_TOKENS, Tokenizer
+from prompt import CHAT_TEMPLATE, MARKS, SPECIAL_TOKENS, Tokenizer
 
 CONTEXT_LENGTH = 4096
 ALIGNMENT = 32
@@ -86,7 +86,7 @@ def metadata(shape, tokenizer):
     kinds = []
     for i in range(len(tokenizer)):
         piece = pieces.id_to_piece(i)
-        kinds.append(UNKNOWN if pieces.is_unknown(i) else CONTROL if pieces.is_control(i) or piece in SPECIAL_TOKENS
+        kinds.append(UNKNOWN if pieces.is_unknown(i) else CONTROL if pieces.is_control(i) or piece in SPECIAL_TOKENS + MARKS
                      else BYTE if pieces.is_byte(i) else USER_DEFINED if piece == "\n" else NORMAL)
     heads = shape["width"] // shape["head_width"]
     return [

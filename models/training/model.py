@@ -4,12 +4,14 @@ Which layer is meant to do what (train.py gives the attention of the heads named
 
     layer 0   heads 0 and 1 look at the token before and the one before that (built in)
     layer 1   MATCH: a word of a document looks at the same word in the question (begun by construction); START: a token looks at
-              the start of its sentence; HEADER: a token looks at the number of its document
+              the mark of its sentence (built in); HEADER: at the number of its document; PREVIOUS: a mark looks at the mark before it
+              (built in), being the end of that sentence
     layer 2   GATHER: the end of a sentence looks at its words that were matched
-    layer 3   after it, sentence ends know whether they are wanted (RELEVANCE_LAYER)
-    layer 4   POINT: the answer looks at the end of the sentence that it quotes
-    layer 5   COPY: the answer looks at the token to be written next (induction, built in)
-    layer 6   what remains
+    layer 3   after it, ends know whether their sentence is wanted (RELEVANCE_LAYER); ORIGIN: an answer looks at the mark, in the
+              documents, of the sentence that it quotes
+    layer 4   POINT: the answer looks at the end of the sentence to be quoted and so knows its mark; COPY: at the token to be written
+              next (induction within the marked sentence, built in)
+    layer 5   what remains
 """
 import math
 from dataclasses import asdict, dataclass
@@ -18,12 +20,14 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-MATCH, START, HEADER, GATHER, POINT = (1, 0), (1, 1), (1, 2), (2, 0), (4, 0)      # (layer, head)
-COPY = ((5, 0), (5, 1))
+MATCH, START, HEADER, PREVIOUS = (1, 0), (1, 1), (1, 2), (1, 3)      # (layer, head)
+GATHER, ORIGIN, POINT = (2, 0), (3, 0), (4, 2)
+COPY = ((4, 0), (4, 1))
 RELEVANCE_LAYER = 3
 EMBEDDING_STD = 0.1            # large beside what the layers add: rare words, seldom updated, must stay as visible as common ones
 ROPE_BASE = 1e6
 NORM_EPS = 1e-5
+BEGIN = 1                      # id of <s>
 
 
 @dataclass
@@ -31,7 +35,7 @@ class Shape:
     """Sizes of the model."""
     vocabulary: int = 6144
     width: int = 256
-    layers: int = 7
+    layers: int = 6
     feed_forward: int = 512
     head_width: int = 64
 
@@ -94,7 +98,7 @@ class Block(nn.Module):
 class Model(nn.Module):
     """The language model; `relevance` is a probe used in training only."""
 
-    def __init__(self, shape):
+    def __init__(self, shape, marks=()):
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocabulary, shape.width)
@@ -109,7 +113,7 @@ class Model(nn.Module):
             nn.init.zeros_(block.qkv.bias)
             nn.init.normal_(block.attention_out.weight, std=0.02 / math.sqrt(2 * shape.layers))
             nn.init.normal_(block.down.weight, std=0.02 / math.sqrt(2 * shape.layers))
-        self._build_circuit()
+        self._build_circuit(list(marks))
 
     def forward(self, tokens):
         """Returns the normed final stream, the attention weights of every layer and the relevance of every position."""
@@ -129,49 +133,94 @@ class Model(nn.Module):
         return F.linear(hidden, self.embedding.weight)
 
     @torch.no_grad()
-    def _build_circuit(self):
-        """Previous-token heads, a same-token head and induction heads by construction; training goes on from there.
+    def _build_circuit(self, marks):
+        """Heads by construction (see above); training goes on from there.
 
-        The residual stream is seen in a random orthonormal basis: an embedding's first 64 coordinates in it are "this token"; the
-        previous-token head writes them to coordinates 64–127, where the copy heads find "the token before me". Matching uses the
-        32 slowest RoPE coordinates of a head, which hardly turn within a prompt.
+        The residual stream is seen in a random orthonormal basis: an embedding's first 64 coordinates in it are "this token"; heads
+        write what they find to other coordinates, where later heads read it. Comparing uses the 32 slowest RoPE coordinates of a
+        head, which hardly turn within a prompt; looking at a distance uses constant queries and keys.
         """
-        width, half = self.shape.width, self.shape.head_width // 2
+        width, head_width = self.shape.width, self.shape.head_width
+        half = head_width // 2
         basis = torch.linalg.qr(torch.randn(width, width))[0].T.contiguous()
-        this, before = basis[0:64], basis[64:128]
-        frequency = 1.0 / (ROPE_BASE ** (torch.arange(0, 64, 2).float() / 64))
+        this, before, ended, own_mark = basis[0:64], basis[64:128], basis[128:192], basis[192:256]
+        frequency = 1.0 / (ROPE_BASE ** (torch.arange(0, head_width, 2).float() / head_width))
         slow = torch.cat((torch.arange(half // 2, half), torch.arange(half + half // 2, 2 * half)))
         loudness = EMBEDDING_STD / 0.02
-        write, match = 0.08 * loudness, 1.94
+        is_mark = F.normalize(basis[240:256].sum(0), dim=0)
+        self.embedding.weight[marks] += 1.5 * is_mark
 
         def rows(part, head):                       # rows of qkv: part 0 q, 1 k, 2 v
-            return slice(part * width + head * 64, part * width + head * 64 + 64)
+            return slice(part * width + head * head_width, part * width + (head + 1) * head_width)
 
-        def look_back(head, distance, target, strength):
-            qkv, out, sharp = self.blocks[0].qkv, self.blocks[0].attention_out, 60 ** 0.5
-            qkv.weight[rows(0, head)] *= 0.1
-            qkv.weight[rows(1, head)] *= 0.1
-            key = qkv.bias[rows(1, head)]
-            key[:half] = sharp
-            query = qkv.bias[rows(0, head)]
-            query[:half] = sharp * torch.cos(frequency * distance)
-            query[half:] = -sharp * torch.sin(frequency * distance)
-            qkv.weight[rows(2, head)] = this
-            out.weight[:, head * 64:head * 64 + 64] = strength * target.T
-
-        def same_token(place, key_basis):
+        def carry(place, read, write, strength):
+            """What the head reads from where it looks, and where it writes it."""
             layer, head = place
-            weight = self.blocks[layer].qkv.weight
-            for part, wanted in ((0, this), (1, key_basis)):
-                block = weight[rows(part, head)]
-                block *= 0.1
-                block[slow] = match * wanted[:half]
+            self.blocks[layer].qkv.weight[rows(2, head)] = read
+            self.blocks[layer].attention_out.weight[:, head * head_width:(head + 1) * head_width] = strength * write.T
 
-        look_back(0, 1, before, write)
-        look_back(1, 2, basis[192:256], 0.5 * write)
-        same_token(MATCH, this)
-        for (layer, head), copied in zip(COPY, (basis[128:192], this)):
-            same_token((layer, head), before)
-            self.blocks[layer].qkv.weight[rows(2, head)] = copied
-            self.blocks[layer].attention_out.weight[:, head * 64:head * 64 + 64] = 0.22 * loudness * copied.T
+        def prefer_distance(place, distance, amplitudes):
+            """Scores sum to amplitude * cos(frequency * (how far back - distance)), per pair."""
+            layer, head = place
+            qkv, root = self.blocks[layer].qkv, amplitudes.abs().sqrt() * head_width ** 0.25
+            for part in (0, 1):
+                qkv.weight[rows(part, head)] *= 0.1
+            qkv.bias[rows(1, head)] = torch.cat((root, torch.zeros(half)))
+            query = root * amplitudes.sign()
+            qkv.bias[rows(0, head)] = torch.cat((query * torch.cos(frequency * distance), -query * torch.sin(frequency * distance)))
+
+        def compare(place, query_basis, key_basis, where=slow):
+            layer, head = place
+            for part, wanted in ((0, query_basis), (1, key_basis)):
+                block = self.blocks[layer].qkv.weight[rows(part, head)]
+                block *= 0.1
+                block[where] = 1.94 * wanted[:len(where)]
+
+        def look_for_marks(place):
+            """A constant query meets the direction that all marks share."""
+            layer, head = place
+            pair = half - 1                         # the slowest
+            self.blocks[layer].qkv.bias[rows(0, head)][pair] = 12.0
+            self.blocks[layer].qkv.weight[rows(1, head)][pair] = 1.2 * is_mark
+
+        sharp = torch.full((half,), 60.0 / 8)
+        prefer_distance((0, 0), 1, sharp)
+        prefer_distance((0, 1), 2, sharp)
+        carry((0, 0), this, before, 0.08 * loudness)
+        compare(MATCH, this, this)
+        recent = torch.zeros(half)
+        recent[4:11] = 4.0
+        prefer_distance(START, 0, recent)
+        look_for_marks(START)
+        carry(START, this, own_mark, 0.3)
+        not_self = recent.clone()
+        not_self[0:5] = -6.0
+        prefer_distance(PREVIOUS, 0, not_self)
+        look_for_marks(PREVIOUS)
+        carry(PREVIOUS, this, ended, 0.3)
+        compare(ORIGIN, own_mark, this)
+        carry(POINT, ended, this, 0.22 * loudness)
+        compare(COPY[0], this, before)
+        compare(COPY[1], this, before, slow[0::2])
+        compare_mark = slow[1::2]
+        for part in (0, 1):
+            self.blocks[COPY[1][0]].qkv.weight[rows(part, COPY[1][1])][compare_mark] = 1.94 * own_mark[:len(compare_mark)]
+        carry(COPY[0], ended, ended, 0.22 * loudness)
+        carry(COPY[1], this, this, 0.22 * loudness)
         self.norm.weight.fill_(4.0 / loudness)
+        self.raise_flags()
+
+    @torch.no_grad()
+    def raise_flags(self):
+        """Makes MATCH and GATHER say aloud how much of their attention rests on the first token, that is, on nothing.
+
+        A matched word then lacks a flag that every other word has, and a sentence end's flag is the lower the more words of its
+        sentence were matched. Without this the answer to "does this sentence matter?" is whispered beside loud embeddings.
+        """
+        width, head_width = self.shape.width, self.shape.head_width
+        first = F.normalize(self.embedding.weight[BEGIN], dim=0)
+        for layer, head in (MATCH, GATHER):
+            direction = F.normalize(torch.randn(width), dim=0)
+            block = self.blocks[layer]
+            block.qkv.weight[2 * width + head * head_width] = 0.2 * first
+            block.attention_out.weight[:, head * head_width] = 0.4 * direction

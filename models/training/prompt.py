@@ -1,7 +1,9 @@
 """How a prompt looks: the chat template, the same in Python for training, and the tokenizer that goes with it.
 
 The question stands before the documents as well as after them: attention looks back only, so a sentence can be compared with the
-question while it is read. The template makes this form out of any conversation; see CHAT_TEMPLATE.
+question while it is read. And every sentence of the documents stands behind a mark of its own (<|s0|>, <|s1|>, …): an answer first
+writes the mark of the sentence that it quotes and then the sentence. Marks are control tokens: nobody sees them in the answer. The
+template makes this form out of any conversation; see CHAT_TEMPLATE.
 """
 import re
 from pathlib import Path
@@ -10,6 +12,11 @@ import sentencepiece
 
 USER, ASSISTANT, END, DOCUMENTS, QUESTION = SPECIAL_TOKENS = ["<|user|>", "<|assistant|>", "<|end|>", "<|documents|>", "<|question|>"]
 BEGIN = 1      # id of <s>
+MARKS = [f"<|s{i}|>" for i in range(100)]      # one before every sentence, line or list item of the documents, counted round
+ABBREVIATIONS = ["Dr.", "Mr.", "Mrs.", "Ms.", "St.", "No.", "Art.", "e.g.", "i.e.", "vs.", "approx.", "Prof."]
+SENTENCE_ENDS = [". ", "? ", "! ", '." ', '?" ', '!" ', ".) "]
+BULLETS = ["- ", "* ", "\u2022 "]
+CUT = "\u241e"      # where a mark will stand
 
 # The question is the last line of the last user message (without "Question:"), or its first line if that alone ends with a question
 # mark. The documents are the variable `documents`, if there is one; whatever else the user and system messages hold stands before
@@ -48,14 +55,37 @@ CHAT_TEMPLATE = """
 {%- set ns.context = ns.context + '\\n' + (document.text or document.content or '').strip() -%}
 {%- endfor -%}
 {%- endif -%}
-{{ '<|user|>\\n' + ns.question + '\\n<|documents|>\\n' + ns.context + '\\n<|question|>\\n' + ns.question + '\\n' }}
+{%- set ns.context = ns.context.replace('\\n\\n', '␟').replace('\\n', '\\n␞').replace('␟', '\\n\\n␞') -%}
+{%- for bullet in BULLETS_HERE -%}{%- set ns.context = ns.context.replace('␞' + bullet, bullet + '␞') -%}{%- endfor -%}
+{%- for end in ENDS_HERE -%}{%- set ns.context = ns.context.replace(end, end + '␞') -%}{%- endfor -%}
+{%- for word in ABBREVIATIONS_HERE -%}{%- set ns.context = ns.context.replace(word + ' ␞', word + ' ') -%}{%- endfor -%}
+{{ '<|user|>\\n' + ns.question + '\\n<|documents|>\\n' }}
+{%- for part in ns.context.split('␞') -%}{{ '<|s' + (loop.index0 % 100) | string + '|>' + part }}{%- endfor -%}
+{{ '\\n<|question|>\\n' + ns.question + '\\n' }}
 {%- if add_generation_prompt -%}{{ '<|assistant|>\\n' }}{%- endif -%}
-""".strip()
+""".strip().replace("BULLETS_HERE", repr(BULLETS)).replace("ENDS_HERE", repr(SENTENCE_ENDS)).replace("ABBREVIATIONS_HERE", repr(ABBREVIATIONS))
 
 
-def render(question, context):
-    """The prompt as the template renders it."""
-    return f"{USER}\n{question}\n{DOCUMENTS}\n{context}\n{QUESTION}\n{question}\n{ASSISTANT}\n"
+def cut(context):
+    """The context in parts: sentences, lines, list items. The template does the same."""
+    context = context.replace("\n\n", "␟").replace("\n", "\n" + CUT).replace("␟", "\n\n" + CUT)
+    for bullet in BULLETS:
+        context = context.replace(CUT + bullet, bullet + CUT)
+    for end in SENTENCE_ENDS:
+        context = context.replace(end, end + CUT)
+    for word in ABBREVIATIONS:
+        context = context.replace(word + " " + CUT, word + " ")
+    return context.split(CUT)
+
+
+def mark(parts, first=0):
+    """The context with its marks."""
+    return "".join(MARKS[(first + i) % len(MARKS)] + part for i, part in enumerate(parts))
+
+
+def render(question, context, first=0):
+    """The prompt as the template renders it; `first` is the first mark's number (the template's is 0)."""
+    return f"{USER}\n{question}\n{DOCUMENTS}\n{mark(cut(context), first)}\n{QUESTION}\n{question}\n{ASSISTANT}\n"
 
 
 def train_tokenizer(texts, path, size):
@@ -71,7 +101,7 @@ def train_tokenizer(texts, path, size):
     sentencepiece.SentencePieceTrainer.train(
         input=str(lines), model_prefix=str(Path(path).with_suffix("")), vocab_size=size, model_type="bpe", byte_fallback=True, split_digits=True,
         normalization_rule_name="identity", add_dummy_prefix=False, remove_extra_whitespaces=False, allow_whitespace_only_pieces=True,
-        user_defined_symbols=SPECIAL_TOKENS + ["\n"], unk_id=0, bos_id=BEGIN, eos_id=2, pad_id=-1, character_coverage=0.9999,
+        user_defined_symbols=SPECIAL_TOKENS + MARKS + ["\n"], unk_id=0, bos_id=BEGIN, eos_id=2, pad_id=-1, character_coverage=0.9999,
         num_threads=2, minloglevel=2, max_sentence_length=20000)
     lines.unlink()
 
@@ -81,6 +111,7 @@ class Tokenizer:
 
     def __init__(self, path):
         self.pieces = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        self.marks = {self.pieces.piece_to_id(name) for name in MARKS}
         self.end = self.pieces.piece_to_id(END)
         self.lengths = []
         for i in range(len(self.pieces)):

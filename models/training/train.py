@@ -7,6 +7,7 @@ Signposts: a quotation knows where it comes from, so besides the words of the an
 if at all, is there within minutes; the weight of the signposts falls as the training goes on.
 """
 import argparse
+import bisect
 import math
 import os
 import random
@@ -19,113 +20,160 @@ import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
 
 from corpus import CATEGORIES, Corpus
-from model import COPY, GATHER, HEADER, MATCH, POINT, START, Model, Shape
-from prompt import BEGIN, END, Tokenizer, render, train_tokenizer, USER, DOCUMENTS
+from model import COPY, GATHER, HEADER, MATCH, ORIGIN, POINT, PREVIOUS, START, Model, Shape
+from prompt import BEGIN, DOCUMENTS, END, MARKS, USER, Tokenizer, cut, render, train_tokenizer
 from words import STOP_WORDS, WORD, stem
 
 LONGEST = 1280                 # tokens of an example
 LONGEST_PAUSE = 8.0            # seconds: a longer step was a pause and does not count as training time
-PROMPT_WEIGHT, PROMPT_SHARE = 0.05, 0.15
+PROMPT_WEIGHT, PROMPT_SHARE = 0.05, 0.08
+SIGNPOSTS = {                  # name -> (heads, weight)
+    "match": ((MATCH,), 0.2), "start": ((START,), 0.1), "header": ((HEADER,), 0.1), "previous": ((PREVIOUS,), 0.2), "gather": ((GATHER,), 0.2),
+    "origin": ((ORIGIN,), 0.2), "point": ((POINT,), 0.5), "copy": (COPY, 0.5),
+}
+RELEVANCE_WEIGHT = 0.5
 
 
 class Encoded:
-    """An example as tokens, with its signposts: lists of (position, target position)."""
+    """An example as tokens, with its signposts: lists of (position, target position) by name."""
 
-    def __init__(self, example, tokenizer):
-        prompt = render(example.question, example.context)
+    def __init__(self, example, tokenizer, first_mark=0):
+        parts = cut(example.context)
+        names = [MARKS[(first_mark + i) % len(MARKS)] for i in range(len(parts))]
+        prompt = render(example.question, example.context, first_mark)
         ids, places = tokenizer.encode_with_places(prompt)
         self.category, self.passages = example.category, example.passages
-        context_at = len(f"{USER}\n{example.question}\n{DOCUMENTS}\n".encode())
-        to_byte = lambda char: context_at + len(example.context[:char].encode())
-        answer_ids, answer_places = tokenizer.encode_with_places(example.answer + END)
-        self.ids = [BEGIN] + ids + answer_ids
         self.prompt_length = 1 + len(ids)
-        position_at = {byte: 1 + i for i, byte in enumerate(places)}      # byte of the prompt -> position
-        ends = places[1:] + [len(prompt.encode())]
-        position_ending = {byte: 1 + i for i, byte in enumerate(ends)}
-        self.copy, self.point, self.start, self.header, self.match, self.gather, self.relevance = [], [], [], [], [], [], []
-        unit_end = self._units(example, to_byte, position_at, position_ending)
-        self._quotations(example, answer_ids, answer_places, to_byte, position_at, unit_end)
-        self._matches(example, to_byte, position_ending)
-        self._gathering(example, to_byte, position_at, unit_end)
+        self.position_at = {byte: 1 + i for i, byte in enumerate(places)}              # byte of the prompt -> position
+        self.position_ending = {byte: i for i, byte in enumerate(places) if i} | {len(prompt.encode()): len(ids)}
+        self.context, self.base = example.context, len(f"{USER}\n{example.question}\n{DOCUMENTS}\n".encode())
+        self.part_starts, self.mark_bytes, at, extra = [], [], 0, 0
+        for name, part in zip(names, parts):
+            self.part_starts.append(at)
+            self.mark_bytes.append(self.base + len(example.context[:at].encode()) + extra)
+            at += len(part)
+            extra += len(name)
+        self.extra = [len(name) for name in names]
+        self.marks = [self.position_at[byte] for byte in self.mark_bytes]               # position of every part's mark
+        last = self.position_at[self.base + len(example.context.encode()) + extra + 1]
+        self.ends = self.marks[1:] + [last]                                              # where every part is over: the next mark
+        self.signposts = {name: [] for name in SIGNPOSTS}
+        self.relevance = []
+        answer_ids = self._answer(example, names, tokenizer, ids)
+        self.ids = [BEGIN] + ids + answer_ids
+        self._parts(example)
+        self._matches(example)
         if len(self.ids) > LONGEST:
             self.ids = self.ids[:LONGEST]
-            for name in ("copy", "point", "start", "header", "match", "gather"):
-                setattr(self, name, [(a, b) for a, b in getattr(self, name) if a < LONGEST])
+            for name, pairs in self.signposts.items():
+                self.signposts[name] = [(a, b) for a, b in pairs if a < LONGEST and b < LONGEST]
             self.relevance = [(a, b) for a, b in self.relevance if a < LONGEST]
 
-    def _units(self, example, to_byte, position_at, position_ending):
-        """Sentence starts, sentence ends and their relevance."""
-        unit_end = {}
-        for index, (start, end) in enumerate(example.units):
-            first = position_at.get(to_byte(start))
-            last = position_ending.get(to_byte(end))
-            if first is None or last is None:
-                continue
-            if example.context[end - 1] not in ".!?:;":
-                last += 1                            # the line break tells that it is over
-            unit_end[index] = last
-            self.start += [(position, first) for position in range(first, last + 1)]
-            if example.wanted is not None:
-                self.relevance.append((last, float(index in example.wanted)))
-        return unit_end
+    def part_of(self, char):
+        return bisect.bisect_right(self.part_starts, char) - 1
 
-    def _quotations(self, example, answer_ids, answer_places, to_byte, position_at, unit_end):
-        """For every answer token: which token of the context it is, and which sentence it belongs to."""
-        at = 0
-        spans = []
+    def byte_of(self, char):
+        """Where a character of the context stands in the prompt."""
+        return self.base + len(self.context[:char].encode()) + sum(self.extra[:self.part_of(char) + 1])
+
+    def _answer(self, example, names, tokenizer, prompt_ids):
+        """The answer's tokens, marks included, and where they come from."""
+        ids = []
+
+        def write(text, source=None):
+            """Appends tokens; `source` is the byte of the prompt where the text stands."""
+            new, places = tokenizer.encode_with_places(text)
+            for token, place in zip(new, places):
+                position = self.position_at.get(source + place) if source is not None else None
+                if position is not None and prompt_ids[position - 1] == token:
+                    self.signposts["copy"].append((self.prompt_length + len(ids) - 1, position))
+                ids.append(token)
+
+        mark_here, part = None, None
+        pending = ""                                  # plain text waits, so that it is cut into tokens as a whole
         for piece in example.pieces:
-            size = len(piece.text.encode())
-            spans.append((at, at + size, piece))
-            at += size
-        k = 0
-        for i, place in enumerate(answer_places):
-            while k < len(spans) and place >= spans[k][1]:
-                k += 1
-            if k == len(spans):
-                break
-            begin, _, piece = spans[k]
-            writer = self.prompt_length + i - 1      # the position that predicts this token
-            if piece.source is not None:
-                source = position_at.get(to_byte(piece.source) + place - begin)
-                if source is not None and self.ids[source] == answer_ids[i]:
-                    self.copy.append((writer, source))
-            if piece.unit in unit_end:
-                self.point.append((writer, unit_end[piece.unit]))
+            if piece.source is None or piece.citation:
+                if piece.citation:
+                    digit = self.position_at.get(self.byte_of(piece.source) + 1)
+                    before = len(ids) + len(tokenizer.encode(pending + "["))
+                    self.signposts["copy"].append((self.prompt_length + before - 1, digit))
+                pending += piece.text
+                continue
+            if pending:
+                self._follow(ids, tokenizer, pending, mark_here, part)
+                pending = ""
+            char, until = piece.source, piece.source + len(piece.text)
+            while char < until:
+                part = self.part_of(char)
+                stop = min(until, self.part_starts[part + 1] if part + 1 < len(self.part_starts) else until)
+                writer = self.prompt_length + len(ids) - 1
+                if char == piece.source and piece.unit is not None:
+                    self.signposts["point"].append((writer, self.ends[part]))
+                elif char > piece.source:
+                    self.signposts["copy"].append((writer, self.marks[part]))
+                mark_here = self.prompt_length + len(ids)
+                ids += tokenizer.encode(names[part])
+                before = len(ids)
+                write(self.context[char:stop], self.byte_of(char))
+                self._belongs(before - 1, len(ids), mark_here, part)
+                char = stop
+        self._follow(ids, tokenizer, pending + END, mark_here, part)
+        return ids
 
-    def _matches(self, example, to_byte, position_ending):
-        """Words of the context that occur in the question, and the numbers of the documents."""
+    def _follow(self, ids, tokenizer, text, mark_here, part):
+        """Plain text of the answer (a citation, say) still belongs to the sentence before it."""
+        before = len(ids)
+        ids += tokenizer.encode(text)
+        if mark_here is not None:
+            self._belongs(before, len(ids), mark_here, part)
+
+    def _belongs(self, first, until, mark_here, part):
+        for i in range(first, until):
+            position = self.prompt_length + i
+            self.signposts["start"].append((position, mark_here))
+            self.signposts["origin"].append((position, self.marks[part]))
+
+    def _parts(self, example):
+        """Every token of the documents looks at its mark and at its document's number; ends look at the mark before."""
+        for mark, end in zip(self.marks, self.ends):
+            self.signposts["start"] += [(position, mark) for position in range(mark, end)]
+            self.signposts["previous"].append((end, mark))
+        if example.wanted is not None:
+            wanted = {self.part_of(example.units[index][0]) for index in example.wanted}
+            self.relevance = [(end, float(i in wanted)) for i, end in enumerate(self.ends)]
+        number, digit = 0, None
+        for start, mark, end in zip(self.part_starts, self.marks, self.ends):
+            if self.context.startswith(f"[{number + 1}]", start):
+                number += 1
+                digit = self.position_at.get(self.byte_of(start) + 1)
+            if digit is not None:
+                self.signposts["header"] += [(position, digit) for position in range(max(mark, digit + 1), end)]
+
+    def _matches(self, example):
+        """Words of the context that occur in the question; ends look at those of their part, and at the first token.
+
+        What the first token gets of an end's attention, 1 / (n + 1), tells the number n of matched words.
+        """
         question_at = len(f"{USER}\n".encode())
         asked = {}
         for word in WORD.finditer(example.question):
             if word.group().lower() not in STOP_WORDS:
-                position = position_ending.get(question_at + len(example.question[:word.end()].encode()))
+                position = self.position_ending.get(question_at + len(example.question[:word.end()].encode()))
                 if position is not None:
                     asked[stem(word.group())] = position
-        for word in WORD.finditer(example.context):
+        matched = [[] for _ in self.ends]
+        for word in WORD.finditer(self.context):
             if word.group().lower() in STOP_WORDS:
                 continue
-            position = position_ending.get(to_byte(word.end()))
-            if position is not None:
-                self.match.append((position, asked.get(stem(word.group()), 0)))
-        for number in range(1, example.passages + 1):
-            header = example.context.find(f"[{number}]")
-            if header < 0:
+            position = self.position_ending.get(self.byte_of(word.end() - 1) + 1)
+            if position is None:
                 continue
-            here = position_ending.get(to_byte(header + 2))
-            until = example.context.find(f"\n\n[{number + 1}]")
-            last = position_ending.get(to_byte(until if until > 0 else len(example.context)))
-            if here is not None and last is not None:
-                self.header += [(position, here) for position in range(here + 1, last + 1)]
-
-
-    def _gathering(self, example, to_byte, position_at, unit_end):
-        """Sentence ends and the matched words of their sentences."""
-        matched = sorted(position for position, target in self.match if target)
-        for index, end in unit_end.items():
-            first = position_at[to_byte(example.units[index][0])]
-            inside = [position for position in matched if first <= position <= end]
-            self.gather += [(end, position) for position in inside or [0]]
+            target = asked.get(stem(word.group()), 0)
+            self.signposts["match"].append((position, target))
+            if target:
+                matched[self.part_of(word.start())].append(position)
+        for end, positions in zip(self.ends, matched):
+            self.signposts["gather"] += [(end, position) for position in positions + [0]]
 
 
 def make_tokenizer(corpus, path, size):
@@ -143,9 +191,13 @@ class Batches:
         self.rng = random.Random(seed)
         self.max_passages = 1
 
+    def first_mark(self):
+        """Where the counting of the marks starts: at 0 as in use, or anywhere, so that all marks are learned."""
+        return 0 if self.rng.random() < 0.5 else self.rng.randrange(len(MARKS))
+
     def __iter__(self):
         while True:
-            pool = sorted((Encoded(self.corpus.example(self.rng, self.max_passages), self.tokenizer) for _ in range(256)), key=lambda e: len(e.ids))
+            pool = sorted((Encoded(self.corpus.example(self.rng, self.max_passages), self.tokenizer, self.first_mark()) for _ in range(256)), key=lambda e: len(e.ids))
             groups, group = [], []
             for encoded in pool:
                 if group and len(encoded.ids) * (len(group) + 1) > self.tokens:
@@ -173,28 +225,22 @@ def to_tensors(group):
 def signpost_losses(group, attention, relevance):
     """How far the heads with a target look elsewhere, and how well sentence ends know whether they are wanted."""
     losses = {}
-    for name, places in (("match", (MATCH,)), ("start", (START,)), ("header", (HEADER,)), ("gather", (GATHER,)), ("point", (POINT,)), ("copy", COPY)):
-        triples = [(row, at, to) for row, encoded in enumerate(group) for at, to in getattr(encoded, name)]
+    for name, (places, _) in SIGNPOSTS.items():
+        triples = [(row, at, to) for row, encoded in enumerate(group) for at, to in encoded.signposts[name] if at < attention[0].shape[-1]]
         if not triples:
             continue
         row, at, to = torch.tensor(triples).T
         total = 0
         for layer, head in places:
             miss = -torch.log(attention[layer][row, head, at, to].float() + 1e-5)
-            if name == "match":
-                weight = torch.where(to > 0, 1.0, 0.1)
-                total = total + (miss * weight).sum() / weight.sum()
-            else:
-                total = total + miss.mean()
+            weight = torch.where(to > 0, 1.0, 0.1) if name == "match" else torch.ones(len(to))
+            total = total + (miss * weight).sum() / weight.sum()
         losses[name] = total / len(places)
-    pairs = [(row, at, wanted) for row, encoded in enumerate(group) for at, wanted in encoded.relevance]
-    if pairs:
-        row, at, wanted = (torch.tensor(column) for column in zip(*pairs))
+    triples = [(row, at, wanted) for row, encoded in enumerate(group) for at, wanted in encoded.relevance]
+    if triples:
+        row, at, wanted = (torch.tensor(column) for column in zip(*triples))
         losses["relevance"] = F.binary_cross_entropy_with_logits(relevance[row, at, 0].float(), wanted)
     return losses
-
-
-SIGNPOST_WEIGHTS = {"match": 0.2, "start": 0.1, "header": 0.1, "gather": 0.2, "point": 0.5, "copy": 0.5, "relevance": 0.5}
 
 
 @torch.no_grad()
@@ -276,7 +322,7 @@ def learn(model, optimizer, group, progress, top_rate):
     kept_weights = weights[:, 1:][kept]
     answer_loss = (misses * kept_weights).sum() / kept_weights.sum()
     losses = signpost_losses(group, attention, relevance)
-    loss = answer_loss + signposts * sum(SIGNPOST_WEIGHTS[name] * value for name, value in losses.items())
+    loss = answer_loss + signposts * sum((SIGNPOSTS[name][1] if name in SIGNPOSTS else RELEVANCE_WEIGHT) * value for name, value in losses.items())
     for parameter in model.parameters():
         parameter.grad = None
     loss.backward()
@@ -290,7 +336,12 @@ def learn(model, optimizer, group, progress, top_rate):
 
 def passages_at(fraction):
     """Short prompts first."""
-    return 1 if fraction < 0.08 else 2 if fraction < 0.2 else 3 if fraction < 0.4 else 4
+    return 1 if fraction < 0.15 else 2 if fraction < 0.45 else 3 if fraction < 0.7 else 4
+
+
+def batch_tokens_at(fraction, tokens):
+    """Small batches first: many steps while every step still teaches something new."""
+    return int(tokens * (0.5 + fraction))
 
 
 def paused(pid):
@@ -309,6 +360,7 @@ def help_along(model, optimizer, progress, corpus, tokenizer, seed, tokens, rate
         if os.getppid() != parent:
             return
         batches.max_passages = passages_at(progress.fraction.value)
+        batches.tokens = batch_tokens_at(progress.fraction.value, tokens)
         learn(model, optimizer, group, progress, rate)
 
 
@@ -318,10 +370,10 @@ def main():
     parser.add_argument("--hours", type=float, default=1.25, help="training time; pauses do not count")
     parser.add_argument("--vocabulary", type=int, default=6144)
     parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--layers", type=int, default=7)
+    parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--feed-forward", type=int, default=512)
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
-    parser.add_argument("--tokens", type=int, default=2048, help="tokens of a batch")
+    parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
+    parser.add_argument("--tokens", type=int, default=2048, help="tokens of a batch, on average over the training")
     parser.add_argument("--workers", type=int, default=2, help="processes, one thread each")
     parser.add_argument("--open-share", type=float, default=0.75, help="share of documents about anything; the others are of the help centre")
     parser.add_argument("--seed", type=int, default=1)
@@ -339,7 +391,7 @@ def main():
     held_out_rng = random.Random(987654321)
     held_out = [Encoded(corpus.example(held_out_rng, 4, category), tokenizer) for category in CATEGORIES[:5] for _ in range(30)]
 
-    model = Model(Shape(len(tokenizer), options.width, options.layers, options.feed_forward)).share_memory()
+    model = Model(Shape(len(tokenizer), options.width, options.layers, options.feed_forward), sorted(tokenizer.marks)).share_memory()
     optimizer, progress = SharedAdamW(model.parameters()), Progress()
     trained, best = 0.0, 0.0
     checkpoint = options.out / "checkpoint.pt"
@@ -373,6 +425,7 @@ def main():
         if progress.fraction.value >= 1:
             break
         batches.max_passages = passages_at(progress.fraction.value)
+        batches.tokens = batch_tokens_at(progress.fraction.value, options.tokens)
         for name, value in learn(model, optimizer, group, progress, options.rate).items():
             running.setdefault(name, []).append(value)
         if trained - last_print > 30:
@@ -380,7 +433,7 @@ def main():
             pace = (progress.seen.value - seen_then) / (trained - last_print)
             print(f"{trained / 60:.1f} min step {optimizer.steps.value} {progress.seen.value / 1e6:.2f} M tokens {pace:.0f}/s passages {batches.max_passages} | {parts}", flush=True)
             running, last_print, seen_then = {}, trained, progress.seen.value
-        if trained - last_check > 240:
+        if trained - last_check > 300:
             last_check = trained
             scores = exact_matches(model, held_out)
             mean = sum(scores.values()) / len(scores)
