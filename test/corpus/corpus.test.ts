@@ -1,0 +1,213 @@
+import { describe, expect, it } from 'vitest'
+import { Corpus, CorpusError, type CorpusOptions, contentHash, MatchList } from '../../src/corpus/index.js'
+import { CorpusTwin, checkIntegrity } from './corpus-twin.js'
+
+/** Numbers from 0 to n - 1, the same for the same seed. */
+function randomOf(seed: number): (n: number) => number {
+  let state = seed
+  return (n) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 2 ** 32) * n)
+  }
+}
+
+const tokensOf = (text: string) => Array.from(text, (letter) => letter.charCodeAt(0))
+const everything = 1_000_000
+
+/** Plays random operations on a corpus and its twin, and compares what they find. */
+function fuzz(seed: number, operations: number, options: CorpusOptions): CorpusTwin {
+  const random = randomOf(seed)
+  const twin = new CorpusTwin()
+  let now = 1000
+  const corpus = new Corpus({ ...options, now: () => now })
+  corpus.journal = twin
+  const list = new MatchList(20_000)
+  const names = ['a', 'b', 'c']
+  const someTokens = () => {
+    const alphabet = random(3) === 0 ? 2 : 12
+    return Array.from({ length: 1 + random(random(8) === 0 ? 400 : 40) }, () => random(alphabet))
+  }
+  const someText = () => 'the text of document '.repeat(1 + random(20)) + random(6)
+  for (let step = 0; step < operations; step++) {
+    now += random(20)
+    const namespace = names[random(3)]
+    const name = `id ${random(8)}`
+    switch (random(12)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        corpus.addRequest(someTokens(), namespace, random(2) === 0 ? name : undefined)
+        break
+      case 4:
+      case 5: {
+        const text = someText()
+        const before = twin.of(namespace).length
+        const record = corpus.addDocument({ id: random(3) === 0 ? undefined : name, text }, tokensOf, namespace)
+        expect(record?.length).toBe(text.length)
+        expect(twin.of(namespace).length).toBeLessThanOrEqual(before + 1)
+        expect(twin.records.filter(({ id }) => id === record!.id)[0].tokens).toEqual(tokensOf(text))
+        break
+      }
+      case 6: {
+        const wanted = twin.of(namespace).filter(({ kind, names }) => kind === 'document' && names.includes(name))
+        const alone = wanted.filter(({ names }) => names.length === 1).length
+        expect(corpus.delete({ namespace, document: name })).toBe(alone)
+        break
+      }
+      case 7: {
+        const wanted = twin.of(namespace).filter(({ kind, names }) => kind === 'request' && names.includes(name))
+        expect(corpus.delete({ namespace, request: name })).toBe(wanted.length)
+        break
+      }
+      case 8:
+        if (random(40) === 0) {
+          const held = twin.of(namespace).length
+          expect(corpus.delete({ namespace })).toBe(held)
+        } else {
+          const records = twin.of(namespace)
+          const { id } = records[random(records.length)] ?? { id: 0 }
+          expect(corpus.remove(namespace, id)).toBe(records.length > 0)
+        }
+        break
+      case 9:
+        if (random(20) === 0) now += random(options.ttlMs ?? 1)
+        corpus.sweep()
+        break
+      default: {
+        const context = someTokens().slice(0, 1 + random(8))
+        list.clear()
+        const found = corpus.find(namespace)
+        found?.index.find(Int32Array.from(context), context.length, { matches: [9, 9, 9], reach: everything }, list)
+        const seen = { 1: 0, 2: 0, 4: 0 }
+        const expected = twin.find(namespace, context).filter(({ length }) => {
+          const order = length >= 4 ? 4 : length >= 2 ? 2 : 1
+          return seen[order]++ < 9
+        })
+        const matches = Array.from({ length: list.size }, (_, k) => ({
+          token: found!.log.at(list.positions[k]),
+          length: list.lengths[k],
+        }))
+        expect(matches).toEqual(expected)
+      }
+    }
+    if (step % 500 === 0) checkIntegrity(corpus)
+  }
+  checkIntegrity(corpus)
+  expect(corpus.describe().reduce((sum, { tokens }) => sum + tokens, 0)).toBe(
+    twin.records.reduce((sum, { tokens }) => sum + tokens.length, 0),
+  )
+  return twin
+}
+
+describe('a corpus', () => {
+  it.each([
+    ['by budget of each namespace', { namespaceBytes: 65_536 }],
+    ['by the budget of all', { namespaceBytes: 200_000, totalBytes: 150_000 }],
+    ['by age', { ttlMs: 2000 }],
+    ['by age and budget', { ttlMs: 8000, totalBytes: 100_000 }],
+  ])('holds what a list of records would hold, forgetting %s', (_, options) => {
+    const twin = fuzz(11, 25_000, options)
+    expect(twin.evictions).toBeGreaterThan(500)
+  })
+
+  it('finds a document again and does not insert it twice', () => {
+    const corpus = new Corpus()
+    let tokenised = 0
+    const tokenize = (text: string) => {
+      tokenised++
+      return tokensOf(text)
+    }
+    const first = corpus.addDocument({ text: 'terms of use' }, tokenize, 'x')
+    expect(corpus.addDocument({ text: 'terms of use' }, tokenize, 'x')).toBe(first)
+    expect(tokenised).toBe(1)
+    corpus.addDocument({ text: 'terms of use' }, tokenize, 'y')
+    expect(tokenised).toBe(2)
+    expect(corpus.describe().map(({ name, documents }) => `${name} ${documents}`)).toEqual(['x 1', 'y 1'])
+  })
+
+  it('replaces a document that comes with new text', () => {
+    const corpus = new Corpus()
+    corpus.addDocument({ id: 'terms', text: 'version one' }, tokensOf)
+    corpus.addDocument({ id: 'terms', text: 'version two' }, tokensOf)
+    expect(corpus.describe()).toMatchObject([{ documents: 1, tokens: 11 }])
+    expect(corpus.find('default')!.records.findDocument(contentHash('version one'))).toBeUndefined()
+  })
+
+  it('keeps a text that another id still holds', () => {
+    const corpus = new Corpus()
+    corpus.addDocument({ id: 'a', text: 'same' }, tokensOf)
+    corpus.addDocument({ id: 'b', text: 'same' }, tokensOf)
+    expect(corpus.delete({ document: 'a' })).toBe(0)
+    expect(corpus.delete({ document: 'a' })).toBe(0)
+    expect(corpus.delete({ document: 'b' })).toBe(1)
+    expect(corpus.byteLength).toBe(0)
+  })
+
+  it('takes nothing from requests that ended after they or their namespace were deleted', () => {
+    const corpus = new Corpus()
+    const [one, two, three] = [corpus.open('x', 'r1'), corpus.open('x', 'r2'), corpus.open('y', 'r1')]
+    corpus.delete({ namespace: 'x', request: 'r1' })
+    for (const view of [one, two, three]) view.write([1, 2, 3])
+    expect(corpus.describe()).toMatchObject([
+      { name: 'x', requests: 1 },
+      { name: 'y', requests: 1 },
+    ])
+    corpus.delete({ namespace: 'x' })
+    two.write([4, 5])
+    expect(corpus.describe()).toMatchObject([{ name: 'y' }])
+  })
+
+  it('frees what empty namespaces held', () => {
+    const corpus = new Corpus()
+    for (let k = 0; k < 100; k++) corpus.addRequest([1, 2, 3], `tenant ${k}`)
+    expect(corpus.byteLength / 100).toBeLessThan(8192)
+    for (let k = 0; k < 100; k++) corpus.delete({ namespace: `tenant ${k}` })
+    expect([corpus.byteLength, corpus.describe()]).toEqual([0, []])
+  })
+
+  it('gives memory back when most of a namespace is deleted', () => {
+    const corpus = new Corpus()
+    for (let k = 0; k < 400; k++) corpus.addRequest(new Int32Array(1000).fill(k), 'x', k % 10 === 0 ? 'kept' : `r${k}`)
+    const before = corpus.byteLength
+    for (let k = 0; k < 400; k++) if (k % 10 !== 0) corpus.delete({ namespace: 'x', request: `r${k}` })
+    expect(corpus.describe()).toMatchObject([{ tokens: 40_000 }])
+    expect(corpus.byteLength).toBeLessThan(before / 4)
+  })
+
+  it('remembers nothing with a budget of 0, nor what is larger than its budget', () => {
+    const none = new Corpus({ namespaceBytes: 0 })
+    expect(none.addRequest([1, 2])).toBeUndefined()
+    expect(none.addDocument({ text: 'text' }, tokensOf)).toBeUndefined()
+    const small = new Corpus({ namespaceBytes: 1 })
+    expect(small.addRequest(new Int32Array(100_000))).toBeUndefined()
+    expect(small.addRequest([])).toBeUndefined()
+    expect(small.addRequest([1])).toBeDefined()
+  })
+
+  it('survives more positions than a 31-bit number holds, by numbering anew', () => {
+    const corpus = new Corpus({ namespaceBytes: 65_536 })
+    corpus.addRequest([5, 6, 7])
+    corpus.find('default')!.log.end = 2 ** 30
+    corpus.addRequest([5, 6, 8])
+    const { log, index } = corpus.find('default')!
+    expect(log.end).toBeLessThan(100)
+    const list = new MatchList(4)
+    index.find(Int32Array.of(6, 5), 2, { matches: [4, 4, 4], reach: 9 }, list)
+    expect(Array.from({ length: list.size }, (_, k) => log.at(list.positions[k]))).toEqual([8, 7])
+  })
+
+  it.each([
+    [() => new Corpus({ namespaceBytes: -1 })],
+    [() => new Corpus({ totalBytes: Number.NaN })],
+    [() => new Corpus({ ttlMs: 0 })],
+    [() => new Corpus({ common: '' })],
+    [() => new Corpus().open('')],
+    [() => new Corpus().open('x'.repeat(257))],
+    [() => new Corpus().addDocument({ id: '', text: 'x' }, tokensOf)],
+    [() => new Corpus().delete({ document: 'a', request: 'b' })],
+  ])('refuses what makes no sense (%#)', (act) => {
+    expect(act).toThrow(CorpusError)
+    expect(act).toThrow(/must be|expected/)
+  })
+})

@@ -1,0 +1,145 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Corpus } from '../../src/corpus/index.js'
+import { type DraftSession, DraftTree, RetrievalDrafter } from '../../src/draft/index.js'
+
+interface Request {
+  namespace: string
+  id: string
+  session: DraftSession
+  /** Pairs of neighbours in what it has read and written. */
+  own: Set<string>
+  last: number
+  answer: number[]
+  revoked: boolean
+}
+
+interface Remembered {
+  namespace: string
+  id: string
+  kind: 'document' | 'request'
+  pairs: Set<string>
+}
+
+type Action =
+  | { what: 'open'; namespace: string; id: string; prompt: number[] }
+  | { what: 'write'; which: number; tokens: number[] }
+  | { what: 'close'; which: number }
+  | { what: 'document'; namespace: string; id: string; tokens: number[] }
+  | { what: 'delete'; namespace: string; kind: 'document' | 'request' | 'namespace'; id: string }
+
+const COMMON = 'common'
+const namespaceNames = ['a', 'b', COMMON]
+
+const pairsOf = (tokens: readonly number[]) => new Set(tokens.slice(1).map((token, k) => `${tokens[k]} ${token}`))
+
+/** Few tokens, so that everything resembles everything and only the walls keep them apart. */
+const tokens = fc.array(fc.nat(5), { minLength: 1, maxLength: 12 })
+const namespace = fc.constantFrom(...namespaceNames)
+const id = fc.constantFrom('1', '2', '3')
+const action: fc.Arbitrary<Action> = fc.oneof(
+  fc.record({ what: fc.constant('open' as const), namespace, id, prompt: tokens }),
+  fc.record({ what: fc.constant('write' as const), which: fc.nat(), tokens }),
+  fc.record({ what: fc.constant('write' as const), which: fc.nat(), tokens }),
+  fc.record({ what: fc.constant('close' as const), which: fc.nat() }),
+  fc.record({ what: fc.constant('document' as const), namespace, id, tokens }),
+  fc.record({
+    what: fc.constant('delete' as const),
+    namespace,
+    kind: fc.constantFrom('document' as const, 'request' as const, 'namespace' as const),
+    id,
+  }),
+)
+
+/** Drafts for every open request and checks that each node continues something the request may read. */
+function expectInside(requests: readonly Request[], remembered: readonly Remembered[], common: boolean): void {
+  const tree = new DraftTree(32)
+  for (const request of requests) {
+    const readable = remembered.filter(
+      (record) => record.namespace === request.namespace || (common && record.namespace === COMMON),
+    )
+    request.session.draft(tree, 32)
+    for (let node = 0; node < tree.size; node++) {
+      const parent = tree.parents[node]
+      const pair = `${parent < 0 ? request.last : tree.tokens[parent]} ${tree.tokens[node]}`
+      const found = request.own.has(pair) || readable.some(({ pairs }) => pairs.has(pair))
+      if (!found) throw new Error(`a request of ${request.namespace} was drafted ${pair}, which it may not read`)
+    }
+  }
+}
+
+function play(actions: readonly Action[], common: boolean): void {
+  const corpus = new Corpus(common ? { common: COMMON } : {})
+  const drafter = new RetrievalDrafter({ corpus, minProbability: 0 })
+  const requests: Request[] = []
+  let remembered: Remembered[] = []
+  for (const act of actions) {
+    const request = 'which' in act ? requests[act.which % Math.max(1, requests.length)] : undefined
+    if (act.what === 'open') {
+      const { namespace, id, prompt } = act
+      const session = drafter.open({ namespace, request: id })
+      session.read(prompt)
+      const last = prompt[prompt.length - 1]
+      requests.push({ namespace, id, session, own: pairsOf(prompt), last, answer: [], revoked: false })
+    } else if (act.what === 'write' && request) {
+      request.session.accept(act.tokens, act.tokens.length)
+      for (const pair of pairsOf([request.last, ...act.tokens])) request.own.add(pair)
+      request.answer.push(...act.tokens)
+      request.last = act.tokens[act.tokens.length - 1]
+    } else if (act.what === 'close' && request) {
+      requests.splice(requests.indexOf(request), 1)
+      request.session.close()
+      const { namespace, id, answer } = request
+      if (!request.revoked) remembered.push({ namespace, id, kind: 'request', pairs: pairsOf(answer) })
+    } else if (act.what === 'document') {
+      const { namespace, id, tokens } = act
+      corpus.addDocument({ id: `${id}: ${tokens}`, text: tokens.join() }, () => tokens, namespace)
+      remembered.push({ namespace, id: `${id}: ${tokens}`, kind: 'document', pairs: pairsOf(tokens) })
+    } else if (act.what === 'delete') {
+      const { namespace, kind } = act
+      const documents = remembered.filter((record) => record.namespace === namespace && record.kind === 'document')
+      const id = kind === 'document' ? (documents[0]?.id ?? act.id) : act.id
+      corpus.delete({ namespace, ...(kind !== 'namespace' && { [kind]: id }) })
+      const goes = (record: { namespace: string; id: string }) =>
+        record.namespace === namespace && (kind === 'namespace' || record.id === id)
+      remembered = remembered.filter((record) => !goes(record) || (kind !== 'namespace' && record.kind !== kind))
+      if (kind !== 'document') for (const open of requests) if (goes(open)) open.revoked = true
+    }
+    expectInside(requests, remembered, common)
+  }
+}
+
+describe('namespaces', () => {
+  it.each([
+    ['without a common one', false],
+    ['with a common one', true],
+  ])('never see each other’s tokens, nor what was deleted, %s', (_, common) => {
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 40, size: 'max' }), (actions) => {
+        play(actions, common)
+      }),
+      { numRuns: 300, seed: 5 },
+    )
+  })
+
+  it('share within, and with the common one', () => {
+    const corpus = new Corpus({ common: COMMON })
+    const drafter = new RetrievalDrafter({ corpus })
+    const drafts = (namespace: string | undefined, context: number[]) => {
+      const session = drafter.open({ namespace })
+      const tree = new DraftTree(4)
+      session.read(context)
+      session.draft(tree, 4)
+      session.close()
+      return Array.from(tree.tokens.subarray(0, tree.size))
+    }
+    drafter.remember([1, 2, 3, 4], 'a')
+    drafter.remember([1, 2, 7, 8], COMMON)
+    expect(drafts('a', [1, 2])).toEqual(expect.arrayContaining([3, 7]))
+    expect(drafts('b', [1, 2])).toEqual([7, 8])
+    expect(drafts(COMMON, [1, 2])).toEqual([7, 8])
+    expect(drafts(undefined, [1, 2])).toEqual([7, 8])
+    corpus.delete({ namespace: COMMON })
+    expect(drafts('b', [1, 2])).toEqual([])
+  })
+})
