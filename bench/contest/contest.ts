@@ -1,0 +1,243 @@
+import { ForwardCost } from '../../src/cost/forward-cost.js'
+import { addCounts, type Spread, spread, sum } from '../statistics.js'
+import type { Answer, Contestant, ContestantReport, Task } from './contestant.js'
+
+/** One task answered by one contestant in one round. */
+export interface Sample {
+  contestant: string
+  task: string
+  kind: string
+  round: number
+  count: number
+  prefillMs: number
+  decodeMs: number
+  forwards?: number
+  drafted?: number
+  accepted?: number
+  forwardMs?: number
+  retrievalMs?: number
+  /** Milliseconds its forwards would have taken by the reference's T(n). */
+  idealMs?: number
+  /** Whether the answer is the reference's. */
+  identical: boolean
+}
+
+/** Figures of a contestant over some tasks. */
+export interface Standing {
+  contestant: string
+  /** Tokens per second after each answer's first token, over the rounds. */
+  tokensPerSecond: Spread
+  /** The same divided by the reference's of the same round. */
+  speedup: Spread
+  answers: number
+  identical: number
+  edl?: number
+  dl?: number
+  /** FT and QT: milliseconds of a forward, microseconds of a retrieval. */
+  forwardMs?: number
+  retrievalMicros?: number
+  /** Speed-up by T(n) alone: tokens × T(1) / Σ T(n), as the reference measured T at load. */
+  idealised?: number
+}
+
+export interface Entry extends ContestantReport {
+  name: string
+  about: string
+  /** Why it did not take part. */
+  absent?: string
+  /** How many forwards had so many rows. */
+  rows?: number[]
+}
+
+/** The outcome of {@link hold}. */
+export interface ContestResult {
+  title: string
+  /** Whose speed is 1. */
+  reference: string
+  entries: Entry[]
+  tasks: number
+  rounds: number
+  /** Sets of fresh processes. */
+  sets: number
+  /** Over all tasks, and by kind of task. */
+  standings: Standing[]
+  kinds: { kind: string; tasks: number; standings: Standing[] }[]
+  samples: Sample[]
+}
+
+export interface ContestOptions {
+  title: string
+  tasks: readonly Task[]
+  /** Rounds of each set; everyone answers all tasks in each. */
+  rounds: number
+  /** How often all processes are started afresh. Default 1. */
+  sets?: number
+  /** Milliseconds after which no new round is begun; the first is always held. Default: none. */
+  limitMs?: number
+  onProgress?: (text: string) => void
+}
+
+/**
+ * Lets contestants answer the same tasks in turns, task by task; who begins moves on with each task, so that a machine
+ * that is busy for a while slows everyone. In a round tasks come in order and memories begin empty: what was answered
+ * earlier in the round is known, nothing else. An untimed task warms everyone up.
+ *
+ * @param contestants the first is the reference
+ */
+export async function hold(contestants: readonly Contestant[], options: ContestOptions): Promise<ContestResult> {
+  const { tasks, rounds, sets = 1, limitMs = Number.POSITIVE_INFINITY, onProgress = () => {} } = options
+  const [reference] = contestants
+  const entries: Entry[] = contestants.map(({ name, about }) => ({ name, about }))
+  const samples: Sample[] = []
+  const truth = new Map<string, Answer>()
+  const began = performance.now()
+  let curve: ForwardCost | undefined
+  let round = 0
+  for (let set = 0; set < sets; set++) {
+    if (set > 0 && performance.now() - began > limitMs) break
+    const present = await startAll(contestants, entries, tasks[0], onProgress)
+    curve ??= entries[0].cost && new ForwardCost(entries[0].cost)
+    try {
+      for (let turn = 0; turn < rounds; turn++) {
+        if (turn > 0 && performance.now() - began > limitMs) break
+        round++
+        for (const contestant of present) await contestant.reset()
+        for (const [k, task] of tasks.entries()) {
+          onProgress(`round ${round} of ${rounds * sets}, task ${k + 1} of ${tasks.length}`)
+          const answers = new Map<string, Answer>()
+          for (let i = 0; i < present.length; i++) {
+            const contestant = present[(i + k + round) % present.length]
+            const entry = entries[contestants.indexOf(contestant)]
+            if (entry.absent !== undefined) continue
+            try {
+              const answer = await contestant.answer(task)
+              answers.set(contestant.name, answer)
+              if (answer.rows) addCounts((entry.rows ??= []), answer.rows)
+            } catch (error) {
+              if (contestant === reference) throw error
+              entry.absent = `failed in round ${round}: ${error instanceof Error ? error.message : error}`
+            }
+          }
+          if (!truth.has(task.id)) truth.set(task.id, answers.get(reference.name)!)
+          for (const [name, answer] of answers)
+            samples.push(sampleOf(name, task, round, answer, isSame(answer, truth.get(task.id)!), curve))
+        }
+      }
+    } finally {
+      for (const contestant of present) await contestant.close()
+    }
+  }
+  const names = entries.filter(({ absent }) => absent === undefined).map(({ name }) => name)
+  const kinds = [...new Set(tasks.map(({ kind }) => kind))]
+  return {
+    title: options.title,
+    reference: reference.name,
+    entries,
+    tasks: tasks.length,
+    rounds: round,
+    sets,
+    standings: standingsOf(samples, names, reference.name, curve),
+    kinds: kinds.map((kind) => {
+      const ofKind = samples.filter((sample) => sample.kind === kind)
+      const count = tasks.filter((task) => task.kind === kind).length
+      return { kind, tasks: count, standings: standingsOf(ofKind, names, reference.name, curve) }
+    }),
+    samples,
+  }
+}
+
+/** Starts all that can take part. @throws if the reference cannot */
+async function startAll(
+  contestants: readonly Contestant[],
+  entries: Entry[],
+  warmUp: Task,
+  onProgress: (text: string) => void,
+): Promise<Contestant[]> {
+  const present: Contestant[] = []
+  for (const [i, contestant] of contestants.entries()) {
+    onProgress(`starting ${contestant.name}`)
+    try {
+      Object.assign(entries[i], await contestant.start(), { absent: undefined })
+      await contestant.answer(warmUp)
+      present.push(contestant)
+    } catch (error) {
+      await contestant.close()
+      if (i === 0) {
+        for (const other of present) await other.close()
+        throw error
+      }
+      entries[i].absent = error instanceof Error ? error.message : String(error)
+    }
+  }
+  return present
+}
+
+function sampleOf(
+  contestant: string,
+  task: Task,
+  round: number,
+  answer: Answer,
+  identical: boolean,
+  curve: ForwardCost | undefined,
+): Sample {
+  const { count, prefillMs, decodeMs, forwards, drafted, accepted, forwardMs, retrievalMs, rows } = answer
+  const idealMs = rows && curve ? sum(rows.entries(), ([n, times]) => (n > 0 ? times * curve.ms(n) : 0)) : undefined
+  const known = { forwards, drafted, accepted, forwardMs, retrievalMs, idealMs }
+  return { contestant, task: task.id, kind: task.kind, round, count, prefillMs, decodeMs, ...known, identical }
+}
+
+/** Servers may show text only, some with blanks cut off at the ends. */
+function isSame(a: Answer, b: Answer): boolean {
+  if (a.tokens.length === 0 || b.tokens.length === 0) return a.text.trim() === b.text.trim()
+  return a.tokens.length === b.tokens.length && a.tokens.every((token, i) => token === b.tokens[i])
+}
+
+function standingsOf(
+  samples: readonly Sample[],
+  names: readonly string[],
+  reference: string,
+  curve: ForwardCost | undefined,
+): Standing[] {
+  const speeds = new Map(names.map((name) => [name, speedsOf(samples, name)]))
+  const base = speeds.get(reference)!
+  return names.map((name) => {
+    const own = samples.filter(({ contestant }) => contestant === name)
+    const rounds = [...speeds.get(name)!.entries()]
+    const forwards = sum(own, (sample) => sample.forwards ?? 0)
+    const standing: Standing = {
+      contestant: name,
+      tokensPerSecond: spread(rounds.map(([, speed]) => speed)),
+      speedup: spread(rounds.map(([round, speed]) => speed / base.get(round)!)),
+      answers: own.length,
+      identical: own.filter(({ identical }) => identical).length,
+    }
+    if (forwards === 0) return standing
+    const tokens = sum(own, decoded)
+    const idealMs = sum(own, (sample) => sample.idealMs ?? 0)
+    return {
+      ...standing,
+      edl: tokens / forwards,
+      dl: 1 + sum(own, ({ drafted = 0 }) => drafted) / forwards,
+      forwardMs: sum(own, ({ forwardMs = 0 }) => forwardMs) / forwards,
+      retrievalMicros: (1000 * sum(own, ({ retrievalMs = 0 }) => retrievalMs)) / forwards,
+      idealised: idealMs > 0 && curve ? (tokens * curve.ms(1)) / idealMs : undefined,
+    }
+  })
+}
+
+/** Tokens after the first, which comes with the prompt. */
+function decoded({ count }: Sample): number {
+  return Math.max(0, count - 1)
+}
+
+/** Tokens per second of each round, first tokens apart. */
+function speedsOf(samples: readonly Sample[], name: string): Map<number, number> {
+  const speeds = new Map<number, number>()
+  const own = samples.filter(({ contestant }) => contestant === name)
+  for (const round of new Set(own.map((sample) => sample.round))) {
+    const ofRound = own.filter((sample) => sample.round === round)
+    const tokens = sum(ofRound, decoded)
+    speeds.set(round, (1000 * tokens) / sum(ofRound, ({ decodeMs }) => decodeMs))
+  }
+  return speeds
+}

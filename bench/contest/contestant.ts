@@ -1,0 +1,54 @@
+/** One prompt to be answered, the same for everyone. */
+export interface Task {
+  id: string
+  /** What is asked for; tasks of one kind are one workload. */
+  kind: string
+  /** The prompt as tokens of the model, and as the text they stand for. */
+  prompt: number[]
+  text: string
+  maxTokens: number
+}
+
+/** What an answer took. Counts beyond the first line only where the contestant knows them. */
+export interface Answer {
+  /** Tokens written; empty where a server only shows text. */
+  tokens: number[]
+  text: string
+  /** Number of tokens, the end of generation not counted. */
+  count: number
+  /** Milliseconds until the first token. */
+  prefillMs: number
+  /** Milliseconds from the first token to the last. */
+  decodeMs: number
+  /** Forwards after the prompt's. */
+  forwards?: number
+  drafted?: number
+  accepted?: number
+  /** Sums over those forwards (FT and QT). */
+  forwardMs?: number
+  retrievalMs?: number
+  /** How many of the forwards had so many rows. */
+  rows?: number[]
+}
+
+/** What a contestant says of itself once it is ready. */
+export interface ContestantReport {
+  /** Version of what runs, where it is not ours. */
+  version?: string
+  threads?: number
+  /** T(n) as measured when it was loaded. */
+  cost?: { rows: number; ms: number }[]
+}
+
+/** A way of decoding that takes part: a process of its own, or a server somewhere. */
+export interface Contestant {
+  readonly name: string
+  /** One sentence for the report. */
+  readonly about: string
+  /** Makes it ready. @throws if it cannot take part; the report says why */
+  start(): Promise<ContestantReport>
+  /** Forgets everything earlier tasks taught it. */
+  reset(): Promise<void>
+  answer(task: Task): Promise<Answer>
+  close(): Promise<void>
+}

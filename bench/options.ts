@@ -1,0 +1,98 @@
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+
+/** What `npm run bench` was asked for. */
+export interface BenchOptions {
+  /** How long it may take: a minute, five, or sixty. */
+  size: 'smoke' | 'quick' | 'full'
+  /** GGUF that answers; default the embedded model. */
+  model?: string
+  traces: string[]
+  vocabulary?: string
+  peers: { name: string; url: string }[]
+  threads: number
+  /** Name of the machine's folder of results. */
+  machine?: string
+  /** Folder of results; default `bench/results/<machine>`, nothing kept for a smoke run. */
+  out?: string
+  readme: boolean
+  sections: Set<Section>
+}
+
+export const SECTIONS = ['ceiling', 'live', 'peers', 'batch', 'exactness', 'replay', 'clock'] as const
+
+export type Section = (typeof SECTIONS)[number]
+
+export const USAGE = `usage: npm run bench -- [options]
+  --quick              five minutes instead of an hour
+  --smoke              the least that touches everything, to see that it works; no figures worth keeping
+  -m, --model FILE     GGUF that answers (default: the embedded model)
+  --traces FILE…       recorded requests (JSONL, gzipped or not) to replay; needs --vocab
+  --vocab FILE         GGUF whose tokenizer reads them, gzipped or not
+  --peer NAME=URL      an OpenAI-compatible server that holds the same model; may be given several times
+  -t, --threads N      threads of everyone (default: all cores)
+  --machine NAME       name of the folder of results (default: made from the processor)
+  --out FOLDER         where report.html and results.json go (default: bench/results/NAME)
+  --only SECTION…      ${SECTIONS.join(', ')}
+  --readme             also write README's table and picture`
+
+/** Reads the command line. @throws Error with a sentence */
+export function parseOptions(args: readonly string[]): BenchOptions {
+  const { values, positionals } = parseArgs({
+    args: spreadLists(args),
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean' },
+      smoke: { type: 'boolean' },
+      readme: { type: 'boolean' },
+      model: { type: 'string', short: 'm' },
+      traces: { type: 'string', multiple: true },
+      vocab: { type: 'string' },
+      peer: { type: 'string', multiple: true },
+      threads: { type: 'string', short: 't' },
+      machine: { type: 'string' },
+      out: { type: 'string' },
+      only: { type: 'string', multiple: true },
+    },
+  })
+  if (positionals.length > 0) throw new Error(`unexpected ${positionals.join(' ')}`)
+  const threads = values.threads === undefined ? availableParallelism() : Number(values.threads)
+  if (!Number.isInteger(threads) || threads < 1) throw new Error(`--threads: expected a number, got ${values.threads}`)
+  if (values.traces && !values.vocab) throw new Error('--traces needs --vocab')
+  const only = values.only ?? SECTIONS
+  for (const section of only)
+    if (!SECTIONS.includes(section as Section))
+      throw new Error(`--only: expected ${SECTIONS.join(', ')}, got ${section}`)
+  return {
+    size: values.smoke ? 'smoke' : values.quick ? 'quick' : 'full',
+    model: values.model,
+    traces: values.traces ?? [],
+    vocabulary: values.vocab,
+    peers: (values.peer ?? []).map(parsePeer),
+    threads,
+    machine: values.machine,
+    out: values.out,
+    readme: values.readme ?? false,
+    sections: new Set(only as Section[]),
+  }
+}
+
+/** `--traces a b` as shells expand it: every value gets the flag of its own that `parseArgs` wants. */
+function spreadLists(args: readonly string[]): string[] {
+  const spread: string[] = []
+  let list: string | undefined
+  for (const arg of args) {
+    if (arg.startsWith('-')) {
+      list = arg === '--traces' || arg === '--only' ? arg : undefined
+      if (!list) spread.push(arg)
+    } else if (list) spread.push(list, arg)
+    else spread.push(arg)
+  }
+  return spread
+}
+
+function parsePeer(text: string): { name: string; url: string } {
+  const at = text.indexOf('=')
+  if (at < 1 || !/^https?:\/\//.test(text.slice(at + 1))) throw new Error(`--peer: expected NAME=URL, got ${text}`)
+  return { name: text.slice(0, at), url: text.slice(at + 1) }
+}

@@ -1,0 +1,46 @@
+/** Middle, ends and quarters of a few measurements. */
+export interface Spread {
+  median: number
+  least: number
+  most: number
+  /** The quarters below and above the median; with few measurements near the ends. */
+  lower: number
+  upper: number
+  count: number
+}
+
+/** @throws RangeError without a value */
+export function spread(values: readonly number[]): Spread {
+  if (values.length === 0) throw new RangeError('spread: at least one value is needed')
+  const ordered = [...values].sort((a, b) => a - b)
+  return {
+    median: quantile(ordered, 0.5),
+    least: ordered[0],
+    most: ordered[ordered.length - 1],
+    lower: quantile(ordered, 0.25),
+    upper: quantile(ordered, 0.75),
+    count: ordered.length,
+  }
+}
+
+export function median(values: readonly number[]): number {
+  return values.length === 0 ? Number.NaN : spread(values).median
+}
+
+export function sum<T>(items: Iterable<T>, of: (item: T) => number): number {
+  let total = 0
+  for (const item of items) total += of(item)
+  return total
+}
+
+/** Adds `more` to `histogram`, both counts by a small whole number. */
+export function addCounts(histogram: number[], more: readonly number[]): void {
+  for (const [i, count] of more.entries()) histogram[i] = (histogram[i] ?? 0) + count
+}
+
+function quantile(ordered: readonly number[], share: number): number {
+  const at = share * (ordered.length - 1)
+  const below = Math.floor(at)
+  const above = Math.min(ordered.length - 1, below + 1)
+  return ordered[below] + (at - below) * (ordered[above] - ordered[below])
+}
