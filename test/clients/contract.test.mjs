@@ -27,7 +27,7 @@ describe('openai', () => {
   const client = () => new OpenAI({ baseURL, apiKey, maxRetries: 0 })
 
   it('chats, whole and streamed', async () => {
-    const request = { model, messages, max_completion_tokens: 40, seed: 1, temperature: 0 }
+    const request = { model, messages, max_completion_tokens: 300, seed: 1, temperature: 0 }
     const whole = await client().chat.completions.create(request)
     assert.equal(whole.choices[0].finish_reason, 'stop')
     assert.ok(whole.choices[0].message.content.length > 0)
@@ -75,7 +75,7 @@ describe('openai', () => {
   })
 
   it('gets responses, whole and streamed', async () => {
-    const request = { model, input: messages[0].content, max_output_tokens: 60 }
+    const request = { model, input: messages[0].content, max_output_tokens: 300 }
     const whole = await client().responses.create(request)
     assert.equal(whole.status, 'completed')
     assert.ok(whole.output_text.length > 0)
@@ -113,7 +113,7 @@ describe('ai with @ai-sdk/openai-compatible', () => {
     createOpenAICompatible({ name: 'lookahead', baseURL, apiKey, includeUsage: true, supportsStructuredOutputs: true })
 
   it('generates and streams the same text', async () => {
-    const request = { model: provider()(model), prompt: messages[0].content, maxOutputTokens: 40, temperature: 0 }
+    const request = { model: provider()(model), prompt: messages[0].content, maxOutputTokens: 300, temperature: 0 }
     const whole = await generateText(request)
     assert.equal(whole.finishReason, 'stop')
     const stream = streamText(request)
@@ -136,7 +136,7 @@ describe('@langchain/openai', () => {
       model,
       apiKey,
       temperature: 0,
-      maxTokens: 40,
+      maxTokens: 300,
       maxRetries: 0,
       configuration: { baseURL },
       ...fields,

@@ -7,7 +7,7 @@ const route = '/v1/chat/completions'
 
 describe('POST /v1/chat/completions', () => {
   it('answers in the shape of the OpenAI API', async () => {
-    const { status, body } = await server.ask(route, { ...question, max_tokens: 60 })
+    const { status, body } = await server.ask(route, { ...question, max_tokens: 200 })
     expect(status).toBe(200)
     expect(body).toMatchObject({
       object: 'chat.completion',
@@ -24,8 +24,8 @@ describe('POST /v1/chat/completions', () => {
   })
 
   it('streams the same text in one chunk per step, with usage and [DONE] at the end', async () => {
-    const whole = await server.ask(route, { ...question, max_tokens: 60 })
-    const events = await server.chatEvents({ ...question, max_tokens: 60, stream_options: { include_usage: true } })
+    const whole = await server.ask(route, { ...question, max_tokens: 200 })
+    const events = await server.chatEvents({ ...question, max_tokens: 200, stream_options: { include_usage: true } })
     expect(textOf(events)).toBe(whole.body.choices[0].message.content)
     expect(events[0].data.choices[0].delta).toEqual({ role: 'assistant', content: '' })
     expect(events.at(-1)?.data).toBe('[DONE]')
@@ -119,15 +119,15 @@ describe('POST /v1/chat/completions', () => {
   })
 
   it('takes a prediction as a draft source and writes the same text', async () => {
-    const plain = (await server.ask(route, { ...question, max_tokens: 60, draft: 'off' })).body
+    const plain = (await server.ask(route, { ...question, max_tokens: 200, draft: 'off' })).body
     const content = plain.choices[0].message.content
     const helped = (
-      await server.ask(route, { ...question, max_tokens: 60, draft: 8, prediction: { type: 'content', content } })
+      await server.ask(route, { ...question, max_tokens: 200, draft: 8, prediction: { type: 'content', content } })
     ).body
     expect(helped.choices[0].message.content).toBe(content)
     expect(helped.usage.completion_tokens_details.accepted_prediction_tokens).toBeGreaterThan(0)
     const wrong = { type: 'content', content: [{ type: 'text', text: 'something else entirely' }] }
-    const misled = (await server.ask(route, { ...question, max_tokens: 60, prediction: wrong })).body
+    const misled = (await server.ask(route, { ...question, max_tokens: 200, prediction: wrong })).body
     expect(misled.choices[0].message.content).toBe(content)
   })
 

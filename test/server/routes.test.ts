@@ -44,11 +44,11 @@ describe('POST /v1/completions', () => {
 })
 
 describe('POST /v1/responses', () => {
-  const fields = { input: question.messages[0].content, documents: question.documents, max_output_tokens: 80 }
+  const fields = { input: question.messages[0].content, documents: question.documents, max_output_tokens: 300 }
 
   it('answers like the chat route', async () => {
     const { status, body } = await server.ask('/v1/responses', fields)
-    const chat = await server.ask('/v1/chat/completions', { ...question, max_tokens: 80 })
+    const chat = await server.ask('/v1/chat/completions', { ...question, max_tokens: 300 })
     expect(status).toBe(200)
     expect(body).toMatchObject({ object: 'response', status: 'completed', store: false, error: null })
     expect(body.output[0].content[0]).toMatchObject({
