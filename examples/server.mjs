@@ -1,0 +1,15 @@
+// The server mounted by hand: node examples/server.mjs model.gguf
+import { createServer } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import { Engine } from 'lookahead-llm'
+import { createApp } from 'lookahead-llm/server'
+
+const engine = await Engine.load({ model: process.argv[2] ?? 'model.gguf', slots: 4 })
+const app = createApp(engine, { model: 'my-model' })
+const server = createServer(getRequestListener(app.fetch)).listen(8080, '127.0.0.1')
+
+process.once('SIGTERM', async () => {
+  await app.stop(5000)
+  await engine[Symbol.asyncDispose]()
+  server.close()
+})
