@@ -82,7 +82,9 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   }
   begin(engine)
   const { name } = engine.description
-  terminal.err(`${model} (${name}), ${engine.slots} slots of ${engine.contextTokens} tokens: ${url}\n`)
+  terminal.err(
+    `${model} (${name}), ${engine.slots} slots of ${engine.contextTokens} tokens, ${engine.exactness.level}-exact: ${url}\n`,
+  )
 
   const signal = await stopping
   terminal.err(`stopping; ${app.inFlight} answers are being written\n`)

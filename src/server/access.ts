@@ -38,12 +38,28 @@ export class Access {
   checkOrigin(request: Request): string | undefined {
     const origin = request.headers.get('origin')
     if (origin === null) return undefined
-    if (origin === new URL(request.url).origin) return undefined
     if (this.#origins.includes('*') || this.#origins.includes(origin) || isLocal(origin)) return origin
-    throw new ApiError(403, 'authentication_error', `pages of ${origin.slice(0, 200)} may not call this server`, {
-      code: 'origin_not_allowed',
-    })
+    if (isSameHost(origin, request.url) && (this.#keys.length > 0 || isAddress(origin))) return undefined
+    throw new ApiError(
+      403,
+      'authentication_error',
+      `pages of ${origin.slice(0, 200)} may not call this server; --cors-origin names those that may`,
+      { code: 'origin_not_allowed' },
+    )
   }
+}
+
+/** Whether a page comes from the server itself; behind a proxy the scheme may differ. */
+function isSameHost(origin: string, url: string): boolean {
+  return URL.canParse(origin) && new URL(origin).host === new URL(url).host
+}
+
+/**
+ * Whether an origin is given by number. A name proves nothing where no key is asked for: its owner may let it point to
+ * this machine and so make a page of his own look like ours.
+ */
+function isAddress(origin: string): boolean {
+  return /^https?:\/\/([\d.]+|\[[\da-f:.]+\])(:\d+)?$/i.test(origin)
 }
 
 /** Whether a page was served by this machine. */

@@ -202,6 +202,9 @@ export class Metrics {
     write('gauge', 'forward_milliseconds', 'T(n): what a forward of n tokens takes, as measured at load.', (name) =>
       engine.cost.points.map(({ rows, ms }) => `${name}{tokens="${rows}"} ${ms}`),
     )
+    write('gauge', 'exactness', 'How far texts are the same as without drafts, by the probe at load.', (name) => [
+      `${name}{level="${engine.exactness.level}"} 1`,
+    ])
     write('gauge', 'process_uptime_seconds', 'Time since the start.', one((performance.now() - startedAt) / 1000))
     return `${lines.join('\n')}\n`
   }

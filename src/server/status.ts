@@ -51,6 +51,7 @@ export function properties({ engine, model }: Service): Response {
     threads: engine.threads,
     max_draft_nodes: engine.maxNodes,
     forward_ms: engine.cost.points,
+    exactness: engine.exactness,
     drafter: engine.drafter.name,
   })
 }

@@ -49,7 +49,16 @@ describe('pages of other origins', () => {
     }
     expect((await ask('https://app.example', ['https://app.example'])).status).toBe(200)
     expect((await ask('https://any.example', ['*'])).status).toBe(200)
-    expect((await ask('http://127.0.0.1:8080')).headers.get('access-control-allow-origin')).toBe(null)
+  })
+
+  it('may call the server they come from, unless only a name says so', async () => {
+    const visit = (origin: string, apiKeys: string[] = []) =>
+      createApp(server.engine, { apiKeys }).request(`${origin}/v1/models`, {
+        headers: { origin, authorization: 'Bearer k' },
+      })
+    expect((await visit('http://192.168.1.5:8080')).status).toBe(200)
+    expect((await visit('http://rebound.example:8080')).status).toBe(403)
+    expect((await visit('https://chat.example', ['k'])).status).toBe(200)
   })
 
   it('may ask beforehand without a key', async () => {
