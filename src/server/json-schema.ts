@@ -1,4 +1,6 @@
 import { badRequest } from './errors.js'
+import { integersBetween } from './integer-range.js'
+import { formats, literal, primitives } from './json-rules.js'
 
 /** A JSON schema, or a part of one. */
 export type JsonSchema = boolean | { [keyword: string]: unknown }
@@ -37,31 +39,6 @@ const mostDepth = 64
 
 /** Whole numbers beyond these bounds are not exact in JSON readers; the grammar writes at most 15 digits anyway. */
 const exactBound = Number.MAX_SAFE_INTEGER
-
-/** Rules that grammars are made of; only those in use are written. */
-const primitives: Record<string, string> = {
-  ws: '| " " | "\\n" [ \\t]{0,20}',
-  char: '[^"\\\\\\x7F\\x00-\\x1F] | "\\\\" (["\\\\bfnrt/] | "u" [0-9a-fA-F]{4})',
-  string: '"\\"" char* "\\""',
-  integer: '"-"? ("0" | [1-9] [0-9]{0,14})',
-  number: 'integer ("." [0-9]{1,15})? ([eE] [-+]? [0-9]{1,2})?',
-  boolean: '"true" | "false"',
-  null: '"null"',
-  object: '"{" ws (string ":" ws value ("," ws string ":" ws value)* ws)? "}"',
-  array: '"[" ws (value ("," ws value)* ws)? "]"',
-  value: 'object | array | string | number | boolean | null',
-  date: '[0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])',
-  time: '([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9] ":" [0-5] [0-9] ("." [0-9]{1,6})? ("Z" | [-+] ([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9])',
-  uuid: '[0-9a-f]{8} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{12}',
-}
-
-const formats: Record<string, string> = { date: 'date', time: 'time', 'date-time': 'date "T" time', uuid: 'uuid' }
-
-/** A GBNF string literal. */
-export function literal(text: string): string {
-  const escaped = text.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r').replace(/\t/g, '\\t')
-  return `"${escaped}"`
-}
 
 /**
  * Turns JSON schemas into one GBNF grammar. Every text the grammar admits is valid under the schema; properties come in
@@ -371,45 +348,4 @@ function decodeURIComponentSafely(text: string): string {
   } catch {
     return text
   }
-}
-
-/** Expressions that together write the integers from `least` to `most`. */
-function integersBetween(least: number, most: number): string[] {
-  const parts: string[] = []
-  if (least < 0) for (const part of naturals(most < 0 ? -most : 1, -least)) parts.push(`"-" ${part}`)
-  if (most >= 0) parts.push(...naturals(Math.max(0, least), most))
-  return parts
-}
-
-/**
- * The same for natural numbers: by length, and within a length by the digits that the bounds have in common.
- *
- *     7 … 2345   =   [7-9] | [1-9] [0-9]{1,2} | "1" [0-9]{3} | "2" [0-2] [0-9]{2} | …
- */
-function naturals(least: number, most: number): string[] {
-  const parts: string[] = []
-  for (let from = least; from <= most; ) {
-    const digits = String(from).length
-    const to = Math.min(most, 10 ** digits - 1)
-    if (from === 10 ** (digits - 1) && to === 10 ** digits - 1 && digits > 1) parts.push(`[1-9] ${repeat(digits - 1)}`)
-    else parts.push(...sameLength(String(from), String(to)))
-    from = to + 1
-  }
-  return parts
-}
-
-function sameLength(from: string, to: string): string[] {
-  if (from === '') return ['']
-  if (/^0*$/.test(from) && /^9*$/.test(to)) return [repeat(from.length)]
-  const [a, b] = [Number(from[0]), Number(to[0])]
-  const rest = from.length - 1
-  const join = (head: string, tails: string[]) => tails.map((tail) => (tail === '' ? head : `${head} ${tail}`))
-  if (a === b) return join(`"${a}"`, sameLength(from.slice(1), to.slice(1)))
-  const parts = join(`"${a}"`, sameLength(from.slice(1), '9'.repeat(rest)))
-  if (b - a > 1) parts.push(...join(`[${a + 1}-${b - 1}]`, rest === 0 ? [''] : [repeat(rest)]))
-  return [...parts, ...join(`"${b}"`, sameLength('0'.repeat(rest), to.slice(1)))]
-}
-
-function repeat(digits: number): string {
-  return digits === 1 ? '[0-9]' : `[0-9]{${digits}}`
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
 import { badRequest } from './errors.js'
-import { GrammarBuilder, type JsonSchema, literal } from './json-schema.js'
+import { literal } from './json-rules.js'
+import { GrammarBuilder, type JsonSchema } from './json-schema.js'
 
 /** Functions the model may call. */
 export const tools = z

@@ -1,0 +1,144 @@
+/**
+ * A server under abuse: chats, streams broken off, streams nobody reads, malformed bodies, all at once, for a while.
+ * At the end no slot may be taken, and memory should have stopped growing after the first third.
+ *
+ *     npm run bench:soak -- --minutes 20
+ *
+ * The last line of the output is JSON; the exit code is 1 if a slot leaked or an answer was wrong.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '20' },
+    workers: { type: 'string', default: '8' },
+    threads: { type: 'string', default: '1' },
+    seed: { type: 'string', default: '1' },
+  },
+})
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const options = ['--port', '0', '--parallel', '4', '--queue', '8', '-t', values.threads]
+const child = spawn(process.execPath, [main, 'serve', ...options], { stdio: ['ignore', 'ignore', 'pipe'] })
+let log = ''
+const url = await new Promise<string>((resolve, reject) => {
+  child.stderr.on('data', (part) => {
+    log = (log + part).slice(-10_000)
+    const [found] = /http:\/\/\S+/.exec(log) ?? []
+    if (found) resolve(found)
+  })
+  child.once('exit', () => reject(new Error(log)))
+})
+
+let state = Number(values.seed)
+function random(below: number): number {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+  return Math.floor((state / 2 ** 32) * below)
+}
+
+const questions = ['Tell me about the Marwick parking permit.', 'What does it cost?', 'Who may apply?', 'Hello']
+const text =
+  'The Marwick parking permit is a service of Marwick for residents. You can apply online or by post. The Marwick parking permit costs 12 euros per month.'
+const counts: Record<string, number> = {}
+const wrong: string[] = []
+/** The first answer to each question; greedy answers must not change. */
+const known = new Map<string, string>()
+let changed = 0
+
+async function post(body: string, signal?: AbortSignal): Promise<Response> {
+  const headers = { 'Content-Type': 'application/json' }
+  const response = await fetch(`${url}/v1/chat/completions`, { method: 'POST', headers, body, signal })
+  counts[response.status] = (counts[response.status] ?? 0) + 1
+  return response
+}
+
+function chat(fields: object): string {
+  return JSON.stringify({
+    messages: [{ role: 'user', content: questions[random(questions.length)] }],
+    documents: [{ title: 'Marwick parking permit', text }],
+    max_tokens: 40,
+    ...fields,
+  })
+}
+
+const acts: (() => Promise<void>)[] = [
+  async function ask() {
+    const body = chat({})
+    const response = await post(body)
+    if (response.status !== 200) return void (await response.text())
+    const answer = ((await response.json()) as { choices: { message: { content: string } }[] }).choices[0].message
+      .content
+    if ((known.get(body) ?? answer) !== answer) changed++
+    known.set(body, answer)
+  },
+  async function stream() {
+    const received = await (await post(chat({ stream: true, temperature: 1, seed: random(1000) }))).text()
+    if (!received.includes('[DONE]') && !received.includes('queue_full')) wrong.push(received.slice(-200))
+  },
+  async function breakOff() {
+    const gone = new AbortController()
+    const response = await post(chat({ stream: true, max_tokens: 400, grammar: 'root ::= [a-z ]+' }), gone.signal)
+    const reader = response.body?.getReader()
+    for (let i = random(6); i >= 0; i--) await reader?.read()
+    gone.abort()
+  },
+  async function leaveEarly() {
+    const gone = AbortSignal.timeout(1 + random(40))
+    await post(chat({ max_tokens: 400, grammar: 'root ::= [a-z ]+' }), gone).catch(() => {})
+  },
+  async function readSlowly() {
+    const response = await post(chat({ stream: true, max_tokens: 60, grammar: 'root ::= [a-z ]+' }))
+    await new Promise((resolve) => setTimeout(resolve, random(3000)))
+    await response.text()
+  },
+  async function writeRubbish() {
+    const body = chat({ n: random(3), stop: ['x'], logit_bias: { 5: 1 } })
+    const at = random(body.length)
+    await (await post(body.slice(0, at) + String.fromCharCode(random(200)) + body.slice(at + random(3)))).text()
+  },
+]
+
+const end = performance.now() + Number(values.minutes) * 60_000
+async function worker(): Promise<void> {
+  while (performance.now() < end && child.exitCode === null)
+    await acts[random(acts.length)]().catch((error: unknown) => {
+      const { name, message } = error as Error
+      if (name !== 'AbortError' && name !== 'TimeoutError') wrong.push(message)
+    })
+}
+
+/** Resident megabytes of the server. */
+function memory(): number {
+  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? []
+  return Math.round(Number(kilobytes) / 1024)
+}
+
+const samples: number[] = []
+const timer = setInterval(() => {
+  samples.push(memory())
+  console.log(`${samples.at(-1)} MB, ${JSON.stringify(counts)}`)
+}, Number(values.minutes) * 5000)
+await Promise.all(Array.from({ length: Number(values.workers) }, worker))
+clearInterval(timer)
+await new Promise((resolve) => setTimeout(resolve, 1000))
+const slots = (await (await fetch(`${url}/slots`)).json()) as { is_processing: boolean }[]
+const taken = slots.filter((slot) => slot.is_processing).length
+samples.push(memory())
+child.kill('SIGTERM')
+const [code] = await once(child, 'exit')
+for (const line of wrong.slice(0, 10)) console.log(`wrong: ${line}`)
+const summary = {
+  minutes: Number(values.minutes),
+  counts,
+  memoryMegabytes: samples,
+  taken,
+  changed,
+  wrong: wrong.length,
+  exit: code,
+}
+console.log(JSON.stringify(summary))
+process.exitCode = taken > 0 || wrong.length > 0 || code !== 0 ? 1 : 0
