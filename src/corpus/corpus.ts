@@ -9,6 +9,8 @@ export const DEFAULT_NAMESPACE = 'default'
 
 /** Smallest budget of a namespace that is not 0. */
 const LEAST_BYTES = 64 * 1024
+/** Most ids of one document; a further one makes it a document of its own. */
+const MOST_NAMES = 32
 
 /** Options of a {@link Corpus}. */
 export interface CorpusOptions {
@@ -162,8 +164,11 @@ export class Corpus {
     if (id !== undefined) checkName('document id', id)
     if (!this.remembers) return undefined
     const hash = contentHash(text)
-    const known = this.find(namespace)?.records.findDocument(hash)
-    if (id !== undefined && !known?.names.includes(id)) this.delete({ namespace, document: id })
+    let known = this.find(namespace)?.records.findDocument(hash)
+    if (id !== undefined && !known?.names.includes(id)) {
+      this.delete({ namespace, document: id })
+      if (known && known.names.length >= MOST_NAMES) known = undefined
+    }
     if (!known) return this.#add('document', tokenize(text), namespace, hash, id)
     if (id !== undefined && !known.names.includes(id)) {
       this.#namespaces.get(namespace)!.records.addName(known, id)
@@ -246,9 +251,26 @@ export class Corpus {
     })
   }
 
+  /**
+   * Takes over a record from elsewhere, as new; `undefined` if the namespace holds it already, or as {@link addRequest}.
+   */
+  adopt(
+    namespace: string,
+    { kind, hash, names }: Pick<CorpusRecord, 'kind' | 'hash' | 'names'>,
+    tokens: ArrayLike<number>,
+  ): CorpusRecord | undefined {
+    if (!this.remembers || (hash !== '' && this.find(namespace)?.records.findDocument(hash))) return undefined
+    for (const name of names) if (kind === 'document') this.delete({ namespace, document: name })
+    return this.#add(kind, tokens, namespace, hash, ...names)
+  }
+
+  /** No new record gets an id up to this one. @internal */
+  skipIds(last: number): void {
+    this.#nextId = Math.max(this.#nextId, last + 1)
+  }
+
   /** Puts a record back as a journal noted it; nobody is told. @internal */
   restore(namespace: string, record: CorpusRecord, tokens: ArrayLike<number>): void {
-    this.#nextId = Math.max(this.#nextId, record.id + 1)
     if (!this.remembers || record.time + this.ttlMs <= this.#now()) return
     this.#insert(namespace, record, tokens)
   }
@@ -265,11 +287,11 @@ export class Corpus {
     tokens: ArrayLike<number>,
     namespace: string,
     hash: string,
-    name: string | undefined,
+    ...given: (string | undefined)[]
   ): CorpusRecord | undefined {
     const most = Math.min(this.namespaceBytes, this.totalBytes) / 16
     if (tokens.length === 0 || tokens.length > most) return undefined
-    const names = name === undefined ? [] : [name]
+    const names = given.filter((name) => name !== undefined)
     const record = { id: this.#nextId, kind, start: -1, length: tokens.length, time: this.#now(), hash, names }
     this.#insert(namespace, record, tokens)
     this.#nextId++

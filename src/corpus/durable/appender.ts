@@ -1,0 +1,127 @@
+import type { FileHandle } from 'node:fs/promises'
+import { CorpusError } from '../error.js'
+
+/** Bytes written at a time. */
+const BATCH = 4 * 2 ** 20
+/** Milliseconds after a failed write before the next is tried. */
+const RETRY_MS = 5000
+
+/**
+ * Appends pieces of bytes to a file, in order and in the background.
+ *
+ *     append ──▶ waiting ▒▒▒▒ ──▶ write at `end` ──▶ end moves on
+ *
+ * A write that fails (disk full) leaves `end` where it was; what was written of it is cut off and tried again later, so
+ * that the file never holds half a piece with others behind it.
+ */
+export class Appender {
+  /** Bytes of the file that count. */
+  end: number
+  /** Why the last write failed; `undefined` if it did not. */
+  problem: CorpusError | undefined
+  readonly #handle: FileHandle
+  readonly #name: string
+  #waiting: Uint8Array[] = []
+  #writing: Promise<void> | undefined
+  #unsynced = false
+  #retryAt = 0
+
+  constructor(handle: FileHandle, name: string, end: number) {
+    this.#handle = handle
+    this.#name = name
+    this.end = end
+  }
+
+  /** Whether nothing waits to be written. */
+  get idle(): boolean {
+    return this.#waiting.length === 0 && this.#writing === undefined
+  }
+
+  /** Queues bytes; they must not change afterwards. */
+  append(bytes: Uint8Array): void {
+    this.#waiting.push(bytes)
+    if (!this.problem || performance.now() >= this.#retryAt) this.#start()
+  }
+
+  /** Forgets what waits to be written; what is being written is finished. */
+  discard(): void {
+    this.#waiting = []
+  }
+
+  /** Waits until everything queued is written. @throws CorpusError `disk-full`, `io-failed` */
+  async drain(): Promise<void> {
+    this.problem = undefined
+    while (!this.idle) {
+      await this.#start()
+      if (this.problem) throw this.problem
+    }
+  }
+
+  /** As {@link drain}, and waits until the disk has it: it survives the machine's fall. @throws CorpusError */
+  async flush(): Promise<void> {
+    await this.drain()
+    if (!this.#unsynced) return
+    this.#unsynced = false
+    try {
+      await this.#handle.datasync()
+    } catch (error) {
+      this.#unsynced = true
+      throw explainIo(error, `write to ${this.#name}`)
+    }
+  }
+
+  #start(): Promise<void> {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined
+    })
+    return this.#writing
+  }
+
+  async #write(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const pieces: Uint8Array[] = []
+      for (let bytes = 0; this.#waiting.length > 0 && (bytes === 0 || bytes + this.#waiting[0].length <= BATCH); ) {
+        bytes += this.#waiting[0].length
+        pieces.push(this.#waiting.shift()!)
+      }
+      const batch = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces)
+      try {
+        for (let done = 0; done < batch.length; ) {
+          const { bytesWritten } = await this.#handle.write(batch, done, batch.length - done, this.end + done)
+          done += bytesWritten
+        }
+        this.end += batch.length
+        this.#unsynced = true
+        this.problem = undefined
+      } catch (error) {
+        this.#waiting.unshift(...pieces)
+        this.problem = explainIo(error, `write to ${this.#name}`)
+        this.#retryAt = performance.now() + RETRY_MS
+        await this.#handle.truncate(this.end).catch(() => {})
+        return
+      }
+    }
+  }
+}
+
+/** A CorpusError for what the system said. */
+export function explainIo(error: unknown, what: string): CorpusError {
+  if (error instanceof CorpusError) return error
+  const { code, message } = error as NodeJS.ErrnoException
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new CorpusError('disk-full', `cannot ${what}: the disk is full`, { cause: error })
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new CorpusError('read-only', `cannot ${what}: permission denied`, { cause: error })
+    case 'ENOENT':
+      return new CorpusError('not-found', `cannot ${what}: it does not exist`, { cause: error })
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return new CorpusError('invalid-parameter', `cannot ${what}: it is a file, not a folder`, { cause: error })
+    default:
+      return new CorpusError('io-failed', `cannot ${what}: ${code ?? message}`, { cause: error })
+  }
+}

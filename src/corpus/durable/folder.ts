@@ -1,0 +1,49 @@
+import { open, readdir, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { encodeHeader, type FileHeader } from './format.js'
+
+const EXTENSION = '.lkc'
+const pattern = /^corpus-(\d{6,})\.(lkc|tmp)$/
+
+/** The file of a generation. */
+export function fileOf(folder: string, generation: number): string {
+  return path.join(folder, `corpus-${String(generation).padStart(6, '0')}${EXTENSION}`)
+}
+
+/** The file while it is being written. */
+export function temporaryOf(folder: string, generation: number): string {
+  return `${fileOf(folder, generation).slice(0, -EXTENSION.length)}.tmp`
+}
+
+/** The highest generation in a folder; 0 if it holds none. @throws the system's error if there is no such folder */
+export async function newestGeneration(folder: string): Promise<number> {
+  const numbers = (await readdir(folder)).map((name) => pattern.exec(name)).filter((match) => match?.[2] === 'lkc')
+  return Math.max(0, ...numbers.map((match) => Number(match![1])))
+}
+
+/** Makes a file with nothing but a header; it appears under its name as a whole. */
+export async function createFile(folder: string, generation: number, header: FileHeader): Promise<void> {
+  const handle = await open(temporaryOf(folder, generation), 'w')
+  try {
+    await handle.writeFile(encodeHeader(header))
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(temporaryOf(folder, generation), fileOf(folder, generation))
+  await syncFolder(folder)
+}
+
+/** Removes files of other generations and what compactions left behind. */
+export async function removeOthers(folder: string, generation: number): Promise<void> {
+  const keep = path.basename(fileOf(folder, generation))
+  for (const name of await readdir(folder))
+    if (pattern.test(name) && name !== keep) await rm(path.join(folder, name), { force: true })
+}
+
+/** Waits until new names in a folder are on the disk, where the system can. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined)
+  await handle?.sync().catch(() => {})
+  await handle?.close()
+}

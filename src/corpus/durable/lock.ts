@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import path from 'node:path'
+import { CorpusError } from '../error.js'
+
+/** How often the holder of a lock says that it lives, in milliseconds. */
+const HEARTBEAT_MS = 5000
+/** A lock of another machine that has been silent for so long is left behind. */
+const SILENT_MS = 60_000
+
+/** A lock that says nothing is being written, or its writer died there; after so many milliseconds it did. */
+const WRITING_MS = 5000
+
+/** What a lock file says, as JSON. */
+interface Holder {
+  pid: number
+  host: string
+  /** When the process began, in the system's own units, so that another process with the same number is told apart. */
+  started: string
+  nonce: string
+}
+
+/**
+ * Keeps other processes from writing to a folder: a file `lock` that names its holder.
+ *
+ *     free ── create the file, failing if it exists ──▶ held ── remove it ──▶ free
+ *                          │ exists
+ *                          ├─ holder lives: refuse
+ *                          └─ holder is dead: take over
+ *
+ * On one machine the holder's process number and begin tell whether it lives. Of another machine (a shared disk) only
+ * the file's age is known, which a living holder renews.
+ */
+export class FolderLock {
+  readonly #file: string
+  readonly #nonce: string
+  readonly #timer: NodeJS.Timeout
+
+  /** @throws CorpusError `locked`; the system's error if the folder cannot be written to */
+  static take(folder: string): FolderLock {
+    const file = path.join(folder, 'lock')
+    const holder: Holder = { pid: process.pid, host: hostname(), started: startOf(process.pid), nonce: randomUUID() }
+    for (let attempt = 0; ; attempt++) {
+      try {
+        writeFileSync(file, JSON.stringify(holder), { flag: 'wx' })
+        return new FolderLock(file, holder.nonce)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      }
+      const other = readHolder(file)
+      if (attempt === 9 || lives(other, file)) throw lockedBy(folder, other)
+      takeOver(file, other)
+    }
+  }
+
+  private constructor(file: string, nonce: string) {
+    this.#file = file
+    this.#nonce = nonce
+    held.add(nonce)
+    this.#timer = setInterval(() => {
+      const now = new Date()
+      try {
+        utimesSync(file, now, now)
+      } catch {
+        // The folder may be gone or full; the next beat tries again.
+      }
+    }, HEARTBEAT_MS).unref()
+  }
+
+  /** Frees the folder, unless someone else has taken it. */
+  release(): void {
+    clearInterval(this.#timer)
+    held.delete(this.#nonce)
+    if (readHolder(this.#file)?.nonce === this.#nonce) rmSync(this.#file, { force: true })
+  }
+}
+
+/** Locks held by this process. */
+const held = new Set<string>()
+
+function lives(holder: Holder | undefined, file: string): boolean {
+  const age = () => Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+  if (!holder) return age() < WRITING_MS
+  if (holder.host !== hostname()) return age() < SILENT_MS
+  if (holder.pid === process.pid) return held.has(holder.nonce)
+  try {
+    process.kill(holder.pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+  }
+  return holder.started === '' || holder.started === startOf(holder.pid)
+}
+
+/** Removes a dead holder's lock. A folder as a second lock lets one process at a time do so. */
+function takeOver(file: string, dead: Holder | undefined): void {
+  const gate = `${file}.takeover`
+  try {
+    mkdirSync(gate)
+  } catch {
+    // Another process is at it; if it died there, its gate is old.
+    if (Date.now() - (statSync(gate, { throwIfNoEntry: false })?.mtimeMs ?? 0) > SILENT_MS)
+      rmSync(gate, { recursive: true, force: true })
+    pause(20)
+    return
+  }
+  try {
+    if (readHolder(file)?.nonce === dead?.nonce) rmSync(file, { force: true })
+  } finally {
+    rmSync(gate, { recursive: true, force: true })
+  }
+}
+
+function lockedBy(folder: string, holder: Holder | undefined): CorpusError {
+  const who =
+    holder === undefined
+      ? 'another process'
+      : holder.host !== hostname()
+        ? `process ${holder.pid} on ${holder.host}`
+        : holder.pid === process.pid
+          ? 'this process'
+          : `process ${holder.pid}`
+  return new CorpusError('locked', `the cache ${folder} is in use by ${who}; end it or use another folder`)
+}
+
+/** What a lock file says; `undefined` if it is gone or was not written to its end. */
+function readHolder(file: string): Holder | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Holder
+  } catch {
+    return undefined
+  }
+}
+
+/** When a process began, where the system tells (Linux); else empty. */
+function startOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  } catch {
+    return ''
+  }
+}
+
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}

@@ -1,0 +1,114 @@
+import type { FileHandle } from 'node:fs/promises'
+import { ENTRY_BYTES, type Entry, entryLength, type FileHeader, isWhole, readEntry, readHeader } from './format.js'
+
+/** Bytes read at a time; more where an entry is longer. */
+const WINDOW = 8 * 2 ** 20
+
+/** What {@link readEntries} is to do. */
+export interface Reading {
+  /** Is given the header before any entry; may throw. */
+  begin?: (header: FileHeader) => void
+  /** Is given each entry and its bytes; its tokens are valid only during the call. */
+  take: (entry: Entry, bytes: number) => void
+  /** `false`: trust the checksums, they were verified just before. Default `true`. */
+  check?: boolean
+  /** Where to stop. Default: the end of the file. */
+  end?: number
+}
+
+/** What {@link readEntries} found. */
+export interface FileReport {
+  header: FileHeader
+  /** Bytes of the header. */
+  headerBytes: number
+  entries: number
+  /** Where the last whole entry ends: the length of the part that counts. */
+  end: number
+  fileBytes: number
+  /**
+   * Where the file is damaged: what follows is not only the rest of an interrupted write, for whole entries come after
+   * it. `undefined` otherwise.
+   */
+  damagedAt: number | undefined
+}
+
+/**
+ * Reads the entries of a file in order, up to the first that is not whole:
+ *
+ *   1. read a window; where an entry does not fit, read on from its beginning
+ *   2. an entry that is not whole ends the reading: usually a write that was interrupted
+ *   3. if a whole entry comes after it, it was no interrupted write, and the file is damaged
+ *
+ * @throws CorpusError as {@link readHeader}
+ */
+export async function readEntries(
+  handle: FileHandle,
+  file: string,
+  { begin, take, check = true, end }: Reading,
+): Promise<FileReport> {
+  const size = end ?? (await handle.stat()).size
+  let bytes = new Uint8Array(WINDOW)
+  let held = await fill(handle, bytes, 0, 0)
+  const { length: headerBytes, ...header } = readHeader(bytes.subarray(0, held), file)
+  begin?.(header)
+  const report = { header, headerBytes, entries: 0, end: headerBytes, fileBytes: size, damagedAt: undefined }
+  let at = headerBytes
+  for (;;) {
+    const view = new DataView(bytes.buffer)
+    while (held - at >= ENTRY_BYTES && report.end < size) {
+      const length = entryLength(view, at)
+      // 2.
+      if (length === 0) return finish(handle, report)
+      if (length > held - at) break
+      if (check && !isWhole(bytes, view, at, length)) return finish(handle, report)
+      take(readEntry(bytes, view, at), length)
+      report.entries++
+      report.end += length
+      at += length
+    }
+    if (report.end + (held - at) >= size) return finish(handle, report)
+    // 1.
+    const wanted = held - at >= ENTRY_BYTES ? entryLength(view, at) : 0
+    const next = new Uint8Array(Math.max(WINDOW, wanted))
+    if (wanted > size - report.end) return finish(handle, report)
+    bytes = next
+    held = await fill(handle, bytes, 0, report.end)
+    at = 0
+    if (held < ENTRY_BYTES) return finish(handle, report)
+  }
+}
+
+async function finish(handle: FileHandle, report: FileReport): Promise<FileReport> {
+  if (report.end < report.fileBytes) report.damagedAt = await findDamage(handle, report.end, report.fileBytes)
+  return report
+}
+
+/** 3. `from` if a whole entry begins anywhere after it. */
+async function findDamage(handle: FileHandle, from: number, size: number): Promise<number | undefined> {
+  for (let start = from + 4; start + ENTRY_BYTES <= size; ) {
+    const bytes = new Uint8Array(Math.min(WINDOW, size - start))
+    const held = await fill(handle, bytes, 0, start)
+    const view = new DataView(bytes.buffer)
+    for (let at = 0; at + ENTRY_BYTES <= held; at += 4) {
+      const length = entryLength(view, at)
+      if (length === 0 || start + at + length > size) continue
+      const entry = new Uint8Array(length)
+      await fill(handle, entry, 0, start + at)
+      if (isWhole(entry, new DataView(entry.buffer), 0, length)) return from
+    }
+    start += Math.max(4, held - ENTRY_BYTES - (held % 4))
+    if (held < WINDOW) break
+  }
+  return undefined
+}
+
+/** Reads from `position` until `bytes` is full or the file ends; returns how many bytes are held then. */
+async function fill(handle: FileHandle, bytes: Uint8Array, held: number, position: number): Promise<number> {
+  let end = held
+  while (end < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, end, bytes.length - end, position + end - held)
+    if (bytesRead === 0) break
+    end += bytesRead
+  }
+  return end
+}

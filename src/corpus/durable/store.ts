@@ -1,0 +1,383 @@
+import { renameSync } from 'node:fs'
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
+import { Corpus, type CorpusJournal, type CorpusOptions } from '../corpus.js'
+import { CorpusError } from '../error.js'
+import type { Namespace } from '../namespace.js'
+import type { CorpusRecord } from '../record.js'
+import { Appender, explainIo } from './appender.js'
+import { createFile, fileOf, newestGeneration, removeOthers, syncFolder, temporaryOf } from './folder.js'
+import { type Entry, emptyEntry, encodeEntry, encodeHeader, type FileHeader, recordBytes } from './format.js'
+import { type LoadReport, loadCorpus } from './load.js'
+import { FolderLock } from './lock.js'
+
+/** Milliseconds between looks at what is to be done in the background. */
+const TICK_MS = 1000
+/** Looks between two sweeps of expired records. */
+const SWEEP_TICKS = 30
+/** Looks that a compaction which failed is not tried again. */
+const REST_TICKS = 60
+/** Bytes of dead records that are not worth compacting. */
+const FEW_BYTES = 2 ** 20
+/** Bytes of a new file written at a time, with a pause for others between. */
+const SLICE = 2 ** 20
+
+/** Options of {@link CorpusStore.open}. */
+export interface StoreOptions {
+  /** What tells the tokenizer from all others. Where absent, any is accepted, and nothing can be created. */
+  fingerprint?: string
+  /** Tokens of the vocabulary; a file with larger ids is refused. */
+  vocabularySize?: number
+  /** Noted in a new file, for people. */
+  modelName?: string
+  /** Budgets of the corpus. */
+  corpus?: CorpusOptions
+  /** Read only: no lock is taken, nothing is written, and another process may be writing. */
+  readOnly?: boolean
+  /** Told once of everything that went wrong without stopping the work: a full disk, a folder that is read-only. */
+  onProblem?: (problem: CorpusError) => void
+}
+
+/**
+ * A corpus kept in a folder. Reading is as fast as without; every change is appended to a file in the background.
+ *
+ *     folder   lock               its holder; see FolderLock
+ *              corpus-000003.lkc  header and entries; see format.ts. The highest number counts
+ *              corpus-000004.tmp  a compaction under way, or one that was cut short
+ *
+ * What is promised: after {@link flush} a change survives the end of the process at any moment, and of the machine.
+ * A change that was not flushed is there as a whole or not at all. A deletion reaches the disk as an entry at once; the
+ * bytes of what was deleted vanish with the next compaction, which {@link compact} forces.
+ *
+ * Compaction, once more bytes are dead than alive:
+ *   1. begin a new file; from now on changes go to both
+ *   2. write what is alive, slice by slice
+ *   3. flush, give it its name, go on with it and remove the old one
+ *
+ * @example
+ * await using store = await CorpusStore.open('cache', { fingerprint, vocabularySize })
+ * store.corpus.addRequest(tokens, 'acme')
+ * await store.flush()
+ */
+export class CorpusStore implements CorpusJournal, AsyncDisposable {
+  readonly folder: string
+  readonly corpus: Corpus
+  /** Whether changes are kept. */
+  readonly readOnly: boolean
+  readonly header: FileHeader
+  /** Bytes at the end of the file that an interrupted write had left, cut off on opening. */
+  readonly tornBytes: number
+  /** Records that could not be written because the disk was full. */
+  unsaved = 0
+  readonly #onProblem: (problem: CorpusError) => void
+  readonly #lock: FolderLock | undefined
+  readonly #timer: NodeJS.Timeout | undefined
+  readonly #numbers: Map<string, number>
+  #nextNumber: number
+  #generation: number
+  #handle: FileHandle
+  #file: Appender | undefined
+  /** Changes since a compaction began; they go into its file too. */
+  #later: Uint8Array[] | undefined
+  #compacting: Promise<void> | undefined
+  /** Resolves when a compaction has gone over to its file, or failed to. */
+  #switching: Promise<void> | undefined
+  #liveBytes = 0
+  #ticks = 0
+  #restUntil = 0
+  #reported = false
+  #closed: Promise<void> | undefined
+
+  /**
+   * Opens a folder, or begins one.
+   *
+   * @throws CorpusError `locked`, `other-tokenizer`, `damaged`, `not-a-corpus`, `unknown-version`, `not-found`,
+   *   `disk-full`, `io-failed`
+   */
+  static async open(folder: string, options: StoreOptions = {}): Promise<CorpusStore> {
+    let { readOnly = false } = options
+    let lock: FolderLock | undefined
+    if (!readOnly) {
+      try {
+        await mkdir(folder, { recursive: true })
+        lock = FolderLock.take(folder)
+      } catch (error) {
+        const problem = explainIo(error, `use the cache ${folder}`)
+        if (problem.code !== 'read-only') throw problem
+        readOnly = true
+        options.onProblem?.(new CorpusError('read-only', `the cache ${folder} is read-only: nothing new is kept`))
+      }
+    }
+    try {
+      return await CorpusStore.#load(folder, readOnly, lock, options)
+    } catch (error) {
+      lock?.release()
+      throw explainIo(error, `read the cache ${folder}`)
+    }
+  }
+
+  static async #load(folder: string, readOnly: boolean, lock: FolderLock | undefined, options: StoreOptions) {
+    const { fingerprint, vocabularySize = 0, modelName = '' } = options
+    let generation = await newestGeneration(folder)
+    if (generation === 0) {
+      if (readOnly || fingerprint === undefined) throw new CorpusError('not-found', `there is no cache in ${folder}`)
+      generation = 1
+      await createFile(folder, generation, { fingerprint, vocabularySize, modelName })
+    }
+    const file = fileOf(folder, generation)
+    const handle = await open(file, readOnly ? 'r' : 'r+')
+    try {
+      const corpus = new Corpus(options.corpus)
+      const loaded = await loadCorpus(handle, file, corpus, { fingerprint, vocabularySize })
+      if (!readOnly && loaded.tornBytes > 0) await handle.truncate(loaded.end)
+      if (!readOnly) await removeOthers(folder, generation)
+      return new CorpusStore(folder, corpus, readOnly, lock, handle, generation, loaded, options)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
+  private constructor(
+    folder: string,
+    corpus: Corpus,
+    readOnly: boolean,
+    lock: FolderLock | undefined,
+    handle: FileHandle,
+    generation: number,
+    loaded: LoadReport,
+    { onProblem = () => {} }: StoreOptions,
+  ) {
+    this.folder = folder
+    this.corpus = corpus
+    this.readOnly = readOnly
+    this.header = loaded.header
+    this.tornBytes = loaded.tornBytes
+    this.#lock = lock
+    this.#handle = handle
+    this.#generation = generation
+    this.#numbers = loaded.numbers
+    this.#nextNumber = Math.max(0, ...loaded.numbers.values()) + 1
+    this.#onProblem = onProblem
+    this.#liveBytes = this.#countLive()
+    if (readOnly) return
+    this.#file = new Appender(handle, folder, loaded.end)
+    corpus.journal = this
+    this.#timer = setInterval(() => void this.#tick(), TICK_MS).unref()
+  }
+
+  /** Bytes of the file, as far as written. */
+  get fileBytes(): number {
+    return this.#file?.end ?? 0
+  }
+
+  /** Why changes are not kept at present, if so. */
+  get problem(): CorpusError | undefined {
+    return this.#file?.problem
+  }
+
+  added(namespace: string, record: CorpusRecord, tokens: ArrayLike<number>): void {
+    this.#liveBytes += recordBytes(record.length, record.names)
+    // While the disk is full, what comes is not kept for later: memory has a bound too.
+    if (this.#file?.problem) {
+      this.unsaved++
+      return
+    }
+    const { id, kind, time, hash, names } = record
+    this.#note(namespace, { type: 'record', id, kind, time, hash, names, tokens })
+  }
+
+  renamed(namespace: string, { id, names }: CorpusRecord): void {
+    this.#note(namespace, { type: 'names', id, names })
+  }
+
+  removed(namespace: string, { id, length, names }: CorpusRecord, deleted: boolean): void {
+    this.#liveBytes -= recordBytes(length, names)
+    if (deleted) this.#note(namespace, { type: 'removal', id })
+  }
+
+  cleared(namespace: string): void {
+    this.#note(namespace, { type: 'clear' })
+    this.#liveBytes = this.#countLive()
+  }
+
+  /**
+   * Waits until all changes so far are on the disk.
+   *
+   * @throws CorpusError `disk-full`, `io-failed`; what could not be written is tried again with the next change
+   */
+  async flush(): Promise<void> {
+    for (let file = this.#file; file; file = this.#file) {
+      await file.flush()
+      if (this.#switching) await this.#switching
+      else if (file === this.#file) return
+    }
+  }
+
+  /** Writes the file anew without what is dead. @throws CorpusError `disk-full`, `io-failed`, `closed` */
+  compact(): Promise<void> {
+    if (this.#closed) return Promise.reject(new CorpusError('closed', `the cache ${this.folder} is closed`))
+    this.#compacting ??= this.#compact().finally(() => {
+      this.#compacting = undefined
+    })
+    return this.#compacting
+  }
+
+  /** Writes what waits and frees the folder. Once; later calls wait for the same. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#timer)
+    this.corpus.journal = undefined
+    try {
+      await this.#compacting?.catch(() => {})
+      await this.flush()
+    } finally {
+      await this.#handle.close()
+      this.#file = undefined
+      this.#lock?.release()
+    }
+  }
+
+  async #tick(): Promise<void> {
+    if (++this.#ticks % SWEEP_TICKS === 0) this.corpus.sweep()
+    try {
+      await this.flush()
+      const dead = this.fileBytes - this.#liveBytes
+      const wanted = this.unsaved > 0 || dead > Math.max(FEW_BYTES, this.#liveBytes)
+      if (wanted && this.#ticks >= this.#restUntil) {
+        this.#restUntil = this.#ticks + REST_TICKS
+        await this.compact()
+        this.#restUntil = 0
+      }
+      this.#reported = false
+    } catch (error) {
+      if (this.#reported || this.#closed) return
+      this.#reported = true
+      this.#onProblem(explainIo(error, `write to the cache ${this.folder}`))
+    }
+  }
+
+  #note(namespace: string, what: Partial<Entry> & Pick<Entry, 'type'>): void {
+    let number = this.#numbers.get(namespace)
+    if (number === undefined) {
+      number = this.#nextNumber++
+      this.#numbers.set(namespace, number)
+      this.#append(encodeEntry({ ...emptyEntry, type: 'namespace', namespace: number, name: namespace }))
+    }
+    this.#append(encodeEntry({ ...emptyEntry, ...what, namespace: number }))
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#file?.append(bytes)
+    this.#later?.push(bytes)
+  }
+
+  #countLive(): number {
+    let bytes = 0
+    for (const { records } of this.corpus.namespaces())
+      for (const { length, names } of records) bytes += recordBytes(length, names)
+    return bytes
+  }
+
+  async #compact(): Promise<void> {
+    const old = this.#file
+    if (!old) throw new CorpusError('read-only', `the cache ${this.folder} is open for reading only`)
+    const generation = this.#generation + 1
+    const temporary = temporaryOf(this.folder, generation)
+    const handle = await open(temporary, 'w+').catch((error) => {
+      throw explainIo(error, `write to the cache ${this.folder}`)
+    })
+    const next = new Appender(handle, this.folder, 0)
+    const unsaved = this.unsaved
+    let switched = () => {}
+    try {
+      // 1.
+      const later: Uint8Array[] = []
+      this.#later = later
+      next.append(encodeHeader(this.header))
+      // 2.
+      await this.#writeAlive(next)
+      await catchUp(next, later)
+      // 3. What was flushed into the old file must be in the new one when that gets its name: let no flush end before.
+      this.#switching = new Promise((resolve) => {
+        switched = resolve
+      })
+      await catchUp(next, later)
+      renameSync(temporary, fileOf(this.folder, generation))
+      for (const bytes of later) next.append(bytes)
+    } catch (error) {
+      this.#later = undefined
+      this.#switching = undefined
+      switched()
+      await handle.close().catch(() => {})
+      await rm(temporary, { force: true }).catch(() => {})
+      throw explainIo(error, `write to the cache ${this.folder}`)
+    }
+    const oldHandle = this.#handle
+    this.#later = undefined
+    this.#switching = undefined
+    this.#file = next
+    this.#handle = handle
+    this.#generation = generation
+    this.unsaved -= unsaved
+    switched()
+    old.discard()
+    await old.drain().catch(() => {})
+    await oldHandle.close()
+    await syncFolder(this.folder)
+    await removeOthers(this.folder, generation)
+  }
+
+  /** Writes all that the corpus holds at this moment and still holds when its turn comes. */
+  async #writeAlive(file: Appender): Promise<void> {
+    const alive = Array.from(this.corpus.namespaces(), (namespace) => ({ namespace, records: [...namespace.records] }))
+    const names = new Set(alive.map(({ namespace }) => namespace.name))
+    for (const name of [...this.#numbers.keys()]) if (!names.has(name)) this.#numbers.delete(name)
+    for (const { name } of alive.map(({ namespace }) => namespace)) {
+      if (!this.#numbers.has(name)) this.#numbers.set(name, this.#nextNumber++)
+      file.append(encodeEntry({ ...emptyEntry, type: 'namespace', namespace: this.#numbers.get(name)!, name }))
+    }
+    for (const { namespace, records } of alive) {
+      const number = this.#numbers.get(namespace.name)!
+      let bytes = 0
+      for (const record of records) {
+        if (record.start < 0) continue
+        const entry = encodeEntry(recordEntry(number, namespace, record))
+        file.append(entry)
+        bytes += entry.length
+        if (bytes < SLICE) continue
+        bytes = 0
+        await file.drain()
+      }
+    }
+    await file.drain()
+  }
+}
+
+/** Writes and flushes what `later` holds now; it may hold more afterwards. */
+async function catchUp(file: Appender, later: Uint8Array[]): Promise<void> {
+  for (const bytes of later.splice(0)) file.append(bytes)
+  await file.flush()
+}
+
+function recordEntry(number: number, { log }: Namespace, record: CorpusRecord): Entry {
+  const { id, kind, time, hash, names, start, length } = record
+  return {
+    ...emptyEntry,
+    type: 'record',
+    namespace: number,
+    id,
+    kind,
+    time,
+    hash,
+    names,
+    tokens: log.slice(start, start + length),
+  }
+}

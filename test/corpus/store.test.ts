@@ -1,0 +1,273 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { CorpusOptions } from '../../src/corpus/corpus.js'
+import { CorpusStore, type StoreOptions } from '../../src/corpus/durable/index.js'
+import { CorpusError } from '../../src/corpus/index.js'
+
+const root = mkdtempSync(path.join(tmpdir(), 'lookahead-store-'))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+let folders = 0
+const newFolder = () => path.join(root, `cache-${folders++}`)
+const tokenizer = { fingerprint: 'f1', vocabularySize: 100_000, modelName: 'a model' }
+const openStore = (folder: string, options: StoreOptions = {}) => CorpusStore.open(folder, { ...tokenizer, ...options })
+const tokensOf = (text: string) => Array.from(text, (letter) => letter.charCodeAt(0))
+const fileIn = (folder: string) => path.join(folder, readdirSync(folder).find((name) => name.endsWith('.lkc'))!)
+
+/** Everything a store holds, as text. */
+function contentOf({ corpus }: CorpusStore): string[] {
+  const lines: string[] = []
+  for (const { name, log, records } of corpus.namespaces())
+    for (const { id, kind, names, time, hash, start, length } of records)
+      lines.push(`${name} ${id} ${kind} ${names} ${time} ${hash} ${log.slice(start, start + length).join()}`)
+  return lines.sort()
+}
+
+/** Plays some life on a store. */
+function live({ corpus }: CorpusStore, seed: number, steps: number): void {
+  let state = seed
+  const random = (n: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 2 ** 32) * n)
+  }
+  for (let step = 0; step < steps; step++) {
+    const namespace = `tenant ${random(3)}`
+    const name = `id ${random(9)}`
+    const kind = random(20)
+    if (kind < 9)
+      corpus.addRequest(
+        Int32Array.from({ length: 1 + random(30) }, () => random(500)),
+        namespace,
+        name,
+      )
+    else if (kind < 14)
+      corpus.addDocument({ id: random(2) ? name : undefined, text: `document ${random(30)}` }, tokensOf, namespace)
+    else if (kind < 17) corpus.delete({ namespace, document: name })
+    else if (kind < 19) corpus.delete({ namespace, request: name })
+    else if (random(4) === 0) corpus.delete({ namespace })
+  }
+}
+
+describe('a corpus store', () => {
+  it('opens as it was closed, again and again', async () => {
+    const folder = newFolder()
+    let before: string[] = []
+    for (let round = 0; round < 12; round++) {
+      await using store = await openStore(folder)
+      expect(contentOf(store)).toEqual(before)
+      live(store, round + 1, 60)
+      if (round % 4 === 3) await store.compact()
+      before = contentOf(store)
+      expect(before.length).toBeGreaterThan(0)
+    }
+  })
+
+  it('opens after being cut off at any byte, with all that was whole before', async () => {
+    const folder = newFolder()
+    /** What it held when the file was so long. */
+    const states = new Map<number, string[]>()
+    await using store = await openStore(folder)
+    states.set(0, [])
+    for (let step = 0; step < 60; step++) {
+      live(store, step + 7, 1)
+      await store.flush()
+      states.set(store.fileBytes, contentOf(store))
+    }
+    const file = fileIn(folder)
+    const bytes = readFileSync(file)
+    const header = bytes.readUInt32LE(12)
+    const sizes = [...states.keys()].sort((a, b) => a - b)
+    const cuts = Array.from(
+      { length: 260 },
+      (_, k) => header + Math.floor(((k + 0.5) / 260) * (store.fileBytes - header)),
+    )
+    let torn = 0
+    for (const cut of cuts) {
+      const copy = newFolder()
+      mkdirSync(copy)
+      writeFileSync(path.join(copy, path.basename(file)), bytes.subarray(0, cut))
+      await using again = await openStore(copy)
+      // A step may append several entries; of the last, those that are whole count.
+      const before = states.get(sizes.findLast((size) => size <= cut)!)!
+      const after = states.get(sizes.find((size) => size > cut) ?? store.fileBytes)!
+      const content = contentOf(again)
+      expect(content.filter((line) => !before.includes(line) && !after.includes(line))).toEqual([])
+      expect(before.filter((line) => after.includes(line) && !content.includes(line))).toEqual([])
+      if (again.tornBytes > 0) torn++
+      if (torn % 10 !== 0) continue
+      again.corpus.addRequest([1, 2, 3], 'afterwards')
+      await again.close()
+      await using third = await openStore(copy)
+      expect(contentOf(third)).toEqual(contentOf(again))
+    }
+    expect(torn).toBeGreaterThan(200)
+  })
+
+  it('never misreads a changed file: it says so, or holds less', async () => {
+    const folder = newFolder()
+    const store = await openStore(folder)
+    live(store, 5, 40)
+    const whole = contentOf(store)
+    await store.compact()
+    await store.close()
+    const file = fileIn(folder)
+    const bytes = readFileSync(file)
+    let refused = 0
+    for (let at = 0; at < bytes.length; at += 37) {
+      const changed = Buffer.from(bytes)
+      changed[at] ^= 1 << (at % 8)
+      writeFileSync(file, changed)
+      try {
+        await using again = await CorpusStore.open(folder, { ...tokenizer, readOnly: true })
+        expect(whole).toEqual(expect.arrayContaining(contentOf(again)))
+        expect(again.tornBytes).toBeGreaterThan(0)
+      } catch (error) {
+        if (!(error instanceof CorpusError)) throw error
+        expect(['damaged', 'not-a-corpus', 'unknown-version']).toContain(error.code)
+        refused++
+      }
+    }
+    expect(refused).toBeGreaterThan(10)
+  })
+
+  it('leaves nothing of what was deleted in its file once compacted', async () => {
+    const folder = newFolder()
+    await using store = await openStore(folder)
+    store.corpus.addDocument({ id: 'kept', text: 'kept' }, () => [70_001, 70_002], 'a')
+    store.corpus.addDocument({ id: 'gone', text: 'gone' }, () => [80_001, 80_002], 'a')
+    store.corpus.addRequest([90_001, 90_002], 'b')
+    store.corpus.delete({ namespace: 'a', document: 'gone' })
+    store.corpus.delete({ namespace: 'b' })
+    await store.compact()
+    const bytes = readFileSync(fileIn(folder))
+    const holds = (token: number) => bytes.includes(Buffer.from(Int32Array.of(token).buffer))
+    expect([70_001, 80_001, 90_001].map(holds)).toEqual([true, false, false])
+    expect(readdirSync(folder).sort()).toEqual(['corpus-000002.lkc', 'lock'])
+  })
+
+  it('keeps what changes while it compacts', async () => {
+    const folder = newFolder()
+    const store = await openStore(folder)
+    for (let k = 0; k < 3000; k++) store.corpus.addRequest(new Int32Array(400).fill(k), `tenant ${k % 5}`, `r${k}`)
+    const compacting = store.compact()
+    let busy = true
+    compacting.then(() => {
+      busy = false
+    })
+    let k = 0
+    for (; busy; k++) {
+      store.corpus.addRequest([k, k, k], `new tenant ${k % 50}`)
+      store.corpus.delete({ namespace: `tenant ${k % 5}`, request: `r${k}` })
+      if (k === 20) store.corpus.delete({ namespace: 'tenant 4' })
+      await new Promise(setImmediate)
+    }
+    await compacting
+    store.corpus.addRequest([5, 5, 5], 'last')
+    const before = contentOf(store)
+    await store.close()
+    expect(k).toBeGreaterThan(5)
+    await using again = await openStore(folder)
+    expect(contentOf(again)).toEqual(before)
+  })
+
+  it('forgets by its budgets on opening too', async () => {
+    const folder = newFolder()
+    const store = await openStore(folder)
+    for (let k = 0; k < 100; k++) store.corpus.addRequest(new Int32Array(200).fill(k), 'a')
+    await store.close()
+    const opened = async (corpus: CorpusOptions) => {
+      await using store = await openStore(folder, { corpus })
+      return Array.from(store.corpus.find('a')?.records ?? [], ({ id }) => id)
+    }
+    const few = await opened({ namespaceBytes: 100_000 })
+    expect(few.length).toBeLessThan(60)
+    expect(few.at(-1)).toBe(100)
+    expect(await opened({ ttlMs: 1000, now: () => Date.now() + 2000 })).toEqual([])
+    expect(await opened({})).toHaveLength(100)
+  })
+
+  it('gives no id twice, not even that of a deleted record', async () => {
+    const folder = newFolder()
+    const store = await openStore(folder)
+    store.corpus.addRequest([1], 'a', 'x')
+    const { id } = store.corpus.addRequest([2], 'a', 'x')!
+    store.corpus.delete({ namespace: 'a', request: 'x' })
+    await store.close()
+    const again = await openStore(folder)
+    expect(again.corpus.addRequest([3], 'a')!.id).toBeGreaterThan(id)
+    await again.close()
+    await using third = await openStore(folder)
+    expect(third.corpus.describe()).toMatchObject([{ tokens: 1 }])
+  })
+
+  it('refuses the cache of another tokenizer, and what is none', async () => {
+    const folder = newFolder()
+    await (await openStore(folder)).close()
+    const refusal = async (options: StoreOptions) =>
+      openStore(folder, options).then(
+        async (store) => {
+          await store.close()
+          return 'opened'
+        },
+        ({ code, message }: CorpusError) => `${code}: ${message}`,
+      )
+    expect(await refusal({ fingerprint: 'f2' })).toMatch(/^other-tokenizer: .*begun with a model/)
+    expect(await refusal({ vocabularySize: 99 })).toMatch(/^other-tokenizer/)
+    const file = fileIn(folder)
+    const bytes = readFileSync(file)
+    const changed = (at: number, value: number) => {
+      const copy = Buffer.from(bytes)
+      copy[at] = value
+      writeFileSync(file, copy)
+    }
+    changed(8, 2)
+    expect(await refusal({})).toMatch(/^unknown-version: .*version 2; this program reads version 1/)
+    changed(21, 9)
+    expect(await refusal({})).toMatch(/^damaged/)
+    changed(0, 0)
+    expect(await refusal({})).toMatch(/^not-a-corpus/)
+    writeFileSync(file, '')
+    expect(await refusal({})).toMatch(/^not-a-corpus/)
+    writeFileSync(file, bytes)
+    expect(await refusal({})).toBe('opened')
+    await expect(CorpusStore.open(newFolder(), { readOnly: true })).rejects.toMatchObject({ code: 'not-found' })
+    await expect(openStore(file)).rejects.toMatchObject({ code: 'invalid-parameter' })
+  })
+})
+
+describe('the lock of a store', () => {
+  it('keeps a second one out, but not readers', async () => {
+    const folder = newFolder()
+    const store = await openStore(folder)
+    store.corpus.addRequest([1, 2, 3], 'a')
+    await store.flush()
+    await expect(openStore(folder)).rejects.toMatchObject({
+      code: 'locked',
+      message: expect.stringContaining('in use'),
+    })
+    const reader = await openStore(folder, { readOnly: true })
+    expect(contentOf(reader)).toEqual(contentOf(store))
+    reader.corpus.addRequest([4], 'a')
+    await reader.close()
+    await store.close()
+    await using again = await openStore(folder)
+    expect(again.corpus.describe()).toMatchObject([{ tokens: 3 }])
+  })
+
+  it.each([
+    ['a process that has ended', { pid: 2 ** 22 + 5, host: hostname(), started: '', nonce: 'n' }, true],
+    ['an earlier process with our number', { pid: process.pid, host: hostname(), started: '1', nonce: 'n' }, true],
+    ['a living process', { pid: process.ppid, host: hostname(), started: '', nonce: 'n' }, false],
+    ['another machine that was heard of lately', { pid: 1, host: 'elsewhere', started: '', nonce: 'n' }, false],
+    ['a writer that is at it', undefined, false],
+  ])('left by %s', async (_, holder, free) => {
+    const folder = newFolder()
+    await (await openStore(folder)).close()
+    writeFileSync(path.join(folder, 'lock'), holder ? JSON.stringify(holder) : '')
+    const opening = openStore(folder)
+    if (free) await (await opening).close()
+    else await expect(opening).rejects.toMatchObject({ code: 'locked' })
+  })
+})
