@@ -1,11 +1,11 @@
 /** How much of what was seen is kept from one full step to the next. */
-const memory = 0.97
-/** Steps worth of trust before anything has been seen. */
-const prior = 3
+const memory = 0.9
+/** Steps' worth of trust before anything has been seen. */
+const prior = 1
 
 /**
- * How far a drafter's promises can be believed at the moment: tokens kept over tokens promised, in the last thirty steps
- * or so. Drafters learn to promise well, but over many requests; a stream that fools one must not cost more than a few
+ * How far a drafter's promises can be believed at the moment: tokens kept over tokens promised, in the last ten steps or
+ * so. Drafters learn to promise well, but over many requests; a stream that fools one must not cost more than a few
  * forwards. Learns from verified drafts, and from unverified ones too: whether the next token was among their first.
  * So trust comes back while nothing is verified, if what was promised would have been kept.
  */

@@ -1,6 +1,7 @@
 import { chooseNodes, type StepOutlook } from '../cost/controller.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { Guard } from '../cost/guard.js'
+import { Leash } from '../cost/leash.js'
 import { Trust } from '../cost/trust.js'
 import type { Decoder } from './decoder.js'
 import type { DraftMode } from './options.js'
@@ -27,10 +28,6 @@ const sharedPrefillRows = 64
 /** Most nodes of all requests together that compete for one forward. */
 const mostNodes = 256
 
-/** Nodes that are always retrieved, and the share of a forward that retrieving more may take. */
-const fewestNodes = 8
-const retrievalShare = 0.02
-
 /**
  * Decides what takes part in a forward: how much of each head, how much of each draft. Executes nothing, and learns
  * from what came of it.
@@ -41,6 +38,8 @@ export class Scheduler {
   readonly #cost: ForwardCost
   readonly #guard = new Guard()
   readonly #trust = new Trust()
+  /** Where new requests begin: what the last draft of any request has earned. */
+  readonly #leash = new Leash()
   readonly #outlook: StepOutlook = { requests: 0, headRows: 0, context: 0, lastRows: 0 }
   /** Probabilities of the nodes that compete, best first, and whose they are. */
   readonly #merged = new Float64Array(mostNodes)
@@ -50,10 +49,6 @@ export class Scheduler {
   #outputs = 0
   #sequences = 0
   #rebuilt = false
-  /** Nodes retrieved for a request: as many as retrieval can afford, and more where drafts were used to the end. */
-  #budget = fewestNodes
-  /** Milliseconds of retrieval per node. */
-  #msPerNode = 0.002
   /** Whether the coming forward reads a prompt. */
   #prefills = false
   /** Whether the coming forward was left to the controller by at least one request. */
@@ -92,7 +87,8 @@ export class Scheduler {
       }
       this.#isAuto = true
       if (this.#guard.resting) continue
-      competing += this.#retrieveWithinBudget(share, freeRows)
+      if (sequence.length === sequence.promptLength + 1) sequence.leash.take(this.#leash)
+      competing += retrieve(share, Math.min(this.#maxNodes, sequence.leash.nodes), freeRows)
     }
     if (competing === 0) return
     this.#outlook.requests = shares.length
@@ -105,18 +101,6 @@ export class Scheduler {
     const chosen = chooseNodes(this.#merged, available, this.#outlook, this.#cost)
     for (const share of shares) if (share.draft === 'auto') share.nodes = 0
     for (let i = 0; i < chosen; i++) shares[this.#owners[i]].nodes++
-    const used = 2 * chosen >= this.#budget ? 2 * this.#budget : Math.floor(0.8 * this.#budget)
-    this.#budget = Math.min(this.#maxNodes, Math.max(fewestNodes, used))
-  }
-
-  #retrieveWithinBudget(share: Share, freeRows: number): number {
-    const affordable = (retrievalShare * this.#cost.ms(1, share.sequence.length)) / this.#msPerNode
-    const nodes = retrieve(share, Math.min(this.#maxNodes, Math.max(this.#budget, Math.floor(affordable))), freeRows)
-    if (nodes > 0) {
-      const perNode = Math.min(share.retrievalMs / nodes, 2 * this.#msPerNode)
-      this.#msPerNode += 0.05 * (perNode - this.#msPerNode)
-    }
-    return nodes
   }
 
   /**
@@ -177,7 +161,7 @@ export class Scheduler {
       tokens += share.tokens
       spent += share.retrievalMs
       drafted += share.nodes
-      if (share.draft === 'auto' && share.retrievalMs > 0) this.#learnTrust(share)
+      if (share.draft === 'auto' && share.retrievalMs > 0) this.#judge(share)
     }
     context /= shares.length
     const conventional = this.#cost.ms(shares.length, context)
@@ -191,12 +175,14 @@ export class Scheduler {
   }
 
   /** Compares what a draft promised with what came: all of it if it was verified, else its first tokens. */
-  #learnTrust({ sequence, nodes, tokens, accepted }: Share): void {
+  #judge({ sequence, nodes, tokens, accepted }: Share): void {
     const { probabilities, parents, size } = sequence.tree
     let promised = 0
     if (nodes > 0) {
       for (let node = 0; node < nodes; node++) promised += probabilities[node]
       this.#trust.learn(promised, accepted)
+      sequence.leash.observe(nodes, accepted)
+      this.#leash.take(sequence.leash)
     } else if (tokens > 0) {
       for (let node = 0; node < size; node++) if (parents[node] < 0) promised += probabilities[node]
       const first = sequence.tokens[sequence.length - tokens]

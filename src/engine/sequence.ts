@@ -1,3 +1,4 @@
+import { Leash } from '../cost/leash.js'
 import type { DraftSession } from '../draft/drafter.js'
 import { DraftTree } from '../draft/tree.js'
 import type { TokenSampler } from './decoder.js'
@@ -25,6 +26,8 @@ export class Sequence {
   committed: number
   /** Draft of the coming step. */
   readonly tree: DraftTree
+  /** Bounds the drafts of this request. */
+  readonly leash = new Leash()
   /** Nodes of {@link tree} that the scheduler has merged with those of other requests. */
   offered = 0
   /** Row of each tree node in the last forward, -1 if it was left out. */
