@@ -101,6 +101,33 @@ describe('the embedded model', () => {
   })
 })
 
+describe('eight requests in one forward', () => {
+  it('write what each writes alone, except at near ties', async () => {
+    const source = path.join(folder, 'crowd.f32.gguf')
+    const file = path.join(folder, 'crowd.gguf')
+    writeRandomModel(source, { seed: 13 })
+    await quantize(source, file, { type: 'Q8_0', threads: 1 })
+    await using alone = await RealLoop.load(file)
+    await using crowd = await RealLoop.load(file, { slots: 8 })
+    const drafter = new RetrievalDrafter()
+    const runs = Array.from({ length: 24 }, (_, i) => ({
+      prompt: promptOf(i, alone.model.vocabulary.size),
+      draft: [0, 4, 16][i % 3],
+      maxTokens: 24 + i,
+      reusePrefix: i % 2 === 0,
+      ...samplings[i % samplings.length],
+    }))
+    const together = Promise.all(runs.map((run) => crowd.decode({ ...run, session: drafter.open() })))
+    let nearTies = 0
+    for (const [i, lookahead] of (await together).entries()) {
+      const none = new RandomSession(i, 448)
+      const conventional = await alone.decode({ ...runs[i], draft: 'off', reusePrefix: false, session: none })
+      nearTies += differsAtNearTie(conventional, lookahead, samplings[i % samplings.length])
+    }
+    console.info(`crowd: ${nearTies} of ${runs.length} answers part at a near tie`)
+  })
+})
+
 describe('models whose memory cannot be rewound', () => {
   it.each(['mamba', 'jamba'] as const)('decode %s without drafts, whatever is asked', async (architecture) => {
     const file = path.join(folder, `${architecture}.gguf`)
