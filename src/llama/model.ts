@@ -22,7 +22,7 @@ export interface ModelOptions {
 
 /** What a model file says of itself. */
 export interface ModelDescription {
-  /** e.g. `llama 4M Q8_0`. */
+  /** e.g. `qwen2 1.5B Q4_K - Medium`. */
   name: string
   /** `general.architecture`, e.g. `qwen2`. */
   architecture: string
@@ -97,10 +97,13 @@ export class Model {
 
   describe(): ModelDescription {
     const { pointer } = this
+    const parameters = Number(this.#llama.llama_model_n_params(pointer))
+    const name = readText((text) => this.#llama.llama_model_desc(pointer, text, text.length)) ?? ''
     return {
-      name: readText((text) => this.#llama.llama_model_desc(pointer, text, text.length)) ?? '',
+      // llama.cpp knows the sizes of famous models only.
+      name: name.replace('?B', `${(parameters / 1e6).toPrecision(2)}M`),
       architecture: this.metadata('general.architecture') ?? '',
-      parameters: Number(this.#llama.llama_model_n_params(pointer)),
+      parameters,
       weightBytes: Number(this.#llama.llama_model_size(pointer)),
       trainedContextTokens: this.#llama.llama_model_n_ctx_train(pointer),
       layers: this.#llama.llama_model_n_layer(pointer),
