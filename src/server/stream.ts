@@ -24,6 +24,7 @@ export function frame(data: unknown, event?: string): string {
  */
 export function streamAnswers(service: Service, answers: Answers, frames: Frames): Response {
   const encoder = new TextEncoder()
+  let readerIsGone = false
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
@@ -35,9 +36,12 @@ export function streamAnswers(service: Service, answers: Answers, frames: Frames
           // A stream asks again only after it was given something; a step may bring half a character, which is nothing.
           for (let text = ''; text === ''; ) {
             const event = await answers.next(service.pingMs)
+            if (readerIsGone) return
             if (event === 'quiet') text = ': ping\n\n'
             else if (event === undefined) {
-              controller.enqueue(encoder.encode(frames.close(await answers.results()).join('')))
+              const results = await answers.results()
+              if (readerIsGone) return
+              controller.enqueue(encoder.encode(frames.close(results).join('')))
               controller.close()
               return
             } else
@@ -48,11 +52,13 @@ export function streamAnswers(service: Service, answers: Answers, frames: Frames
           }
         } catch (error) {
           answers.abort()
+          if (readerIsGone) return
           controller.enqueue(encoder.encode(frame(service.explain(error))))
           controller.close()
         }
       },
       cancel() {
+        readerIsGone = true
         answers.abort()
       },
     },
