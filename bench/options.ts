@@ -56,7 +56,9 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     },
   })
   if (positionals.length > 0) throw new Error(`unexpected ${positionals.join(' ')}`)
-  const threads = values.threads === undefined ? availableParallelism() : Number(values.threads)
+  // Other work on the machine makes threads wait for each other; a smoke run must end anyway.
+  const all = values.smoke ? 1 : availableParallelism()
+  const threads = values.threads === undefined ? all : Number(values.threads)
   if (!Number.isInteger(threads) || threads < 1) throw new Error(`--threads: expected a number, got ${values.threads}`)
   if (values.traces && !values.vocab) throw new Error('--traces needs --vocab')
   const only = values.only ?? SECTIONS

@@ -33,9 +33,9 @@ export function sum<T>(items: Iterable<T>, of: (item: T) => number): number {
   return total
 }
 
-/** Adds `more` to `histogram`, both counts by a small whole number. */
-export function addCounts(histogram: number[], more: readonly number[]): void {
-  for (const [i, count] of more.entries()) histogram[i] = (histogram[i] ?? 0) + count
+/** Sum of two histograms, counts by a small whole number; either may be missing. */
+export function addCounts(some: readonly number[] = [], more: readonly number[] = []): number[] {
+  return Array.from({ length: Math.max(some.length, more.length) }, (_, i) => (some[i] ?? 0) + (more[i] ?? 0))
 }
 
 function quantile(ordered: readonly number[], share: number): number {

@@ -13,7 +13,6 @@ export type QuestionKind = 'one fact' | 'two facts' | 'summary'
 
 interface Service {
   name: string
-  title: string
   sentences: Record<Fact, string>
 }
 
@@ -21,7 +20,13 @@ type Fact = 'cost' | 'time' | 'documents' | 'channel' | 'extra'
 
 const places = ['Alder', 'Brinmoor', 'Caldby', 'Dunmere', 'Eastlow', 'Farnholm', 'Greyford', 'Halewick', 'Inverden']
 const offers = ['parking permit', 'library card', 'travel card', 'home insurance', 'swimming pass', 'savings account']
-const papers = ['a valid passport', 'proof of address', 'a recent utility bill', 'the vehicle registration', 'two photos']
+const papers = [
+  'a valid passport',
+  'proof of address',
+  'a recent utility bill',
+  'the vehicle registration',
+  'two photos',
+]
 const channels = ['online', 'by post', 'at the service desk', 'by telephone', 'in the app']
 const extras = [
   'Cancellation is free within 14 days.',
@@ -53,7 +58,11 @@ const asks: Record<QuestionKind, readonly ((name: string) => string)[]> = {
  */
 export function groundedQuestions(count: number, seed = 1): Question[] {
   const random = generator(seed)
-  const services = Array.from({ length: Math.max(4, Math.ceil(count / 3)) }, () => makeService(random))
+  const names = shuffled(
+    places.flatMap((place) => offers.map((offer) => `${place} ${offer}`)),
+    random,
+  )
+  const services = names.slice(0, Math.max(4, Math.ceil(count / 3))).map((name) => makeService(name, random))
   const kinds = Object.keys(asks) as QuestionKind[]
   return Array.from({ length: count }, (_, k) => {
     const kind = kinds[k % kinds.length]
@@ -64,7 +73,7 @@ export function groundedQuestions(count: number, seed = 1): Question[] {
       id: `${kind} ${k + 1}`,
       kind,
       question: pick(asks[kind], random)(service.name),
-      documents: documents.map(({ title, sentences }) => ({ title, text: Object.values(sentences).join(' ') })),
+      documents: documents.map(({ name, sentences }) => ({ title: name, text: Object.values(sentences).join(' ') })),
     }
   })
 }
@@ -81,10 +90,7 @@ export function questionTasks(
   })
 }
 
-function makeService(random: () => number): Service {
-  const place = pick(places, random)
-  const offer = pick(offers, random)
-  const name = `${place} ${offer}`
+function makeService(name: string, random: () => number): Service {
   const price = 5 * (2 + Math.floor(random() * 40))
   const days = 2 + Math.floor(random() * 20)
   const needed = shuffled(papers, random).slice(0, 3)
@@ -96,7 +102,7 @@ function makeService(random: () => number): Service {
     cost: `The ${name} costs ${price} euros per year.`,
     extra: pick(extras, random),
   }
-  return { name, title: name, sentences }
+  return { name, sentences }
 }
 
 function pick<T>(items: readonly T[], random: () => number): T {

@@ -8,7 +8,7 @@ export interface Sample {
   task: string
   kind: string
   round: number
-  count: number
+  decoded: number
   prefillMs: number
   decodeMs: number
   forwards?: number
@@ -112,7 +112,7 @@ export async function hold(contestants: readonly Contestant[], options: ContestO
             try {
               const answer = await contestant.answer(task)
               answers.set(contestant.name, answer)
-              if (answer.rows) addCounts((entry.rows ??= []), answer.rows)
+              entry.rows = addCounts(entry.rows, answer.rows)
             } catch (error) {
               if (contestant === reference) throw error
               entry.absent = `failed in round ${round}: ${error instanceof Error ? error.message : error}`
@@ -180,10 +180,10 @@ function sampleOf(
   identical: boolean,
   curve: ForwardCost | undefined,
 ): Sample {
-  const { count, prefillMs, decodeMs, forwards, drafted, accepted, forwardMs, retrievalMs, rows } = answer
+  const { decoded, prefillMs, decodeMs, forwards, drafted, accepted, forwardMs, retrievalMs, rows } = answer
   const idealMs = rows && curve ? sum(rows.entries(), ([n, times]) => (n > 0 ? times * curve.ms(n) : 0)) : undefined
   const known = { forwards, drafted, accepted, forwardMs, retrievalMs, idealMs }
-  return { contestant, task: task.id, kind: task.kind, round, count, prefillMs, decodeMs, ...known, identical }
+  return { contestant, task: task.id, kind: task.kind, round, decoded, prefillMs, decodeMs, ...known, identical }
 }
 
 /** Servers may show text only, some with blanks cut off at the ends. */
@@ -212,7 +212,7 @@ function standingsOf(
       identical: own.filter(({ identical }) => identical).length,
     }
     if (forwards === 0) return standing
-    const tokens = sum(own, decoded)
+    const tokens = sum(own, ({ decoded }) => decoded)
     const idealMs = sum(own, (sample) => sample.idealMs ?? 0)
     return {
       ...standing,
@@ -225,18 +225,13 @@ function standingsOf(
   })
 }
 
-/** Tokens after the first, which comes with the prompt. */
-function decoded({ count }: Sample): number {
-  return Math.max(0, count - 1)
-}
-
 /** Tokens per second of each round, first tokens apart. */
 function speedsOf(samples: readonly Sample[], name: string): Map<number, number> {
   const speeds = new Map<number, number>()
   const own = samples.filter(({ contestant }) => contestant === name)
   for (const round of new Set(own.map((sample) => sample.round))) {
     const ofRound = own.filter((sample) => sample.round === round)
-    const tokens = sum(ofRound, decoded)
+    const tokens = sum(ofRound, ({ decoded }) => decoded)
     speeds.set(round, (1000 * tokens) / sum(ofRound, ({ decodeMs }) => decodeMs))
   }
   return speeds

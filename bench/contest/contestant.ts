@@ -14,8 +14,8 @@ export interface Answer {
   /** Tokens written; empty where a server only shows text. */
   tokens: number[]
   text: string
-  /** Number of tokens, the end of generation not counted. */
-  count: number
+  /** Tokens after the first one, an end-of-generation token included: those that `decodeMs` brought. */
+  decoded: number
   /** Milliseconds until the first token. */
   prefillMs: number
   /** Milliseconds from the first token to the last. */

@@ -52,7 +52,7 @@ async function answer(task: Task): Promise<Answer> {
   return {
     text,
     tokens,
-    count: tokens.length,
+    decoded: Math.round(stats.edl * stats.forwards),
     prefillMs: stats.prefillMs,
     decodeMs: stats.decodeMs,
     forwards: stats.forwards,

@@ -30,13 +30,14 @@ interface Predictor {
 }
 interface Sequence {
   tokenPredictor?: Predictor
-  evaluate(tokens: number[], options: { temperature: number }): AsyncIterable<number>
+  evaluate(tokens: number[], options: { temperature: number; yieldEogToken: boolean }): AsyncIterable<number>
   clearHistory(): Promise<void>
 }
 interface Peer {
   getLlama(options: object): Promise<{
     loadModel(options: object): Promise<{
       detokenize(tokens: number[]): string
+      isEogToken(token: number): boolean
       createContext(options: object): Promise<{ currentThreads: number; getSequence(options: object): Sequence }>
     }>
   }>
@@ -44,7 +45,7 @@ interface Peer {
 }
 
 let sequence: Sequence
-let detokenize: (tokens: number[]) => string
+let model: Awaited<ReturnType<Awaited<ReturnType<Peer['getLlama']>>['loadModel']>>
 
 async function start({ model: modelPath, threads, folder, predictionLength }: PeerWay): Promise<ContestantReport> {
   const installed = path.join(folder, 'node_modules', 'node-llama-cpp')
@@ -52,14 +53,13 @@ async function start({ model: modelPath, threads, folder, predictionLength }: Pe
   const { version } = JSON.parse(await readFile(path.join(installed, 'package.json'), 'utf8')) as { version: string }
   const peer = (await import(pathToFileURL(path.join(installed, 'dist', 'index.js')).href)) as Peer
   const llama = await peer.getLlama({ gpu: false, build: 'never', progressLogs: false, logLevel: 'disabled' })
-  const model = await llama.loadModel({ modelPath })
+  model = await llama.loadModel({ modelPath })
   const context = await model.createContext({ contextSize: 2048, threads })
   const tokenPredictor =
     predictionLength === undefined
       ? undefined
       : new peer.InputLookupTokenPredictor({ predictionLength: { max: predictionLength } })
   sequence = context.getSequence({ tokenPredictor })
-  detokenize = (tokens) => model.detokenize(tokens)
   return { version, threads: context.currentThreads }
 }
 
@@ -71,12 +71,15 @@ async function answer({ prompt, maxTokens }: Task): Promise<Answer> {
   const began = performance.now()
   let first = began
   let last = began
-  for await (const token of sequence.evaluate(prompt, { temperature: 0 })) {
+  let decoded = -1
+  for await (const token of sequence.evaluate(prompt, { temperature: 0, yieldEogToken: true })) {
     last = performance.now()
-    if (tokens.push(token) === 1) first = last
-    if (tokens.length === maxTokens) break
+    if (++decoded === 0) first = last
+    if (model.isEogToken(token)) break
+    if (tokens.push(token) === maxTokens) break
   }
-  return { tokens, text: detokenize(tokens), count: tokens.length, prefillMs: first - began, decodeMs: last - first }
+  const text = model.detokenize(tokens)
+  return { tokens, text, decoded: Math.max(0, decoded), prefillMs: first - began, decodeMs: last - first }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

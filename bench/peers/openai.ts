@@ -63,7 +63,8 @@ export class OpenAiContestant implements Contestant {
       last = performance.now()
       if (chunks++ === 0) first = last
     }
-    return { tokens: [], text, count: count ?? chunks, prefillMs: first - began, decodeMs: last - first }
+    const decoded = Math.max(0, (count ?? chunks) - 1)
+    return { tokens: [], text, decoded, prefillMs: first - began, decodeMs: last - first }
   }
 
   async close(): Promise<void> {}

@@ -1,0 +1,130 @@
+import path from 'node:path'
+import { Engine } from '../src/engine/engine.js'
+import { type ContestResult, hold } from './contest/contest.js'
+import type { Contestant, Task } from './contest/contestant.js'
+import { engineContestant } from './contest/engine.js'
+import { root } from './machine.js'
+import { nodeLlamaCpp } from './peers/node-llama-cpp.js'
+import { OpenAiContestant } from './peers/openai.js'
+import { groundedQuestions, type Question, questionTasks } from './workloads.js'
+
+/** The model that answers, as the report names it. */
+export interface BenchModel {
+  file: string
+  name: string
+  parameters: number
+  /** Bytes of all tensors, which every forward reads. */
+  weightBytes: number
+}
+
+/** What live contests need. */
+export interface LiveOptions {
+  model: string
+  threads: number
+  questions: number
+  maxTokens: number
+  rounds: number
+  sets: number
+  limitMs: number
+  onProgress: (text: string) => void
+}
+
+/** Nodes of the draft where the cost model has no say. */
+const fixedNodes = 16
+
+/** Reads the model once, to render and tokenise the questions. */
+export async function prepareTasks(
+  model: string,
+  count: number,
+  maxTokens: number,
+): Promise<{ tasks: Task[]; model: BenchModel }> {
+  await using engine = await Engine.load({ model, threads: 1 })
+  const render = ({ question, documents }: Question) => {
+    const text = engine.renderChat({ messages: [{ role: 'user', content: question }], documents })
+    const prompt = engine.tokenize(text, { special: true, addSpecial: true })
+    // A template that writes the BOS itself would have it twice.
+    return { text, prompt: prompt[0] === prompt[1] ? prompt.subarray(1) : prompt }
+  }
+  const { name, parameters, weightBytes } = engine.description
+  return {
+    tasks: questionTasks(groundedQuestions(count), render, maxTokens),
+    model: { file: path.basename(model), name, parameters, weightBytes },
+  }
+}
+
+/** All our ways of decoding, on the same questions. */
+export async function holdLive(tasks: readonly Task[], options: LiveOptions): Promise<ContestResult> {
+  const { model, threads, rounds, sets, limitMs, onProgress } = options
+  const way = { model, threads }
+  const contestants = [
+    conventional(options),
+    lookahead(options),
+    engineContestant('lookahead, cold', 'Lookahead that forgets everything between two requests.', {
+      ...way,
+      drafter: 'lookahead',
+      draft: 'auto',
+      cold: true,
+    }),
+    engineContestant('lookahead, 16 nodes', 'Our retrieval without the cost model: always 16 nodes.', {
+      ...way,
+      drafter: 'lookahead',
+      draft: fixedNodes,
+    }),
+    engineContestant("paper's trie", "The paper's trie under our cost model.", {
+      ...way,
+      drafter: 'paper-trie',
+      draft: 'auto',
+    }),
+    engineContestant("paper's trie, 64 nodes", "The paper's trie as published: decoding length 64, branch length 12.", {
+      ...way,
+      drafter: 'paper-trie',
+      draft: 64,
+    }),
+    engineContestant('prompt lookup', 'Prompt lookup under our cost model.', {
+      ...way,
+      drafter: 'prompt-lookup',
+      draft: 'auto',
+    }),
+    engineContestant('prompt lookup, 10 tokens', 'Prompt lookup as published: one branch of 10 tokens.', {
+      ...way,
+      drafter: 'prompt-lookup',
+      draft: 10,
+    }),
+  ]
+  return hold(contestants, { title: 'Live', tasks, rounds, sets, limitMs, onProgress })
+}
+
+/** Ours beside node-llama-cpp and whatever servers were named. */
+export async function holdPeers(
+  tasks: readonly Task[],
+  servers: readonly { name: string; url: string }[],
+  options: LiveOptions,
+): Promise<ContestResult> {
+  const { model, threads, rounds, sets, limitMs, onProgress } = options
+  const way = { model, threads, folder: path.join(root, 'bench', 'peers') }
+  const contestants: Contestant[] = [
+    conventional(options),
+    lookahead(options),
+    nodeLlamaCpp('node-llama-cpp', 'Its leanest call, `sequence.evaluate`, without a predictor.', way),
+    nodeLlamaCpp('node-llama-cpp + lookup', 'The same with `InputLookupTokenPredictor` as it comes: up to 3 tokens.', {
+      ...way,
+      predictionLength: 3,
+    }),
+    nodeLlamaCpp('node-llama-cpp + lookup 10', 'The same with predictions of up to 10 tokens.', {
+      ...way,
+      predictionLength: 10,
+    }),
+    ...servers.map(({ name, url }) => new OpenAiContestant(name, url)),
+  ]
+  return hold(contestants, { title: 'Peers', tasks, rounds, sets, limitMs, onProgress })
+}
+
+function conventional({ model, threads }: LiveOptions): Contestant {
+  const about = 'One token per forward: our loop with drafting off.'
+  return engineContestant('conventional', about, { model, threads, drafter: 'lookahead', draft: 'off' })
+}
+
+function lookahead({ model, threads }: LiveOptions): Contestant {
+  const about = 'What the package does unless told otherwise.'
+  return engineContestant('lookahead', about, { model, threads, drafter: 'lookahead', draft: 'auto' })
+}

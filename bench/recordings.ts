@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { readRecordings, readUnpacked } from '../src/cli/recordings.js'
+import { Vocabulary } from '../src/llama/vocabulary.js'
+import type { RecordedWorkload } from './replays.js'
+import { type TraceRecord, WORKLOADS } from './traces.js'
+
+/** Reads trace files as workloads: those that are known by name, and one per file for all others. */
+export async function readWorkloads(
+  files: readonly string[],
+  vocabularyFile: string,
+  limits: { requests: number; promptTokens: number; answerTokens: number },
+): Promise<RecordedWorkload[]> {
+  using vocabulary = await openVocabulary(vocabularyFile)
+  const workloads = new Map<string, RecordedWorkload>()
+  for (const file of files) {
+    const base = path.basename(file)
+    const known = Object.entries(WORKLOADS).filter(([, workload]) => workload.file.test(base))
+    const kinds = known.length > 0 ? known.map(([name, { only }]) => ({ name, only })) : [{ name: base.split('.')[0] }]
+    const records = (await readRecordings(file, [], Number.MAX_SAFE_INTEGER)) as unknown as TraceRecord[]
+    for (const { name, only = () => true } of kinds as { name: string; only?: (record: TraceRecord) => boolean }[]) {
+      const workload = workloads.get(name) ?? { name, recordings: [] }
+      for (const record of records) {
+        if (workload.recordings.length === limits.requests) break
+        if (!only(record)) continue
+        const prompt = vocabulary.tokenize(record.prompt, { special: true })
+        const response = vocabulary.tokenize(record.response, { special: true }).slice(0, limits.answerTokens)
+        if (response.length < 2 || prompt.length > limits.promptTokens) continue
+        workload.recordings.push({ prompt, response, group: record.group })
+      }
+      if (workload.recordings.length > 0) workloads.set(name, workload)
+    }
+  }
+  const order = Object.keys(WORKLOADS)
+  const rank = ({ name }: RecordedWorkload) => (order.includes(name) ? order.indexOf(name) : order.length)
+  return [...workloads.values()].sort((a, b) => rank(a) - rank(b))
+}
+
+/** A vocabulary; a gzipped one is unpacked for a moment. */
+async function openVocabulary(file: string): Promise<Vocabulary> {
+  if (!file.endsWith('.gz')) return Vocabulary.load(file)
+  const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-'))
+  try {
+    const unpacked = path.join(folder, 'vocabulary.gguf')
+    writeFileSync(unpacked, await readUnpacked(file))
+    return await Vocabulary.load(unpacked)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,195 @@
+import type { Drafter, DraftSession } from '../src/draft/drafter.js'
+import { OracleDrafter } from '../src/draft/oracle.js'
+import { PaperTrieDrafter } from '../src/draft/paper-trie.js'
+import { type Recording, type ReplayReport, replay } from '../src/draft/replay.js'
+import type { DraftTree } from '../src/draft/tree.js'
+import { DRAFTERS } from './contest/engine.js'
+
+/** Recorded requests of one kind. */
+export interface RecordedWorkload {
+  name: string
+  recordings: Recording[]
+}
+
+/** A workload, a drafter, a budget. */
+export interface ReplayRow {
+  workload: string
+  drafter: string
+  budget: number
+  /** Whether answers of earlier requests were known. */
+  warm: boolean
+  requests: number
+  tokens: number
+  edl: number
+  /** Draft nodes per forward. */
+  dl: number
+  /** Share of the nodes that were verified in vain. */
+  waste: number
+  retrievalMicros: number
+  retrievalMicros99: number
+}
+
+/** A curve per drafter, on one workload. */
+export interface ReplayCurves {
+  workload: string
+  series: { name: string; points: [number, number][] }[]
+}
+
+/** The paper's grid, on its own trie: EDL by branch length (rows) and decoding length (columns). */
+export interface ReplayGrid {
+  workload: string
+  decodingLengths: number[]
+  branchLengths: number[]
+  edl: number[][]
+}
+
+export interface ReplayResult {
+  rows: ReplayRow[]
+  /** EDL by draft budget. */
+  budgets: ReplayCurves[]
+  /** EDL by number of answers known, on requests that never change. */
+  learning: ReplayCurves[]
+  /** Share of forwards that accepted at least so many drafted tokens. */
+  depths: ReplayCurves[]
+  grids: ReplayGrid[]
+}
+
+/** How much is replayed. */
+export interface ReplayPlan {
+  /** Budgets of the table. */
+  budgets: number[]
+  /** Budgets of the curves. */
+  curve: number[]
+  /** Numbers of known answers. */
+  answers: number[]
+  /** Nodes per forward while learning and for depths. */
+  nodes: number
+  decodingLengths: number[]
+  branchLengths: number[]
+  onProgress: (text: string) => void
+}
+
+const drafters: Record<string, () => Drafter> = { ...DRAFTERS, oracle: () => new OracleDrafter() }
+
+/** Replays workloads with every drafter; curves and the grid only of those in `detailed`. */
+export function replayAll(
+  workloads: readonly RecordedWorkload[],
+  detailed: ReadonlySet<string>,
+  plan: ReplayPlan,
+): ReplayResult {
+  const result: ReplayResult = { rows: [], budgets: [], learning: [], depths: [], grids: [] }
+  for (const { name, recordings } of workloads) {
+    for (const drafter of Object.keys(drafters))
+      for (const budget of plan.budgets)
+        for (const warm of [true, false]) {
+          plan.onProgress(`${name}: ${drafter}, ${budget} nodes`)
+          const report = replay(recordings, drafters[drafter](), { budget, cold: !warm })
+          result.rows.push(rowOf(name, drafter, budget, warm, report))
+        }
+    if (!detailed.has(name)) continue
+    plan.onProgress(`${name}: curves`)
+    result.budgets.push(budgetCurves(name, recordings, plan))
+    result.depths.push(depthCurves(name, recordings, plan))
+    result.learning.push(learningCurves(name, recordings, plan))
+    plan.onProgress(`${name}: the paper's grid`)
+    result.grids.push(paperGrid(name, recordings, plan))
+  }
+  return result
+}
+
+function rowOf(workload: string, drafter: string, budget: number, warm: boolean, report: ReplayReport): ReplayRow {
+  const { recordings: requests, tokens, edl, dl, drafted, accepted, retrievalMicros, retrievalMicros99 } = report
+  const waste = drafted > 0 ? 1 - accepted / drafted : 0
+  return { workload, drafter, budget, warm, requests, tokens, edl, dl, waste, retrievalMicros, retrievalMicros99 }
+}
+
+function budgetCurves(workload: string, recordings: readonly Recording[], plan: ReplayPlan): ReplayCurves {
+  const series = Object.entries(drafters).map(([name, make]) => ({
+    name,
+    points: plan.curve.map((budget): [number, number] => [budget, replay(recordings, make(), { budget }).edl]),
+  }))
+  return { workload, series }
+}
+
+/** The last third of the requests is answered again and again, with more and more of the others known. */
+function learningCurves(workload: string, recordings: readonly Recording[], plan: ReplayPlan): ReplayCurves {
+  const asked = recordings.slice(Math.floor((recordings.length * 2) / 3))
+  const groups = new Set(asked.map(({ group }) => group).filter((group) => group !== undefined))
+  const known = recordings.slice(0, recordings.length - asked.length).filter(({ group }) => !groups.has(group ?? ''))
+  const counts = [...new Set(plan.answers.map((count) => Math.min(count, known.length)))]
+  const series = Object.entries(DRAFTERS).map(([name, make]) => ({
+    name,
+    points: counts.map((count): [number, number] => {
+      const drafter: Drafter = make()
+      // Read, not replayed: nothing is drafted, so this is fast, and confidence is learnt from the requests themselves.
+      for (const { prompt, response } of known.slice(0, count)) {
+        const session = drafter.open()
+        session.read(prompt)
+        session.accept(response, response.length)
+        session.close()
+      }
+      return [count, replay(asked, drafter, { budget: plan.nodes, cold: true }).edl]
+    }),
+  }))
+  return { workload, series }
+}
+
+function depthCurves(workload: string, recordings: readonly Recording[], plan: ReplayPlan): ReplayCurves {
+  const series = Object.entries(DRAFTERS).map(([name, make]) => {
+    const watched = new WatchedDrafter(make())
+    replay(recordings, watched, { budget: plan.nodes })
+    return { name, points: watched.reached().slice(0, plan.nodes) }
+  })
+  return { workload, series }
+}
+
+function paperGrid(workload: string, recordings: readonly Recording[], plan: ReplayPlan): ReplayGrid {
+  const { decodingLengths, branchLengths } = plan
+  const edl = branchLengths.map((branchLength) =>
+    decodingLengths.map((budget) => replay(recordings, new PaperTrieDrafter({ branchLength }), { budget }).edl),
+  )
+  return { workload, decodingLengths, branchLengths, edl }
+}
+
+/** Counts how far down its drafts came true. */
+class WatchedDrafter implements Drafter {
+  readonly name: string
+  readonly #drafter: Drafter
+  /** Drafts by the number of their tokens that were accepted. */
+  readonly #accepted: number[] = []
+
+  constructor(drafter: Drafter) {
+    this.name = drafter.name
+    this.#drafter = drafter
+  }
+
+  open(): DraftSession {
+    const session = this.#drafter.open()
+    let drafted = false
+    return {
+      read: (tokens) => session.read(tokens),
+      draft: (tree: DraftTree, budget) => {
+        session.draft(tree, budget)
+        drafted = true
+      },
+      accept: (tokens, count) => {
+        // The last token of a forward is its bonus.
+        if (drafted) this.#accepted[count - 1] = (this.#accepted[count - 1] ?? 0) + 1
+        drafted = false
+        session.accept(tokens, count)
+      },
+      close: () => session.close(),
+    }
+  }
+
+  /** By depth: the share of all forwards that accepted a token there. */
+  reached(): [number, number][] {
+    const counts = Array.from(this.#accepted, (count) => count ?? 0)
+    const all = counts.reduce((sum, count) => sum + count, 0)
+    let left = all
+    return counts.slice(0, -1).map((count, i): [number, number] => {
+      left -= count
+      return [i + 1, left / all]
+    })
+  }
+}

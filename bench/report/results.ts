@@ -1,0 +1,28 @@
+import type { BatchPoint } from '../batch.js'
+import type { Ceiling } from '../ceiling.js'
+import type { ClockResult } from '../clock.js'
+import type { ContestResult } from '../contest/contest.js'
+import type { Exactness } from '../exactness.js'
+import type { BenchModel } from '../live.js'
+import type { Machine } from '../machine.js'
+import type { ReplayResult } from '../replays.js'
+
+/** Everything a run measured: what `results.json` holds. Absent: not asked for. */
+export interface Results {
+  schema: 1
+  /** When it was made, ISO 8601. */
+  made: string
+  size: 'smoke' | 'quick' | 'full'
+  threads: number
+  machine: Machine
+  model: BenchModel
+  ceiling?: Ceiling
+  live?: ContestResult
+  peers?: ContestResult
+  batch?: BatchPoint[]
+  exactness?: Exactness
+  replay?: ReplayResult
+  clock?: ClockResult
+  /** Seconds by section. */
+  seconds: Record<string, number>
+}

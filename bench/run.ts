@@ -1,0 +1,127 @@
+/**
+ * Everything README and docs quote, measured again: `npm run bench`. Writes `report.html` and `results.json` into
+ * `bench/results/<machine>/`. The last line of the output is JSON.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { measureBatches } from './batch.js'
+import { ceilingOf } from './ceiling.js'
+import { CLOCK_WAYS, replayOnTheClock } from './clock.js'
+import { compareRows } from './exactness.js'
+import { holdLive, holdPeers, prepareTasks } from './live.js'
+import { describeMachine, measureBandwidth, root } from './machine.js'
+import { benchmarkModel } from './models.js'
+import { type BenchOptions, parseOptions, type Section, USAGE } from './options.js'
+import { plans } from './plans.js'
+import { readWorkloads } from './recordings.js'
+import { replayAll } from './replays.js'
+import { renderPage } from './report/page.js'
+import { readmePicture, readmeSection, replaceSection } from './report/readme.js'
+import type { Results } from './report/results.js'
+
+async function bench(options: BenchOptions): Promise<void> {
+  const { size, threads, sections } = options
+  const plan = plans[size]
+  const file = options.model ?? path.join(root, 'models', 'lookahead-qa.gguf')
+  const say = (text: string) => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : '')
+  const machine = describeMachine(options.machine)
+  console.log(`${machine.name}: ${machine.cpu}, ${threads} of ${machine.cores} cores, ${size} run`)
+  // Costs are measured once, afresh, and shared by all processes of this run; what the user's own programs learnt is
+  // left alone.
+  const profiles = mkdtempSync(path.join(tmpdir(), 'lookahead-bench-'))
+  process.env.LOOKAHEAD_PROFILES = profiles
+  const prepared = await prepareTasks(file, plan.live.questions, plan.live.maxTokens)
+  const { tasks } = prepared
+  const made = new Date().toISOString()
+  const results: Results = { schema: 1, made, size, threads, machine, model: prepared.model, seconds: {} }
+  const section = async (name: Section, run: () => Promise<void> | void) => {
+    if (!sections.has(name)) return
+    const began = performance.now()
+    await run()
+    say('')
+    results.seconds[name] = Math.round(performance.now() - began) / 1000
+    console.log(`${name}: ${results.seconds[name].toFixed(1)} s`)
+  }
+  const onProgress = say
+  try {
+    await section('ceiling', async () => {
+      machine.bandwidth = await measureBandwidth(threads)
+    })
+    await section('live', async () => {
+      results.live = await holdLive(tasks, { ...plan.live, model: file, threads, onProgress })
+    })
+    await section('peers', async () => {
+      const shared = tasks.slice(0, plan.peers.questions)
+      results.peers = await holdPeers(shared, options.peers, { ...plan.peers, model: file, threads, onProgress })
+    })
+    await section('batch', async () => {
+      results.batch = await measureBatches(file, tasks.slice(0, plan.batch.questions), { ...plan.batch, threads })
+    })
+    await section('exactness', async () => {
+      results.exactness = await compareRows(file, tasks.slice(0, plan.exactness.questions))
+    })
+    if (options.vocabulary) {
+      const workloads = await readWorkloads(options.traces, options.vocabulary, plan.recordings)
+      await section('clock', async () => {
+        const shape = benchmarkModel(plan.clock.model)
+        const ways = CLOCK_WAYS.filter(({ name }) => !plan.clock.without.includes(name))
+        const timed = workloads.slice(0, plan.clock.workloads)
+        results.clock = await replayOnTheClock(shape, timed, { ...plan.clock, ways, threads, onProgress })
+      })
+      await section('replay', () => {
+        const detailed = new Set(workloads.slice(0, plan.replay.detailed).map(({ name }) => name))
+        results.replay = replayAll(workloads, detailed, { ...plan.replay, onProgress })
+      })
+    }
+    const cost = (results.live ?? results.peers)?.entries[0].cost
+    if (machine.bandwidth && cost) results.ceiling = ceilingOf(prepared.model.weightBytes, machine.bandwidth, cost)
+  } finally {
+    rmSync(profiles, { recursive: true, force: true })
+  }
+  write(results, options)
+}
+
+function write(results: Results, { size, out, readme, machine }: BenchOptions): void {
+  const temporary = size === 'smoke' && !out
+  const folder = temporary
+    ? mkdtempSync(path.join(tmpdir(), 'lookahead-bench-'))
+    : (out ?? path.join(root, 'bench', 'results', results.machine.name))
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(path.join(folder, 'report.html'), renderPage(results))
+  writeFileSync(path.join(folder, 'results.json'), `${stringify(results)}\n`)
+  if (readme) {
+    const picture = readmePicture(results)
+    if (picture) writeFileSync(path.join(root, 'docs', 'benchmarks.svg'), picture)
+    const target = path.join(root, 'README.md')
+    writeFileSync(target, replaceSection(readFileSync(target, 'utf8'), readmeSection(results, 'docs/benchmarks.svg')))
+  }
+  const { live, peers, exactness } = results
+  const brief = (result: typeof live) =>
+    result?.standings.map(({ contestant, tokensPerSecond, speedup, edl, identical, answers }) => ({
+      ...{ contestant, tokensPerSecond: round(tokensPerSecond.median), speedup: round(speedup.median) },
+      ...{ edl: edl && round(edl), identical, answers },
+    }))
+  console.log(`${path.join(path.relative(process.cwd(), folder), 'report.html')}`)
+  console.log(
+    JSON.stringify({ machine: machine ?? results.machine.name, live: brief(live), peers: brief(peers), exactness }),
+  )
+}
+
+/** Readable, and one sample per line. */
+function stringify(results: Results): string {
+  const text = JSON.stringify(results, (_, value) => (typeof value === 'number' ? round(value) : value), 1)
+  return text.replace(/\{[^{}[\]]*\}|\[[^{}[\]]*\]/g, (flat) => flat.replace(/\s*\n\s*/g, ' '))
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(5))
+}
+
+try {
+  await bench(parseOptions(process.argv.slice(2)))
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  console.error(`\n${USAGE}`)
+  process.exitCode = 2
+}
