@@ -12,6 +12,9 @@
  * @module
  */
 
+// What is remembered. More in 'lookahead-llm/corpus'; files in 'lookahead-llm/corpus/durable'.
+export { Corpus, type CorpusOptions, type DeleteOptions, type NamespaceReport } from './corpus/corpus.js'
+export { CorpusError, type CorpusErrorCode } from './corpus/error.js'
 // What a forward costs.
 export { type CostPoint, ForwardCost } from './cost/forward-cost.js'
 // Drafts: where they come from. More in 'lookahead-llm/draft'.
@@ -33,6 +36,7 @@ export {
 } from './engine/generation.js'
 export type { TokenLogprob, TokenLogprobs } from './engine/logprobs.js'
 export type { SlotState } from './engine/loop.js'
+export type { MemoryOptions, WarmOptions, WarmReport } from './engine/memory.js'
 export type {
   ChatRequest,
   CompletionRequest,

@@ -1,3 +1,4 @@
+import type { DeleteOptions, NamespaceReport } from '../corpus/corpus.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
@@ -12,6 +13,7 @@ import { EngineError } from './error.js'
 import { Generation } from './generation.js'
 import { LogprobSampler } from './logprobs.js'
 import { DecodeLoop, type SlotState } from './loop.js'
+import { explained, Memory, type WarmOptions, type WarmReport } from './memory.js'
 import {
   type ChatRequest,
   type CompletionRequest,
@@ -65,6 +67,7 @@ export class Engine implements AsyncDisposable {
   readonly #model: Model
   readonly #tuned: Tuned
   readonly #context: Context
+  readonly #memory: Memory
   readonly #loop: DecodeLoop
   readonly #template: ChatTemplate | undefined
   readonly #bosText: string
@@ -93,7 +96,10 @@ export class Engine implements AsyncDisposable {
     // Repacked weights are faster, but for some types a row of a batch then differs from the same row alone.
     const repack = options.repack ?? (exactness === 'bitwise' ? undefined : true)
     const model = await Model.load(options.model, { ...options, repack })
+    let memory: Memory | undefined
     try {
+      // The cache comes before the measuring: if it is locked, nobody should have to wait to learn it.
+      memory = await Memory.open(model.vocabulary, model.describe().name, options)
       const description = model.describe()
       const trained = description.trainedContextTokens
       const contextTokens = options.contextTokens ?? Math.min(trained, 4096)
@@ -116,8 +122,10 @@ export class Engine implements AsyncDisposable {
         },
         modelOptions: { repack, gpuLayers: options.gpuLayers },
       })
-      return new Engine(model, tuned, description, { slots, branches, contextTokens, maxNodes }, options.drafter)
+      const layout = { slots, branches, contextTokens, maxNodes }
+      return new Engine(model, memory, tuned, description, layout, options.drafter)
     } catch (error) {
+      await memory?.close()
       await model[Symbol.asyncDispose]()
       throw error
     }
@@ -125,13 +133,15 @@ export class Engine implements AsyncDisposable {
 
   private constructor(
     model: Model,
+    memory: Memory,
     tuned: Tuned,
     description: ModelDescription,
     layout: { slots: number; branches: number; contextTokens: number; maxNodes: number },
-    drafter: Drafter = new RetrievalDrafter(),
+    drafter: Drafter = new RetrievalDrafter({ corpus: memory.corpus }),
   ) {
     const { context, cost, exactness } = tuned
     this.#model = model
+    this.#memory = memory
     this.#tuned = tuned
     this.#context = context
     this.exactness = exactness
@@ -188,7 +198,7 @@ export class Engine implements AsyncDisposable {
     const text = this.renderChat(request)
     // Many templates write the BOS themselves; it must not stand twice.
     const addSpecial = !(this.#bosText !== '' && text.startsWith(this.#bosText))
-    return this.#start(this.tokenize(text, { special: true, addSpecial }), request)
+    return this.#start(this.tokenize(text, { special: true, addSpecial }), request, request.documents)
   }
 
   /**
@@ -229,6 +239,39 @@ export class Engine implements AsyncDisposable {
       : this.#template.render({ messages: placeDocuments(messages, titled), ...shared })
   }
 
+  /**
+   * Indexes documents before requests bring them, so that drafts may come from them at once.
+   *
+   * @example
+   * await engine.warm([{ id: 'terms', text }], { namespace: 'acme' })
+   * @throws EngineError `invalid-parameter`
+   */
+  warm(documents: readonly (string | RequestDocument)[], options?: WarmOptions): Promise<WarmReport> {
+    this.#checkLive()
+    return this.#memory.warm(documents, options)
+  }
+
+  /**
+   * Forgets a document, what a request left behind, or a whole namespace: no draft comes from it any more. Resolves with
+   * the number of records once the deletion is on the disk too.
+   *
+   * @throws EngineError `invalid-parameter`; CorpusError where the cache cannot be written
+   */
+  forget(what: DeleteOptions): Promise<number> {
+    this.#checkLive()
+    return this.#memory.forget(what)
+  }
+
+  /** What is remembered, by namespace. */
+  describeMemory(): NamespaceReport[] {
+    return this.#memory.corpus.describe()
+  }
+
+  /** Waits until what was written so far is kept on the disk. @throws CorpusError */
+  async flushMemory(): Promise<void> {
+    await this.#memory.store?.flush()
+  }
+
   /** Token ids of a text. */
   tokenize(text: string, options?: TokenizeOptions): Int32Array {
     return this.#model.vocabulary.tokenize(text, options)
@@ -254,7 +297,11 @@ export class Engine implements AsyncDisposable {
     this.#disposing ??= (async () => {
       await this.#loop.close()
       await this.#tuned.keep()
-      await this.#model[Symbol.asyncDispose]()
+      try {
+        await this.#memory.close()
+      } finally {
+        await this.#model[Symbol.asyncDispose]()
+      }
     })()
     return this.#disposing
   }
@@ -263,7 +310,7 @@ export class Engine implements AsyncDisposable {
     if (this.#disposing) throw new EngineError('disposed', 'the engine was used after it was disposed')
   }
 
-  #start(prompt: ArrayLike<number>, request: RequestOptions): Generation {
+  #start(prompt: ArrayLike<number>, request: RequestOptions, documents: readonly RequestDocument[] = []): Generation {
     const room = this.contextTokens - prompt.length
     if (prompt.length === 0) throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
     if (room < 1)
@@ -279,10 +326,12 @@ export class Engine implements AsyncDisposable {
     const stops = checkStops(request.stop)
     const wanted = request.logprobs === undefined ? undefined : checkInteger('logprobs', request.logprobs, 0, 20)
     const prediction = this.#readPrediction(request.prediction)
-    const drawn = this.#makeSampler(request, prompt)
+    if (draft !== 'off') this.#memory.addDocuments(documents, request.namespace)
+    const whose = { namespace: request.namespace, request: request.requestId }
+    const session = draft === 'off' ? noDrafts : explained(() => (request.drafter ?? this.drafter).open(whose))
+    const drawn = this.#makeSampler(request, prompt, session)
     const logprobs = wanted === undefined ? undefined : new LogprobSampler(drawn, this.#context, wanted)
     const sampler = logprobs ?? drawn
-    const session = draft === 'off' ? noDrafts : (request.drafter ?? this.drafter).open()
     if (prediction) {
       // What the prompt ends with stands before the prediction too, so that its beginning is found as a continuation.
       session.read(Array.from(prompt).slice(-predictionLead))
@@ -313,10 +362,11 @@ export class Engine implements AsyncDisposable {
     return prediction
   }
 
-  #makeSampler(request: RequestOptions, prompt: ArrayLike<number>): Sampler {
+  #makeSampler(request: RequestOptions, prompt: ArrayLike<number>, session: DraftSession): Sampler {
     try {
       return Sampler.create(this.#context, request, prompt)
     } catch (error) {
+      session.close()
       if (error instanceof RangeError) throw new EngineError('invalid-parameter', error.message, { cause: error })
       throw error
     }

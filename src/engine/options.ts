@@ -5,6 +5,7 @@ import type { SamplerOptions } from '../llama/sampler.js'
 import type { ChatMessage } from '../llama/template.js'
 import type { ExactnessWish } from './configuration.js'
 import { EngineError } from './error.js'
+import type { MemoryOptions } from './memory.js'
 
 /**
  * How much is drafted: `'auto'` what the measured cost of a forward says will pay, `'off'` nothing (conventional
@@ -13,7 +14,7 @@ import { EngineError } from './error.js'
 export type DraftMode = 'auto' | 'off' | number
 
 /** How an engine is loaded. */
-export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'> {
+export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, MemoryOptions {
   /** Path of a GGUF file that llama.cpp v0.5.0 knows. */
   model: string
   /** Most tokens of one request, prompt and answer together. Default: what the model was trained with, at most 4096. */
@@ -61,6 +62,13 @@ export interface RequestOptions extends SamplerOptions {
    * documents, earlier turns). Default `true`.
    */
   cachePrompt?: boolean
+  /**
+   * Whose request this is: it may draft from answers and documents of its namespace and of the common one, if there is
+   * such, and of no other. Default `'default'`.
+   */
+  namespace?: string
+  /** Id under which what this request leaves behind can be deleted. Default: none. */
+  requestId?: string
   /** Where this request's drafts come from, instead of the engine's own drafter. */
   drafter?: Drafter
   /** Ends the request with reason `'aborted'` within one forward. */
@@ -75,6 +83,12 @@ export interface RequestOptions extends SamplerOptions {
 
 /** A document the answer may draw from. */
 export interface RequestDocument {
+  /** Name under which it can be replaced and deleted. Default: it is known by its text alone. */
+  id?: string
+  /**
+   * Indexed once per namespace and found again by its content; drafts may come from all of it, even where the prompt
+   * holds only part.
+   */
   text: string
   /** Shown above the text. Default: `Document 1`, `Document 2`, … */
   title?: string

@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto'
+import { Corpus, type CorpusDocument, type CorpusOptions, type DeleteOptions } from '../corpus/corpus.js'
+import { CorpusStore } from '../corpus/durable/store.js'
+import { CorpusError } from '../corpus/error.js'
+import type { Vocabulary } from '../llama/vocabulary.js'
+import { EngineError } from './error.js'
+
+/** Milliseconds of indexing after which others get their turn. */
+const SLICE_MS = 10
+
+/** How much an engine remembers, and where. */
+export interface MemoryOptions {
+  /**
+   * Folder that keeps what was read and written over restarts; made if it does not exist. One process at a time may
+   * use it. Default: nothing is kept.
+   */
+  cache?: string
+  /** Budgets, age and the common namespace of what is remembered. */
+  corpus?: CorpusOptions
+  /** Told of what goes wrong while the cache is in use, e.g. a full disk. Default: a process warning. */
+  onCacheProblem?: (problem: CorpusError) => void
+}
+
+/** How {@link Memory.warm} is to go about. */
+export interface WarmOptions {
+  /** Namespace that gets the documents. Default `'default'`. */
+  namespace?: string
+  /** Called after every document with how many are done. */
+  onProgress?: (done: number, total: number) => void
+  /** Ends the work between two documents; what is done stays. */
+  signal?: AbortSignal
+}
+
+/** What {@link Memory.warm} did. */
+export interface WarmReport {
+  /** Documents indexed now. */
+  added: number
+  /** Documents that were indexed already. */
+  known: number
+  /** Documents without tokens, or larger than the budget. */
+  skipped: number
+  /** Tokens of those added. */
+  tokens: number
+}
+
+/** What an engine remembers from request to request: the corpus, its file if it has one, and how text gets in. */
+export class Memory {
+  readonly corpus: Corpus
+  readonly store: CorpusStore | undefined
+  readonly #vocabulary: Vocabulary
+
+  /** @throws CorpusError, see {@link CorpusStore.open} */
+  static async open(vocabulary: Vocabulary, modelName: string, options: MemoryOptions = {}): Promise<Memory> {
+    const { cache, corpus, onCacheProblem = warn } = options
+    if (cache === undefined) return new Memory(vocabulary, new Corpus(corpus), undefined)
+    if (typeof cache !== 'string' || cache === '')
+      throw new EngineError('invalid-parameter', `cache must be the path of a folder, got '${String(cache)}'`)
+    const identity = { fingerprint: fingerprintOf(vocabulary), vocabularySize: vocabulary.size, modelName }
+    const store = await CorpusStore.open(cache, { ...identity, corpus, onProblem: onCacheProblem })
+    return new Memory(vocabulary, store.corpus, store)
+  }
+
+  private constructor(vocabulary: Vocabulary, corpus: Corpus, store: CorpusStore | undefined) {
+    this.#vocabulary = vocabulary
+    this.corpus = corpus
+    this.store = store
+  }
+
+  /** Indexes the documents of a request; those that are known cost a hash. @throws EngineError `invalid-parameter` */
+  addDocuments(documents: readonly CorpusDocument[], namespace?: string): void {
+    explained(() => {
+      for (const document of documents) this.corpus.addDocument(document, this.#tokenize, namespace)
+    })
+  }
+
+  /** Indexes documents before they are needed, a few at a time. @throws EngineError `invalid-parameter` */
+  async warm(documents: readonly (string | CorpusDocument)[], options: WarmOptions = {}): Promise<WarmReport> {
+    const report = { added: 0, known: 0, skipped: 0, tokens: 0 }
+    let pause = performance.now() + SLICE_MS
+    for (const [k, given] of documents.entries()) {
+      if (options.signal?.aborted) break
+      const document = typeof given === 'string' ? { text: given } : given
+      if (typeof document?.text !== 'string')
+        throw new EngineError('invalid-parameter', `documents[${k}] must be a text or have one, got ${typeof given}`)
+      let fresh = false
+      const tokenize = (text: string) => {
+        fresh = true
+        return this.#tokenize(text)
+      }
+      const record = explained(() => this.corpus.addDocument(document, tokenize, options.namespace))
+      if (!record) report.skipped++
+      else if (fresh) report.added++
+      else report.known++
+      if (record && fresh) report.tokens += record.length
+      options.onProgress?.(k + 1, documents.length)
+      if (performance.now() < pause) continue
+      await new Promise(setImmediate)
+      pause = performance.now() + SLICE_MS
+    }
+    return report
+  }
+
+  /** Deletes, on the disk too; returns how many records. @throws EngineError `invalid-parameter`; CorpusError */
+  async forget(what: DeleteOptions): Promise<number> {
+    const count = explained(() => this.corpus.delete(what))
+    await this.store?.flush()
+    return count
+  }
+
+  /** Writes what waits and frees the cache's folder. */
+  async close(): Promise<void> {
+    await this.store?.close()
+  }
+
+  readonly #tokenize = (text: string): Int32Array => this.#vocabulary.tokenize(text)
+}
+
+/** Turns a corpus's complaint about a parameter into the engine's. */
+export function explained<Result>(act: () => Result): Result {
+  try {
+    return act()
+  } catch (error) {
+    if (error instanceof CorpusError && error.code === 'invalid-parameter')
+      throw new EngineError('invalid-parameter', error.message, { cause: error })
+    throw error
+  }
+}
+
+/** A text that tokenizers of different make split differently. */
+const probe = "Don't split 1234567 tokens, naïve Füße  \n\tif (x>=0) {return y;} 你好世界 привет 🙂 ǅ ﬁ"
+
+/**
+ * What tells a tokenizer from all others, whatever file it comes in: the bytes of every token and how a difficult
+ * text is split.
+ */
+export function fingerprintOf(vocabulary: Vocabulary): string {
+  const hash = createHash('sha256')
+  hash.update(JSON.stringify(['tokenizer', 1, vocabulary.size, vocabulary.bos, vocabulary.eos]))
+  const length = Buffer.alloc(4)
+  for (let token = 0; token < vocabulary.size; token++) {
+    const piece = vocabulary.bytesOf(token)
+    length.writeUInt32LE(piece.length)
+    hash.update(length).update(piece)
+  }
+  hash.update(JSON.stringify(Array.from(vocabulary.tokenize(probe, { special: true, addSpecial: true }))))
+  return hash.digest('hex').slice(0, 32)
+}
+
+function warn(problem: CorpusError): void {
+  process.emitWarning(problem.message, { type: 'LookaheadWarning', code: problem.code })
+}
