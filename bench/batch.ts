@@ -14,11 +14,17 @@ export interface BatchPoint {
   identical: number
 }
 
+/** How much is measured: numbers of requests at a time, and rounds of each. */
+export interface BatchPlan {
+  slots: readonly number[]
+  rounds: number
+}
+
 /** Answers all tasks with so many at a time, in both ways in turns. */
 export async function measureBatches(
   model: string,
   tasks: readonly Task[],
-  { threads, slots, rounds }: { threads: number; slots: readonly number[]; rounds: number },
+  { threads, slots, rounds }: BatchPlan & { threads: number },
 ): Promise<BatchPoint[]> {
   const points: BatchPoint[] = []
   for (const count of slots) {

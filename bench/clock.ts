@@ -54,16 +54,21 @@ interface Timing {
   drafted: number
 }
 
-export interface ClockOptions {
+/** How much is timed. */
+export interface ClockPlan {
   /** Tokens of the prompt that the model reads; drafters read all of it. */
   contextTokens: number
   tokens: number
   /** Records timed per workload, and records known before. */
   timed: number
   warm: number
+  /** Milliseconds after which no workload is begun. */
+  limitMs: number
+}
+
+export interface ClockOptions extends ClockPlan {
   threads: number
   ways: readonly ClockWay[]
-  limitMs: number
   onProgress: (text: string) => void
 }
 

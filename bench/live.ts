@@ -1,4 +1,5 @@
 import path from 'node:path'
+import type { Recording } from '../src/draft/replay.js'
 import { Engine } from '../src/engine/engine.js'
 import { type ContestResult, hold } from './contest/contest.js'
 import type { Contestant, Task } from './contest/contestant.js'
@@ -6,6 +7,7 @@ import { engineContestant } from './contest/engine.js'
 import { root } from './machine.js'
 import { nodeLlamaCpp } from './peers/node-llama-cpp.js'
 import { OpenAiContestant } from './peers/openai.js'
+import type { RecordedWorkload } from './replays.js'
 import { groundedQuestions, type Question, questionTasks } from './workloads.js'
 
 /** The model that answers, as the report names it. */
@@ -32,12 +34,12 @@ export interface LiveOptions {
 /** Nodes of the draft where the cost model has no say. */
 const fixedNodes = 16
 
-/** Reads the model once, to render and tokenise the questions. */
+/** Reads the model once: renders and tokenises the questions, and records its answers for the replay. */
 export async function prepareTasks(
   model: string,
   count: number,
   maxTokens: number,
-): Promise<{ tasks: Task[]; model: BenchModel }> {
+): Promise<{ tasks: Task[]; recorded: RecordedWorkload; model: BenchModel }> {
   await using engine = await Engine.load({ model, threads: 1 })
   const render = ({ question, documents }: Question) => {
     const text = engine.renderChat({ messages: [{ role: 'user', content: question }], documents })
@@ -46,8 +48,13 @@ export async function prepareTasks(
     return { text, prompt: prompt[0] === prompt[1] ? prompt.subarray(1) : prompt }
   }
   const { name, parameters, weightBytes } = engine.description
+  const tasks = questionTasks(groundedQuestions(count), render, maxTokens)
+  const recordings: Recording[] = []
+  for (const { prompt } of tasks)
+    recordings.push({ prompt, response: (await engine.complete({ prompt, maxTokens }).result).tokens })
   return {
-    tasks: questionTasks(groundedQuestions(count), render, maxTokens),
+    tasks,
+    recorded: { name: 'embedded', recordings: recordings.filter(({ response }) => response.length > 1) },
     model: { file: path.basename(model), name, parameters, weightBytes },
   }
 }

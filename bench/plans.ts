@@ -1,3 +1,5 @@
+import type { BatchPlan } from './batch.js'
+import type { ClockPlan } from './clock.js'
 import type { BenchmarkModelOptions } from './models.js'
 import type { ReplayPlan } from './replays.js'
 
@@ -13,71 +15,91 @@ interface ContestPlan {
 interface Plan {
   live: ContestPlan
   peers: ContestPlan
-  batch: { questions: number; slots: number[]; rounds: number }
+  batch: BatchPlan & { questions: number }
   exactness: { questions: number }
   recordings: { requests: number; promptTokens: number; answerTokens: number }
-  replay: Omit<ReplayPlan, 'onProgress'> & { detailed: number }
-  clock: {
-    model: BenchmarkModelOptions
-    workloads: number
-    contextTokens: number
-    tokens: number
-    timed: number
-    warm: number
-    limitMs: number
-    /** Ways that are left out. */
-    without: string[]
-  }
+  /** `detailed`: so many workloads get curves. */
+  replay: ReplayPlan & { detailed: number }
+  /** `workloads`: most that are timed; `without`: ways left out; no model: the one that answers. */
+  clock: ClockPlan & { model?: BenchmarkModelOptions; workloads: number; without: string[] }
 }
 
 const minute = 60_000
 const model = { shape: 'qwen2.5-0.5b', type: 'Q4_0' } as const
 
-export const plans: Record<'smoke' | 'quick' | 'full', Plan> = {
-  smoke: {
-    live: { questions: 3, maxTokens: 24, rounds: 1, sets: 1, limitMs: minute },
-    peers: { questions: 1, maxTokens: 12, rounds: 1, sets: 1, limitMs: minute },
-    batch: { questions: 2, slots: [2], rounds: 1 },
-    exactness: { questions: 1 },
-    recordings: { requests: 6, promptTokens: 2048, answerTokens: 64 },
-    replay: {
-      ...{ budgets: [8], curve: [4, 8], answers: [0, 2], nodes: 8, detailed: 1 },
-      ...{ decodingLengths: [8, 16], branchLengths: [4, 8] },
-    },
-    clock: {
-      ...{ model, workloads: 0, contextTokens: 32, tokens: 8, timed: 1, warm: 2, limitMs: 0 },
-      without: [],
-    },
+/** The least that touches everything. */
+const smoke: Plan = {
+  live: { questions: 3, maxTokens: 24, rounds: 1, sets: 1, limitMs: minute },
+  peers: { questions: 1, maxTokens: 12, rounds: 1, sets: 1, limitMs: minute },
+  batch: { questions: 2, slots: [2], rounds: 1 },
+  exactness: { questions: 1 },
+  recordings: { requests: 4, promptTokens: 2048, answerTokens: 64 },
+  replay: {
+    budgets: [8],
+    curve: [4, 8],
+    answers: [0, 1],
+    nodes: 8,
+    decodingLengths: [8, 16],
+    branchLengths: [4, 8],
+    detailed: 1,
   },
-  quick: {
-    live: { questions: 24, maxTokens: 160, rounds: 5, sets: 1, limitMs: 50_000 },
-    peers: { questions: 6, maxTokens: 96, rounds: 5, sets: 1, limitMs: 35_000 },
-    batch: { questions: 8, slots: [1, 2, 4, 8], rounds: 3 },
-    exactness: { questions: 8 },
-    recordings: { requests: 24, promptTokens: 4096, answerTokens: 256 },
-    replay: {
-      ...{ budgets: [8, 64], curve: [2, 4, 8, 16, 32, 64], answers: [0, 4, 8, 16], nodes: 16, detailed: 1 },
-      ...{ decodingLengths: [8, 16, 32, 64], branchLengths: [4, 8, 12, 24] },
-    },
-    clock: {
-      ...{ model, workloads: 4, contextTokens: 96, tokens: 64, timed: 2, warm: 20, limitMs: 50_000 },
-      without: ["paper's trie"],
-    },
+  clock: { workloads: 1, contextTokens: 32, tokens: 8, timed: 1, warm: 2, limitMs: minute, without: [] },
+}
+
+/** Five minutes on two cores. */
+const quick: Plan = {
+  live: { questions: 24, maxTokens: 160, rounds: 5, sets: 1, limitMs: 50_000 },
+  peers: { questions: 6, maxTokens: 96, rounds: 5, sets: 1, limitMs: 35_000 },
+  batch: { questions: 8, slots: [1, 2, 4, 8], rounds: 3 },
+  exactness: { questions: 8 },
+  recordings: { requests: 24, promptTokens: 4096, answerTokens: 256 },
+  replay: {
+    budgets: [8, 64],
+    curve: [2, 4, 8, 16, 32, 64],
+    answers: [0, 4, 8, 16],
+    nodes: 16,
+    decodingLengths: [8, 16, 32, 64],
+    branchLengths: [4, 8, 12, 24],
+    detailed: 1,
   },
-  full: {
-    live: { questions: 60, maxTokens: 256, rounds: 7, sets: 3, limitMs: 8 * minute },
-    peers: { questions: 24, maxTokens: 160, rounds: 5, sets: 2, limitMs: 8 * minute },
-    batch: { questions: 24, slots: [1, 2, 3, 4, 6, 8], rounds: 5 },
-    exactness: { questions: 40 },
-    recordings: { requests: 150, promptTokens: 8192, answerTokens: 1024 },
-    replay: {
-      ...{ budgets: [8, 16, 64], curve: [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128], nodes: 16, detailed: 3 },
-      answers: [0, 5, 10, 20, 40, 80],
-      ...{ decodingLengths: [4, 8, 16, 32, 64, 128], branchLengths: [4, 8, 12, 16, 24, 32] },
-    },
-    clock: {
-      ...{ model, workloads: 12, contextTokens: 512, tokens: 128, timed: 8, warm: 60, limitMs: 15 * minute },
-      without: [],
-    },
+  clock: {
+    model,
+    workloads: 4,
+    contextTokens: 96,
+    tokens: 64,
+    timed: 2,
+    warm: 20,
+    limitMs: 50_000,
+    without: ["paper's trie"],
   },
 }
+
+/** An hour at most. */
+const full: Plan = {
+  live: { questions: 60, maxTokens: 256, rounds: 7, sets: 3, limitMs: 8 * minute },
+  peers: { questions: 24, maxTokens: 160, rounds: 5, sets: 2, limitMs: 8 * minute },
+  batch: { questions: 24, slots: [1, 2, 3, 4, 6, 8], rounds: 5 },
+  exactness: { questions: 40 },
+  recordings: { requests: 150, promptTokens: 8192, answerTokens: 1024 },
+  replay: {
+    budgets: [8, 16, 64],
+    curve: [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128],
+    answers: [0, 5, 10, 20, 40, 80],
+    nodes: 16,
+    decodingLengths: [4, 8, 16, 32, 64, 128],
+    branchLengths: [4, 8, 12, 16, 24, 32],
+    detailed: 3,
+  },
+  clock: {
+    model,
+    workloads: 12,
+    contextTokens: 512,
+    tokens: 128,
+    timed: 8,
+    warm: 60,
+    limitMs: 15 * minute,
+    without: [],
+  },
+}
+
+export const plans = { smoke, quick, full }

@@ -66,7 +66,6 @@ export interface ReplayPlan {
   nodes: number
   decodingLengths: number[]
   branchLengths: number[]
-  onProgress: (text: string) => void
 }
 
 const drafters: Record<string, () => Drafter> = { ...DRAFTERS, oracle: () => new OracleDrafter() }
@@ -75,23 +74,23 @@ const drafters: Record<string, () => Drafter> = { ...DRAFTERS, oracle: () => new
 export function replayAll(
   workloads: readonly RecordedWorkload[],
   detailed: ReadonlySet<string>,
-  plan: ReplayPlan,
+  { onProgress, ...plan }: ReplayPlan & { onProgress: (text: string) => void },
 ): ReplayResult {
   const result: ReplayResult = { rows: [], budgets: [], learning: [], depths: [], grids: [] }
   for (const { name, recordings } of workloads) {
     for (const drafter of Object.keys(drafters))
       for (const budget of plan.budgets)
         for (const warm of [true, false]) {
-          plan.onProgress(`${name}: ${drafter}, ${budget} nodes`)
+          onProgress(`${name}: ${drafter}, ${budget} nodes`)
           const report = replay(recordings, drafters[drafter](), { budget, cold: !warm })
           result.rows.push(rowOf(name, drafter, budget, warm, report))
         }
     if (!detailed.has(name)) continue
-    plan.onProgress(`${name}: curves`)
+    onProgress(`${name}: curves`)
     result.budgets.push(budgetCurves(name, recordings, plan))
     result.depths.push(depthCurves(name, recordings, plan))
     result.learning.push(learningCurves(name, recordings, plan))
-    plan.onProgress(`${name}: the paper's grid`)
+    onProgress(`${name}: the paper's grid`)
     result.grids.push(paperGrid(name, recordings, plan))
   }
   return result

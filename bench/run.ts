@@ -32,7 +32,7 @@ async function bench(options: BenchOptions): Promise<void> {
   const profiles = mkdtempSync(path.join(tmpdir(), 'lookahead-bench-'))
   process.env.LOOKAHEAD_PROFILES = profiles
   const prepared = await prepareTasks(file, plan.live.questions, plan.live.maxTokens)
-  const { tasks } = prepared
+  const { tasks, recorded } = prepared
   const made = new Date().toISOString()
   const results: Results = { schema: 1, made, size, threads, machine, model: prepared.model, seconds: {} }
   const section = async (name: Section, run: () => Promise<void> | void) => {
@@ -61,19 +61,23 @@ async function bench(options: BenchOptions): Promise<void> {
     await section('exactness', async () => {
       results.exactness = await compareRows(file, tasks.slice(0, plan.exactness.questions))
     })
-    if (options.vocabulary) {
-      const workloads = await readWorkloads(options.traces, options.vocabulary, plan.recordings)
-      await section('clock', async () => {
-        const shape = benchmarkModel(plan.clock.model)
-        const ways = CLOCK_WAYS.filter(({ name }) => !plan.clock.without.includes(name))
-        const timed = workloads.slice(0, plan.clock.workloads)
-        results.clock = await replayOnTheClock(shape, timed, { ...plan.clock, ways, threads, onProgress })
-      })
-      await section('replay', () => {
-        const detailed = new Set(workloads.slice(0, plan.replay.detailed).map(({ name }) => name))
-        results.replay = replayAll(workloads, detailed, { ...plan.replay, onProgress })
-      })
-    }
+    const traces = options.vocabulary
+      ? await readWorkloads(options.traces, options.vocabulary, plan.recordings)
+      : size === 'smoke'
+        ? [recorded]
+        : []
+    await section('clock', async () => {
+      const { model, workloads, without, ...rest } = plan.clock
+      const ways = CLOCK_WAYS.filter(({ name }) => !without.includes(name))
+      if (traces.length === 0) return
+      const shape = model ? benchmarkModel(model) : file
+      results.clock = await replayOnTheClock(shape, traces.slice(0, workloads), { ...rest, ways, threads, onProgress })
+    })
+    await section('replay', () => {
+      const workloads = [...traces.filter((workload) => workload !== recorded), recorded]
+      const detailed = new Set(workloads.slice(0, plan.replay.detailed).map(({ name }) => name))
+      results.replay = replayAll(workloads, detailed, { ...plan.replay, onProgress })
+    })
     const cost = (results.live ?? results.peers)?.entries[0].cost
     if (machine.bandwidth && cost) results.ceiling = ceilingOf(prepared.model.weightBytes, machine.bandwidth, cost)
   } finally {
