@@ -1,3 +1,4 @@
+import { CorpusError } from '../corpus/error.js'
 import { EngineError } from '../engine/error.js'
 import { LlamaError } from '../llama/error.js'
 
@@ -11,8 +12,8 @@ export const exitCodes = { failure: 1, usage: 2, interrupted: 130 } as const
 
 /** One sentence for people and the exit code that goes with it. */
 export function explainFailure(error: unknown): { sentence: string; exitCode: number } {
-  if (error instanceof UsageError || error instanceof EngineError || error instanceof LlamaError)
-    return { sentence: error.message, exitCode: exitCodes.usage }
+  if ([UsageError, EngineError, LlamaError, CorpusError].some((type) => error instanceof type))
+    return { sentence: (error as Error).message, exitCode: exitCodes.usage }
   const { message, stack } = error instanceof Error ? error : new Error(String(error))
   return { sentence: process.env.LOOKAHEAD_DEBUG ? (stack ?? message) : message, exitCode: exitCodes.failure }
 }

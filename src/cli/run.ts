@@ -27,6 +27,8 @@ interface RunOptions {
   draft: DraftMode
   ctxSize?: number
   threads?: number
+  cache?: string
+  namespace?: string
   json?: boolean
 }
 
@@ -54,6 +56,8 @@ export function registerRun(program: Command): void {
     .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
     .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096)', integer(8))
     .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
+    .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
+    .option('--namespace <name>', 'namespace whose earlier answers and documents are drafted from')
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: RunOptions) => {
       process.exitCode = await run(options, processTerminal())
@@ -69,7 +73,12 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   const model = options.model ?? embeddedModel()
   const began = performance.now()
   if (terminal.watched) terminal.err(`loading ${path.basename(model)} …`)
-  await using engine = await Engine.load({ model, contextTokens: options.ctxSize, threads: options.threads })
+  await using engine = await Engine.load({
+    model,
+    contextTokens: options.ctxSize,
+    threads: options.threads,
+    cache: options.cache,
+  })
   if (terminal.watched) terminal.err(`\r\x1b[K${engine.description.name}, ${seconds(performance.now() - began)}\n`)
 
   const interrupt = new AbortController()
@@ -102,6 +111,7 @@ function start(
     repeatPenalty: options.repeatPenalty,
     stop: options.stop,
     draft: options.draft,
+    namespace: options.namespace,
     signal,
   }
   if (options.raw) return engine.complete({ prompt, ...request })

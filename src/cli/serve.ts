@@ -20,6 +20,10 @@ interface ServeOptions {
   threads?: number
   apiKey?: string[]
   corsOrigin?: string[]
+  cache?: string
+  cacheSize: number
+  cacheTtl?: number
+  commonNamespace?: string
 }
 
 /** Milliseconds that running requests have to finish when the server is told to stop. */
@@ -42,6 +46,10 @@ export function registerServe(program: Command): void {
     .option('-c, --ctx-size <n>', 'most tokens of one request (default: the model’s, at most 4096)', integer(8))
     .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
     .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
+    .option('--cache <folder>', 'keep what is read and written here, to draft from after a restart')
+    .option('--cache-size <MiB>', 'memory for what is remembered, the oldest goes first', integer(1), 256)
+    .option('--cache-ttl <seconds>', 'forget what is older (default: never)', integer(1))
+    .option('--common-namespace <name>', 'namespace that all requests may draft from (default: none)')
     .option('--cors-origin <origin>', 'let pages of this origin call, *: all; may be given several times', gather)
     .action(async (options: ServeOptions) => {
       process.exitCode = await serve(options, processTerminal())
@@ -74,6 +82,13 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
       slots: options.parallel,
       contextTokens: options.ctxSize,
       threads: options.threads,
+      cache: options.cache,
+      corpus: {
+        totalBytes: options.cacheSize * 2 ** 20,
+        namespaceBytes: (options.cacheSize * 2 ** 20) / 4,
+        ttlMs: options.cacheTtl === undefined ? undefined : options.cacheTtl * 1000,
+        common: options.commonNamespace,
+      },
     })
   } catch (error) {
     giveUp(error)

@@ -367,7 +367,8 @@ async function catchUp(file: Appender, later: Uint8Array[]): Promise<void> {
   await file.flush()
 }
 
-function recordEntry(number: number, { log }: Namespace, record: CorpusRecord): Entry {
+/** The entry of a record. @internal */
+export function recordEntry(number: number, { log }: Namespace, record: CorpusRecord): Entry {
   const { id, kind, time, hash, names, start, length } = record
   return {
     ...emptyEntry,
