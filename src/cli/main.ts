@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { registerCache } from './cache.js'
 import { registerDemo } from './demo.js'
 import { exitCodes, explainFailure } from './failure.js'
 import { registerRun } from './run.js'
@@ -23,6 +24,7 @@ registerRun(program)
 registerDemo(program)
 registerServe(program)
 registerSimulate(program)
+registerCache(program)
 for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)')
 
 try {
