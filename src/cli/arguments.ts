@@ -42,3 +42,12 @@ export function draftMode(text: string): DraftMode {
 export function gather(text: string, earlier: string[] = []): string[] {
   return [...earlier, text]
 }
+
+/** A commander parser for one of some words. */
+export function choice<Word extends string>(...words: Word[]): (text: string) => Word {
+  return (text) => {
+    const found = words.find((word) => word.toLowerCase() === text.toLowerCase())
+    if (found === undefined) throw new InvalidArgumentError(`expected ${words.join(', ')}`)
+    return found
+  }
+}

@@ -4,9 +4,12 @@ import { Command, CommanderError } from 'commander'
 import { registerCache } from './cache.js'
 import { registerDemo } from './demo.js'
 import { exitCodes, explainFailure } from './failure.js'
+import { registerProbe } from './probe.js'
+import { registerQuantize } from './quantize.js'
 import { registerRun } from './run.js'
 import { registerServe } from './serve.js'
 import { registerSimulate } from './simulate.js'
+import { registerVerify } from './verify.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -25,6 +28,9 @@ registerDemo(program)
 registerServe(program)
 registerSimulate(program)
 registerCache(program)
+registerProbe(program)
+registerVerify(program)
+registerQuantize(program)
 for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)')
 
 try {

@@ -27,6 +27,16 @@ export interface CalibrationOptions {
   contextShare?: number
 }
 
+/** What was measured. */
+export interface Calibration {
+  cost: ForwardCost
+  /** Whether repeated forwards took about the same time; if not, the machine was busy, and it should be measured anew. */
+  isSteady: boolean
+}
+
+/** Most by which the slower half of equal forwards may exceed the fastest. */
+const steadySpread = 1.6
+
 /**
  * Measures T(n, context) of a decoder whose cache is empty; leaves it empty. Sizes take turns, so that a machine that
  * is busy for a moment slows all of them, and medians count. Slow models get fewer sizes and rounds.
@@ -34,7 +44,7 @@ export interface CalibrationOptions {
 export async function measureForwardCost(
   decoder: Decoder,
   { budgetMs, contextShare: guess = 1e-4 }: CalibrationOptions,
-): Promise<ForwardCost> {
+): Promise<Calibration> {
   const began = performance.now()
   const left = () => budgetMs - (performance.now() - began)
   // 1. How slow is the model? The first forwards also warm up: pages of the file, threads, the allocator.
@@ -63,10 +73,11 @@ export async function measureForwardCost(
     depth >= 128 && filling < left()
       ? await measureContext(decoder, base, depth, Math.max(1, Math.min(mostRounds, Math.floor(left() / filling))))
       : guess * base.ms(1)
-  return new ForwardCost(points, {
-    perContextToken: [1, 2].map((rows) => ({ rows, ms: rows * perRow })),
-    rebuildMs,
-  })
+  const perContextToken = [1, 2].map((rows) => ({ rows, ms: rows * perRow }))
+  return {
+    cost: new ForwardCost(points, { perContextToken, rebuildMs }),
+    isSteady: points.length > 2 && areSteady(times),
+  }
 }
 
 /** Milliseconds that a token of context adds to every row. */
@@ -125,6 +136,11 @@ async function timeForward(decoder: Decoder, rows: number, position: number): Pr
 /** Tokens that differ; which ones does not matter. */
 function tokenAt(decoder: Decoder, position: number): number {
   return (position * 31) % decoder.vocabularySize
+}
+
+/** Whether no size's median lies far above its fastest forward. */
+function areSteady(times: readonly number[][]): boolean {
+  return times.every((list) => list.length === 0 || median([...list]) < steadySpread * Math.min(...list))
 }
 
 function median(values: number[]): number {

@@ -59,10 +59,11 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     keyType: exactness.keyType,
     valueType: exactness.valueType,
   })
-  const cost = known?.cost ?? (await measureForwardCost(context, { budgetMs: calibrationMs }))
-  if (!known) await store?.write(subject, { exactness, cost })
+  const measured = known ? undefined : await measureForwardCost(context, { budgetMs: calibrationMs })
+  const cost = (known ?? measured)!.cost
+  if (measured?.isSteady) await store?.write(subject, { exactness, cost })
   const keep = async () => {
-    if (cost.observed >= worthKeeping) await store?.write(subject, { exactness, cost })
+    if (cost.observed >= worthKeeping && (known || measured?.isSteady)) await store?.write(subject, { exactness, cost })
   }
   return { context, cost, exactness, keep }
 }

@@ -1,0 +1,110 @@
+import path from 'node:path'
+import type { Command } from 'commander'
+import { type Agreement, Comparison, comparisonBranches, comparisonNodes } from '../engine/comparison.js'
+import type { ExactnessWish } from '../engine/configuration.js'
+import { tune } from '../engine/tuning.js'
+import { Model } from '../llama/model.js'
+import { ChatTemplate } from '../llama/template.js'
+import { choice, integer } from './arguments.js'
+import { demoQuestions, embeddedModel } from './embedded.js'
+import { exitCodes } from './failure.js'
+import { formatTable, palette, processTerminal, type Terminal } from './terminal.js'
+
+interface VerifyOptions {
+  model?: string
+  tokens: number
+  sampled?: boolean
+  exactness: ExactnessWish
+  threads?: number
+  json?: boolean
+}
+
+/** Most tokens of a prompt and of its answer. */
+const promptTokens = 768
+const answerTokens = 200
+
+/** Nodes drafted in every forward, in turns: small and large drafts take different kernels. */
+const draftSizes = [3, 7, 15, 31]
+
+/** Adds `lookahead verify`. */
+export function registerVerify(program: Command): void {
+  program
+    .command('verify')
+    .summary('decode with and without drafts and compare')
+    .description(
+      'Decodes prompts conventionally and with drafts in every forward, and compares tokens and\nlogits rows bit for bit. Exit code 1 if a token differs.',
+    )
+    .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
+    .option('--tokens <n>', 'tokens to write in all', integer(1), 2000)
+    .option('--sampled', 'draw at temperature 0.8 with fixed seeds instead of greedily')
+    .option(
+      '--exactness <level>',
+      'configuration: bitwise, token or fastest',
+      choice('bitwise', 'token', 'fastest'),
+      'bitwise',
+    )
+    .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
+    .option('--json', 'print one JSON object as the last line')
+    .action(async (options: VerifyOptions) => {
+      process.exitCode = await verify(options, processTerminal())
+    })
+}
+
+async function verify(options: VerifyOptions, terminal: Terminal): Promise<number> {
+  const file = options.model ?? embeddedModel()
+  await using model = await Model.load(file, options.exactness === 'bitwise' ? {} : { repack: true })
+  const contextTokens = Math.min(promptTokens + answerTokens, model.describe().trainedContextTokens)
+  const tuned = await tune(model, {
+    exactness: options.exactness,
+    context: {
+      contextTokens: contextTokens + comparisonNodes,
+      maxSequences: comparisonBranches,
+      batchTokens: 1024,
+      threads: options.threads,
+    },
+    modelOptions: { command: 'verify' },
+  })
+  const { level, keyType, valueType } = tuned.exactness
+  terminal.out(`${path.basename(file)}: ${level} by the probe, keys ${keyType}, values ${valueType}\n`)
+  const comparison = new Comparison(model, tuned, contextTokens)
+  const prompts = await makePrompts(model, contextTokens - answerTokens)
+  const total: Agreement = { tokens: 0, mismatches: 0, rows: 0, equalRows: 0, accepted: 0 }
+  for (let round = 0; total.tokens < options.tokens; round++) {
+    const prompt = prompts[round % prompts.length]
+    const sampling = options.sampled ? { temperature: 0.8, seed: round } : {}
+    const length = Math.min(answerTokens, options.tokens - total.tokens)
+    const draft = draftSizes[Math.floor(round / prompts.length) % draftSizes.length]
+    // Where greedy text would repeat itself, later rounds begin further on in the prompt.
+    const from = options.sampled
+      ? 0
+      : Math.min(Math.floor(round / prompts.length / draftSizes.length), prompt.length - 8)
+    const found = await comparison.compare(prompt.subarray(Math.max(0, from)), length, draft, sampling)
+    total.tokens += Math.max(1, found.tokens)
+    for (const key of ['mismatches', 'rows', 'equalRows', 'accepted'] as const) total[key] += found[key]
+    if (terminal.watched) terminal.err(`\r${total.tokens} of ${options.tokens} tokens, ${total.mismatches} mismatches `)
+  }
+  if (terminal.watched) terminal.err('\r\x1b[K')
+  await comparison.close()
+  const paint = palette(terminal.colours)
+  const [head, line] = formatTable([
+    ['tokens', 'from drafts', 'mismatches', 'rows compared', 'bit-equal'],
+    [total.tokens, total.accepted, total.mismatches, total.rows, total.equalRows].map(String),
+  ])
+  terminal.out(`${paint.dim(head)}\n${total.mismatches === 0 ? paint.good(line) : paint.bad(line)}\n`)
+  if (options.json)
+    terminal.out(`${JSON.stringify({ model: path.basename(file), exactness: tuned.exactness, ...total })}\n`)
+  return total.mismatches === 0 ? 0 : exitCodes.failure
+}
+
+/** The demo's questions with their documents, as far as they fit. */
+async function makePrompts(model: Model, most: number): Promise<Int32Array[]> {
+  const template = model.chatTemplate === undefined ? undefined : new ChatTemplate(model.chatTemplate)
+  const questions = await demoQuestions()
+  return questions.map(({ question, documents }) => {
+    const content = `${documents.map(({ title, text }) => `${title}\n${text}`).join('\n\n')}\n\n${question}`
+    const text = template
+      ? template.render({ messages: [{ role: 'user', content }], bosToken: '', eosToken: '' })
+      : content
+    return model.vocabulary.tokenize(text, { special: true, addSpecial: true }).slice(-most)
+  })
+}

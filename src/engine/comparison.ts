@@ -1,0 +1,110 @@
+import { RetrievalDrafter } from '../draft/retrieval.js'
+import type { Model } from '../llama/model.js'
+import { Sampler, type SamplerOptions } from '../llama/sampler.js'
+import type { TokenSampler } from './decoder.js'
+import { Generation } from './generation.js'
+import { DecodeLoop } from './loop.js'
+import type { DraftMode } from './options.js'
+import type { Tuned } from './tuning.js'
+import { AnswerWriter } from './writer.js'
+
+/** Most draft nodes; a context for {@link Comparison} needs as many cells more than tokens. */
+export const comparisonNodes = 32
+/** Sequence ids a context for {@link Comparison} needs. */
+export const comparisonBranches = 8
+
+/** How two ways of decoding one prompt agree. */
+export interface Agreement {
+  /** Tokens written conventionally. */
+  tokens: number
+  /** Tokens in the same place that differ, the first only: what follows another token is another text. */
+  mismatches: number
+  /** Logits rows compared, up to the first mismatch, and how many were equal bit for bit. */
+  rows: number
+  equalRows: number
+  /** Tokens that came from drafts. */
+  accepted: number
+}
+
+/** Decodes prompts conventionally and with drafts, and compares tokens and logits rows. */
+export class Comparison {
+  readonly #model: Model
+  readonly #tuned: Tuned
+  readonly #loop: DecodeLoop
+  readonly #drafter = new RetrievalDrafter()
+
+  /** @param contextTokens most tokens of a prompt and its answer */
+  constructor(model: Model, tuned: Tuned, contextTokens: number) {
+    this.#model = model
+    this.#tuned = tuned
+    const { context, cost } = tuned
+    this.#loop = new DecodeLoop(context, {
+      slots: 1,
+      branches: comparisonBranches,
+      contextTokens,
+      maxNodes: comparisonNodes,
+      cost,
+    })
+  }
+
+  /**
+   * @param draft a number makes sure that much is drafted, whether it pays or not
+   */
+  async compare(
+    prompt: ArrayLike<number>,
+    maxTokens: number,
+    draft: DraftMode,
+    sampling: SamplerOptions,
+  ): Promise<Agreement> {
+    const conventional = await this.#decode(prompt, maxTokens, 'off', sampling)
+    const drafted = await this.#decode(prompt, maxTokens, draft, sampling)
+    const length = Math.max(conventional.tokens.length, drafted.tokens.length)
+    let same = 0
+    while (same < length && conventional.tokens[same] === drafted.tokens[same]) same++
+    const rows = Math.min(same + 1, conventional.rows.length, drafted.rows.length)
+    let equalRows = 0
+    for (let i = 0; i < rows; i++) if (conventional.rows[i] === drafted.rows[i]) equalRows++
+    const { accepted } = drafted
+    return { tokens: conventional.tokens.length, mismatches: same < length ? 1 : 0, rows, equalRows, accepted }
+  }
+
+  /** Waits for the forward in flight. The model and its context stay the caller's. */
+  close(): Promise<void> {
+    return this.#loop.close()
+  }
+
+  async #decode(prompt: ArrayLike<number>, maxTokens: number, draft: DraftMode, sampling: SamplerOptions) {
+    const { context } = this.#tuned
+    const rows: number[] = []
+    const sampler = Sampler.create(context, sampling, prompt)
+    const watched: TokenSampler = {
+      seed: sampler.seed,
+      sample(row) {
+        const begin = context.batch.outputRows[row] * context.vocabularySize
+        rows.push(hashOf(context.logits.subarray(begin, begin + context.vocabularySize)))
+        return sampler.sample(row)
+      },
+      [Symbol.dispose]: () => sampler[Symbol.dispose](),
+    }
+    const generation = new Generation(() => {})
+    const limits = { maxTokens, stops: [] }
+    const writer = new AnswerWriter(generation, this.#model.vocabulary, limits, prompt.length, sampler.seed)
+    const session = this.#drafter.open()
+    this.#loop.submit({ prompt, draft, session, sampler: watched, writer, reusePrefix: false })
+    const { tokens, stats } = await generation.result
+    return { tokens, rows, accepted: stats.acceptedTokens }
+  }
+}
+
+/** 53 bits that stand for a row. */
+function hashOf(row: Float32Array): number {
+  const bits = new Uint32Array(row.buffer, row.byteOffset, row.length)
+  let low = 0x811c9dc5
+  let high = 0x9747b28c
+  for (let i = 0; i < bits.length; i++) {
+    low = Math.imul(low ^ bits[i], 0x01000193)
+    high = Math.imul(high ^ bits[i], 0x85ebca6b)
+    high ^= high >>> 15
+  }
+  return (high >>> 11) * 2 ** 32 + (low >>> 0)
+}
