@@ -36,6 +36,7 @@ export const samplingFields = {
     }),
   ),
   explain: maybe(z.boolean()),
+  namespace: maybe(z.string().min(1).max(200)),
   user: maybe(z.string()),
   n: maybe(integer.min(1).max(64)),
   stream: maybe(z.boolean()),
@@ -71,6 +72,7 @@ export function requestOptions(fields: SamplingFields, index: number, signal: Ab
     grammar: typeof fields.grammar === 'string' ? checkGrammar(fields.grammar) : undefined,
     draft: fields.draft ?? undefined,
     explain: fields.explain ?? undefined,
+    namespace: fields.namespace ?? undefined,
     cachePrompt: fields.cache_prompt ?? undefined,
     signal,
   }

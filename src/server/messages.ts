@@ -48,9 +48,15 @@ export type Message = z.infer<typeof message>
 /** Documents the answer may draw from: texts, or texts with titles. */
 export const documents = z
   .array(
-    z.union([z.string(), z.strictObject({ text: z.string(), title: z.string().optional() })], {
-      error: 'expected a string or { title, text }',
-    }),
+    z.union(
+      [
+        z.string(),
+        z.strictObject({ text: z.string(), title: z.string().optional(), id: z.string().min(1).optional() }),
+      ],
+      {
+        error: 'expected a string or { text, title, id }',
+      },
+    ),
   )
   .max(4096)
 

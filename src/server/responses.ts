@@ -12,7 +12,7 @@ import { type ToolCall, ToolCallParser } from './tool-parser.js'
 import { planTools, type ToolUse } from './tools.js'
 import { timingsOf, usageOf } from './usage.js'
 
-const { model, temperature, top_p, top_k, min_p, seed, draft, user, stream } = samplingFields
+const { model, temperature, top_p, top_k, min_p, seed, draft, namespace, user, stream } = samplingFields
 
 const format = z.discriminatedUnion(
   'type',
@@ -32,7 +32,7 @@ const format = z.discriminatedUnion(
 
 /** The body of `POST /v1/responses`. */
 export const responsesBody = z.strictObject({
-  ...{ model, temperature, top_p, top_k, min_p, seed, draft, user, stream },
+  ...{ model, temperature, top_p, top_k, min_p, seed, draft, namespace, user, stream },
   input,
   instructions: z.string().nullish(),
   max_output_tokens: z.number().int().min(1).nullish(),

@@ -118,6 +118,16 @@ describe('POST /v1/chat/completions', () => {
     expect(reused.choices[0].message).toEqual(fresh.choices[0].message)
   })
 
+  it('takes a namespace, which changes no text', async () => {
+    const fields = { ...question, max_tokens: 20 }
+    const plain = (await server.ask(route, fields)).body
+    for (const namespace of ['a', 'b']) {
+      const { status, body } = await server.ask(route, { ...fields, namespace })
+      expect(status).toBe(200)
+      expect(body.choices[0].message).toEqual(plain.choices[0].message)
+    }
+  })
+
   it('takes a prediction as a draft source and writes the same text', async () => {
     const plain = (await server.ask(route, { ...question, max_tokens: 200, draft: 'off' })).body
     const content = plain.choices[0].message.content

@@ -58,7 +58,7 @@ const refused: [path: string, body: unknown, param: string | null, words: RegExp
   [chat, { ...hello, tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools', /no place for tools/],
   [chat, { ...hello, tool_choice: 'required' }, 'tool_choice', /no tools/],
   [chat, { ...hello, prediction: { type: 'content' } }, 'prediction.content', /string or an array/],
-  [chat, { ...hello, namespace: 'x' }, 'namespace', /not supported/],
+  [chat, { ...hello, namespace: '' }, 'namespace', /too small/],
   [chat, [], null, /expected object, received array/],
   [chat, null, null, /expected object/],
   ['/v1/completions', { prompt: '' }, null, /empty/],
