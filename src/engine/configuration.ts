@@ -5,7 +5,7 @@ import { type ProbeResult, probeExactness } from './probe.js'
 
 /**
  * What is wanted of an engine: `'bitwise'` the fastest configuration in which drafts change no bit of any logits row,
- * if this model has one; `'token'` and `'fastest'` the fastest of all, with and without the near-tie guard.
+ * if this model has one; `'token'` and `'fastest'` the fastest of all.
  */
 export type ExactnessWish = 'bitwise' | 'token' | 'fastest'
 

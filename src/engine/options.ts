@@ -29,9 +29,9 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
   threads?: number
   /**
    * How exactly the text must be the same with drafts as without. `'bitwise'`: the fastest configuration in which no bit
-   * of any logits row depends on drafts, where this model and device have one; else as `'token'`. `'token'`: the
-   * fastest of all configurations, the text the same except where two candidates are nearly tied. `'fastest'`: the
-   * same without care for near ties. {@link Engine.exactness} says what was reached. Default `'bitwise'`.
+   * of any logits row depends on drafts, where this model and device have one; else as `'token'`. `'token'` and
+   * `'fastest'`: the fastest of all configurations; the text is the same except where two candidates are nearly tied.
+   * `Engine.exactness` says what was reached. Default `'bitwise'`.
    */
   exactness?: ExactnessWish
   /** Number type of the cached keys. Default: chosen by {@link exactness}. */

@@ -1,0 +1,95 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { chooseNodes } from '../../src/cost/controller.js'
+import { ForwardCost } from '../../src/cost/forward-cost.js'
+
+const linear = new ForwardCost([
+  { rows: 1, ms: 1 },
+  { rows: 2, ms: 2 },
+])
+const flat = new ForwardCost([
+  { rows: 1, ms: 1 },
+  { rows: 512, ms: 1 },
+])
+const alone = { requests: 1, headRows: 1, context: 0, lastRows: 1 }
+
+const bestFirst = fc
+  .array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 80 })
+  .map((list) => list.sort((a, b) => b - a))
+
+describe('chooseNodes', () => {
+  it('chooses nothing where a row costs as much as a forward', () => {
+    fc.assert(
+      fc.property(bestFirst, (p) => {
+        expect(chooseNodes(p, p.length, alone, linear)).toBe(0)
+      }),
+    )
+  })
+
+  it('chooses all it can lay in stable sizes where rows are free', () => {
+    expect(chooseNodes(new Array(31).fill(0.9), 31, alone, flat)).toBe(31)
+    expect(chooseNodes(new Array(30).fill(0.9), 30, alone, flat)).toBe(23)
+  })
+
+  it('never chooses more than there is, and never what its own figures say loses', () => {
+    const costs = fc.array(fc.double({ min: 0, max: 2, noNaN: true }), { minLength: 6, maxLength: 6 })
+    const outlook = fc.record({
+      requests: fc.constantFrom(1, 2, 5),
+      extra: fc.integer({ min: 0, max: 4 }),
+      context: fc.nat(4000),
+      lastRows: fc.nat(40),
+    })
+    fc.assert(
+      fc.property(bestFirst, costs, outlook, (p, steps, { requests, extra, context, lastRows }) => {
+        let ms = 1
+        const points = steps.map((step, i) => {
+          const point = { rows: 2 ** i, ms }
+          ms += step
+          return point
+        })
+        const cost = new ForwardCost(points, { perContextToken: [{ rows: 1, ms: 0.0001 }], rebuildMs: 0.2 })
+        const headRows = requests + extra
+        const nodes = chooseNodes(p, p.length, { requests, headRows, context, lastRows }, cost)
+        expect(nodes).toBeGreaterThanOrEqual(0)
+        expect(nodes).toBeLessThanOrEqual(p.length)
+        if (nodes === 0) return
+        const expected = requests + p.slice(0, nodes).reduce((sum, x) => sum + x, 0)
+        expect(expected / cost.ms(headRows + nodes, context)).toBeGreaterThan(
+          requests / (cost.ms(headRows, context) + cost.rebuildMs),
+        )
+      }),
+    )
+  })
+
+  it('drafts less where the context makes rows dear', () => {
+    const cost = new ForwardCost(
+      [
+        { rows: 1, ms: 10 },
+        { rows: 8, ms: 14 },
+      ],
+      {
+        perContextToken: [
+          { rows: 1, ms: 0.01 },
+          { rows: 2, ms: 0.02 },
+        ],
+      },
+    )
+    const p = [0.5, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1]
+    expect(chooseNodes(p, 7, alone, cost)).toBeGreaterThan(0)
+    expect(chooseNodes(p, 7, { ...alone, context: 20_000 }, cost)).toBe(0)
+  })
+
+  it('stays on the size it has where another is hardly better', () => {
+    const cost = new ForwardCost(
+      [
+        { rows: 1, ms: 1 },
+        { rows: 4, ms: 1.3 },
+        { rows: 6, ms: 1.5 },
+      ],
+      { rebuildMs: 0.2 },
+    )
+    const p = [0.9, 0.8, 0.7, 0.24, 0.24]
+    expect(chooseNodes(p, 5, { ...alone, lastRows: 4 }, cost)).toBe(3)
+    expect(chooseNodes(p, 5, { ...alone, lastRows: 6 }, cost)).toBe(5)
+  })
+})
