@@ -2,6 +2,7 @@ import { type CostPoint, ForwardCost } from '../src/cost/forward-cost.js'
 
 /** What the machine allows, before anything clever. */
 export interface Ceiling {
+  model: string
   /** Bytes that every forward reads. */
   weightBytes: number
   /** GB/s. */
@@ -18,12 +19,17 @@ export interface Ceiling {
 }
 
 /** @param curve T(n) as measured at load */
-export function ceilingOf(weightBytes: number, bandwidth: number, curve: readonly CostPoint[]): Ceiling {
+export function ceilingOf(
+  { name, weightBytes }: { name: string; weightBytes: number },
+  bandwidth: number,
+  curve: readonly CostPoint[],
+): Ceiling {
   const cost = new ForwardCost(curve)
   const readMs = weightBytes / bandwidth / 1e6
   const gain = ({ rows, ms }: CostPoint) => (rows * cost.ms(1)) / ms
   const best = [...curve].sort((a, b) => gain(b) - gain(a))[0]
   return {
+    model: name,
     weightBytes,
     bandwidth,
     readMs,

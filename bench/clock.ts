@@ -34,6 +34,7 @@ export interface ClockStanding {
 
 export interface ClockResult {
   model: string
+  weightBytes: number
   threads: number
   /** Whether the configuration is bit-exact on this device. */
   exactness: string
@@ -101,8 +102,10 @@ export async function replayOnTheClock(
     context: { contextTokens: room, maxSequences: branches, batchTokens: 512, threads },
     modelOptions: {},
   })
+  const { name, weightBytes } = model.describe()
   const result: ClockResult = {
-    model: model.describe().name,
+    model: name,
+    weightBytes,
     threads: context.threads,
     exactness: exactness.level,
     cost: [...cost.points],
@@ -111,7 +114,7 @@ export async function replayOnTheClock(
   }
   const layout = { slots: 1, branches, contextTokens: contextTokens + tokens + maxNodes, maxNodes }
   const began = performance.now()
-  for (const { name, recordings } of workloads) {
+  for (const { name: workload, recordings } of workloads) {
     if (performance.now() - began > limitMs) break
     const fit = recordings
       .filter(({ prompt, response }) => prompt.length > 0 && response.length >= tokens / 2)
@@ -124,7 +127,7 @@ export async function replayOnTheClock(
     for (const drafter of drafters) replay(fit.slice(timed, timed + warm), drafter, { budget: 16 })
     const timings: Timing[][] = ways.map(() => [])
     for (const [r, recording] of asked.entries()) {
-      onProgress(`${name}: record ${r + 1} of ${asked.length}`)
+      onProgress(`${workload}: record ${r + 1} of ${asked.length}`)
       for (let turn = 0; turn < ways.length; turn++) {
         const w = (turn + r) % ways.length
         const { draft } = ways[w]
@@ -136,7 +139,7 @@ export async function replayOnTheClock(
     }
     const [conventional] = timings
     result.workloads.push({
-      workload: name,
+      workload,
       records: asked.length,
       singleMs: sum(conventional, ({ decodeMs }) => decodeMs) / sum(conventional, ({ forwards }) => forwards),
       standings: ways.map((way, w) => standingOf(way.name, timings[w], conventional)),

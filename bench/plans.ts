@@ -18,8 +18,8 @@ interface Plan {
   batch: BatchPlan & { questions: number }
   exactness: { questions: number }
   recordings: { requests: number; promptTokens: number; answerTokens: number }
-  /** `detailed`: so many workloads get curves. */
-  replay: ReplayPlan & { detailed: number }
+  /** `detailed`: workloads that get curves, where there are such. */
+  replay: ReplayPlan & { detailed: string[] }
   /** `workloads`: most that are timed; `without`: ways left out; no model: the one that answers. */
   clock: ClockPlan & { model?: BenchmarkModelOptions; workloads: number; without: string[] }
 }
@@ -41,7 +41,7 @@ const smoke: Plan = {
     nodes: 8,
     decodingLengths: [8, 16],
     branchLengths: [4, 8],
-    detailed: 1,
+    detailed: ['embedded'],
   },
   clock: { workloads: 1, contextTokens: 32, tokens: 8, timed: 1, warm: 2, limitMs: minute, without: [] },
 }
@@ -52,15 +52,15 @@ const quick: Plan = {
   peers: { questions: 6, maxTokens: 96, rounds: 5, sets: 1, limitMs: 35_000 },
   batch: { questions: 8, slots: [1, 2, 4, 8], rounds: 3 },
   exactness: { questions: 8 },
-  recordings: { requests: 24, promptTokens: 4096, answerTokens: 256 },
+  recordings: { requests: 60, promptTokens: 4096, answerTokens: 320 },
   replay: {
     budgets: [8, 64],
     curve: [2, 4, 8, 16, 32, 64],
-    answers: [0, 4, 8, 16],
+    answers: [0, 5, 10, 20, 40],
     nodes: 16,
     decodingLengths: [8, 16, 32, 64],
     branchLengths: [4, 8, 12, 24],
-    detailed: 1,
+    detailed: ['rag', 'code'],
   },
   clock: {
     model,
@@ -88,7 +88,7 @@ const full: Plan = {
     nodes: 16,
     decodingLengths: [4, 8, 16, 32, 64, 128],
     branchLengths: [4, 8, 12, 16, 24, 32],
-    detailed: 3,
+    detailed: ['rag', 'chat', 'agent', 'code', 'embedded'],
   },
   clock: {
     model,

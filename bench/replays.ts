@@ -83,7 +83,7 @@ export function replayAll(
         for (const warm of [true, false]) {
           onProgress(`${name}: ${drafter}, ${budget} nodes`)
           const report = replay(recordings, drafters[drafter](), { budget, cold: !warm })
-          result.rows.push(rowOf(name, drafter, budget, warm, report))
+          result.rows.push(rowOf({ workload: name, drafter, budget, warm, requests: recordings.length }, report))
         }
     if (!detailed.has(name)) continue
     onProgress(`${name}: curves`)
@@ -96,10 +96,12 @@ export function replayAll(
   return result
 }
 
-function rowOf(workload: string, drafter: string, budget: number, warm: boolean, report: ReplayReport): ReplayRow {
-  const { recordings: requests, tokens, edl, dl, drafted, accepted, retrievalMicros, retrievalMicros99 } = report
+type ReplayKey = Pick<ReplayRow, 'workload' | 'drafter' | 'budget' | 'warm' | 'requests'>
+
+function rowOf(key: ReplayKey, report: ReplayReport): ReplayRow {
+  const { tokens, edl, dl, drafted, accepted, retrievalMicros, retrievalMicros99 } = report
   const waste = drafted > 0 ? 1 - accepted / drafted : 0
-  return { workload, drafter, budget, warm, requests, tokens, edl, dl, waste, retrievalMicros, retrievalMicros99 }
+  return { ...key, tokens, edl, dl, waste, retrievalMicros, retrievalMicros99 }
 }
 
 function budgetCurves(workload: string, recordings: readonly Recording[], plan: ReplayPlan): ReplayCurves {

@@ -34,7 +34,7 @@ async function bench(options: BenchOptions): Promise<void> {
   const prepared = await prepareTasks(file, plan.live.questions, plan.live.maxTokens)
   const { tasks, recorded } = prepared
   const made = new Date().toISOString()
-  const results: Results = { schema: 1, made, size, threads, machine, model: prepared.model, seconds: {} }
+  const results: Results = { schema: 1, made, size, threads, machine, model: prepared.model, ceilings: [], seconds: {} }
   const section = async (name: Section, run: () => Promise<void> | void) => {
     if (!sections.has(name)) return
     const began = performance.now()
@@ -61,25 +61,25 @@ async function bench(options: BenchOptions): Promise<void> {
     await section('exactness', async () => {
       results.exactness = await compareRows(file, tasks.slice(0, plan.exactness.questions))
     })
-    const traces = options.vocabulary
-      ? await readWorkloads(options.traces, options.vocabulary, plan.recordings)
-      : size === 'smoke'
-        ? [recorded]
-        : []
+    const traces = options.vocabulary ? await readWorkloads(options.traces, options.vocabulary, plan.recordings) : []
     await section('clock', async () => {
       const { model, workloads, without, ...rest } = plan.clock
       const ways = CLOCK_WAYS.filter(({ name }) => !without.includes(name))
-      if (traces.length === 0) return
+      const timed = model ? traces.slice(0, workloads) : [recorded]
+      if (timed.length === 0) return
       const shape = model ? benchmarkModel(model) : file
-      results.clock = await replayOnTheClock(shape, traces.slice(0, workloads), { ...rest, ways, threads, onProgress })
+      results.clock = await replayOnTheClock(shape, timed, { ...rest, ways, threads, onProgress })
     })
     await section('replay', () => {
-      const workloads = [...traces.filter((workload) => workload !== recorded), recorded]
-      const detailed = new Set(workloads.slice(0, plan.replay.detailed).map(({ name }) => name))
-      results.replay = replayAll(workloads, detailed, { ...plan.replay, onProgress })
+      const workloads = [...traces, recorded]
+      results.replay = replayAll(workloads, new Set(plan.replay.detailed), { ...plan.replay, onProgress })
     })
     const cost = (results.live ?? results.peers)?.entries[0].cost
-    if (machine.bandwidth && cost) results.ceiling = ceilingOf(prepared.model.weightBytes, machine.bandwidth, cost)
+    const { clock } = results
+    const { bandwidth } = machine
+    if (bandwidth && cost) results.ceilings.push(ceilingOf(prepared.model, bandwidth, cost))
+    if (bandwidth && clock && plan.clock.model)
+      results.ceilings.push(ceilingOf({ ...clock, name: clock.model }, bandwidth, clock.cost))
   } finally {
     rmSync(profiles, { recursive: true, force: true })
   }
@@ -122,10 +122,11 @@ function round(value: number): number {
   return Number(value.toPrecision(5))
 }
 
+let options: BenchOptions | undefined
 try {
-  await bench(parseOptions(process.argv.slice(2)))
+  options = parseOptions(process.argv.slice(2))
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error)
-  console.error(`\n${USAGE}`)
+  console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
   process.exitCode = 2
 }
+if (options) await bench(options)

@@ -80,7 +80,7 @@ export function costPlot(
 
 export function aboutContestants({ entries }: ContestResult): string {
   const rows = entries.map(({ name, about, version }) => [name, version ? `${about} Version ${version}.` : about])
-  return htmlTable({ heading: ['', 'what it is'], rows })
+  return htmlTable({ heading: ['', 'what it is'], rows, texts: 2 })
 }
 
 function speedupBar(standings: readonly Standing[], name: string): Bar | undefined {

@@ -15,7 +15,7 @@ export function renderPage(results: Results): string {
     `${model.name} (${model.file}, ${(model.parameters / 1e6).toFixed(1)} M parameters)`,
     `${size} run of ${made.slice(0, 16).replace('T', ' ')} UTC, ${thousands(total(results))} s`,
   ]
-  const sections = [ceiling, live, peers, batch, exactness, clock, replay].map((section) => section(results)).join('')
+  const sections = [ceilings, live, peers, batch, exactness, clock, replay].map((section) => section(results)).join('')
   const rest = `<p>Raw samples of every answer: <code>results.json</code> beside this page. How it was measured, and what
     it does and does not show: <code>docs/benchmarks.md</code>.</p>`
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -31,29 +31,27 @@ const style = [
   'p{margin:6px 0 12px;max-width:70ch}.facts{list-style:none;padding:0;color:var(--soft);font-size:13.5px;line-height:1.5}',
   '.scroll{overflow-x:auto;margin:10px 0}table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}',
   'th,td{padding:4px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}',
-  'th:first-child,td:first-child{text-align:left;padding-left:0}th{color:var(--soft);font-weight:500}',
+  '.text{text-align:left}th:first-child,td:first-child{padding-left:0}th{color:var(--soft);font-weight:500}',
   'tr.strong td{font-weight:650;color:var(--s0)}.plot{display:block;margin:12px 0}code{font-size:13px}',
-  '.about td{text-align:left;white-space:normal}',
+  '.about td{white-space:normal}',
 ].join('')
 
-function ceiling({ ceiling: known, machine }: Results): string {
-  if (!known) return ''
-  const { weightBytes, bandwidth, readMs, readTokensPerSecond, singleMs, bestRows, bestSpeedup } = known
-  const rows = [
-    ['weights', `${(weightBytes / 1e6).toFixed(1)} MB`],
-    ['memory bandwidth, all cores reading', `${bandwidth.toFixed(1)} GB/s`],
-    ['reading the weights once from memory', `${figure(readMs, 3)} ms`],
-    ['so one token per forward, at most', `${thousands(readTokensPerSecond)} tokens/s`],
-    ['T(1) as measured', `${figure(singleMs, 3)} ms`],
-    [`every draft right, best at n = ${bestRows}`, times(bestSpeedup)],
-  ]
-  const note =
-    weightBytes < 64e6
-      ? `<p>These weights fit into the caches of this ${escapeXml(machine.cpu)}, so a forward may take less than reading
-        them from memory would.</p>`
-      : ''
-  return `<h2>What the machine allows</h2><p>Before anything clever: a forward reads every weight once, and one of n rows
-    takes T(n). No way of drafting gets past n × T(1) / T(n).</p>${htmlTable({ heading: ['', ''], rows })}${note}`
+function ceilings({ ceilings: known }: Results): string {
+  if (known.length === 0) return ''
+  const rows = known.map(({ model, weightBytes, readMs, readTokensPerSecond, singleMs, bestRows, bestSpeedup }) => [
+    model,
+    `${(weightBytes / 1e6).toFixed(1)} MB`,
+    `${figure(readMs, 2)} ms`,
+    thousands(readTokensPerSecond),
+    `${figure(singleMs, 2)} ms`,
+    thousands(1000 / singleMs),
+    `${times(bestSpeedup)} at n = ${bestRows}`,
+  ])
+  const heading = ['', 'weights', 'read once', 'so tokens/s', 'T(1)', 'so tokens/s', 'every draft right']
+  const { bandwidth } = known[0]
+  return `<h2>What the machine allows</h2><p>Before anything clever: a forward reads every weight once, at
+    ${bandwidth.toFixed(1)} GB/s when they come from memory, faster when they fit into the caches; and a forward of n rows
+    takes T(n). No way of drafting gets past n × T(1) / T(n).</p>${htmlTable({ heading, rows })}`
 }
 
 function live({ live: result }: Results): string {
@@ -145,7 +143,7 @@ function clock({ clock: result }: Results): string {
   const heading = ['workload (records)', '', 'speed-up', 'spread', 'by T(n)', 'EDL', 'DL']
   return `<h2>A real shape on the clock</h2><p>${escapeXml(model)}, random weights, ${threads} threads, ${escapeXml(level)}:
     every forward is done, the tokens it "chooses" are those of recorded answers. Real time beside the one that T(n)
-    alone would give: Σ T(1) / Σ T(n).</p>${bars}${htmlTable({ heading, rows: tableRows })}
+    alone would give: Σ T(1) / Σ T(n).</p>${bars}${htmlTable({ heading, rows: tableRows, texts: 2 })}
     <h3>What a forward of it costs, and the sizes lookahead chose</h3>${costPlot(cost, rows, 'T(n)')}`
 }
 
@@ -173,7 +171,8 @@ function replay({ replay: result }: Results): string {
   return `<h2>Recorded answers, replayed</h2><p>How many forwards drafts would have saved, if every forward may verify so
     many nodes: a draft counts for as long as the recorded answer follows it. The oracle sees the answer and continues the
     best earlier place of the last token: no drafter that looks up the last token gets past it. Warm: answers of earlier
-    requests are known. Waste: nodes verified in vain.</p>${edlPlot(result.rows, most)}${tables.join('')}${plots.join('')}`
+    requests are known. Waste: nodes verified in vain.</p>${edlPlot(result.rows, most)}${tables.join('')}
+    <h3>What drafts cost</h3>${wasteTable(result)}${plots.join('')}`
 }
 
 function edlPlot(rows: readonly ReplayRow[], budget: number): string {
@@ -191,29 +190,45 @@ function edlPlot(rows: readonly ReplayRow[], budget: number): string {
   })}`
 }
 
+/** EDL of every drafter, warm and cold. */
 function replayTable({ rows }: ReplayResult, budget: number): string {
-  const heading = ['workload', 'drafter', 'EDL warm', 'EDL cold', 'DL', 'waste', 'QT', 'QT p99', 'requests', 'tokens']
-  const lines = rows
-    .filter((row) => row.budget === budget && row.warm)
-    .map((row) => {
-      const { workload, drafter, edl, dl, waste, retrievalMicros, retrievalMicros99, requests, tokens } = row
-      const cold = rows.find((r) => r.workload === workload && r.drafter === drafter && r.budget === budget && !r.warm)
-      const counts = [
-        `${Math.round(100 * waste)} %`,
-        `${figure(retrievalMicros, 0)} µs`,
-        `${figure(retrievalMicros99, 0)} µs`,
-      ]
-      return [
-        workload,
-        drafter,
-        figure(edl),
-        figure(cold?.edl),
-        figure(1 + dl),
-        ...counts,
-        String(requests),
-        String(tokens),
-      ]
-    })
+  const ofBudget = rows.filter((row) => row.budget === budget)
+  const drafters = [...new Set(ofBudget.map(({ drafter }) => drafter))]
+  const workloads = [...new Set(ofBudget.map(({ workload }) => workload))]
+  const heading = ['EDL warm / cold', ...drafters, 'requests', 'tokens']
+  const lines = workloads.map((workload) => {
+    const ofWorkload = ofBudget.filter((row) => row.workload === workload)
+    const edl = (drafter: string, warm: boolean) =>
+      figure(ofWorkload.find((row) => row.drafter === drafter && row.warm === warm)?.edl)
+    const { requests, tokens } = ofWorkload[0]
+    const counts = [thousands(requests), thousands(tokens)]
+    return [workload, ...drafters.map((drafter) => `${edl(drafter, true)} / ${edl(drafter, false)}`), ...counts]
+  })
+  return htmlTable({ heading, rows: lines })
+}
+
+/** What drafts cost: means over the workloads. */
+function wasteTable({ rows }: ReplayResult): string {
+  const kinds = [...new Set(rows.map(({ drafter, budget }) => `${budget} ${drafter}`))]
+  const lines = kinds.map((kind) => {
+    const own = rows.filter(({ drafter, budget, warm }) => warm && `${budget} ${drafter}` === kind)
+    const mean = (of: (row: ReplayRow) => number) => own.reduce((total, row) => total + of(row), 0) / own.length
+    return [
+      own[0].drafter,
+      String(own[0].budget),
+      figure(1 + mean(({ dl }) => dl)),
+      `${Math.round(100 * mean(({ waste }) => waste))} %`,
+      `${figure(
+        mean(({ retrievalMicros }) => retrievalMicros),
+        1,
+      )} µs`,
+      `${figure(
+        mean(({ retrievalMicros99 }) => retrievalMicros99),
+        0,
+      )} µs`,
+    ]
+  })
+  const heading = ['mean over the workloads, warm', 'nodes', 'DL', 'waste', 'QT median', 'QT p99']
   return htmlTable({ heading, rows: lines })
 }
 

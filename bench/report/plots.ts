@@ -24,18 +24,20 @@ const right = 14
 
 export function groupedBars({ title, categories, series, unit, level }: GroupedBars): string {
   const legend = drawLegend(series.map(({ name }) => name))
-  const top = legend.height + 26
-  const height = top + 250
-  const bottom = height - 34
+  const top = legend.height + 38
+  const height = top + 262
+  const bottom = height - 46
   const most = Math.max(level ?? 0, ...series.flatMap(({ bars }) => bars.map((bar) => bar?.high ?? bar?.value ?? 0)))
   const ticks = niceTicks(0, most)
   const scale = linear(0, ticks[ticks.length - 1], bottom, top)
   const group = (width - left - right) / categories.length
+  const crowded = categories.length > 6
   const barWidth = Math.min(44, (group * 0.82) / series.length)
   const parts = [legend.content, yAxis(ticks, scale, unit)]
   for (const [c, category] of categories.entries()) {
     const middle = left + group * (c + 0.5)
-    parts.push(label(middle, bottom + 18, shorten(category, group), { className: 'strong' }))
+    for (const [l, line] of fold(category, group).entries())
+      parts.push(label(middle, bottom + 18 + 14 * l, line, { size: crowded ? 11 : 12 }))
     for (const [s, { bars }] of series.entries()) {
       const bar = bars[c]
       if (!bar) continue
@@ -67,7 +69,7 @@ export interface LinePlot {
 export function linePlot({ title, x, y, series, doubling = false, shares, fromZero = true }: LinePlot): string {
   const names = series.map(({ name }) => name)
   const legend = drawLegend(shares ? [...names, shares.name] : names)
-  const top = legend.height + 26
+  const top = legend.height + 38
   const height = top + 270
   const bottom = height - 46
   const points = series.flatMap((line) => line.points)
@@ -81,7 +83,7 @@ export function linePlot({ title, x, y, series, doubling = false, shares, fromZe
   const parts = [legend.content, yAxis(yTicks, yScale, y)]
   const xTicks = doubling
     ? thinned(xs, (at) => xScale(at))
-    : niceTicks(xs[0], xs[xs.length - 1]).filter((at) => at <= xs[xs.length - 1])
+    : niceTicks(xs[0], xs[xs.length - 1]).filter((at) => at >= xs[0] && at <= xs[xs.length - 1])
   for (const at of xTicks) parts.push(label(xScale(at), bottom + 17, String(at), { className: 'soft' }))
   parts.push(label((left + width) / 2, bottom + 36, x, { className: 'soft' }))
   if (shares) {
@@ -248,7 +250,11 @@ function short(value: number): string {
   return String(Number(value.toPrecision(3)))
 }
 
-function shorten(text: string, room: number): string {
-  const most = Math.max(4, Math.floor(room / 6.6))
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text
+/** A name in one line, or in two where there is no room; what is still too long is cut off. */
+function fold(text: string, room: number): string[] {
+  const most = Math.max(4, Math.floor(room / 6.2))
+  if (text.length <= most) return [text]
+  const words = text.split(/[\s_-]+/)
+  const lines = words.length > 1 ? [words[0], words.slice(1).join(' ')] : [text]
+  return lines.map((line) => (line.length > most ? `${line.slice(0, most - 1)}…` : line))
 }

@@ -16,7 +16,8 @@ export interface Results {
   threads: number
   machine: Machine
   model: BenchModel
-  ceiling?: Ceiling
+  /** Of the model that answers, and of the one on the clock. */
+  ceilings: Ceiling[]
   live?: ContestResult
   peers?: ContestResult
   batch?: BatchPoint[]

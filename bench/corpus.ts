@@ -1,0 +1,209 @@
+/**
+ * The corpus at scale: what a token costs in memory, how fast tokens come in, how long a retrieval takes among them,
+ * and how long a folder of them takes to open.
+ *
+ *     npm run bench:corpus                                              10 M made-up tokens
+ *     npm run bench:corpus -- --tokens 50000000
+ *     npm run bench:corpus -- --traces FOLDER --vocab FILE.gguf         real text, cut into passages and shuffled
+ *
+ * The last line of the output is one JSON object.
+ */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { gunzipSync } from 'node:zlib'
+import { Corpus } from '../src/corpus/corpus.js'
+import { CorpusStore } from '../src/corpus/durable/store.js'
+import { RetrievalDrafter } from '../src/draft/retrieval.js'
+import { DraftTree } from '../src/draft/tree.js'
+import { Vocabulary } from '../src/llama/vocabulary.js'
+import { describeMachine } from './machine.js'
+import { readWorkload, WORKLOADS } from './traces.js'
+
+/** Tokens of one record, about what an answer or a chunk has. */
+const RECORD = 300
+const DRAFTS = 20_000
+const unlimited = { namespaceBytes: Number.POSITIVE_INFINITY, totalBytes: Number.POSITIVE_INFINITY }
+const identity = { fingerprint: 'bench', vocabularySize: 2 ** 18 }
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** What was read and written by a request. */
+interface Request {
+  prompt: ArrayLike<number>
+  response: ArrayLike<number>
+}
+
+/** Numbers from 0 up to 1, the same every time. */
+function randomOf(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+/** Words as frequent as in a language, with passages that come again. */
+function madeUp(count: number): Int32Array {
+  const random = randomOf(7)
+  const tokens = new Int32Array(count)
+  for (let at = 0; at < count; ) {
+    if (at > 1000 && random() < 0.05) {
+      const from = Math.floor(random() * (at - 200))
+      const stop = Math.min(count, at + 5 + Math.floor(random() * 60))
+      for (let k = from; at < stop; k++) tokens[at++] = tokens[k]
+    } else tokens[at++] = Math.min(150_000, Math.floor(random() ** -1.1))
+  }
+  return tokens
+}
+
+/** Passages of real text in random order, as many as wanted: their words and phrases, not their sequence. */
+function shuffled(requests: readonly Request[], count: number): Int32Array {
+  const random = randomOf(7)
+  const tokens = new Int32Array(count)
+  for (let at = 0; at < count; ) {
+    const { prompt, response } = requests[Math.floor(random() * requests.length)]
+    const source = random() < 0.7 ? prompt : response
+    const from = Math.floor(random() * source.length)
+    const stop = Math.min(count, at + 20 + Math.floor(random() * 180))
+    for (let k = from; at < stop && k < source.length; k++) tokens[at++] = source[k]
+  }
+  return tokens
+}
+
+async function readRequests(folder: string, vocab: string): Promise<Request[]> {
+  let file = vocab
+  const unpacked = mkdtempSync(path.join(tmpdir(), 'lookahead-bench-'))
+  if (vocab.endsWith('.gz')) {
+    file = path.join(unpacked, 'vocab.gguf')
+    writeFileSync(file, gunzipSync(readFileSync(vocab)))
+  }
+  using vocabulary = await Vocabulary.load(file)
+  rmSync(unpacked, { recursive: true })
+  const tokenize = (text: string) => vocabulary.tokenize(text, { special: true })
+  return Object.keys(WORKLOADS)
+    .flatMap((name) => readWorkload(folder, name).slice(0, 150))
+    .map(({ prompt, response }) => ({ prompt: tokenize(prompt), response: tokenize(response) }))
+    .filter(({ prompt, response }) => prompt.length > 8 && response.length > 8)
+}
+
+/** Drafts along the answers of requests; returns sorted microseconds, and the bytes of garbage of one draft. */
+function measureDrafts(corpus: Corpus, requests: readonly Request[], nodes: number) {
+  const drafter = new RetrievalDrafter({ corpus })
+  const tree = new DraftTree(nodes)
+  const times = new Float64Array(DRAFTS)
+  const garbage: number[] = []
+  const one = new Int32Array(1)
+  let done = 0
+  // The first drafts of a process are compiled while they run.
+  for (let request = 0, warm = -2000; done < DRAFTS; request++) {
+    const { prompt, response } = requests[request % requests.length]
+    const session = drafter.open()
+    session.read(prompt)
+    const before = process.memoryUsage().heapUsed
+    const first = done
+    for (let at = 0; at < response.length && done < DRAFTS; at++) {
+      const began = performance.now()
+      session.draft(tree, nodes)
+      if (warm < 0) warm++
+      else times[done++] = (performance.now() - began) * 1000
+      one[0] = response[at]
+      session.accept(one, 1)
+    }
+    if (done > first) garbage.push((process.memoryUsage().heapUsed - before) / (done - first))
+  }
+  garbage.sort((a, b) => a - b)
+  times.sort()
+  return { times, garbage: garbage[garbage.length >>> 1] }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      tokens: { type: 'string', default: '10000000' },
+      traces: { type: 'string' },
+      vocab: { type: 'string' },
+      open: { type: 'string' },
+    },
+  })
+  if (values.open !== undefined) return await openOnly(values.open)
+  const count = Number(values.tokens)
+  const requests = values.traces && values.vocab ? await readRequests(values.traces, values.vocab) : undefined
+  const tokens = requests ? shuffled(requests, count) : madeUp(count)
+  const asked = requests ?? [{ prompt: tokens.slice(0, 2000), response: tokens.slice(2000, 30_000) }]
+  const say = (what: string, value: string) => console.log(`${what.padEnd(34)} ${value}`)
+  say('tokens', `${count}, ${requests ? 'passages of recorded requests' : 'made up'}`)
+
+  const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-corpus-'))
+  try {
+    // Grown record by record, as a server does.
+    collect()
+    const base = process.memoryUsage()
+    const corpus = new Corpus(unlimited)
+    const began = performance.now()
+    for (let at = 0; at < count; at += RECORD) corpus.addRequest(tokens.subarray(at, at + RECORD))
+    const insertion = count / ((performance.now() - began) / 1000)
+    collect()
+    const after = process.memoryUsage()
+    const bytes = (after.heapUsed + after.arrayBuffers - base.heapUsed - base.arrayBuffers) / count
+    say('insertion, tokens/s', `${(insertion / 1e6).toFixed(1)} M`)
+    say('bytes per token, as the corpus counts', (corpus.byteLength / count).toFixed(2))
+    say('bytes per token, as Node counts', bytes.toFixed(2))
+
+    const retrieval: Record<string, object> = {}
+    for (const nodes of [8, 16, 64]) {
+      const { times, garbage } = measureDrafts(corpus, asked, nodes)
+      const [p50, p99] = [times[DRAFTS >>> 1], times[Math.floor(DRAFTS * 0.99)]]
+      say(`a draft of ${nodes} nodes, µs p50 / p99`, `${p50.toFixed(0)} / ${p99.toFixed(0)}`)
+      say(`bytes allocated per draft and token`, garbage.toFixed(0))
+      retrieval[nodes] = { p50, p99, garbage }
+    }
+
+    const store = await CorpusStore.open(folder, { ...identity, corpus: unlimited })
+    const writing = performance.now()
+    for (let at = 0; at < count; at += RECORD) store.corpus.addRequest(tokens.subarray(at, at + RECORD))
+    await store.flush()
+    const writeMs = performance.now() - writing
+    const fileBytes = store.fileBytes
+    await store.close()
+    say('insertion with a file, tokens/s', `${(count / writeMs / 1000).toFixed(1)} M`)
+    say('bytes per token in the file', (fileBytes / count).toFixed(2))
+    const self = fileURLToPath(import.meta.url)
+    const opened = [1, 2, 3].map(() => Number(execFileSync(process.execPath, [self, '--open', folder]).toString()))
+    const openMs = Math.min(...opened)
+    say('opening, in a process of its own, ms', opened.map((ms) => ms.toFixed(0)).join(' '))
+    const { cpu, cores, node } = describeMachine()
+    const report = {
+      cpu,
+      cores,
+      node,
+      tokens: count,
+      real: !!requests,
+      insertion,
+      bytes,
+      retrieval,
+      writeMs,
+      fileBytes,
+      openMs,
+    }
+    console.log(JSON.stringify(report))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Opens a folder, and prints how many milliseconds that took. */
+async function openOnly(folder: string): Promise<void> {
+  const began = performance.now()
+  const store = await CorpusStore.open(folder, { ...identity, corpus: unlimited })
+  console.log(performance.now() - began)
+  await store.close()
+}
+
+await main()
