@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest'
+import { hold } from '../../bench/contest/contest.js'
+import type { Answer, Contestant, Task } from '../../bench/contest/contestant.js'
+
+const tasks: Task[] = ['a', 'b', 'c'].map((id) => ({
+  id,
+  kind: id === 'c' ? 'long' : 'short',
+  prompt: [1],
+  text: id,
+  maxTokens: 8,
+}))
+
+/** Answers in so many milliseconds per token, with a forward for every `edl` tokens, and writes down when it is asked. */
+function fake(name: string, msPerToken: number, edl: number, calls: string[], overrides: Partial<Contestant> = {}) {
+  const answer = async ({ id }: Task): Promise<Answer> => {
+    calls.push(`${name} ${id}`)
+    const forwards = 12 / edl
+    const rows = [0, ...Array<number>(edl - 1).fill(0), forwards]
+    const counts = { forwards, drafted: forwards * (edl - 1), forwardMs: 12, retrievalMs: 0.012, rows }
+    return { tokens: [1, 2, 3], text: 'x', decoded: 12, prefillMs: 1, decodeMs: 12 * msPerToken, ...counts }
+  }
+  return {
+    name,
+    about: '',
+    start: async () => ({ cost: [1, 2, 4].map((n) => ({ rows: n, ms: n === 1 ? 1 : 2 })) }),
+    reset: async () => {
+      calls.push(`${name} reset`)
+    },
+    answer,
+    close: async () => {},
+    ...overrides,
+  } satisfies Contestant
+}
+
+describe('a contest', () => {
+  it('asks everyone every task, in turns, and lets another one begin each time', async () => {
+    const calls: string[] = []
+    await hold([fake('one', 1, 1, calls), fake('two', 1, 1, calls)], { title: '', tasks, rounds: 2 })
+    const rounds = calls.filter((call) => !call.endsWith('reset')).slice(2)
+    expect(rounds).toHaveLength(12)
+    for (let k = 0; k < 12; k += 2) expect(new Set(rounds.slice(k, k + 2).map((call) => call.slice(0, 3))).size).toBe(2)
+    expect(rounds[0].slice(0, 3)).not.toBe(rounds[2].slice(0, 3))
+    expect(calls.filter((call) => call === 'one reset')).toHaveLength(2)
+  })
+
+  it('compares speeds of the same round, and what T(n) alone would give', async () => {
+    const { standings, kinds } = await hold([fake('one', 2, 1, []), fake('two', 1, 4, [])], {
+      title: '',
+      tasks,
+      rounds: 3,
+    })
+    expect(standings[1].speedup.median).toBeCloseTo(2)
+    expect(standings[1].edl).toBe(4)
+    expect(standings[1].dl).toBe(4)
+    // 12 tokens in 3 forwards of 4 rows, 2 ms each, instead of 12 of 1 ms.
+    expect(standings[1].idealised).toBeCloseTo(2)
+    expect(kinds.map(({ kind, tasks: count }) => [kind, count])).toEqual([
+      ['short', 2],
+      ['long', 1],
+    ])
+  })
+
+  it('counts answers that are not those of the reference', async () => {
+    const other = fake('two', 1, 1, [])
+    const answer = async (task: Task) => ({
+      ...(await other.answer(task)),
+      tokens: task.id === 'b' ? [1, 2] : [1, 2, 3],
+    })
+    const { standings } = await hold([fake('one', 1, 1, []), { ...other, answer }], { title: '', tasks, rounds: 2 })
+    expect(standings[1]).toMatchObject({ answers: 6, identical: 4 })
+  })
+
+  it('goes on without those that cannot start or fail, and says why', async () => {
+    const absent = fake('two', 1, 1, [], { start: () => Promise.reject(new Error('not installed')) })
+    let asked = 0
+    const failing = fake('three', 1, 1, [])
+    const answer = async (task: Task) => {
+      if (++asked === 3) throw new Error('gone')
+      return failing.answer(task)
+    }
+    const contestants = [fake('one', 1, 1, []), absent, { ...failing, answer }]
+    const { standings, entries } = await hold(contestants, { title: '', tasks, rounds: 1 })
+    expect(standings.map(({ contestant }) => contestant)).toEqual(['one'])
+    expect(entries.map(({ absent }) => absent)).toEqual([undefined, 'not installed', 'failed in round 1: gone'])
+  })
+
+  it('holds one round, however short the time', async () => {
+    const { rounds } = await hold([fake('one', 1, 1, [])], { title: '', tasks, rounds: 9, limitMs: 0 })
+    expect(rounds).toBe(1)
+  })
+})
