@@ -144,7 +144,8 @@ export class Engine implements AsyncDisposable {
     this.#memory = memory
     this.#tuned = tuned
     this.#context = context
-    this.exactness = exactness
+    // Requests that share a cache fill each other's holes, so their cells do not stay in position order.
+    this.exactness = layout.slots > 1 && exactness.level === 'bitwise' ? { ...exactness, level: 'token' } : exactness
     this.description = description
     this.contextTokens = layout.contextTokens
     this.maxNodes = layout.maxNodes

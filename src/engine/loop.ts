@@ -44,6 +44,13 @@ export interface SlotState {
   writtenTokens: number
 }
 
+/** A request that waits for a slot. */
+interface Waiting {
+  readonly request: TokenRequest
+  /** A running request that reads the beginning of its prompt; it waits until that has been read. */
+  reader: Sequence | undefined
+}
+
 /** A request that has a slot. */
 interface Running extends Share {
   readonly request: TokenRequest
@@ -62,7 +69,7 @@ export class DecodeLoop {
   readonly #scheduler: Scheduler
   readonly #forward: Forward
   readonly #verdict: Verdict
-  readonly #queue: TokenRequest[] = []
+  readonly #queue: Waiting[] = []
   readonly #slots: SlotTable
   #running: Running[] = []
   #turning: Promise<void> | undefined
@@ -102,7 +109,7 @@ export class DecodeLoop {
 
   /** Starts a request as soon as a slot is free. Its outcome goes to its writer. */
   submit(request: TokenRequest): void {
-    this.#queue.push(request)
+    this.#queue.push({ request, reader: undefined })
     this.#turning ??= this.#turn()
   }
 
@@ -135,9 +142,12 @@ export class DecodeLoop {
   #admit(): void {
     const { contextTokens, maxNodes } = this.#options
     for (let next = 0; next < this.#queue.length && this.#slots.hasFree; ) {
-      const request = this.#queue[next]
+      const waiting = this.#queue[next]
+      const { request } = waiting
       const { prompt, draft, session, sampler, writer, reusePrefix } = request
-      if (reusePrefix && this.#slots.canAwait(prompt)) {
+      // It waits for one reader at most: a stream of requests that begin alike must not hold it up for ever.
+      if (reusePrefix) waiting.reader ??= this.#slots.findReader(prompt)
+      if (waiting.reader?.isPrefilling && this.#running.some(({ sequence }) => sequence === waiting.reader)) {
         next++
         continue
       }
@@ -205,7 +215,7 @@ export class DecodeLoop {
       if (this.#closed || running.request.writer.aborted)
         this.#end(running, () => running.request.writer.end('aborted'))
     for (let i = this.#queue.length - 1; i >= 0; i--) {
-      const { writer, session, sampler } = this.#queue[i]
+      const { writer, session, sampler } = this.#queue[i].request
       if (!this.#closed && !writer.aborted) continue
       this.#queue.splice(i, 1)
       session.close()

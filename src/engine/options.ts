@@ -19,7 +19,10 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
   model: string
   /** Most tokens of one request, prompt and answer together. Default: what the model was trained with, at most 4096. */
   contextTokens?: number
-  /** Requests decoded at the same time. Default 1. */
+  /**
+   * Requests decoded at the same time. Default 1. Requests that share forwards write what each writes alone, except
+   * where two candidates are nearly tied: bit-exactness needs a cache to itself.
+   */
   slots?: number
   /** Most branches of a draft tree, 1 … 64; slots × branches is at most 256. Default 8. */
   branches?: number

@@ -66,14 +66,14 @@ export class SlotTable {
     return this.#slots.some((slot) => !slot.sequence)
   }
 
-  /** Whether it is worth waiting for a running request that is just reading what this prompt begins with. */
-  canAwait(prompt: ArrayLike<number>): boolean {
+  /** A running request that is just reading what this prompt begins with, if waiting for it saves reading it twice. */
+  findReader(prompt: ArrayLike<number>): Sequence | undefined {
     const available = Math.max(0, ...this.#slots.map((slot) => this.#shared(slot, prompt)))
-    return this.#slots.some(
+    return this.#slots.find(
       ({ sequence }) =>
         sequence?.isPrefilling &&
         commonLength(prompt, sequence.tokens, sequence.promptLength - 1) >= available + worthCopying,
-    )
+    )?.sequence
   }
 
   /**
