@@ -34,12 +34,15 @@ export interface Calibration {
   isSteady: boolean
 }
 
+/** Most by which a size can be dearer than the next larger one. */
+const mostDip = 1.25
+
 /** Most by which the slower half of equal forwards may exceed the fastest. */
 const steadySpread = 1.6
 
 /**
  * Measures T(n, context) of a decoder whose cache is empty; leaves it empty. Sizes take turns, so that a machine that
- * is busy for a moment slows all of them, and medians count. Slow models get fewer sizes and rounds.
+ * is busy for a moment slows all of them, and the lower quartile counts. Slow models get fewer sizes and rounds.
  */
 export async function measureForwardCost(
   decoder: Decoder,
@@ -61,9 +64,11 @@ export async function measureForwardCost(
   // 2. The sizes, in rounds.
   const rounds = Math.max(1, Math.min(mostRounds, Math.floor(share / roundMs(sizes))))
   const { times, rebuilds } = await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextShare)
-  const points = sizes.flatMap((rows, i) => (times[i].length > 0 ? [{ rows, ms: median(times[i]) }] : []))
+  const points = sizes.flatMap((rows, i) => (times[i].length > 0 ? [{ rows, ms: undisturbed(times[i]) }] : []))
   // A batch of n never takes longer than n forwards of one row: what seems to was held up by other processes.
   for (const point of points) point.ms = Math.min(point.ms, point.rows * points[0].ms)
+  // Nor does it take much longer than a larger one: kernels like multiples of 4, but not that much.
+  for (let i = points.length - 2; i >= 0; i--) points[i].ms = Math.min(points[i].ms, mostDip * points[i + 1].ms)
   const rebuildMs = Math.min(Math.max(0, median(rebuilds)), single / 2)
   // 3. The same over a context; where that would take too long, a guess.
   const base = new ForwardCost(points)
@@ -141,6 +146,11 @@ function tokenAt(decoder: Decoder, position: number): number {
 /** Whether no size's median lies far above its fastest forward. */
 function areSteady(times: readonly number[][]): boolean {
   return times.every((list) => list.length === 0 || median([...list]) < steadySpread * Math.min(...list))
+}
+
+/** The lower quartile: what else the machine does only ever makes a forward slower. */
+function undisturbed(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 2]
 }
 
 function median(values: number[]): number {
