@@ -40,6 +40,21 @@ interface Request {
   response: ArrayLike<number>
 }
 
+/** Milliseconds on the clock and of the processor; they differ where others use the machine. */
+interface Took {
+  wall: number
+  cpu: number
+}
+
+function startWatch(): () => Took {
+  const began = performance.now()
+  const before = process.cpuUsage()
+  return () => {
+    const { user, system } = process.cpuUsage(before)
+    return { wall: performance.now() - began, cpu: (user + system) / 1000 }
+  }
+}
+
 /** Numbers from 0 up to 1, the same every time. */
 function randomOf(seed: number): () => number {
   let state = seed
@@ -123,6 +138,10 @@ function measureDrafts(corpus: Corpus, requests: readonly Request[], nodes: numb
   return { times, garbage: garbage[garbage.length >>> 1] }
 }
 
+function rates(count: number, { wall, cpu }: Took): string {
+  return `${(count / wall / 1000).toFixed(1)} M (per second of the processor ${(count / cpu / 1000).toFixed(1)} M)`
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -146,13 +165,13 @@ async function main(): Promise<void> {
     collect()
     const base = process.memoryUsage()
     const corpus = new Corpus(unlimited)
-    const began = performance.now()
+    const watch = startWatch()
     for (let at = 0; at < count; at += RECORD) corpus.addRequest(tokens.subarray(at, at + RECORD))
-    const insertion = count / ((performance.now() - began) / 1000)
+    const insertion = watch()
     collect()
     const after = process.memoryUsage()
     const bytes = (after.heapUsed + after.arrayBuffers - base.heapUsed - base.arrayBuffers) / count
-    say('insertion, tokens/s', `${(insertion / 1e6).toFixed(1)} M`)
+    say('insertion, tokens/s', rates(count, insertion))
     say('bytes per token, as the corpus counts', (corpus.byteLength / count).toFixed(2))
     say('bytes per token, as Node counts', bytes.toFixed(2))
 
@@ -166,18 +185,23 @@ async function main(): Promise<void> {
     }
 
     const store = await CorpusStore.open(folder, { ...identity, corpus: unlimited })
-    const writing = performance.now()
+    const writing = startWatch()
     for (let at = 0; at < count; at += RECORD) store.corpus.addRequest(tokens.subarray(at, at + RECORD))
     await store.flush()
-    const writeMs = performance.now() - writing
+    const written = writing()
     const fileBytes = store.fileBytes
     await store.close()
-    say('insertion with a file, tokens/s', `${(count / writeMs / 1000).toFixed(1)} M`)
+    say('insertion with a file, tokens/s', rates(count, written))
     say('bytes per token in the file', (fileBytes / count).toFixed(2))
     const self = fileURLToPath(import.meta.url)
-    const opened = [1, 2, 3].map(() => Number(execFileSync(process.execPath, [self, '--open', folder]).toString()))
-    const openMs = Math.min(...opened)
-    say('opening, in a process of its own, ms', opened.map((ms) => ms.toFixed(0)).join(' '))
+    const opened = [1, 2, 3].map(
+      () => JSON.parse(execFileSync(process.execPath, [self, '--open', folder]).toString()) as Took,
+    )
+    opened.sort((a, b) => a.wall - b.wall)
+    say(
+      'opening, in a process of its own, ms',
+      opened.map(({ wall, cpu }) => `${wall.toFixed(0)} (processor ${cpu.toFixed(0)})`).join(', '),
+    )
     const { cpu, cores, node } = describeMachine()
     const report = {
       cpu,
@@ -188,9 +212,9 @@ async function main(): Promise<void> {
       insertion,
       bytes,
       retrieval,
-      writeMs,
+      written,
       fileBytes,
-      openMs,
+      opened,
     }
     console.log(JSON.stringify(report))
   } finally {
@@ -198,11 +222,11 @@ async function main(): Promise<void> {
   }
 }
 
-/** Opens a folder, and prints how many milliseconds that took. */
+/** Opens a folder, and prints how long that took. */
 async function openOnly(folder: string): Promise<void> {
-  const began = performance.now()
+  const watch = startWatch()
   const store = await CorpusStore.open(folder, { ...identity, corpus: unlimited })
-  console.log(performance.now() - began)
+  console.log(JSON.stringify(watch()))
   await store.close()
 }
 

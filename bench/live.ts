@@ -31,6 +31,9 @@ export interface LiveOptions {
   onProgress: (text: string) => void
 }
 
+/** Rest before each turn; see ContestOptions. */
+const pauseMs = 500
+
 /** Nodes of the draft where the cost model has no say. */
 const fixedNodes = 16
 
@@ -42,7 +45,9 @@ export async function prepareTasks(
 ): Promise<{ tasks: Task[]; recorded: RecordedWorkload; model: BenchModel }> {
   await using engine = await Engine.load({ model, threads: 1 })
   const render = ({ question, documents }: Question) => {
-    const text = engine.renderChat({ messages: [{ role: 'user', content: question }], documents })
+    const plain = [...documents.map(({ title, text }) => `${title}\n${text}\n`), `${question}\n`].join('\n')
+    const messages = [{ role: 'user', content: question }]
+    const text = engine.chatTemplate === undefined ? plain : engine.renderChat({ messages, documents })
     const prompt = engine.tokenize(text, { special: true, addSpecial: true })
     // A template that writes the BOS itself would have it twice.
     return { text, prompt: prompt[0] === prompt[1] ? prompt.subarray(1) : prompt }
@@ -98,7 +103,7 @@ export async function holdLive(tasks: readonly Task[], options: LiveOptions): Pr
       draft: 10,
     }),
   ]
-  return hold(contestants, { title: 'Live', tasks, rounds, sets, limitMs, onProgress })
+  return hold(contestants, { title: 'Live', tasks, rounds, sets, limitMs, pauseMs, onProgress })
 }
 
 /** Ours beside node-llama-cpp and whatever servers were named. */
@@ -123,7 +128,23 @@ export async function holdPeers(
     }),
     ...servers.map(({ name, url }) => new OpenAiContestant(name, url)),
   ]
-  return hold(contestants, { title: 'Peers', tasks, rounds, sets, limitMs, onProgress })
+  return hold(contestants, { title: 'Peers', tasks, rounds, sets, limitMs, pauseMs, onProgress })
+}
+
+/**
+ * The loops alone: nobody drafts, on a model of real shape whose forwards take milliseconds. What it says is made up;
+ * everyone says the same.
+ */
+export async function holdLoops(options: LiveOptions): Promise<ContestResult> {
+  const { model, threads, questions, maxTokens, rounds, sets, limitMs, onProgress } = options
+  const tasks = Array.from({ length: questions }, (_, k): Task => {
+    const prompt = Array.from({ length: 48 }, (_, i) => 1000 + (((k + 1) * 7919 * (i + 1)) % 20_000))
+    return { id: `prompt ${k + 1}`, kind: 'random', prompt, text: '', maxTokens }
+  })
+  const peer = { model, threads, folder: path.join(root, 'bench', 'peers') }
+  const about = 'Its leanest call, `sequence.evaluate`, without a predictor.'
+  const contestants = [conventional(options), nodeLlamaCpp('node-llama-cpp', about, peer)]
+  return hold(contestants, { title: 'Loops', tasks, rounds, sets, limitMs, pauseMs, onProgress })
 }
 
 function conventional({ model, threads }: LiveOptions): Contestant {

@@ -15,6 +15,8 @@ interface ContestPlan {
 interface Plan {
   live: ContestPlan
   peers: ContestPlan
+  /** On the model of the clock, if there is one. */
+  loops?: ContestPlan
   batch: BatchPlan & { questions: number }
   exactness: { questions: number }
   recordings: { requests: number; promptTokens: number; answerTokens: number }
@@ -50,6 +52,7 @@ const smoke: Plan = {
 const quick: Plan = {
   live: { questions: 24, maxTokens: 160, rounds: 5, sets: 1, limitMs: 50_000 },
   peers: { questions: 6, maxTokens: 96, rounds: 5, sets: 1, limitMs: 35_000 },
+  loops: { questions: 2, maxTokens: 48, rounds: 3, sets: 1, limitMs: 15_000 },
   batch: { questions: 8, slots: [1, 2, 4, 8], rounds: 3 },
   exactness: { questions: 8 },
   recordings: { requests: 60, promptTokens: 4096, answerTokens: 320 },
@@ -78,6 +81,7 @@ const quick: Plan = {
 const full: Plan = {
   live: { questions: 60, maxTokens: 256, rounds: 7, sets: 3, limitMs: 8 * minute },
   peers: { questions: 24, maxTokens: 160, rounds: 5, sets: 2, limitMs: 8 * minute },
+  loops: { questions: 4, maxTokens: 96, rounds: 5, sets: 2, limitMs: 3 * minute },
   batch: { questions: 24, slots: [1, 2, 3, 4, 6, 8], rounds: 5 },
   exactness: { questions: 40 },
   recordings: { requests: 150, promptTokens: 8192, answerTokens: 1024 },

@@ -9,7 +9,7 @@ import { measureBatches } from './batch.js'
 import { ceilingOf } from './ceiling.js'
 import { CLOCK_WAYS, replayOnTheClock } from './clock.js'
 import { compareRows } from './exactness.js'
-import { holdLive, holdPeers, prepareTasks } from './live.js'
+import { holdLive, holdLoops, holdPeers, prepareTasks } from './live.js'
 import { describeMachine, measureBandwidth, root } from './machine.js'
 import { benchmarkModel } from './models.js'
 import { type BenchOptions, parseOptions, type Section, USAGE } from './options.js'
@@ -54,6 +54,10 @@ async function bench(options: BenchOptions): Promise<void> {
     await section('peers', async () => {
       const shared = tasks.slice(0, plan.peers.questions)
       results.peers = await holdPeers(shared, options.peers, { ...plan.peers, model: file, threads, onProgress })
+      if (plan.loops && plan.clock.model) {
+        const model = benchmarkModel(plan.clock.model)
+        results.loops = await holdLoops({ ...plan.loops, model, threads, onProgress })
+      }
     })
     await section('batch', async () => {
       results.batch = await measureBatches(file, tasks.slice(0, plan.batch.questions), { ...plan.batch, threads })

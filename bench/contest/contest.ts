@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import { addCounts, type Spread, spread, sum } from '../statistics.js'
 import type { Answer, Contestant, ContestantReport, Task } from './contestant.js'
@@ -70,6 +71,13 @@ export interface ContestOptions {
   tasks: readonly Task[]
   /** Rounds of each set; everyone answers all tasks in each. */
   rounds: number
+  /** Tasks that one contestant answers before it is another's turn. Default 24. */
+  block?: number
+  /**
+   * Milliseconds of rest before each turn: threads of the one before spin for a third of a second in hope of more, on
+   * cores that the next one needs. Default 0.
+   */
+  pauseMs?: number
   /** How often all processes are started afresh. Default 1. */
   sets?: number
   /** Milliseconds after which no new round is begun; the first is always held. Default: none. */
@@ -78,14 +86,22 @@ export interface ContestOptions {
 }
 
 /**
- * Lets contestants answer the same tasks in turns, task by task; who begins moves on with each task, so that a machine
- * that is busy for a while slows everyone. In a round tasks come in order and memories begin empty: what was answered
- * earlier in the round is known, nothing else. An untimed task warms everyone up.
+ * Lets contestants answer the same tasks in turns, a block of tasks each; who begins moves on, so that a machine that is
+ * busy for a while slows everyone. In a round tasks come in order and memories begin empty: what was answered earlier in
+ * the round is known, nothing else. An untimed task warms everyone up.
  *
  * @param contestants the first is the reference
  */
 export async function hold(contestants: readonly Contestant[], options: ContestOptions): Promise<ContestResult> {
-  const { tasks, rounds, sets = 1, limitMs = Number.POSITIVE_INFINITY, onProgress = () => {} } = options
+  const {
+    tasks,
+    rounds,
+    sets = 1,
+    block = 24,
+    pauseMs = 0,
+    limitMs = Number.POSITIVE_INFINITY,
+    onProgress = () => {},
+  } = options
   const [reference] = contestants
   const entries: Entry[] = contestants.map(({ name, about }) => ({ name, about }))
   const samples: Sample[] = []
@@ -102,25 +118,30 @@ export async function hold(contestants: readonly Contestant[], options: ContestO
         if (turn > 0 && performance.now() - began > limitMs) break
         round++
         for (const contestant of present) await contestant.reset()
-        for (const [k, task] of tasks.entries()) {
-          onProgress(`round ${round} of ${rounds * sets}, task ${k + 1} of ${tasks.length}`)
-          const answers = new Map<string, Answer>()
+        for (let from = 0; from < tasks.length; from += block) {
+          const asked = tasks.slice(from, from + block)
+          const answers = new Map<string, Answer[]>()
           for (let i = 0; i < present.length; i++) {
-            const contestant = present[(i + k + round) % present.length]
+            const contestant = present[(i + from / block + round) % present.length]
             const entry = entries[contestants.indexOf(contestant)]
             if (entry.absent !== undefined) continue
+            onProgress(`round ${round} of ${rounds * sets}, from task ${from + 1}: ${contestant.name}`)
+            if (pauseMs > 0) await setTimeout(pauseMs)
             try {
-              const answer = await contestant.answer(task)
-              answers.set(contestant.name, answer)
-              entry.rows = addCounts(entry.rows, answer.rows)
+              const given: Answer[] = []
+              for (const task of asked) given.push(await contestant.answer(task))
+              answers.set(contestant.name, given)
+              for (const { rows } of given) entry.rows = addCounts(entry.rows, rows)
             } catch (error) {
               if (contestant === reference) throw error
               entry.absent = `failed in round ${round}: ${error instanceof Error ? error.message : error}`
             }
           }
-          if (!truth.has(task.id)) truth.set(task.id, answers.get(reference.name)!)
-          for (const [name, answer] of answers)
-            samples.push(sampleOf(name, task, round, answer, isSame(answer, truth.get(task.id)!), curve))
+          for (const [k, task] of asked.entries()) {
+            if (!truth.has(task.id)) truth.set(task.id, answers.get(reference.name)![k])
+            for (const [name, given] of answers)
+              samples.push(sampleOf(name, task, round, given[k], isSame(given[k], truth.get(task.id)!), curve))
+          }
         }
       }
     } finally {

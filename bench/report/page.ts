@@ -1,3 +1,4 @@
+import type { ContestResult } from '../contest/contest.js'
 import type { ReplayCurves, ReplayResult, ReplayRow } from '../replays.js'
 import { aboutContestants, costPlot, speedRanking, speedupPlot, standingsTable } from './contests.js'
 import { groupedBars, heatMap, linePlot } from './plots.js'
@@ -66,21 +67,25 @@ function live({ live: result }: Results): string {
     'prompt lookup, 10 tokens',
   ]
   return `<h2>The model answers</h2><p>${result.tasks} questions with retrieved documents, ${result.rounds} rounds,
-    ${result.sets > 1 ? `${result.sets} sets of fresh processes, ` : ''}every way in a process of its own, in turns question
-    by question. tokens/s: after each answer's first token, median of the rounds. Speed-up: against conventional decoding
+    ${result.sets > 1 ? `${result.sets} sets of fresh processes, ` : ''}every way in a process of its own, in turns. tokens/s: after each answer's first token, median of the rounds. Speed-up: against conventional decoding
     of the same round. By T(n): the same if every forward took exactly what it took when measured at load.</p>
     ${htmlTable(standingsTable(result))}${speedupPlot(result, names)}
     ${cost ? `<h3>What a forward costs, and the sizes lookahead chose</h3>${costPlot(cost, lookahead?.rows, 'T(n)')}` : ''}
     <h3>Who is who</h3><div class="about">${aboutContestants(result)}</div>`
 }
 
-function peers({ peers: result }: Results): string {
+function peers({ peers: result, loops, clock: timed }: Results): string {
   if (!result) return ''
   return `<h2>Beside others</h2><p>The same model file, the same prompts as tokens, as many tokens, the same threads, in
     turns: ${result.tasks} questions, ${result.rounds} rounds. Whiskers: slowest and fastest round. "Identical": to our
     conventional decoding, which is bit-exact; others may differ at near ties, for their arithmetic does.</p>
     ${speedRanking(result, 'Tokens per second')}${htmlTable(standingsTable(result))}
-    <div class="about">${aboutContestants(result)}</div>`
+    <div class="about">${aboutContestants(result)}</div>${loops ? loopsOf(loops, timed?.model) : ''}`
+}
+
+function loopsOf(loops: ContestResult, model = 'a larger shape'): string {
+  return `<h3>The loops alone</h3><p>Nobody drafts; ${escapeXml(model)}, random weights, so that a forward takes as long as
+    a real one of this shape.</p>${htmlTable(standingsTable(loops))}`
 }
 
 function batch({ batch: points }: Results): string {

@@ -20,6 +20,8 @@ export interface Results {
   ceilings: Ceiling[]
   live?: ContestResult
   peers?: ContestResult
+  /** Loops without drafts on a larger shape. */
+  loops?: ContestResult
   batch?: BatchPoint[]
   exactness?: Exactness
   replay?: ReplayResult

@@ -33,9 +33,9 @@ function fake(name: string, msPerToken: number, edl: number, calls: string[], ov
 }
 
 describe('a contest', () => {
-  it('asks everyone every task, in turns, and lets another one begin each time', async () => {
+  it('asks everyone every task, block by block, and lets another one begin each time', async () => {
     const calls: string[] = []
-    await hold([fake('one', 1, 1, calls), fake('two', 1, 1, calls)], { title: '', tasks, rounds: 2 })
+    await hold([fake('one', 1, 1, calls), fake('two', 1, 1, calls)], { title: '', tasks, rounds: 2, block: 1 })
     const rounds = calls.filter((call) => !call.endsWith('reset')).slice(2)
     expect(rounds).toHaveLength(12)
     for (let k = 0; k < 12; k += 2) expect(new Set(rounds.slice(k, k + 2).map((call) => call.slice(0, 3))).size).toBe(2)
