@@ -23,11 +23,11 @@ export interface ForwardCostRecord {
 const tableRows = 512
 
 /** Largest step, in the logarithm, by which one forward may move an estimate: outliers of a busy machine stay small. */
-const clip = 0.08
+const clip = 0.25
 /** How much of a clipped deviation goes to the speed of the whole device, which other processes change at any time. */
 const scaleGain = 0.15
-/** The same for one size: 1/(seen + 4) at first, this in the long run. */
-const shapeGain = 0.01
+/** The same for one size: 1/(seen + 3) at first, this in the long run. */
+const shapeGain = 0.02
 const contextGain = 0.03
 const rebuildGain = 0.05
 /** Estimates stay within this factor of what was measured at load, in the logarithm. */
@@ -125,7 +125,7 @@ export class ForwardCost {
     const seen = Math.min(this.#seen[rows] + 1, 1 << 30)
     this.#seen[rows] = seen
     this.#speed = bound(this.#speed + scaleGain * deviation)
-    this.#shape[rows] = bound(this.#shape[rows] + Math.max(shapeGain, 0.25 / (seen + 4)) * (1 - attention) * deviation)
+    this.#shape[rows] = bound(this.#shape[rows] + Math.max(shapeGain, 1 / (seen + 3)) * (1 - attention) * deviation)
     this.#reach = bound(this.#reach + contextGain * attention * deviation)
   }
 

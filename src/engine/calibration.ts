@@ -65,6 +65,9 @@ export async function measureForwardCost(
   const rounds = Math.max(1, Math.min(mostRounds, Math.floor(share / roundMs(sizes))))
   const { times, rebuilds } = await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextShare)
   const points = sizes.flatMap((rows, i) => (times[i].length > 0 ? [{ rows, ms: undisturbed(times[i]) }] : []))
+  // The forwards of step 1 count too: all else is compared with one row.
+  const isSteady = points.length > 2 && areSteady(times) && isClose(single, points[0].ms)
+  points[0].ms = Math.min(single, points[0].ms, points[1]?.ms ?? single)
   // A batch of n never takes longer than n forwards of one row: what seems to was held up by other processes.
   for (const point of points) point.ms = Math.min(point.ms, point.rows * points[0].ms)
   // Nor does it take much longer than a larger one: kernels like multiples of 4, but not that much.
@@ -81,7 +84,7 @@ export async function measureForwardCost(
   const perContextToken = [1, 2].map((rows) => ({ rows, ms: rows * perRow }))
   return {
     cost: new ForwardCost(points, { perContextToken, rebuildMs }),
-    isSteady: points.length > 2 && areSteady(times),
+    isSteady,
   }
 }
 
@@ -141,6 +144,11 @@ async function timeForward(decoder: Decoder, rows: number, position: number): Pr
 /** Tokens that differ; which ones does not matter. */
 function tokenAt(decoder: Decoder, position: number): number {
   return (position * 31) % decoder.vocabularySize
+}
+
+/** Whether two measurements of the same agree. */
+function isClose(a: number, b: number): boolean {
+  return a < steadySpread * b && b < steadySpread * a
 }
 
 /** Whether no size's median lies far above its fastest forward. */

@@ -37,7 +37,7 @@ describe('ForwardCost', () => {
   it('finds the true times from noisy forwards in which one of five is far too slow', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.double({ min: 0.7, max: 1.4, noNaN: true }), { minLength: 4, maxLength: 4 }),
+        fc.array(fc.double({ min: 0.5, max: 2, noNaN: true }), { minLength: 4, maxLength: 4 }),
         fc.integer({ min: 1, max: 2 ** 31 - 1 }),
         (errors, seed) => {
           const sizes = [1, 2, 4, 8]
@@ -48,7 +48,7 @@ describe('ForwardCost', () => {
             state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
             return state / 2 ** 32
           }
-          for (let step = 0; step < 6000; step++) {
+          for (let step = 0; step < 2000; step++) {
             const i = Math.floor(random() * 4)
             const noise = random() < 0.2 ? 20 * random() + 2 : 0.97 + 0.06 * random()
             cost.observe(sizes[i], 0, truth[i] * noise, false)
@@ -70,7 +70,7 @@ describe('ForwardCost', () => {
       { rows: 8, ms: 3 },
     ])
     cost.observe(8, 0, 3000, false)
-    expect(cost.ms(8) / cost.ms(1)).toBeLessThan(3.3)
+    expect(cost.ms(8) / cost.ms(1)).toBeLessThan(4)
   })
 
   it('does not mistake the time of a rebuild for the time of its size', () => {
