@@ -16,6 +16,8 @@ export interface BenchOptions {
   /** Folder of results; default `bench/results/<machine>`, nothing kept for a smoke run. */
   out?: string
   readme: boolean
+  /** An earlier `results.json`, to be written anew. */
+  from?: string
   sections: Set<Section>
 }
 
@@ -34,7 +36,8 @@ export const USAGE = `usage: npm run bench -- [options]
   --machine NAME       name of the folder of results (default: made from the processor)
   --out FOLDER         where report.html and results.json go (default: bench/results/NAME)
   --only SECTION…      ${SECTIONS.join(', ')}
-  --readme             also write README's table and picture`
+  --readme             also write README's table and picture, and the tables of docs/benchmarks.md
+  --from FILE          write report and README from an earlier results.json; measures nothing`
 
 /** Reads the command line. @throws Error with a sentence */
 export function parseOptions(args: readonly string[]): BenchOptions {
@@ -53,6 +56,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       machine: { type: 'string' },
       out: { type: 'string' },
       only: { type: 'string', multiple: true },
+      from: { type: 'string' },
     },
   })
   if (positionals.length > 0) throw new Error(`unexpected ${positionals.join(' ')}`)
@@ -75,6 +79,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     machine: values.machine,
     out: values.out,
     readme: values.readme ?? false,
+    from: values.from,
     sections: new Set(only as Section[]),
   }
 }

@@ -16,6 +16,7 @@ import { type BenchOptions, parseOptions, type Section, USAGE } from './options.
 import { plans } from './plans.js'
 import { readWorkloads } from './recordings.js'
 import { replayAll } from './replays.js'
+import { documentSection } from './report/document.js'
 import { renderPage } from './report/page.js'
 import { readmePicture, readmeSection, replaceSection } from './report/readme.js'
 import type { Results } from './report/results.js'
@@ -90,8 +91,8 @@ async function bench(options: BenchOptions): Promise<void> {
   write(results, options)
 }
 
-function write(results: Results, { size, out, readme, machine }: BenchOptions): void {
-  const temporary = size === 'smoke' && !out
+function write(results: Results, { out, readme, machine }: BenchOptions): void {
+  const temporary = results.size === 'smoke' && !out
   const folder = temporary
     ? mkdtempSync(path.join(tmpdir(), 'lookahead-bench-'))
     : (out ?? path.join(root, 'bench', 'results', results.machine.name))
@@ -101,8 +102,12 @@ function write(results: Results, { size, out, readme, machine }: BenchOptions): 
   if (readme) {
     const picture = readmePicture(results)
     if (picture) writeFileSync(path.join(root, 'docs', 'benchmarks.svg'), picture)
-    const target = path.join(root, 'README.md')
-    writeFileSync(target, replaceSection(readFileSync(target, 'utf8'), readmeSection(results, 'docs/benchmarks.svg')))
+    const replace = (name: string, section: string) => {
+      const target = path.join(root, name)
+      writeFileSync(target, replaceSection(readFileSync(target, 'utf8'), section))
+    }
+    replace('README.md', readmeSection(results, 'docs/benchmarks.svg'))
+    replace('docs/benchmarks.md', documentSection(results))
   }
   const { live, peers, exactness } = results
   const brief = (result: typeof live) =>
@@ -133,4 +138,5 @@ try {
   console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
   process.exitCode = 2
 }
-if (options) await bench(options)
+if (options?.from) write(JSON.parse(readFileSync(options.from, 'utf8')) as Results, options)
+else if (options) await bench(options)

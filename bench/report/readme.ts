@@ -40,7 +40,7 @@ export function readmeSection({ live, peers, exactness, machine, threads, model 
 export function replaceSection(text: string, section: string): string {
   const from = text.indexOf(begin)
   const to = text.indexOf(end)
-  if (from < 0 || to < from) throw new Error(`README.md lacks ${begin} … ${end}`)
+  if (from < 0 || to < from) throw new Error(`the text lacks ${begin} … ${end}`)
   return `${text.slice(0, from)}${begin}\n${section}\n${text.slice(to)}`
 }
 
