@@ -269,10 +269,20 @@ export class Corpus {
     this.#nextId = Math.max(this.#nextId, last + 1)
   }
 
-  /** Puts a record back as a journal noted it; nobody is told. @internal */
+  /** Puts a record back as a journal noted it; nobody is told. It is found after {@link indexSome}. @internal */
   restore(namespace: string, record: CorpusRecord, tokens: ArrayLike<number>): void {
     if (!this.remembers || record.time + this.ttlMs <= this.#now()) return
-    this.#insert(namespace, record, tokens)
+    this.#insert(namespace, record, tokens, true)
+  }
+
+  /** Indexes at most so many tokens of those that were restored; says whether that was all. @internal */
+  indexSome(most: number): boolean {
+    for (const namespace of this.#namespaces.values()) {
+      if (!namespace.isBehind) continue
+      this.#measured(namespace, () => namespace.indexSome(most))
+      return false
+    }
+    return true
   }
 
   /** Prepares a namespace for so many tokens. @internal */
@@ -299,9 +309,9 @@ export class Corpus {
     return record
   }
 
-  #insert(name: string, record: CorpusRecord, tokens: ArrayLike<number>): void {
+  #insert(name: string, record: CorpusRecord, tokens: ArrayLike<number>, later = false): void {
     const namespace = this.#namespace(name)
-    this.#measured(namespace, () => namespace.add(record, tokens))
+    this.#measured(namespace, () => namespace.add(record, tokens, later))
     while (namespace.byteLength > this.namespaceBytes && namespace.records.size > 1) this.#evict(namespace)
     while (this.byteLength > this.totalBytes) {
       const oldest = this.#oldest()

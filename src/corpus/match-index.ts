@@ -109,8 +109,12 @@ export class MatchIndex {
     return bytes
   }
 
-  /** Indexes what was appended to the log since the last call, and lets go of what the log has forgotten. */
-  extend(): void {
+  /**
+   * Indexes what was appended to the log since the last call, and lets go of what the log has forgotten.
+   *
+   * @param most tokens to index; what is left waits for the next call. Default: all
+   */
+  extend(most: number = Number.POSITIVE_INFINITY): void {
     const { log } = this
     for (let number = (log.first >>> log.segmentShift) - 1; number >= 0 && this.links[0].has(number); number--)
       for (const links of this.links) links.drop(number)
@@ -122,7 +126,8 @@ export class MatchIndex {
       this.restart()
     }
     if (this.end < log.first) this.restart()
-    while (this.end < log.end) this.insertSegment(Math.min(log.end, (this.end | log.segmentMask) + 1))
+    const stop = Math.min(log.end, this.end + most)
+    while (this.end < stop) this.insertSegment(Math.min(stop, (this.end | log.segmentMask) + 1))
   }
 
   /** Inserts positions `this.end … stop - 1`, all of one segment, one order after the other: each has its own heads. */

@@ -14,6 +14,8 @@ const SMALLEST_SEGMENT = 128
 const LARGEST_SEGMENT = 16_384
 /** Dead tokens that are not worth compacting. */
 const FEW_TOKENS = 4096
+/** Tokens that a namespace which is behind with indexing catches up with every record. */
+const CATCH_UP = 65_536
 /** Positions are 31-bit numbers; a log that comes near is made anew, which numbers it from 0. */
 const LAST_POSITION = 2 ** 30
 
@@ -56,14 +58,24 @@ export class Namespace {
     return this.log.byteLength + this.index.byteLength + this.records.size * RECORD_BYTES
   }
 
-  /** Appends a record. Its `start` is set here. */
-  add(record: CorpusRecord, tokens: ArrayLike<number>): void {
+  /** Whether tokens wait to be indexed, which {@link indexSome} does. */
+  get isBehind(): boolean {
+    return this.index.end < this.log.end
+  }
+
+  /** Indexes at most so many of the tokens that wait. */
+  indexSome(most: number): void {
+    this.index.extend(most)
+  }
+
+  /** Appends a record. Its `start` is set here. With `later` it can be found only after {@link indexSome}. */
+  add(record: CorpusRecord, tokens: ArrayLike<number>, later = false): void {
     const { log } = this
     const grows = log.segmentTokens < LARGEST_SEGMENT && log.length + tokens.length > MOST_SEGMENTS * log.segmentTokens
     if (grows || log.end + tokens.length > LAST_POSITION) this.rebuild(this.tokens + tokens.length)
     record.start = this.log.append(tokens)
     this.log.endRecord()
-    this.index.extend()
+    if (!later) this.index.extend(Math.max(CATCH_UP, tokens.length + 1))
     this.records.push(record)
     this.tokens += tokens.length
   }
@@ -87,7 +99,7 @@ export class Namespace {
     this.tokens -= record.length
     const before = log.first
     log.evict(this.records.oldest?.start ?? log.end)
-    if (log.first !== before) this.index.extend()
+    if (log.first !== before) this.index.extend(0)
     return record
   }
 

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { CorpusOptions } from '../../src/corpus/corpus.js'
 import { CorpusStore, type StoreOptions } from '../../src/corpus/durable/index.js'
-import { CorpusError } from '../../src/corpus/index.js'
+import { CorpusError, MatchIndex, MatchList } from '../../src/corpus/index.js'
 
 const root = mkdtempSync(path.join(tmpdir(), 'lookahead-store-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -186,6 +186,31 @@ describe('a corpus store', () => {
     expect(few.at(-1)).toBe(100)
     expect(await opened({ ttlMs: 1000, now: () => Date.now() + 2000 })).toEqual([])
     expect(await opened({})).toHaveLength(100)
+  })
+
+  it('finds everything again after opening, and what is added before all is indexed', async () => {
+    const folder = newFolder()
+    const store = await openStore(folder)
+    const random = Int32Array.from({ length: 300_000 }, (_, k) => (Math.imul(k, 0x9e3779b1) >>> 8) % 5000)
+    for (let at = 0; at < random.length; at += 500) store.corpus.addRequest(random.subarray(at, at + 500), 'a')
+    await store.close()
+    await using again = await openStore(folder, { corpus: { namespaceBytes: 3_000_000 } })
+    expect(again.corpus.find('a')!.isBehind).toBe(true)
+    again.corpus.addRequest([7, 8, 9], 'a')
+    again.corpus.addRequest([7, 8, 9], 'b')
+    await again.indexed
+    const found = (context: number[], namespace = 'a') => {
+      const { log, index } = again.corpus.find(namespace)!
+      const list = new MatchList(100)
+      index.find(Int32Array.from(context), context.length, { matches: [0, 50, 50], reach: 1000 }, list)
+      return Array.from({ length: list.size }, (_, k) => log.at(list.positions[k]))
+    }
+    expect(found([8, 7])).toContain(9)
+    expect(found([8, 7], 'b')).toEqual([9])
+    for (const at of [299_000, 250_000, 200_003])
+      expect(found([...random.subarray(at, at + 5)].reverse())).toContain(random[at + 5])
+    const { log, index } = again.corpus.find('a')!
+    expect(new MatchIndex(log, { orders: [1, 2, 4] }).end).toBe(index.end)
   })
 
   it('gives no id twice, not even that of a deleted record', async () => {

@@ -18,6 +18,8 @@ const SWEEP_TICKS = 30
 const REST_TICKS = 60
 /** Bytes of dead records that are not worth compacting. */
 const FEW_BYTES = 2 ** 20
+/** Tokens indexed at a time after opening, with a pause for others between. */
+const INDEX_SLICE = 32_768
 /** Bytes of a new file written at a time, with a pause for others between. */
 const SLICE = 2 ** 20
 
@@ -66,6 +68,8 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
   readonly header: FileHeader
   /** Bytes at the end of the file that an interrupted write had left, cut off on opening. */
   readonly tornBytes: number
+  /** Resolves when everything that was in the file can be found; until then drafts come from a growing part of it. */
+  readonly indexed: Promise<void>
   /** Records that could not be written because the disk was full. */
   unsaved = 0
   readonly #onProblem: (problem: CorpusError) => void
@@ -159,6 +163,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     this.#nextNumber = Math.max(0, ...loaded.numbers.values()) + 1
     this.#onProblem = onProblem
     this.#liveBytes = this.#countLive()
+    this.indexed = this.#index()
     if (readOnly) return
     this.#file = new Appender(handle, folder, loaded.end)
     corpus.journal = this
@@ -243,6 +248,11 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
       this.#file = undefined
       this.#lock?.release()
     }
+  }
+
+  async #index(): Promise<void> {
+    do await new Promise(setImmediate)
+    while (!this.#closed && !this.corpus.indexSome(INDEX_SLICE))
   }
 
   async #tick(): Promise<void> {
