@@ -126,6 +126,10 @@ export async function holdPeers(
       ...way,
       predictionLength: 10,
     }),
+    // Its threads are made for every forward, which a small model feels: let it have its better number.
+    ...(threads > 1
+      ? [nodeLlamaCpp('node-llama-cpp, 1 thread', 'Without a predictor, on one thread.', { ...way, threads: 1 })]
+      : []),
     ...servers.map(({ name, url }) => new OpenAiContestant(name, url)),
   ]
   return hold(contestants, { title: 'Peers', tasks, rounds, sets, limitMs, pauseMs, onProgress })

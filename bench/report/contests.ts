@@ -45,12 +45,18 @@ export function speedRanking(result: ContestResult, title: string, standsAlone =
   const rows = [...result.standings]
     .sort((a, b) => a.tokensPerSecond.median - b.tokensPerSecond.median)
     .map(({ contestant, tokensPerSecond: { median, least, most } }) => ({
-      name: contestant === base.contestant ? 'one token per forward' : contestant,
+      name: plainName(contestant, base.contestant),
       bar: { value: median, low: least, high: most },
       note: `${thousands(median)} tokens/s`,
       ours: contestant === 'lookahead',
     }))
   return ranking(title, rows, standsAlone)
+}
+
+/** Names for readers who have not met the others yet. */
+export function plainName(contestant: string, reference: string): string {
+  if (contestant === reference) return 'ours, one token per forward'
+  return contestant === 'lookahead' ? 'ours, lookahead' : contestant
 }
 
 /** T(n), and which sizes were chosen. */

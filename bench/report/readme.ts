@@ -1,4 +1,4 @@
-import { speedRanking } from './contests.js'
+import { plainName, speedRanking } from './contests.js'
 import type { Results } from './results.js'
 import { figure, markdownTable, thousands, times } from './table.js'
 
@@ -17,7 +17,7 @@ export function readmeSection({ live, peers, exactness, machine, threads, model 
   if (!contest) throw new Error('README needs a contest: run it with the section live or peers')
   const base = contest.standings.find(({ contestant }) => contestant === contest.reference)!
   const rows = contest.standings.map(({ contestant, tokensPerSecond, speedup, edl, identical, answers }) => [
-    contestant === base.contestant ? 'one token per forward' : contestant,
+    plainName(contestant, base.contestant),
     thousands(tokensPerSecond.median),
     times(speedup.median),
     figure(edl),
