@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Hono } from 'hono'
 import type { Engine } from '../engine/engine.js'
 import { Access } from './access.js'
+import { findCache, forget, listCache, warm } from './cache.js'
 import { chat } from './chat.js'
 import { completion } from './completion.js'
 import { responses } from './responses.js'
@@ -73,6 +74,17 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   app.get('/props', () => properties(service))
   app.get('/slots', () => slots(service))
   app.get('/metrics', () => metrics(service))
+  app.post('/lookahead/warm', (c) => warm(service, c.req.raw))
+  app.get('/lookahead/cache', () => listCache(service))
+  app.delete('/lookahead/cache', () => forget(service))
+  app.get('/lookahead/cache/:namespace', (c) => findCache(service, c.req.param('namespace')))
+  app.delete('/lookahead/cache/:namespace', (c) => forget(service, { namespace: c.req.param('namespace') }))
+  app.delete('/lookahead/cache/:namespace/documents/:id', (c) =>
+    forget(service, { namespace: c.req.param('namespace'), document: c.req.param('id') }),
+  )
+  app.delete('/lookahead/cache/:namespace/requests/:id', (c) =>
+    forget(service, { namespace: c.req.param('namespace'), request: c.req.param('id') }),
+  )
   app.get('/', () => page())
 
   app.notFound((c) => unknownRoute(c.req.method, c.req.path))

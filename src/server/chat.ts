@@ -61,12 +61,13 @@ export async function chat(service: Service, request: Request): Promise<Response
     prediction: predictionText(body.prediction),
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
   }
+  const id = `chatcmpl-${randomUUID()}`
   const begin = Array.from({ length: body.n ?? 1 }, (_, index) => () => {
-    const options = requestOptions({ ...body, grammar: use.grammar ?? demanded }, index, signal)
+    const options = requestOptions({ ...body, grammar: use.grammar ?? demanded }, index, id, signal)
     return engine.chat({ ...options, ...shared })
   })
-  const answers = service.start(begin, signal)
-  const answer = new ChatAnswer(service, body, use)
+  const answers = service.start(begin, signal, body.namespace)
+  const answer = new ChatAnswer(service, id, body, use)
   if (body.stream) return streamAnswers(service, answers, answer)
   const choices = Array.from({ length: answers.count }, () => new WholeChoice(answer))
   for (let event = await answers.next(60_000); event !== undefined; event = await answers.next(60_000))
@@ -85,12 +86,13 @@ class ChatAnswer implements Frames {
   readonly service: Service
   readonly body: ChatBody
   readonly use: ToolUse
-  readonly #id = `chatcmpl-${randomUUID()}`
+  readonly #id: string
   readonly #created = Math.floor(Date.now() / 1000)
   readonly #parsers: ToolCallParser[]
 
-  constructor(service: Service, body: ChatBody, use: ToolUse) {
+  constructor(service: Service, id: string, body: ChatBody, use: ToolUse) {
     this.service = service
+    this.#id = id
     this.body = body
     this.use = use
     this.#parsers = Array.from({ length: body.n ?? 1 }, () => this.parser())

@@ -41,10 +41,11 @@ export async function completion(service: Service, request: Request): Promise<Re
   const prompts = listPrompts(body.prompt)
   if (prompts.length * n > 64) throw badRequest('n: prompts times n may be at most 64', 'n')
   const grammar = grammarOf(body.response_format, body.grammar)
+  const id = `cmpl-${randomUUID()}`
   const begin = prompts.flatMap((prompt) =>
     Array.from({ length: n }, (_, index) => () => {
       return engine.complete({
-        ...requestOptions({ ...body, grammar }, index, signal),
+        ...requestOptions({ ...body, grammar }, index, id, signal),
         prompt,
         maxTokens: body.max_tokens ?? undefined,
         prediction: predictionText(body.prediction),
@@ -52,8 +53,8 @@ export async function completion(service: Service, request: Request): Promise<Re
       })
     }),
   )
-  const answers = service.start(begin, signal)
-  const answer = new CompletionAnswer(service, body, answers.count)
+  const answers = service.start(begin, signal, body.namespace)
+  const answer = new CompletionAnswer(service, id, body, answers.count)
   if (body.stream) return streamAnswers(service, answers, answer)
   for (let event = await answers.next(60_000); event !== undefined; event = await answers.next(60_000))
     if (event !== 'quiet' && 'step' in event) answer.take(event.index, event.step)
@@ -64,14 +65,15 @@ export async function completion(service: Service, request: Request): Promise<Re
 class CompletionAnswer implements Frames {
   readonly #service: Service
   readonly #body: CompletionBody
-  readonly #id = `cmpl-${randomUUID()}`
+  readonly #id: string
   readonly #created = Math.floor(Date.now() / 1000)
   readonly #logprobs: CompletionLogprobs[]
   readonly #offsets: number[]
   readonly #steps: Explanation[][]
 
-  constructor(service: Service, body: CompletionBody, count: number) {
+  constructor(service: Service, id: string, body: CompletionBody, count: number) {
     this.#service = service
+    this.#id = id
     this.#body = body
     this.#offsets = new Array<number>(count).fill(0)
     this.#steps = Array.from({ length: count }, () => [])

@@ -10,6 +10,9 @@ function maybe<T extends z.ZodType>(type: T) {
 
 const integer = z.number().int()
 
+/** Whose request it is. */
+export const namespaceName = z.string().min(1).max(256)
+
 /** Text that ends an answer. */
 const stops = z.union([z.string().min(1), z.array(z.string().min(1)).max(16)], {
   error: 'expected a string or an array of at most 16, none of them empty',
@@ -36,7 +39,7 @@ export const samplingFields = {
     }),
   ),
   explain: maybe(z.boolean()),
-  namespace: maybe(z.string().min(1).max(200)),
+  namespace: maybe(namespaceName),
   user: maybe(z.string()),
   n: maybe(integer.min(1).max(64)),
   stream: maybe(z.boolean()),
@@ -56,8 +59,17 @@ export const prediction = maybe(
   }),
 )
 
-/** The engine's options for the `index`-th of `n` answers; every answer has a seed of its own. */
-export function requestOptions(fields: SamplingFields, index: number, signal: AbortSignal): RequestOptions {
+/**
+ * The engine's options for the `index`-th of `n` answers; every answer has a seed of its own.
+ *
+ * @param requestId id of the response, under which what it leaves behind can be deleted
+ */
+export function requestOptions(
+  fields: SamplingFields,
+  index: number,
+  requestId: string,
+  signal: AbortSignal,
+): RequestOptions {
   return {
     temperature: fields.temperature ?? undefined,
     topP: fields.top_p ?? undefined,
@@ -73,6 +85,7 @@ export function requestOptions(fields: SamplingFields, index: number, signal: Ab
     draft: fields.draft ?? undefined,
     explain: fields.explain ?? undefined,
     namespace: fields.namespace ?? undefined,
+    requestId,
     cachePrompt: fields.cache_prompt ?? undefined,
     signal,
   }

@@ -59,16 +59,17 @@ export async function responses(service: Service, request: Request): Promise<Res
     undefined,
   )
   const { signal } = request
+  const id = `resp_${compactId()}`
   const begin = () =>
     engine.chat({
-      ...requestOptions({ ...body, grammar: use.grammar ?? demanded }, 0, signal),
+      ...requestOptions({ ...body, grammar: use.grammar ?? demanded }, 0, id, signal),
       messages: templateMessages(engine, conversationOf(body.instructions, body.input)),
       documents: requestDocuments(body.documents),
       tools: use.shown,
       maxTokens: body.max_output_tokens ?? undefined,
     })
-  const answers = service.start([begin], signal)
-  const answer = new ResponsesAnswer(service, body, use)
+  const answers = service.start([begin], signal, body.namespace)
+  const answer = new ResponsesAnswer(service, id, body, use)
   if (body.stream) return streamAnswers(service, answers, answer)
   const [result] = await answers.results()
   return Response.json(answer.whole(result))
@@ -91,15 +92,16 @@ class ResponsesAnswer implements Frames {
   readonly #body: ResponsesBody
   readonly #parser: ToolCallParser
   readonly #usesTools: boolean
-  readonly #id = `resp_${compactId()}`
+  readonly #id: string
   readonly #created = Math.floor(Date.now() / 1000)
   readonly #output: OutputItem[] = []
   #message: OutputItem | undefined
   #text = ''
   #sequence = 0
 
-  constructor(service: Service, body: ResponsesBody, use: ToolUse) {
+  constructor(service: Service, id: string, body: ResponsesBody, use: ToolUse) {
     this.#service = service
+    this.#id = id
     this.#body = body
     this.#usesTools = use.names.size > 0
     this.#parser = new ToolCallParser(use.names, use.parallel)

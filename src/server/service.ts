@@ -1,3 +1,4 @@
+import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
 import type { Engine } from '../engine/engine.js'
 import type { Generation } from '../engine/generation.js'
 import { Admission } from './admission.js'
@@ -39,6 +40,8 @@ export class Service {
   readonly #log: (line: string) => void
   #engine: Engine | undefined
   #admission: Admission | undefined
+  /** Namespaces of the requests in flight, each as often as it has some. */
+  readonly #active: string[] = []
   #failure: unknown
 
   /** @param engine an engine, or one that is being loaded: until then every route says 503 */
@@ -71,6 +74,11 @@ export class Service {
     return this.#admission?.inFlight ?? 0
   }
 
+  /** Namespaces of the requests in flight. */
+  get activeNamespaces(): ReadonlySet<string> {
+    return new Set(this.#active)
+  }
+
   /** Checks the `model` of a request. @throws ApiError 404 */
   checkModel(model: string | null | undefined): void {
     if (model === null || model === undefined || model === this.model) return
@@ -90,9 +98,10 @@ export class Service {
    *
    * @param begin one for each answer
    * @param signal aborts when the client goes
+   * @param namespace whose request it is
    * @throws ApiError
    */
-  start(begin: readonly (() => Generation)[], signal: AbortSignal): Answers {
+  start(begin: readonly (() => Generation)[], signal: AbortSignal, namespace?: string | null): Answers {
     if (begin.length === 0) throw badRequest('the request asks for no answer')
     if (!this.#admission) throw new ApiError(503, 'unavailable_error', 'the model is being loaded', { code: 'loading' })
     const leave = this.#admission.enter(begin.length)
@@ -104,7 +113,12 @@ export class Service {
       leave()
       throw error
     }
-    return new Answers(generations, this.metrics, signal, leave)
+    const name = namespace ?? DEFAULT_NAMESPACE
+    this.#active.push(name)
+    return new Answers(generations, this.metrics, signal, () => {
+      this.#active.splice(this.#active.indexOf(name), 1)
+      leave()
+    })
   }
 
   /** What the client may see of an error; what it may not goes to the log. */

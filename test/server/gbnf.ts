@@ -47,11 +47,11 @@ export class Grammar {
       }
       case 'choice':
         return new Set(node.items.flatMap((item) => [...this.#ends(item, text, from)]))
-      case 'sequence':
-        return node.items.reduce(
-          (ends, item) => new Set([...ends].flatMap((end) => [...this.#ends(item, text, end)])),
-          new Set([from]),
-        )
+      case 'sequence': {
+        let ends = new Set([from])
+        for (const item of node.items) ends = new Set([...ends].flatMap((end) => [...this.#ends(item, text, end)]))
+        return ends
+      }
       case 'repeat': {
         const found = new Set(node.least === 0 ? [from] : [])
         let ends = new Set([from])
@@ -95,7 +95,7 @@ export class Grammar {
       return inner
     }
     const literal = this.#match(/"((?:[^"\\]|\\.)*)"/y)
-    if (literal) return { kind: 'text', text: unescape(literal[1]) }
+    if (literal) return { kind: 'text', text: unescaped(literal[1]) }
     const set = this.#match(/\[((?:[^\]\\]|\\.)*)\]/y)
     if (set) {
       const pattern = new RegExp(`^[${set[1]}]$`, 'u')
@@ -125,6 +125,6 @@ export class Grammar {
   }
 }
 
-function unescape(text: string): string {
+function unescaped(text: string): string {
   return text.replace(/\\(.)/g, (_, one: string) => ({ n: '\n', r: '\r', t: '\t' })[one] ?? one)
 }
