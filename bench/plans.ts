@@ -50,10 +50,10 @@ const smoke: Plan = {
 
 /** Five minutes on two cores. */
 const quick: Plan = {
-  live: { questions: 24, maxTokens: 160, rounds: 5, sets: 1, limitMs: 50_000 },
+  live: { questions: 18, maxTokens: 160, rounds: 5, sets: 1, limitMs: 55_000 },
   peers: { questions: 6, maxTokens: 96, rounds: 5, sets: 1, limitMs: 35_000 },
   loops: { questions: 2, maxTokens: 48, rounds: 3, sets: 1, limitMs: 15_000 },
-  batch: { questions: 8, slots: [1, 2, 4, 8], rounds: 3 },
+  batch: { questions: 8, slots: [1, 2, 4, 8], rounds: 5 },
   exactness: { questions: 8 },
   recordings: { requests: 60, promptTokens: 4096, answerTokens: 320 },
   replay: {
