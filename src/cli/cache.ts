@@ -105,7 +105,7 @@ async function remove({ cache, ...what }: DeleteCommand, terminal: Terminal): Pr
   await using store = await editStore(cache)
   const count = store.corpus.delete(what)
   await store.compact()
-  terminal.out(count === 0 ? 'nothing by that name\n' : `${count} records deleted\n`)
+  terminal.out(count === 0 ? 'nothing by that name\n' : `${count} ${count === 1 ? 'record' : 'records'} deleted\n`)
 }
 
 type WarmCommand = CacheOptions & { model?: string; namespace?: string }

@@ -1,0 +1,132 @@
+import { spawnSync } from 'node:child_process'
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, it } from 'vitest'
+import { CorpusStore, exportStore, importStore, inspectStore, verifyStore } from '../../src/corpus/durable/index.js'
+
+const root = mkdtempSync(path.join(tmpdir(), 'lookahead-archive-'))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+const at = (name: string) => path.join(root, name)
+const tokenizer = { fingerprint: 'f1', vocabularySize: 1000, modelName: 'a model' }
+const fileIn = (folder: string) => path.join(folder, readdirSync(folder).find((name) => name.endsWith('.lkc'))!)
+
+async function fill(folder: string): Promise<void> {
+  await using store = await CorpusStore.open(folder, tokenizer)
+  store.corpus.addDocument({ id: 'terms', text: 'terms of use' }, () => [1, 2, 3], 'acme')
+  store.corpus.addRequest([4, 5, 6], 'acme', 'r1')
+  store.corpus.addRequest([7, 8], 'bolt')
+  store.corpus.addRequest([9, 9], 'acme', 'r2')
+  store.corpus.delete({ namespace: 'acme', request: 'r2' })
+}
+
+async function holdings(folder: string): Promise<string[]> {
+  await using store = await inspectStore(folder)
+  return Array.from(store.corpus.namespaces()).flatMap(({ name, records, log }) =>
+    Array.from(
+      records,
+      ({ kind, names, start, length }) => `${name} ${kind} ${names} ${log.slice(start, start + length)}`,
+    ),
+  )
+}
+
+describe('an exported cache', () => {
+  it('can be imported elsewhere, once or twice, as a whole or by namespace', async () => {
+    await fill(at('one'))
+    const all = ['acme document terms 1,2,3', 'acme request r1 4,5,6', 'bolt request  7,8']
+    expect(await holdings(at('one'))).toEqual(all)
+    {
+      await using store = await inspectStore(at('one'))
+      expect(await exportStore(store, at('all.lkc'))).toBe(3)
+      expect(await exportStore(store, at('bolt.lkc'), 'bolt')).toBe(1)
+    }
+    expect(await importStore(at('two'), at('bolt.lkc'))).toEqual({ added: 1, known: 0 })
+    expect(await importStore(at('two'), at('all.lkc'))).toEqual({ added: 2, known: 1 })
+    expect(await importStore(at('two'), at('all.lkc'))).toEqual({ added: 0, known: 3 })
+    expect((await holdings(at('two'))).sort()).toEqual([...all].sort())
+    await using again = await CorpusStore.open(at('two'), tokenizer)
+    expect(again.header).toEqual(tokenizer)
+  })
+
+  it('is refused where it does not belong or is not whole', async () => {
+    await (await CorpusStore.open(at('other'), { ...tokenizer, fingerprint: 'f2' })).close()
+    await expect(importStore(at('other'), at('all.lkc'))).rejects.toMatchObject({ code: 'other-tokenizer' })
+    writeFileSync(at('short.lkc'), readFileSync(at('all.lkc')).subarray(0, -4))
+    await expect(importStore(at('three'), at('short.lkc'))).rejects.toMatchObject({ code: 'damaged' })
+    await expect(importStore(at('three'), at('nothing.lkc'))).rejects.toMatchObject({ code: 'not-found' })
+    expect(existsSync(at('three'))).toBe(false)
+  })
+})
+
+describe('verifying a cache', () => {
+  it('tells an interrupted write from damage, and repairs both', async () => {
+    const folder = at('verified')
+    await fill(folder)
+    const file = fileIn(folder)
+    const whole = await verifyStore(folder)
+    expect(whole).toMatchObject({ damagedAt: undefined, fileBytes: whole.wholeBytes, header: tokenizer })
+    appendFileSync(file, Buffer.from('LKen and then nothing'))
+    expect(await verifyStore(folder)).toMatchObject({ damagedAt: undefined, wholeBytes: whole.fileBytes })
+    truncateSync(file, whole.fileBytes)
+    const bytes = readFileSync(file)
+    bytes[bytes.indexOf(Buffer.from(Int32Array.of(4, 5, 6).buffer))] ^= 1
+    writeFileSync(file, bytes)
+    const { damagedAt } = await verifyStore(folder)
+    expect(damagedAt).toBeGreaterThan(0)
+    await expect(CorpusStore.open(folder, tokenizer)).rejects.toMatchObject({
+      code: 'damaged',
+      message: expect.stringContaining(`byte ${damagedAt}`),
+    })
+    await verifyStore(folder, true)
+    expect(await holdings(folder)).toEqual(['acme document terms 1,2,3'])
+  })
+})
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const model = fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
+
+describe.skipIf(!existsSync(main) || !existsSync(model))('lookahead cache', () => {
+  const cache = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'cache', ...args, '--cache', at('cli')])
+    return { status, stdout: String(stdout), stderr: String(stderr) }
+  }
+
+  it('warms, shows, verifies and deletes', () => {
+    writeFileSync(at('notes.md'), '# Fees\n\nThe permit costs 40 euros.\n')
+    writeFileSync(at('more.jsonl'), '"a plain text"\n\n{"id": 7, "text": "an object"}\n')
+    const warmed = cache('warm', at('notes.md'), at('more.jsonl'), '--namespace', 'acme')
+    expect(warmed).toMatchObject({ status: 0, stdout: expect.stringMatching(/^3 documents indexed/) })
+    expect(JSON.parse(cache('inspect', '--json').stdout)).toMatchObject({
+      namespaces: [{ name: 'acme', documents: 3 }],
+    })
+    expect(cache('verify')).toMatchObject({ status: 0, stdout: expect.stringContaining('4 entries') })
+    expect(cache('delete', '--namespace', 'acme', '--document', '7').stdout).toBe('1 record deleted\n')
+    expect(cache('inspect').stdout).toMatch(/acme +2 +0 /)
+  })
+
+  it('says in one sentence what is wrong, with exit code 2', () => {
+    writeFileSync(at('bad.jsonl'), '{"id": 1}\n')
+    for (const [args, sentence] of [
+      [['warm', at('bad.jsonl')], /bad\.jsonl:1 has no text/],
+      [['warm', at('missing.txt')], /it does not exist/],
+      [['import', at('notes.md')], /is not a corpus file/],
+      [['export', at('x.lkc'), '--namespace', 'nobody'], /no namespace 'nobody'/],
+    ] as const) {
+      const { status, stderr } = cache(...args)
+      expect(stderr).toMatch(sentence)
+      expect(stderr.trim().split('\n')).toHaveLength(1)
+      expect(status).toBe(2)
+    }
+  })
+})
