@@ -119,12 +119,18 @@ export async function replayOnTheClock(
     const fit = recordings
       .filter(({ prompt, response }) => prompt.length > 0 && response.length >= tokens / 2)
       .map((recording) => ({ ...recording, response: Array.from(recording.response).slice(0, tokens) }))
-    const asked = fit.slice(0, timed)
+    // Requests of one group never help each other.
+    const isFirst = ({ group }: Recording, i: number) => !group || fit.findIndex((r) => r.group === group) === i
+    const asked = fit.filter(isFirst).slice(0, timed)
+    const groups = new Set(asked.map(({ group }) => group))
+    const known = fit.filter(
+      (recording) => !asked.includes(recording) && !(recording.group && groups.has(recording.group)),
+    )
     if (asked.length === 0) continue
     // Every way learns for itself: what its forwards cost, how far its drafts can be believed.
     const loops = ways.map(() => new DecodeLoop(context, { ...layout, cost: ForwardCost.from(cost.record()) }))
     const drafters = ways.map(({ drafter }) => DRAFTERS[drafter]())
-    for (const drafter of drafters) replay(fit.slice(timed, timed + warm), drafter, { budget: 16 })
+    for (const drafter of drafters) replay(known.slice(0, warm), drafter, { budget: 16 })
     const timings: Timing[][] = ways.map(() => [])
     for (const [r, recording] of asked.entries()) {
       onProgress(`${workload}: record ${r + 1} of ${asked.length}`)

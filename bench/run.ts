@@ -70,7 +70,8 @@ async function bench(options: BenchOptions): Promise<void> {
     await section('clock', async () => {
       const { model, workloads, without, ...rest } = plan.clock
       const ways = CLOCK_WAYS.filter(({ name }) => !without.includes(name))
-      const timed = model ? traces.slice(0, workloads) : [recorded]
+      const wanted = traces.filter(({ name }) => workloads?.includes(name) ?? true)
+      const timed = model ? wanted : [recorded]
       if (timed.length === 0) return
       const shape = model ? benchmarkModel(model) : file
       results.clock = await replayOnTheClock(shape, timed, { ...rest, ways, threads, onProgress })
