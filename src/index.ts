@@ -23,6 +23,7 @@ export { RetrievalDrafter } from './draft/retrieval.js'
 export { DraftSource, type DraftSourceName, DraftTree } from './draft/tree.js'
 // The engine: a loaded model and the answers it writes.
 export type { Configuration, Exactness, ExactnessWish } from './engine/configuration.js'
+export type { DraftingReport } from './engine/drafting.js'
 export { Engine } from './engine/engine.js'
 export { EngineError, type EngineErrorCode } from './engine/error.js'
 export type { DraftNode } from './engine/explain.js'

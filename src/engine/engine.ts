@@ -9,6 +9,7 @@ import { Sampler } from '../llama/sampler.js'
 import { type ChatMessage, ChatTemplate } from '../llama/template.js'
 import type { TokenizeOptions } from '../llama/vocabulary.js'
 import type { Exactness } from './configuration.js'
+import type { DraftingReport } from './drafting.js'
 import { EngineError } from './error.js'
 import { Generation } from './generation.js'
 import { LogprobSampler } from './logprobs.js'
@@ -187,6 +188,11 @@ export class Engine implements AsyncDisposable {
   /** What each slot does now; `undefined`: nothing. */
   describeSlots(): (SlotState | undefined)[] {
     return this.#loop.describeSlots()
+  }
+
+  /** How drafting has gone since the model was loaded: sizes chosen, and whether it rests because it did not pay. */
+  describeDrafting(): DraftingReport {
+    return this.#loop.describeDrafting()
   }
 
   /**

@@ -2,6 +2,7 @@ import type { ForwardCost } from '../cost/forward-cost.js'
 import type { DraftSession } from '../draft/drafter.js'
 import { sourceName } from '../draft/tree.js'
 import type { Decoder, TokenSampler } from './decoder.js'
+import type { DraftingReport } from './drafting.js'
 import { explainDraft } from './explain.js'
 import { Forward } from './forward.js'
 import type { DraftMode } from './options.js'
@@ -105,6 +106,11 @@ export class DecodeLoop {
           writtenTokens: sequence.length - sequence.promptLength,
         },
     )
+  }
+
+  /** How drafting has gone so far. */
+  describeDrafting(): DraftingReport {
+    return this.#scheduler.describe()
   }
 
   /** Starts a request as soon as a slot is free. Its outcome goes to its writer. */

@@ -4,6 +4,7 @@ import { Guard } from '../cost/guard.js'
 import { Leash } from '../cost/leash.js'
 import { Trust } from '../cost/trust.js'
 import type { Decoder } from './decoder.js'
+import type { DraftingReport } from './drafting.js'
 import type { DraftMode } from './options.js'
 import type { Sequence } from './sequence.js'
 
@@ -53,11 +54,26 @@ export class Scheduler {
   #prefills = false
   /** Whether the coming forward was left to the controller by at least one request. */
   #isAuto = false
+  /** Counted for {@link describe}. */
+  readonly #forwardsByNodes = new Float64Array(mostNodes + 1)
+  #rests = 0
+  #restedForwards = 0
 
   constructor(decoder: Decoder, maxNodes: number, cost: ForwardCost) {
     this.#decoder = decoder
     this.#maxNodes = maxNodes
     this.#cost = cost
+  }
+
+  /** How drafting has gone so far. */
+  describe(): DraftingReport {
+    return {
+      resting: this.#guard.resting,
+      rests: this.#rests,
+      restedForwards: this.#restedForwards,
+      trust: this.#trust.factor,
+      forwardsByNodes: Array.from(this.#forwardsByNodes),
+    }
   }
 
   /** Fills the draft trees and sets `headRows`, `nodes` and `retrievalMs` of every share. */
@@ -170,7 +186,13 @@ export class Scheduler {
     spent = Math.min(spent, conventional / 10)
     if (drafted === 0) spent += conventional
     else spent += Math.min(1.5 * expected, Math.max(expected / 1.5, forwardMs))
-    if (this.#isAuto) this.#guard.observe(tokens / shares.length - spent / conventional)
+    this.#forwardsByNodes[Math.min(drafted, mostNodes)]++
+    if (this.#isAuto) {
+      const rested = this.#guard.resting
+      this.#guard.observe(tokens / shares.length - spent / conventional)
+      if (rested) this.#restedForwards++
+      else if (this.#guard.resting) this.#rests++
+    }
     this.#cost.observe(this.#rows, context, forwardMs, this.#rebuilt)
   }
 

@@ -1,0 +1,13 @@
+/** How drafting has gone since the model was loaded, in forwards that wrote. */
+export interface DraftingReport {
+  /** Whether drafting rests at the moment, because it did not pay. */
+  resting: boolean
+  /** How often it began to rest. */
+  rests: number
+  /** Forwards during which it rested. */
+  restedForwards: number
+  /** How far the promises of drafts are believed at the moment, 0 … 1. */
+  trust: number
+  /** How many forwards verified so many draft nodes, of all requests together; the last counts larger ones too. */
+  forwardsByNodes: number[]
+}
