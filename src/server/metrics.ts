@@ -10,6 +10,7 @@ const interTokenSeconds = [
 ]
 const requestSeconds = [0.05, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480]
 const acceptedLengths = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64]
+const draftNodes = [0, 1, 2, 3, 5, 7, 11, 15, 23, 31, 47, 63, 95, 127, 191, 255]
 
 /** Positions of a draft that are counted apart; deeper ones go into the last. */
 const positions = 32
@@ -124,6 +125,12 @@ export class Metrics {
       lines.push(`# HELP lookahead:${name} ${help}`, `# TYPE lookahead:${name} ${type}`, ...values(`lookahead:${name}`))
     const one = (value: number) => (name: string) => [`${name} ${Number.isFinite(value) ? value : 0}`]
     const histogram = (values: Histogram) => (name: string) => values.lines(name)
+    const drafting = engine.describeDrafting()
+    const nodes = new Histogram(draftNodes)
+    for (const [size, count] of drafting.forwardsByNodes.entries()) nodes.observe(size, count)
+    const namespaces = engine.describeMemory()
+    const held = (what: 'documents' | 'requests' | 'tokens' | 'bytes') =>
+      one(namespaces.reduce((sum, namespace) => sum + namespace[what], 0))
     const cells = engine.describeSlots().reduce((sum, slot) => sum + (slot?.cachedTokens ?? 0), 0)
 
     write('gauge', 'num_requests_running', 'Answers being written.', one(engine.runningCount))
@@ -202,6 +209,27 @@ export class Metrics {
     write('gauge', 'forward_milliseconds', 'T(n): what a forward of n tokens takes, as measured at load.', (name) =>
       engine.cost.points.map(({ rows, ms }) => `${name}{tokens="${rows}"} ${ms}`),
     )
+    write(
+      'gauge',
+      'forward_slowdown',
+      'How much slower than at load forwards are now; 1: as then.',
+      one(engine.cost.slowdown),
+    )
+    write('histogram', 'draft_nodes', 'Draft tokens verified in a forward, of all answers in it.', histogram(nodes))
+    write('gauge', 'draft_trust', 'How far promises of drafts are believed now, 0 to 1.', one(drafting.trust))
+    write('gauge', 'draft_resting', '1 while drafting rests because it did not pay.', one(drafting.resting ? 1 : 0))
+    write('counter', 'draft_rests_total', 'How often drafting began to rest.', one(drafting.rests))
+    write(
+      'counter',
+      'draft_rested_forwards_total',
+      'Forwards without drafts because it rested.',
+      one(drafting.restedForwards),
+    )
+    write('gauge', 'corpus_namespaces', 'Namespaces that hold something.', one(namespaces.length))
+    write('gauge', 'corpus_documents', 'Documents that drafts may come from.', held('documents'))
+    write('gauge', 'corpus_requests', 'Answers that drafts may come from.', held('requests'))
+    write('gauge', 'corpus_tokens', 'Tokens of documents and answers.', held('tokens'))
+    write('gauge', 'corpus_bytes', 'Memory of documents and answers.', held('bytes'))
     write('gauge', 'exactness', 'How far texts are the same as without drafts, by the probe at load.', (name) => [
       `${name}{level="${engine.exactness.level}"} 1`,
     ])

@@ -140,6 +140,13 @@ describe('the smaller routes', () => {
     expect(value('spec_decode_num_draft_tokens_total')).toBeGreaterThan(0)
     expect(value('spec_decode_num_accepted_tokens_total')).toBeGreaterThan(0)
     expect(value('time_to_first_token_seconds_count')).toBeGreaterThan(0)
+    expect(value('draft_nodes_count')).toBeGreaterThan(0)
+    expect(value('draft_nodes_sum')).toBeGreaterThan(0)
+    expect(value('draft_resting') + value('draft_rests_total')).toBeGreaterThanOrEqual(0)
+    expect(value('corpus_documents')).toBeGreaterThan(0)
+    expect(value('corpus_bytes')).toBeGreaterThan(value('corpus_tokens'))
+    const drafting = server.engine.describeDrafting()
+    expect(value('draft_nodes_count')).toBe(drafting.forwardsByNodes.reduce((sum, count) => sum + count))
   })
 
   it('serves the page without anything from elsewhere', async () => {
