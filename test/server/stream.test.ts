@@ -27,6 +27,27 @@ describe('a stream', () => {
     expect(server.engine.describeSlots()).toEqual([undefined, undefined])
   })
 
+  it('that its reader leaves is no failed request', async () => {
+    const lines: string[] = []
+    const app = createApp(server.engine, { log: (line) => lines.push(line), pingMs: 1 })
+    const headers = { 'Content-Type': 'application/json' }
+    const failures = async () =>
+      [...(await (await app.request('/metrics')).text()).matchAll(/finished_reason="(error|refused)"\} (\d+)/g)].length
+    // At once, after some chunks, and with chunks that were written and not read.
+    for (const chunks of [0, 1, 5]) {
+      const response = await app.request(route, { method: 'POST', headers, body: JSON.stringify(endless) })
+      const reader = response.body!.getReader()
+      for (let i = 0; i < chunks; i++) await reader.read()
+      const pending = chunks === 5 ? reader.read() : undefined
+      await reader.cancel()
+      await pending
+      await server.untilIdle()
+    }
+    while (app.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(lines).toEqual([])
+    expect(await failures()).toBe(0)
+  })
+
   it('frees the slot when the request is aborted, streamed or not', async () => {
     for (const stream of [true, false]) {
       const gone = new AbortController()
