@@ -4,9 +4,12 @@ import { getRequestListener } from '@hono/node-server'
 import { Engine } from 'lookahead-llm'
 import { createApp } from 'lookahead-llm/server'
 
-const engine = await Engine.load({ model: process.argv[2] ?? 'model.gguf', slots: 4 })
-const app = createApp(engine, { model: 'my-model' })
+// The port is open at once; until the model is loaded and measured every route says 503.
+const loading = Engine.load({ model: process.argv[2] ?? 'model.gguf', slots: 4 })
+const app = createApp(loading, { model: 'my-model' })
 const server = createServer(getRequestListener(app.fetch)).listen(8080, '127.0.0.1')
+const engine = await loading
+console.log('ready: http://127.0.0.1:8080/v1')
 
 process.once('SIGTERM', async () => {
   await app.stop(5000)

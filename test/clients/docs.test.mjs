@@ -1,17 +1,20 @@
 // The snippets of docs/serving.md, run as printed against a server on a port of its own.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startServer } from './server.mjs'
 
 const run = promisify(execFile)
-const text = readFileSync(new URL('../../docs/serving.md', import.meta.url), 'utf8')
-const snippets = [...text.matchAll(/```(sh|js)\n([\s\S]*?)```/g)]
-  .map(([, language, code]) => ({ language, code }))
-  .filter(({ code }) => code.includes('127.0.0.1:8080'))
+const path = (file) => fileURLToPath(new URL(`../../${file}`, import.meta.url))
+const text = readFileSync(path('docs/serving.md'), 'utf8')
+const printed = [...text.matchAll(/```(sh|js)\n([\s\S]*?)```/g)].map(([, language, code]) => ({ language, code }))
+const isServer = ({ code }) => code.includes('createApp')
+const snippets = printed.filter((snippet) => snippet.code.includes('127.0.0.1:8080') && !isServer(snippet))
 
 describe('docs/serving.md', () => {
   let server
@@ -44,4 +47,32 @@ describe('docs/serving.md', () => {
         rmSync(file)
       }
     })
+
+  it('prints the server of examples/server.mjs, which answers', { timeout: 120_000 }, async () => {
+    const { code } = printed.find(isServer)
+    assert.ok(readFileSync(path('examples/server.mjs'), 'utf8').endsWith(`\n${code}`))
+    const holder = createServer().listen(0, '127.0.0.1')
+    await once(holder, 'listening')
+    const { port } = holder.address()
+    holder.close()
+    await once(holder, 'close')
+    // Beside the original, so that it finds the package by its name.
+    const file = path(`examples/server-${process.pid}.mjs`)
+    writeFileSync(file, code.replaceAll('8080', String(port)))
+    const child = spawn(process.execPath, [file, path('models/lookahead-qa.gguf')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    try {
+      const [line] = await once(child.stdout, 'data')
+      assert.equal(String(line), `ready: http://127.0.0.1:${port}/v1\n`)
+      const { status } = await fetch(`http://127.0.0.1:${port}/v1/models/my-model`)
+      assert.equal(status, 200)
+      child.kill('SIGTERM')
+      const [code] = await once(child, 'exit')
+      assert.equal(code, 0)
+    } finally {
+      child.kill('SIGKILL')
+      rmSync(file)
+    }
+  })
 })
