@@ -49,6 +49,7 @@ describe('the page', { skip }, () => {
       assert.ok((await page.locator('#histogram .bar').count()) > 0)
       assert.ok((await page.locator('#curve .dot').count()) > 0)
       assert.match(await page.locator('#figures').textContent(), /\d+ \/ \d+\s*drafted tokens accepted/)
+      await page.locator('#corpus', { hasText: /2 documents, \d+ answers?, [\d,]+ tokens, \d+\.\d MiB/ }).waitFor()
       await page.locator('.tok:not(.model)').first().click()
       assert.match(await page.locator('#treetitle').textContent(), /Draft of forward \d+/)
       assert.deepEqual(failures, [])
