@@ -144,7 +144,10 @@ async function probe(
   budgetMs: number,
 ): Promise<Exactness> {
   await using context = await smallContext(model, configuration, threads)
-  return { ...(await probeExactness(context, { budgetMs })), ...configuration }
+  const result = await probeExactness(context, { budgetMs })
+  // Plain attention differs seldom, and only far into a context: a short probe may miss it, the text would not.
+  const level = configuration.flashAttention ? result.level : 'token'
+  return { ...result, level, ...configuration }
 }
 
 function smallContext(

@@ -38,6 +38,9 @@ export interface ProbeOptions {
 /** Most nodes of the drafts tried. */
 const mostNodes = 15
 const branches = 4
+/** What is compared however slow the model is: less would prove nothing. */
+const leastDepth = 64
+const leastRows = 12
 
 /** What a probe drafts: fills the tree for the position `at` of the text `stream`. */
 type Plan = (tree: DraftTree, stream: Int32Array, at: number) => void
@@ -123,8 +126,8 @@ class Walk {
     const affordable = (budgetMs - 6 * single) / single
     const most = Math.min(this.#decoder.batch.capacity, this.#decoder.contextTokens) - 2 * mostNodes - rows
     return [
-      Math.max(8, Math.min(depth, most, Math.floor(affordable))),
-      Math.max(6, Math.min(rows, Math.floor(affordable / 4))),
+      Math.max(Math.min(leastDepth, depth, most), Math.min(depth, most, Math.floor(affordable))),
+      Math.max(Math.min(leastRows, rows), Math.min(rows, Math.floor(affordable / 4))),
     ]
   }
 
