@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { question } from './server.js'
@@ -67,6 +70,33 @@ describe('lookahead serve', () => {
       `lookahead: port ${port} on 127.0.0.1 is in use; choose another with --port (0: any free one)\n`,
     )
     holder.close()
+  })
+
+  it('keeps what it has seen in the cache’s folder, which no second server may use', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-'))
+    try {
+      const first = start('--port', '0', '--parallel', '1', '--cache', folder)
+      const url = await first.url()
+      const body = JSON.stringify({ documents: [{ id: 'fee', text: 'The fee is 89 euros.' }], namespace: 'acme' })
+      await fetch(`${url}/lookahead/warm`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body })
+      await (await chat(url, { ...question, namespace: 'acme', max_tokens: 20 })).text()
+      const held = (await (await fetch(`${url}/lookahead/cache/acme`)).json()) as object
+      expect(held).toMatchObject({ documents: 2, requests: 1 })
+      const second = start('--port', '0', '--parallel', '1', '--cache', folder)
+      expect(await second.exit).toBe(2)
+      expect(second.text()).toMatch(
+        /\nlookahead: the cache .* is in use by process \d+; end it or use another folder\n$/,
+      )
+      first.child.kill('SIGTERM')
+      expect(await first.exit).toBe(0)
+      const third = await start('--port', '0', '--parallel', '1', '--cache', folder).url()
+      expect(await (await fetch(`${third}/lookahead/cache/acme`)).json()).toEqual({
+        ...held,
+        bytes: expect.any(Number),
+      })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it('says in one sentence that the model is missing', async () => {
