@@ -61,7 +61,8 @@ class LlamaCpp:
 
     def piece(self, token):
         room = c.create_string_buffer(256)
-        return room.raw[:self.lib.llama_token_to_piece(self.vocab, token, room, 256, 0, False)]
+        length = self.lib.llama_token_to_piece(self.vocab, token, room, 256, 0, False)
+        return room.raw[:length]
 
     def decode(self, tokens):
         """Feeds tokens; returns the logits of the last."""

@@ -264,7 +264,7 @@ class SharedAdamW:
     a busy one.
     """
 
-    def __init__(self, parameters, betas=(0.9, 0.95), decay=0.05, epsilon=1e-8):
+    def __init__(self, parameters, betas=(0.9, 0.98), decay=0.05, epsilon=1e-8):
         self.parameters = list(parameters)
         self.betas, self.decay, self.epsilon = betas, decay, epsilon
         self.mean = [torch.zeros_like(p).share_memory_() for p in self.parameters]
@@ -372,7 +372,7 @@ def main():
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--feed-forward", type=int, default=512)
-    parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
+    parser.add_argument("--rate", type=float, default=4e-4, help="highest learning rate")
     parser.add_argument("--tokens", type=int, default=2048, help="tokens of a batch, on average over the training")
     parser.add_argument("--workers", type=int, default=2, help="processes, one thread each")
     parser.add_argument("--open-share", type=float, default=0.75, help="share of documents about anything; the others are of the help centre")
