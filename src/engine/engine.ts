@@ -1,4 +1,4 @@
-import type { DeleteOptions, NamespaceReport } from '../corpus/corpus.js'
+import { DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
@@ -357,7 +357,8 @@ export class Engine implements AsyncDisposable {
       const forget = () => signal.removeEventListener('abort', abort)
       generation.result.then(forget, forget)
     }
-    this.#loop.submit({ prompt, draft, session, sampler, writer, reusePrefix: request.cachePrompt ?? true })
+    const owner = request.namespace ?? DEFAULT_NAMESPACE
+    this.#loop.submit({ prompt, draft, session, sampler, writer, reusePrefix: request.cachePrompt ?? true, owner })
     return generation
   }
 

@@ -21,6 +21,8 @@ export interface TokenRequest {
   writer: AnswerWriter
   /** Whether cells that hold the beginning of the prompt may be used again. */
   reusePrefix: boolean
+  /** Whose request it is: cells of another owner are never used again. Default: nobody's in particular. */
+  owner?: string
 }
 
 /** How the loop is laid out. */
@@ -150,15 +152,15 @@ export class DecodeLoop {
     for (let next = 0; next < this.#queue.length && this.#slots.hasFree; ) {
       const waiting = this.#queue[next]
       const { request } = waiting
-      const { prompt, draft, session, sampler, writer, reusePrefix } = request
+      const { prompt, draft, session, sampler, writer, reusePrefix, owner = '' } = request
       // It waits for one reader at most: a stream of requests that begin alike must not hold it up for ever.
-      if (reusePrefix) waiting.reader ??= this.#slots.findReader(prompt)
+      if (reusePrefix) waiting.reader ??= this.#slots.findReader(prompt, owner)
       if (waiting.reader?.isPrefilling && this.#running.some(({ sequence }) => sequence === waiting.reader)) {
         next++
         continue
       }
       this.#queue.splice(next, 1)
-      const { slot, cached } = this.#slots.claim(prompt, reusePrefix)
+      const { slot, cached } = this.#slots.claim(prompt, reusePrefix, owner)
       const sequence = new Sequence(slot, cached, prompt, contextTokens, maxNodes, session, sampler)
       slot.sequence = sequence
       session.read(prompt)

@@ -62,7 +62,7 @@ export interface RequestOptions extends SamplerOptions {
   draft?: DraftMode
   /**
    * Keep and use again the KV cells of a prompt's beginning that an earlier request has computed (system message,
-   * documents, earlier turns). Default `true`.
+   * documents, earlier turns) in the same {@link namespace}. Default `true`.
    */
   cachePrompt?: boolean
   /**

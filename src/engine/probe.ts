@@ -107,6 +107,7 @@ class Walk {
       ids,
       syncedPositions: new Int32Array(ids.length),
       sequence: undefined,
+      owner: '',
       keptTokens: new Int32Array(0),
       keptLength: 0,
       lastUse: 0,

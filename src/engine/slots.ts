@@ -16,6 +16,8 @@ export interface Slot {
   readonly syncedPositions: Int32Array
   /** The request that holds the slot. */
   sequence: Sequence | undefined
+  /** Whose cells these are; only requests of the same owner may use them again. */
+  owner: string
   /** Tokens of the cells kept from the last request. */
   keptTokens: Int32Array
   keptLength: number
@@ -36,7 +38,8 @@ interface Prefix {
  *     slot 1   ■■■■□         kept: shares 4 tokens               └─ 6 shared with slot 0: copied, not computed
  *     slot 2   ·             empty: takes the request
  *
- * Copying makes cells belong to two sequences; no data moves.
+ * Copying makes cells belong to two sequences; no data moves. Cells of one owner are never used for another: how long a
+ * prompt takes to read would tell what others have asked.
  */
 export class SlotTable {
   readonly #decoder: Decoder
@@ -50,6 +53,7 @@ export class SlotTable {
       ids: Array.from({ length: branches }, (_, branch) => index * branches + branch),
       syncedPositions: new Int32Array(branches),
       sequence: undefined,
+      owner: '',
       keptTokens: new Int32Array(0),
       keptLength: 0,
       lastUse: 0,
@@ -67,12 +71,13 @@ export class SlotTable {
   }
 
   /** A running request that is just reading what this prompt begins with, if waiting for it saves reading it twice. */
-  findReader(prompt: ArrayLike<number>): Sequence | undefined {
-    const available = Math.max(0, ...this.#slots.map((slot) => this.#shared(slot, prompt)))
+  findReader(prompt: ArrayLike<number>, owner: string): Sequence | undefined {
+    const available = Math.max(0, ...this.#slots.map((slot) => this.#shared(slot, prompt, owner)))
     return this.#slots.find(
-      ({ sequence }) =>
-        sequence?.isPrefilling &&
-        commonLength(prompt, sequence.tokens, sequence.promptLength - 1) >= available + worthCopying,
+      (slot) =>
+        slot.owner === owner &&
+        slot.sequence?.isPrefilling &&
+        commonLength(prompt, slot.sequence.tokens, slot.sequence.promptLength - 1) >= available + worthCopying,
     )?.sequence
   }
 
@@ -81,20 +86,21 @@ export class SlotTable {
    * tokens and no others.
    *
    * @param reuse `false`: begin with no cells
+   * @param owner whose request it is
    */
-  claim(prompt: ArrayLike<number>, reuse: boolean): { slot: Slot; cached: number } {
+  claim(prompt: ArrayLike<number>, reuse: boolean, owner: string): { slot: Slot; cached: number } {
     const free = this.#slots.filter((slot) => !slot.sequence)
     // Cells of recurrent models cannot be taken back one by one.
-    if (!reuse || !this.#decoder.canBranch) return this.#take(leastUsed(free), 0)
-    const own = this.#best(free, prompt)
-    const any = this.#best(this.#slots, prompt)
+    if (!reuse || !this.#decoder.canBranch) return this.#take(leastUsed(free), 0, owner)
+    const own = this.#best(free, prompt, owner)
+    const any = this.#best(this.#slots, prompt, owner)
     const source = any.length >= own.length + worthCopying ? any : own
     const others = free.filter((slot) => slot !== source.slot)
     // A short beginning does not justify overwriting a long conversation while another slot is free.
     const takesOver = !source.slot.sequence && (others.length === 0 || 2 * source.length >= source.slot.keptLength)
-    if (takesOver) return this.#take(source.slot, source.length)
-    const taken = this.#take(leastUsed(others), 0)
-    if (source.length < worthCopying) return taken
+    if (takesOver) return this.#take(source.slot, source.length, owner)
+    if (source.length < worthCopying) return this.#take(leastUsed(free), 0, owner)
+    const taken = this.#take(leastUsed(others), 0, owner)
     this.#decoder.copySequence(source.slot.ids[0], taken.slot.ids[0], 0, source.length)
     return { slot: taken.slot, cached: source.length }
   }
@@ -108,8 +114,9 @@ export class SlotTable {
     if (!keep || !this.#decoder.canBranch) this.#trim(slot, 0)
   }
 
-  #take(slot: Slot, cached: number): { slot: Slot; cached: number } {
+  #take(slot: Slot, cached: number, owner: string): { slot: Slot; cached: number } {
     this.#trim(slot, cached)
+    slot.owner = owner
     slot.lastUse = ++this.#uses
     return { slot, cached }
   }
@@ -125,17 +132,18 @@ export class SlotTable {
     slot.keptLength = length
   }
 
-  #best(slots: readonly Slot[], prompt: ArrayLike<number>): Prefix {
+  #best(slots: readonly Slot[], prompt: ArrayLike<number>, owner: string): Prefix {
     let best: Prefix = { slot: slots[0], length: -1 }
     for (const slot of slots) {
-      const length = this.#shared(slot, prompt)
+      const length = this.#shared(slot, prompt, owner)
       if (length > best.length || (length === best.length && emptierOrOlder(slot, best.slot))) best = { slot, length }
     }
     return best
   }
 
   /** How many tokens at the beginning of `prompt` have cells in a slot; the last token must be decoded anyway. */
-  #shared(slot: Slot, prompt: ArrayLike<number>): number {
+  #shared(slot: Slot, prompt: ArrayLike<number>, owner: string): number {
+    if (slot.owner !== owner) return 0
     const { sequence } = slot
     const length = sequence
       ? commonLength(prompt, sequence.tokens, sequence.committed)

@@ -69,6 +69,18 @@ describe('POST /lookahead/warm', () => {
   })
 })
 
+describe('a namespace', () => {
+  it('does not learn from the time a prompt takes what another has asked', async () => {
+    const cached = async (namespace?: string) =>
+      (await chat({ namespace, draft: 'off' })).body.usage.prompt_tokens_details.cached_tokens as number
+    expect(await cached('mine')).toBe(0)
+    expect(await cached('mine')).toBeGreaterThan(40)
+    expect(await cached('yours')).toBe(0)
+    expect(await cached()).toBe(0)
+    expect(await cached('default')).toBeGreaterThan(40)
+  })
+})
+
 describe('/lookahead/cache', () => {
   it('shows each namespace in numbers', async () => {
     await chat({ namespace: 'numbers' })
