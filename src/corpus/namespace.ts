@@ -43,6 +43,8 @@ export class Namespace {
   readonly records = new RecordList()
   /** Tokens of all records. */
   tokens = 0
+  /** Grows with every record that is removed: what was derived from the log before may hold its tokens. */
+  removals = 0
   /** Most bytes, see {@link byteLength}. */
   readonly budget: number
 
@@ -82,6 +84,7 @@ export class Namespace {
 
   /** Removes a record: no retrieval returns its tokens from then on. */
   remove(record: CorpusRecord): void {
+    this.removals++
     this.log.erase(record.start, record.start + record.length)
     this.records.remove(record)
     this.tokens -= record.length
@@ -94,6 +97,7 @@ export class Namespace {
     const record = this.records.oldest
     if (!record) return undefined
     const { log } = this
+    this.removals++
     log.erase(record.start, record.start + record.length)
     this.records.remove(record)
     this.tokens -= record.length
@@ -105,6 +109,7 @@ export class Namespace {
 
   /** Removes everything. */
   clear(): void {
+    this.removals++
     for (const record of this.records) this.records.remove(record)
     this.tokens = 0
     this.rebuild(0)

@@ -59,6 +59,8 @@ describe('a process that is killed', () => {
         }
       for (let k = 0; k <= last; k++) if (!held.has(k)) throw new Error(`record ${k} of ${last} was lost`)
       last = Math.max(last, ...held)
+      // What the writer was about to delete when it was killed, it has forgotten now.
+      store.corpus.delete({ namespace: 'deleted' })
     }
     expect(last).toBeGreaterThan(20)
   })

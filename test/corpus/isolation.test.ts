@@ -31,7 +31,9 @@ type Action =
 const COMMON = 'common'
 const namespaceNames = ['a', 'b', COMMON]
 
-const pairsOf = (tokens: readonly number[]) => new Set(tokens.slice(1).map((token, k) => `${tokens[k]} ${token}`))
+/** Every pair of neighbours, and every token alone. */
+const pairsOf = (tokens: readonly number[]) =>
+  new Set([...tokens.map(String), ...tokens.slice(1).map((token, k) => `${tokens[k]} ${token}`)])
 
 /** Few tokens, so that everything resembles everything and only the walls keep them apart. */
 const tokens = fc.array(fc.nat(5), { minLength: 1, maxLength: 12 })
@@ -51,7 +53,10 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   }),
 )
 
-/** Drafts for every open request and checks that each node continues something the request may read. */
+/**
+ * Drafts for every open request and checks that each node continues something the request may read. A node without a
+ * match is a guess; of that, the token at least must be one the request may read.
+ */
 function expectInside(requests: readonly Request[], remembered: readonly Remembered[], common: boolean): void {
   const tree = new DraftTree(32)
   for (const request of requests) {
@@ -62,13 +67,17 @@ function expectInside(requests: readonly Request[], remembered: readonly Remembe
     for (let node = 0; node < tree.size; node++) {
       const parent = tree.parents[node]
       const pair = `${parent < 0 ? request.last : tree.tokens[parent]} ${tree.tokens[node]}`
-      const found = request.own.has(pair) || readable.some(({ pairs }) => pairs.has(pair))
+      const wanted = tree.matchLengths[node] === 0 ? String(tree.tokens[node]) : pair
+      const found = request.own.has(wanted) || readable.some(({ pairs }) => pairs.has(wanted))
       if (!found) throw new Error(`a request of ${request.namespace} was drafted ${pair}, which it may not read`)
     }
   }
 }
 
-function play(actions: readonly Action[], common: boolean): void {
+/** @param apart whether each namespace has tokens of its own, so that a single one from elsewhere would show */
+function play(actions: readonly Action[], common: boolean, apart: boolean): void {
+  const shift = (tokens: readonly number[], namespace: string) =>
+    tokens.map((token) => token + (apart ? 10 * namespaceNames.indexOf(namespace) : 0))
   const corpus = new Corpus(common ? { common: COMMON } : {})
   const drafter = new RetrievalDrafter({ corpus, minProbability: 0 })
   const requests: Request[] = []
@@ -76,23 +85,26 @@ function play(actions: readonly Action[], common: boolean): void {
   for (const act of actions) {
     const request = 'which' in act ? requests[act.which % Math.max(1, requests.length)] : undefined
     if (act.what === 'open') {
-      const { namespace, id, prompt } = act
+      const { namespace, id } = act
+      const prompt = shift(act.prompt, namespace)
       const session = drafter.open({ namespace, request: id })
       session.read(prompt)
       const last = prompt[prompt.length - 1]
       requests.push({ namespace, id, session, own: pairsOf(prompt), last, answer: [], revoked: false })
     } else if (act.what === 'write' && request) {
-      request.session.accept(act.tokens, act.tokens.length)
-      for (const pair of pairsOf([request.last, ...act.tokens])) request.own.add(pair)
-      request.answer.push(...act.tokens)
-      request.last = act.tokens[act.tokens.length - 1]
+      const tokens = shift(act.tokens, request.namespace)
+      request.session.accept(tokens, tokens.length)
+      for (const pair of pairsOf([request.last, ...tokens])) request.own.add(pair)
+      request.answer.push(...tokens)
+      request.last = tokens[tokens.length - 1]
     } else if (act.what === 'close' && request) {
       requests.splice(requests.indexOf(request), 1)
       request.session.close()
       const { namespace, id, answer } = request
       if (!request.revoked) remembered.push({ namespace, id, kind: 'request', pairs: pairsOf(answer) })
     } else if (act.what === 'document') {
-      const { namespace, id, tokens } = act
+      const { namespace, id } = act
+      const tokens = shift(act.tokens, namespace)
       corpus.addDocument({ id: `${id}: ${tokens}`, text: tokens.join() }, () => tokens, namespace)
       remembered.push({ namespace, id: `${id}: ${tokens}`, kind: 'document', pairs: pairsOf(tokens) })
     } else if (act.what === 'delete') {
@@ -115,8 +127,8 @@ describe('namespaces', () => {
     ['with a common one', true],
   ])('never see each other’s tokens, nor what was deleted, %s', (_, common) => {
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 40, size: 'max' }), (actions) => {
-        play(actions, common)
+      fc.property(fc.array(action, { maxLength: 40, size: 'max' }), fc.boolean(), (actions, apart) => {
+        play(actions, common, apart)
       }),
       { numRuns: 300, seed: 5 },
     )
