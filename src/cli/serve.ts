@@ -19,6 +19,7 @@ interface ServeOptions {
   ctxSize?: number
   threads?: number
   apiKey?: string[]
+  namespaceKey?: string[]
   corsOrigin?: string[]
   cache?: string
   cacheSize: number
@@ -46,6 +47,7 @@ export function registerServe(program: Command): void {
     .option('-c, --ctx-size <n>', 'most tokens of one request (default: the model’s, at most 4096)', integer(8))
     .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
     .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
+    .option('--namespace-key <name=key>', 'a key whose requests belong to this namespace; as often as needed', gather)
     .option('--cache <folder>', 'keep what is read and written here, to draft from after a restart')
     .option('--cache-size <MiB>', 'memory for what is remembered, the oldest goes first', integer(1), 256)
     .option('--cache-ttl <seconds>', 'forget what is older (default: never)', integer(1))
@@ -58,8 +60,9 @@ export function registerServe(program: Command): void {
 
 async function serve(options: ServeOptions, terminal: Terminal): Promise<number> {
   const file = options.model ?? embeddedModel()
-  const apiKeys = options.apiKey ?? (process.env.LOOKAHEAD_API_KEY ? [process.env.LOOKAHEAD_API_KEY] : [])
-  if (apiKeys.includes('')) throw new UsageError('the API key is empty; give at least one character')
+  const openKeys = options.apiKey ?? (process.env.LOOKAHEAD_API_KEY ? [process.env.LOOKAHEAD_API_KEY] : [])
+  if (openKeys.includes('')) throw new UsageError('the API key is empty; give at least one character')
+  const apiKeys = [...openKeys, ...(options.namespaceKey ?? []).map(readNamespaceKey)]
   const model = options.alias ?? path.basename(file, path.extname(file))
   const stopping = waitForSignal()
 
@@ -107,6 +110,13 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   await engine[Symbol.asyncDispose]()
   await close()
   return signal === 'SIGINT' ? exitCodes.interrupted : 0
+}
+
+/** Reads `name=key`; the key may hold further signs. */
+function readNamespaceKey(text: string): { namespace: string; key: string } {
+  const [, namespace, key] = /^([^=]+)=(.+)$/s.exec(text) ?? []
+  if (namespace === undefined) throw new UsageError("--namespace-key expects a name and a key, as in 'acme=secret'")
+  return { namespace, key }
 }
 
 /** Opens the port. @throws UsageError if it is taken or the address is none of this machine's */

@@ -1,27 +1,41 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { ApiError } from './errors.js'
 
+/** A key whose requests all belong to one namespace. */
+export interface NamespaceKey {
+  key: string
+  namespace: string
+}
+
 /** Decides who may call: by key, and for browsers by the page's origin. */
 export class Access {
-  readonly #keys: readonly Buffer[]
+  readonly #keys: readonly { digest: Buffer; namespace: string | undefined }[]
   readonly #origins: readonly string[]
 
-  /** @throws TypeError for an empty key */
-  constructor(keys: readonly string[], origins: readonly string[]) {
-    if (keys.includes('')) throw new TypeError('Access: an API key must not be empty')
-    this.#keys = keys.map(digest)
+  /** @throws TypeError for an empty key or namespace */
+  constructor(keys: readonly (string | NamespaceKey)[], origins: readonly string[]) {
+    this.#keys = keys.map((entry) => {
+      const { key, namespace } = typeof entry === 'string' ? { key: entry, namespace: undefined } : entry
+      if (key === '') throw new TypeError('Access: an API key must not be empty')
+      if (namespace === '') throw new TypeError('Access: the namespace of an API key must not be empty')
+      return { digest: digest(key), namespace }
+    })
     this.#origins = origins
   }
 
-  /** Checks the key of a request. @throws ApiError 401 */
-  checkKey(request: Request): void {
-    if (this.#keys.length === 0) return
+  /**
+   * Checks the key of a request; returns the namespace that the key is bound to, if it is.
+   *
+   * @throws ApiError 401
+   */
+  checkKey(request: Request): string | undefined {
+    if (this.#keys.length === 0) return undefined
     const [, key] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
     // Digests are of one length, and all keys are compared, so time tells nothing about them.
     const given = digest(key ?? '')
-    let known = false
-    for (const one of this.#keys) if (timingSafeEqual(one, given)) known = true
-    if (known && key !== undefined) return
+    let known: { namespace: string | undefined } | undefined
+    for (const one of this.#keys) if (timingSafeEqual(one.digest, given)) known = one
+    if (known && key !== undefined) return known.namespace
     throw new ApiError(
       401,
       'authentication_error',

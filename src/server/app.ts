@@ -57,7 +57,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
         'Access-Control-Max-Age': '600',
       })
     // The page holds no data and asks for the key itself; everything else needs it.
-    if (c.req.path !== '/health' && c.req.path !== '/') access.checkKey(c.req.raw)
+    if (c.req.path !== '/health' && c.req.path !== '/') service.bind(c.req.raw, access.checkKey(c.req.raw))
     await next()
     decorate()
   })
@@ -75,15 +75,15 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   app.get('/slots', () => slots(service))
   app.get('/metrics', () => metrics(service))
   app.post('/lookahead/warm', (c) => warm(service, c.req.raw))
-  app.get('/lookahead/cache', () => listCache(service))
-  app.delete('/lookahead/cache', () => forget(service))
-  app.get('/lookahead/cache/:namespace', (c) => findCache(service, c.req.param('namespace')))
-  app.delete('/lookahead/cache/:namespace', (c) => forget(service, { namespace: c.req.param('namespace') }))
+  app.get('/lookahead/cache', (c) => listCache(service, c.req.raw))
+  app.delete('/lookahead/cache', (c) => forget(service, c.req.raw))
+  app.get('/lookahead/cache/:namespace', (c) => findCache(service, c.req.raw, c.req.param('namespace')))
+  app.delete('/lookahead/cache/:namespace', (c) => forget(service, c.req.raw, { namespace: c.req.param('namespace') }))
   app.delete('/lookahead/cache/:namespace/documents/:id', (c) =>
-    forget(service, { namespace: c.req.param('namespace'), document: c.req.param('id') }),
+    forget(service, c.req.raw, { namespace: c.req.param('namespace'), document: c.req.param('id') }),
   )
   app.delete('/lookahead/cache/:namespace/requests/:id', (c) =>
-    forget(service, { namespace: c.req.param('namespace'), request: c.req.param('id') }),
+    forget(service, c.req.raw, { namespace: c.req.param('namespace'), request: c.req.param('id') }),
   )
   app.get('/', () => page())
 

@@ -19,23 +19,26 @@ export async function warm(service: Service, request: Request): Promise<Response
   const { engine } = service
   const body = await readBody(request, warmBody, service.maxBodyBytes)
   const report = await engine.warm(requestDocuments(body.documents) ?? [], {
-    namespace: body.namespace ?? undefined,
+    namespace: service.namespaceOf(request, body.namespace),
     signal: request.signal,
   })
   await engine.flushMemory()
   return Response.json({ object: 'lookahead.warm', ...report })
 }
 
-/** `GET /lookahead/cache`: all namespaces in numbers. */
-export function listCache({ engine }: Service): Response {
-  const data = engine.describeMemory().map(describe)
+/** `GET /lookahead/cache`: in numbers, all namespaces that the request's key may see. */
+export function listCache(service: Service, request: Request): Response {
+  const bound = service.namespaceOf(request)
+  const seen = service.engine.describeMemory().filter(({ name }) => bound === undefined || name === bound)
+  const data = seen.map(describe)
   const sum = (of: (one: (typeof data)[number]) => number) => data.reduce((total, one) => total + of(one), 0)
   return Response.json({ object: 'list', data, tokens: sum(({ tokens }) => tokens), bytes: sum(({ bytes }) => bytes) })
 }
 
 /** `GET /lookahead/cache/{namespace}`: one namespace in numbers. */
-export function findCache({ engine }: Service, namespace: string): Response {
-  const found = engine.describeMemory().find(({ name }) => name === namespace)
+export function findCache(service: Service, request: Request, namespace: string): Response {
+  service.namespaceOf(request, namespace)
+  const found = service.engine.describeMemory().find(({ name }) => name === namespace)
   if (found) return Response.json(describe(found))
   throw new ApiError(404, 'not_found_error', `the namespace '${namespace.slice(0, 256)}' holds nothing`, {
     code: 'unknown_namespace',
@@ -44,12 +47,13 @@ export function findCache({ engine }: Service, namespace: string): Response {
 
 /**
  * `DELETE /lookahead/cache…`: forgets a document, what a request left behind, a namespace, or, where nothing is named,
- * all of them. The answer comes once the deletion is on the disk too.
+ * all that the request's key may see. The answer comes once the deletion is on the disk too.
  */
-export async function forget(service: Service, what?: DeleteOptions): Promise<Response> {
+export async function forget(service: Service, request: Request, what?: DeleteOptions): Promise<Response> {
   const { engine } = service
+  const namespace = service.namespaceOf(request, what?.namespace)
   let deleted = 0
-  if (what) deleted = await engine.forget(what)
+  if (namespace !== undefined) deleted = await engine.forget({ ...what, namespace })
   else {
     // Those of running requests too: they must not leave behind what they have read.
     const names = new Set([...engine.describeMemory().map(({ name }) => name), ...service.activeNamespaces])

@@ -43,6 +43,7 @@ export async function chat(service: Service, request: Request): Promise<Response
   const { engine } = service
   const body = await readBody(request, chatBody, service.maxBodyBytes)
   service.checkModel(body.model)
+  const namespace = service.namespaceOf(request, body.namespace)
   checkTogether(body)
   if (typeof body.max_tokens === 'number' && typeof body.max_completion_tokens === 'number')
     throw badRequest('max_tokens: expected only without max_completion_tokens; give one of the two', 'max_tokens')
@@ -63,10 +64,10 @@ export async function chat(service: Service, request: Request): Promise<Response
   }
   const id = `chatcmpl-${randomUUID()}`
   const begin = Array.from({ length: body.n ?? 1 }, (_, index) => () => {
-    const options = requestOptions({ ...body, grammar: use.grammar ?? demanded }, index, id, signal)
+    const options = requestOptions({ ...body, namespace, grammar: use.grammar ?? demanded }, index, id, signal)
     return engine.chat({ ...options, ...shared })
   })
-  const answers = service.start(begin, signal, body.namespace)
+  const answers = service.start(begin, signal, namespace)
   const answer = new ChatAnswer(service, id, body, use)
   if (body.stream) return streamAnswers(service, answers, answer)
   const choices = Array.from({ length: answers.count }, () => new WholeChoice(answer))

@@ -35,6 +35,7 @@ export async function completion(service: Service, request: Request): Promise<Re
   const { engine } = service
   const body = await readBody(request, completionBody, service.maxBodyBytes)
   service.checkModel(body.model)
+  const namespace = service.namespaceOf(request, body.namespace)
   checkTogether(body)
   const { signal } = request
   const n = body.n ?? 1
@@ -45,7 +46,7 @@ export async function completion(service: Service, request: Request): Promise<Re
   const begin = prompts.flatMap((prompt) =>
     Array.from({ length: n }, (_, index) => () => {
       return engine.complete({
-        ...requestOptions({ ...body, grammar }, index, id, signal),
+        ...requestOptions({ ...body, namespace, grammar }, index, id, signal),
         prompt,
         maxTokens: body.max_tokens ?? undefined,
         prediction: predictionText(body.prediction),
@@ -53,7 +54,7 @@ export async function completion(service: Service, request: Request): Promise<Re
       })
     }),
   )
-  const answers = service.start(begin, signal, body.namespace)
+  const answers = service.start(begin, signal, namespace)
   const answer = new CompletionAnswer(service, id, body, answers.count)
   if (body.stream) return streamAnswers(service, answers, answer)
   for (let event = await answers.next(60_000); event !== undefined; event = await answers.next(60_000))

@@ -10,6 +10,7 @@
  *
  * @module
  */
+export type { NamespaceKey } from './access.js'
 export { type App, createApp } from './app.js'
 export { ApiError, type ErrorBody, type ErrorType } from './errors.js'
 export { type JsonSchema, jsonSchemaToGrammar } from './json-schema.js'

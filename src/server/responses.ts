@@ -52,6 +52,7 @@ export async function responses(service: Service, request: Request): Promise<Res
   const { engine } = service
   const body = await readBody(request, responsesBody, service.maxBodyBytes)
   service.checkModel(body.model)
+  const namespace = service.namespaceOf(request, body.namespace)
   const use = planTools(engine, body)
   const wanted = body.text?.format
   const demanded = grammarOf(
@@ -62,13 +63,13 @@ export async function responses(service: Service, request: Request): Promise<Res
   const id = `resp_${compactId()}`
   const begin = () =>
     engine.chat({
-      ...requestOptions({ ...body, grammar: use.grammar ?? demanded }, 0, id, signal),
+      ...requestOptions({ ...body, namespace, grammar: use.grammar ?? demanded }, 0, id, signal),
       messages: templateMessages(engine, conversationOf(body.instructions, body.input)),
       documents: requestDocuments(body.documents),
       tools: use.shown,
       maxTokens: body.max_output_tokens ?? undefined,
     })
-  const answers = service.start([begin], signal, body.namespace)
+  const answers = service.start([begin], signal, namespace)
   const answer = new ResponsesAnswer(service, id, body, use)
   if (body.stream) return streamAnswers(service, answers, answer)
   const [result] = await answers.results()

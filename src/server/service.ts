@@ -1,6 +1,7 @@
 import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
 import type { Engine } from '../engine/engine.js'
 import type { Generation } from '../engine/generation.js'
+import type { NamespaceKey } from './access.js'
 import { Admission } from './admission.js'
 import { Answers } from './answers.js'
 import { ApiError, badRequest, toApiError } from './errors.js'
@@ -10,8 +11,11 @@ import { Metrics } from './metrics.js'
 export interface ServerOptions {
   /** Name of the model in the API. Default `'lookahead'`. */
   model?: string
-  /** Keys of which one must come as `Authorization: Bearer …` with everything but `/health` and the page. Default: none. */
-  apiKeys?: readonly string[]
+  /**
+   * Keys of which one must come as `Authorization: Bearer …` with everything but `/health` and the page. Requests with a
+   * key that is bound to a namespace belong to that namespace and reach no other. Default: none.
+   */
+  apiKeys?: readonly (string | NamespaceKey)[]
   /** Answers that may wait for a slot; beyond that the server says 429. Default 32. */
   queue?: number
   /** Most bytes of a request body. Default 8 MiB. */
@@ -42,6 +46,7 @@ export class Service {
   #admission: Admission | undefined
   /** Namespaces of the requests in flight, each as often as it has some. */
   readonly #active: string[] = []
+  readonly #bound = new WeakMap<Request, string>()
   #failure: unknown
 
   /** @param engine an engine, or one that is being loaded: until then every route says 503 */
@@ -79,6 +84,28 @@ export class Service {
     return new Set(this.#active)
   }
 
+  /** Notes the namespace that the key of a request is bound to. */
+  bind(request: Request, namespace: string | undefined): void {
+    if (namespace !== undefined) this.#bound.set(request, namespace)
+  }
+
+  /**
+   * The namespace a request belongs to: the one it names, or that of its key; `undefined` if there is neither.
+   *
+   * @throws ApiError 403 if its key is bound to another namespace than the one it names
+   */
+  namespaceOf(request: Request, named?: string | null): string | undefined {
+    const bound = this.#bound.get(request)
+    if (bound === undefined || named === bound) return named ?? undefined
+    if (named === null || named === undefined) return bound
+    throw new ApiError(
+      403,
+      'authentication_error',
+      `this key belongs to the namespace '${bound}'; it reaches no other`,
+      { param: 'namespace', code: 'namespace_not_allowed' },
+    )
+  }
+
   /** Checks the `model` of a request. @throws ApiError 404 */
   checkModel(model: string | null | undefined): void {
     if (model === null || model === undefined || model === this.model) return
@@ -101,7 +128,7 @@ export class Service {
    * @param namespace whose request it is
    * @throws ApiError
    */
-  start(begin: readonly (() => Generation)[], signal: AbortSignal, namespace?: string | null): Answers {
+  start(begin: readonly (() => Generation)[], signal: AbortSignal, namespace?: string): Answers {
     if (begin.length === 0) throw badRequest('the request asks for no answer')
     if (!this.#admission) throw new ApiError(503, 'unavailable_error', 'the model is being loaded', { code: 'loading' })
     const leave = this.#admission.enter(begin.length)

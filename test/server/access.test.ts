@@ -26,7 +26,51 @@ describe('an API key', () => {
     expect(await response.json()).toMatchObject({ error: { type: 'authentication_error', code: 'invalid_api_key' } })
   })
 
+  it('may be bound to a namespace, which its requests then cannot leave', async () => {
+    const bound = createApp(server.engine, {
+      apiKeys: ['all', { key: 'a', namespace: 'acme' }, { key: 'b', namespace: 'bolt' }],
+    })
+    const ask = async (key: string, method: string, path: string, body?: object) => {
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+      const response = await bound.request(path, { method, headers, body: body && JSON.stringify(body) })
+      // biome-ignore lint/suspicious/noExplicitAny: tests read into answers of many shapes
+      return { status: response.status, body: (await response.json()) as any }
+    }
+    const seen = async (key: string) =>
+      (await ask(key, 'GET', '/lookahead/cache')).body.data.map(({ namespace }: { namespace: string }) => namespace)
+    for (const key of ['a', 'b'])
+      expect((await ask(key, 'POST', '/lookahead/warm', { documents: ['The fee.'] })).status).toBe(200)
+    const text = { prompt: 'You', max_tokens: 2, draft: 2 }
+    const places = [
+      ['/v1/completions', text],
+      ['/v1/chat/completions', { messages: [{ role: 'user', content: 'Hi' }], max_tokens: 2 }],
+      ['/v1/responses', { input: 'Hi', max_output_tokens: 2 }],
+      ['/lookahead/warm', { documents: ['x'] }],
+    ] as const
+    for (const [path, body] of places) {
+      expect((await ask('a', 'POST', path, { ...body, namespace: 'acme' })).status).toBe(200)
+      expect(await ask('a', 'POST', path, { ...body, namespace: 'bolt' })).toMatchObject({
+        status: 403,
+        body: { error: { param: 'namespace', code: 'namespace_not_allowed' } },
+      })
+    }
+    await ask('b', 'POST', '/v1/completions', text)
+    expect(await seen('a')).toEqual(['acme'])
+    expect((await seen('all')).sort()).toEqual(['acme', 'bolt'])
+    for (const path of [
+      '/lookahead/cache/bolt',
+      '/lookahead/cache/bolt/documents/x',
+      '/lookahead/cache/bolt/requests/x',
+    ])
+      expect((await ask('a', 'DELETE', path)).status).toBe(403)
+    expect((await ask('a', 'GET', '/lookahead/cache/bolt')).status).toBe(403)
+    expect((await ask('b', 'GET', '/lookahead/cache/bolt')).body).toMatchObject({ documents: 1, requests: 1 })
+    expect((await ask('a', 'DELETE', '/lookahead/cache')).body.deleted).toBeGreaterThan(0)
+    expect(await seen('all')).toEqual(['bolt'])
+  })
+
   it('must not be empty', () => {
+    expect(() => createApp(server.engine, { apiKeys: [{ key: 'x', namespace: '' }] })).toThrow(/must not be empty/)
     expect(() => createApp(server.engine, { apiKeys: [''] })).toThrow(/must not be empty/)
   })
 })
