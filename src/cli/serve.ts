@@ -100,8 +100,9 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   }
   begin(engine)
   const { name } = engine.description
+  const slots = engine.slots === 1 ? '1 slot' : `${engine.slots} slots`
   terminal.err(
-    `${model} (${name}), ${engine.slots} slots of ${engine.contextTokens} tokens, ${engine.exactness.level}-exact: ${url}\n`,
+    `${model} (${name}), ${slots} of ${engine.contextTokens} tokens, ${engine.exactness.level}-exact: ${url}\n`,
   )
 
   const signal = await stopping
