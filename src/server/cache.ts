@@ -2,13 +2,13 @@ import { z } from 'zod'
 import type { DeleteOptions, NamespaceReport } from '../corpus/corpus.js'
 import { readBody } from './body.js'
 import { ApiError } from './errors.js'
-import { namespaceName } from './fields.js'
+import { keptName } from './fields.js'
 import { documents, requestDocuments } from './messages.js'
 import type { Service } from './service.js'
 
 const warmBody = z.strictObject({
   documents,
-  namespace: namespaceName.nullish(),
+  namespace: keptName.nullish(),
 })
 
 /**

@@ -10,8 +10,12 @@ function maybe<T extends z.ZodType>(type: T) {
 
 const integer = z.number().int()
 
-/** Whose request it is. */
-export const namespaceName = z.string().min(1).max(256)
+/** A name that is kept with what it names. Halves of characters would be kept as other names. */
+export const keptName = z
+  .string()
+  .min(1)
+  .max(256)
+  .regex(/^\P{Surrogate}*$/u, 'expected text without halves of characters')
 
 /** Text that ends an answer. */
 const stops = z.union([z.string().min(1), z.array(z.string().min(1)).max(16)], {
@@ -39,7 +43,7 @@ export const samplingFields = {
     }),
   ),
   explain: maybe(z.boolean()),
-  namespace: maybe(namespaceName),
+  namespace: maybe(keptName),
   user: maybe(z.string()),
   n: maybe(integer.min(1).max(64)),
   stream: maybe(z.boolean()),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
 import type { ChatMessage } from '../llama/template.js'
 import { badRequest } from './errors.js'
+import { keptName } from './fields.js'
 
 const textParts = z.array(
   z.strictObject({
@@ -48,15 +49,9 @@ export type Message = z.infer<typeof message>
 /** Documents the answer may draw from: texts, or texts with titles. */
 export const documents = z
   .array(
-    z.union(
-      [
-        z.string(),
-        z.strictObject({ text: z.string(), title: z.string().optional(), id: z.string().min(1).optional() }),
-      ],
-      {
-        error: 'expected a string or { text, title, id }',
-      },
-    ),
+    z.union([z.string(), z.strictObject({ text: z.string(), title: z.string().optional(), id: keptName.optional() })], {
+      error: 'expected a string or { text, title, id }',
+    }),
   )
   .max(4096)
 

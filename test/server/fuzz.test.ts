@@ -11,6 +11,7 @@ const routes = [
   '/tokenize',
   '/detokenize',
   '/apply-template',
+  '/lookahead/warm',
 ]
 
 /** Bodies that are in order; what the fuzzer starts from. One token each, so that what passes costs little. */
@@ -67,6 +68,7 @@ const good: Record<string, object[]> = {
   '/tokenize': [{ content: 'abc', add_special: true, with_pieces: true }],
   '/detokenize': [{ tokens: [1, 2, 3] }],
   '/apply-template': [{ messages: [{ role: 'user', content: 'a' }] }],
+  '/lookahead/warm': [{ documents: ['a', { id: 'b', title: 'c', text: 'd' }], namespace: 'e' }],
 }
 
 const odd = fc.oneof(
