@@ -4,7 +4,7 @@ import { getRequestListener } from '@hono/node-server'
 import { Engine } from 'lookahead-llm'
 import { createApp } from 'lookahead-llm/server'
 
-// The port is open at once; until the model is loaded and measured every route says 503.
+// The port is open at once; until the model is loaded and measured, requests get a 503.
 const loading = Engine.load({ model: process.argv[2] ?? 'model.gguf', slots: 4 })
 const app = createApp(loading, { model: 'my-model' })
 const server = createServer(getRequestListener(app.fetch)).listen(8080, '127.0.0.1')
