@@ -29,6 +29,8 @@ const mostGain = 4
  *     drafting ──(balance below limit)──► resting ──(rest over)──► trial ──(kept up)──► drafting
  *                                            ▲                       │
  *                                            └──(lost: rest × 2)─────┘
+ *
+ * A new request ends a rest too, with a trial of its own.
  */
 export class Guard {
   #fast = 0
@@ -43,6 +45,13 @@ export class Guard {
   /** Whether the coming forward should neither retrieve nor verify drafts. */
   get resting(): boolean {
     return this.#rest > 0
+  }
+
+  /** A new request may be of another kind: ends a rest with a trial. */
+  renew(): void {
+    if (this.#rest === 0) return
+    this.#rest = 0
+    this.#trial = trialLength
   }
 
   /**

@@ -102,8 +102,11 @@ export class Scheduler {
         continue
       }
       this.#isAuto = true
+      if (sequence.length === sequence.promptLength + 1) {
+        this.#guard.renew()
+        sequence.leash.take(this.#leash)
+      }
       if (this.#guard.resting) continue
-      if (sequence.length === sequence.promptLength + 1) sequence.leash.take(this.#leash)
       competing += retrieve(share, Math.min(this.#maxNodes, sequence.leash.nodes), freeRows)
     }
     if (competing === 0) return

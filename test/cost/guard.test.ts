@@ -41,6 +41,17 @@ describe('Guard', () => {
     expect(drafted.slice(-500)).not.toContain(false)
   })
 
+  it('gives a new request a trial, and no more where that loses too', () => {
+    const guard = new Guard()
+    run(guard, 1000, () => -1)
+    guard.renew()
+    expect(guard.resting).toBe(false)
+    const drafted = run(guard, 20, () => -1)
+    expect(drafted.filter(Boolean).length).toBeLessThan(4)
+    guard.renew()
+    expect(run(guard, 500, () => 1)).not.toContain(false)
+  })
+
   it('gives up retrieval that costs a percent and finds nothing', () => {
     expect(run(new Guard(), 600, () => -0.01)).toContain(false)
   })
