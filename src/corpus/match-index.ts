@@ -232,12 +232,18 @@ export class MatchIndex {
       for (let step = 0; step < limits.reach && position >= first; step++) {
         // 5.
         let length = 0
-        while (
-          length < longest &&
-          position - length >= first &&
-          segments[(position - length) >>> segmentShift]![(position - length) & segmentMask] === context[length]
-        )
-          length++
+        const segment = segments[position >>> segmentShift]!
+        const place = position & segmentMask
+        // Most matches lie in one segment, and well behind the oldest token.
+        if (place >= longest && position - longest >= first)
+          while (length < longest && segment[place - length] === context[length]) length++
+        else
+          while (
+            length < longest &&
+            position - length >= first &&
+            segments[(position - length) >>> segmentShift]![(position - length) & segmentMask] === context[length]
+          )
+            length++
         // 6.
         if (length >= order && length < tooLong && position < last) {
           const next = position + 1

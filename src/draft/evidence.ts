@@ -1,22 +1,40 @@
-import type { MatchList } from '../corpus/match-list.js'
+import { MatchList } from '../corpus/match-list.js'
+import { distanceOf } from './cursors.js'
 import { DraftSource } from './tree.js'
 
-/** Features of one continuation; see {@link Evidence.features}. */
-export const FEATURES = 12
+/** Most features of one continuation. */
+export const FEATURES = 22
+
+/** Slots of the table that finds a node's continuation by its token. */
+const SLOTS = 1024
+/** Most continuations of one node. */
+const MOST = 256
 
 /**
  * What speaks for each continuation of a draft's nodes, in columns reused from draft to draft.
  *
- * A *continuation* is one token that may follow a node (or the root), with all the matches that say so:
+ * A *continuation* is one token that may follow a node (or the root), with all the leads that say so. A *lead* is a
+ * place of a log that may go on like the text: a match, where the context stands too, or a mere guess of match length 0
+ * (near a cursor, or a frequent token):
  *
- *     node 3 "fox"     matches    own 17 → jumps    own 5 → jumps    shared 90 → runs
+ *     node 3 "fox"     leads      own 17 → jumps    own 5 → jumps    shared 90 → runs
  *                      continuations
  *                        jumps    own: longest match 4, 2 of that length    shared: none
  *                        runs     own: none                                 shared: longest match 2, 1 of that length
  *
- * The continuations of a node stand in one piece, so that the draft can be scored against what the model wrote later.
+ * Each lead speaks for one continuation of a node; when that becomes a node itself, its leads move on by one token and
+ * are sorted anew. The continuations of a node stand in one piece, so that the draft can be scored later.
  */
 export class Evidence {
+  /** Leads, by the number of their log. */
+  readonly leads: MatchList
+  /** Links the leads of one continuation; -1 ends it. */
+  readonly nextLead: Int32Array
+  /** Where each lead lies seen from the cursors; see {@link Cursors.zoneOf}. */
+  readonly zones: Uint8Array
+  /** Tokens of the context that agree beyond the one that ended the match. */
+  readonly beyond: Uint8Array
+
   /** Most continuations it can hold. */
   readonly capacity: number
   /** The token of each continuation. */
@@ -25,25 +43,33 @@ export class Evidence {
   readonly parents: Int32Array
   /** The node it became; -1 while it is not drafted. */
   readonly nodes: Int32Array
-  /** Head of its list of matches, linked by `nextMatch`; -1 ends it. */
-  readonly matches: Int32Array
+  /** Its first lead. */
+  readonly firstLeads: Int32Array
+  /** How many leads it has. */
+  readonly leadCounts: Int32Array
   /** Longest match in the request's own log; 0 if there is none. */
   readonly ownLengths: Uint8Array
   /** Matches of that length there. */
   readonly ownCounts: Uint8Array
   /** Rank of the newest of them. */
   readonly ownRanks: Uint8Array
-  /** The same for the shared log. */
+  /** Where that one stands; -1 if there is none. */
+  readonly ownPositions: Int32Array
+  /** The same for the shared logs. */
   readonly sharedLengths: Uint8Array
   readonly sharedCounts: Uint8Array
   readonly sharedRanks: Uint8Array
+  /** The zone nearest to a cursor among its leads. */
+  readonly nearestZones: Uint8Array
+  /** The largest `beyond` of its leads. */
+  readonly mostBeyond: Uint8Array
   /** Probability given that its parent's path is right. */
   readonly probabilities: Float64Array
   /** Probability of the whole path. */
   readonly paths: Float64Array
   /** {@link FEATURES} indices into the weights of the confidence per continuation, 0 where a feature is absent. */
-  readonly features: Int32Array
-  /** First continuation of each node, the root at index 0, node n at n + 1; the next node's first one ends it. */
+  readonly features: Uint16Array
+  /** First continuation of each node, the root at index 0, node n at n + 1. */
   readonly starts: Int32Array
   /** One past the last continuation of each node, numbered likewise. */
   readonly ends: Int32Array
@@ -51,71 +77,117 @@ export class Evidence {
   readonly bests: Int32Array
   /** How many tokens in a row, each node the last of them, were the most probable ones; numbered likewise. */
   readonly agreed: Uint8Array
+  /** The continuation each node was. */
+  readonly continued: Int32Array
   /** Continuations in use. */
   size = 0
 
-  constructor(capacity: number, nodes: number) {
+  private readonly slots = new Int32Array(SLOTS)
+  private readonly stamps = new Int32Array(SLOTS)
+  private stamp = 0
+
+  constructor(leads: number, capacity: number, nodes: number) {
+    this.leads = new MatchList(leads)
+    this.nextLead = new Int32Array(leads)
+    this.zones = new Uint8Array(leads)
+    this.beyond = new Uint8Array(leads)
     this.capacity = capacity
     this.tokens = new Int32Array(capacity)
     this.parents = new Int32Array(capacity)
     this.nodes = new Int32Array(capacity)
-    this.matches = new Int32Array(capacity)
+    this.firstLeads = new Int32Array(capacity)
+    this.leadCounts = new Int32Array(capacity)
     this.ownLengths = new Uint8Array(capacity)
     this.ownCounts = new Uint8Array(capacity)
     this.ownRanks = new Uint8Array(capacity)
+    this.ownPositions = new Int32Array(capacity)
     this.sharedLengths = new Uint8Array(capacity)
     this.sharedCounts = new Uint8Array(capacity)
     this.sharedRanks = new Uint8Array(capacity)
+    this.nearestZones = new Uint8Array(capacity)
+    this.mostBeyond = new Uint8Array(capacity)
     this.probabilities = new Float64Array(capacity)
     this.paths = new Float64Array(capacity)
-    this.features = new Int32Array(capacity * FEATURES)
+    this.features = new Uint16Array(capacity * FEATURES)
     this.starts = new Int32Array(nodes + 1)
     this.ends = new Int32Array(nodes + 1)
     this.bests = new Int32Array(nodes + 1)
     this.agreed = new Uint8Array(nodes + 1)
+    this.continued = new Int32Array(nodes)
   }
 
   /** Empties it; nothing is allocated or freed. */
   clear(): void {
     this.size = 0
+    this.leads.clear()
+    this.begin(-1)
+    this.finish(-1)
   }
 
   /** Opens the continuations of `node`; they are added next, without others in between. */
   begin(node: number): void {
     this.starts[node + 1] = this.size
+    this.stamp++
   }
 
-  /** Counts one match of `node` in favour of `token`. Dropped if there is no room. */
-  add(node: number, token: number, match: number, matches: MatchList, nextMatch: Int32Array): void {
-    const { tokens } = this
-    let c = this.starts[node + 1]
-    while (c < this.size && tokens[c] !== token) c++
-    if (c === this.size) {
-      if (c === this.capacity) return
-      this.size++
-      tokens[c] = token
-      this.parents[c] = node
-      this.nodes[c] = -1
-      this.matches[c] = -1
-      this.ownLengths[c] = 0
-      this.sharedLengths[c] = 0
+  /** The continuation of the node begun last that holds `token`; -1 if there is none. */
+  find(token: number): number {
+    const { slots, stamps, stamp } = this
+    let slot = slotOf(token)
+    while (stamps[slot] === stamp) {
+      if (this.tokens[slots[slot]] === token) return slots[slot]
+      slot = (slot + 1) & (SLOTS - 1)
     }
-    nextMatch[match] = this.matches[c]
-    this.matches[c] = match
-    const length = matches.lengths[match]
-    const rank = matches.ranks[match]
-    const own = matches.logs[match] === DraftSource.own
-    const lengths = own ? this.ownLengths : this.sharedLengths
-    const counts = own ? this.ownCounts : this.sharedCounts
-    const ranks = own ? this.ownRanks : this.sharedRanks
-    if (length > lengths[c]) {
-      lengths[c] = length
-      counts[c] = 1
-      ranks[c] = rank
-    } else if (length === lengths[c]) {
-      if (counts[c] < 255) counts[c]++
-      if (rank < ranks[c]) ranks[c] = rank
+    return -1
+  }
+
+  /** Counts a lead of `node` in favour of `token`. Dropped if there is no room. */
+  add(node: number, token: number, lead: number): void {
+    let c = this.find(token)
+    if (c < 0) {
+      c = this.open(node, token)
+      if (c < 0) return
     }
+    const { leads } = this
+    this.nextLead[lead] = this.firstLeads[c]
+    this.firstLeads[c] = lead
+    this.leadCounts[c]++
+    const zone = this.zones[lead]
+    if (zone > 0 && distanceOf(zone) < distanceOf(this.nearestZones[c])) this.nearestZones[c] = zone
+    if (this.beyond[lead] > this.mostBeyond[c]) this.mostBeyond[c] = this.beyond[lead]
+    const length = leads.lengths[lead]
+    const rank = leads.ranks[lead]
+    if (leads.logs[lead] === DraftSource.own) {
+      if (length > this.ownLengths[c] || this.ownPositions[c] < 0) {
+        this.ownLengths[c] = length
+        this.ownCounts[c] = 1
+        this.ownRanks[c] = rank
+        this.ownPositions[c] = leads.positions[lead]
+      } else if (length === this.ownLengths[c]) {
+        if (this.ownCounts[c] < 255) this.ownCounts[c]++
+        if (rank < this.ownRanks[c]) {
+          this.ownRanks[c] = rank
+          this.ownPositions[c] = leads.positions[lead]
+        }
+      }
+    } else if (length > this.sharedLengths[c]) {
+      this.sharedLengths[c] = length
+      this.sharedCounts[c] = 1
+      this.sharedRanks[c] = rank
+    } else if (length === this.sharedLengths[c]) {
+      if (this.sharedCounts[c] < 255) this.sharedCounts[c]++
+      if (rank < this.sharedRanks[c]) this.sharedRanks[c] = rank
+    }
+  }
+
+  /** Whether a lead at the same place already speaks for `token`. */
+  knows(token: number, lead: number): boolean {
+    const c = this.find(token)
+    if (c < 0) return false
+    const { positions, logs } = this.leads
+    for (let other = this.firstLeads[c]; other >= 0; other = this.nextLead[other])
+      if (positions[other] === positions[lead] && logs[other] === logs[lead]) return true
+    return false
   }
 
   /** Closes the continuations of `node`. */
@@ -137,6 +209,35 @@ export class Evidence {
 
   /** The source that holds the longest match of continuation `c`; the request's own log if they draw. */
   sourceOf(c: number): number {
-    return this.ownLengths[c] >= this.sharedLengths[c] ? DraftSource.own : DraftSource.shared
+    const own = this.ownPositions[c] >= 0 && this.ownLengths[c] >= this.sharedLengths[c]
+    return own ? DraftSource.own : DraftSource.shared
   }
+
+  private open(node: number, token: number): number {
+    const c = this.size
+    if (c === this.capacity || c - this.starts[node + 1] >= MOST) return -1
+    this.size++
+    this.tokens[c] = token
+    this.parents[c] = node
+    this.nodes[c] = -1
+    this.firstLeads[c] = -1
+    this.leadCounts[c] = 0
+    this.ownLengths[c] = 0
+    this.ownCounts[c] = 0
+    this.ownPositions[c] = -1
+    this.sharedLengths[c] = 0
+    this.sharedCounts[c] = 0
+    this.sharedRanks[c] = 255
+    this.nearestZones[c] = 0
+    this.mostBeyond[c] = 0
+    let slot = slotOf(token)
+    while (this.stamps[slot] === this.stamp) slot = (slot + 1) & (SLOTS - 1)
+    this.stamps[slot] = this.stamp
+    this.slots[slot] = c
+    return c
+  }
+}
+
+function slotOf(token: number): number {
+  return Math.imul(token, 0x9e3779b1) >>> 22
 }

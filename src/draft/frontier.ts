@@ -1,3 +1,6 @@
+/** What an empty {@link Frontier} gives. */
+export const NOTHING = -0x80000000
+
 /**
  * The open ends of a growing draft: numbered items with a value each, the most valuable taken first. A binary heap in
  * preallocated arrays.
@@ -18,6 +21,11 @@ export class Frontier {
   constructor(capacity: number) {
     this.items = new Int32Array(capacity)
     this.values = new Float64Array(capacity)
+  }
+
+  /** The value of the most valuable item; 0 if none waits. */
+  get best(): number {
+    return this.size > 0 ? this.values[0] : 0
   }
 
   /** Empties the frontier; nothing is allocated or freed. */
@@ -41,10 +49,10 @@ export class Frontier {
     values[place] = value
   }
 
-  /** Takes the most valuable item; -1 if none waits. */
+  /** Takes the most valuable item; {@link NOTHING} if none waits. */
   pop(): number {
     const { items, values } = this
-    if (this.size === 0) return -1
+    if (this.size === 0) return NOTHING
     const best = items[0]
     const size = --this.size
     const item = items[size]

@@ -1,5 +1,5 @@
 import type { Drafter, DraftSession } from './drafter.js'
-import { Frontier } from './frontier.js'
+import { Frontier, NOTHING } from './frontier.js'
 import { DraftSource, type DraftTree } from './tree.js'
 import { Trie } from './trie.js'
 
@@ -129,7 +129,7 @@ class PaperTrieSession implements DraftSession {
     let ceiling = tree.size > 0 ? tree.probabilities[tree.size - 1] : 1
     while (tree.size < budget) {
       const item = frontier.pop()
-      if (item < 0) return
+      if (item === NOTHING) return
       const ownNode = ownNodes[item]
       const sharedNode = sharedNodes[item]
       const token = ownNode > 0 ? own.tokens[ownNode] : shared.tokens[sharedNode]

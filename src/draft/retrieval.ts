@@ -1,13 +1,16 @@
 import { Corpus } from '../corpus/corpus.js'
 import { SEPARATOR, TokenLog } from '../corpus/log.js'
 import { MatchIndex, type MatchLimits } from '../corpus/match-index.js'
-import { MatchList } from '../corpus/match-list.js'
 import type { Namespace } from '../corpus/namespace.js'
 import type { CorpusView } from '../corpus/view.js'
 import { Confidence, type ConfidenceOptions } from './confidence.js'
+import { AFTER, BEFORE, Cursors } from './cursors.js'
 import type { Drafter, DraftSession, SessionOptions } from './drafter.js'
 import { Evidence } from './evidence.js'
-import { Frontier } from './frontier.js'
+import type { Surroundings } from './features.js'
+import { FrequentTokens } from './frequent-tokens.js'
+import { Frontier, NOTHING } from './frontier.js'
+import { TokenCounts } from './token-counts.js'
 import { DraftSource, type DraftTree } from './tree.js'
 
 /** Options of a {@link RetrievalDrafter}. */
@@ -36,16 +39,30 @@ const OWN_ORDERS = [1, 2, 4]
 /** Number of the common namespace's log in match lists; the others go by their {@link DraftSource}. */
 const COMMON_LOG = 2
 /** Matches looked up for the root. */
-const ROOT_OWN: MatchLimits = { matches: [32, 32, 16], reach: 96 }
-const ROOT_SHARED: MatchLimits = { matches: [32, 32, 16], reach: 96 }
-/** Matches looked up for a node. */
-const NODE_OWN: MatchLimits = { matches: [6, 6, 4], reach: 18 }
-const NODE_SHARED: MatchLimits = { matches: [6, 6, 4], reach: 18 }
-/** A node with fewer inherited matches looks up its own. */
-const FEW_MATCHES = 6
-/** Matches, continuations and nodes one draft can hold. */
-const MATCHES = 1024
-const CONTINUATIONS = 2048
+const ROOT: MatchLimits = { matches: [32, 32, 16], reach: 96 }
+/**
+ * Matches looked up for a node, by its depth: one that reaches back beyond the root is inherited, so only those that
+ * are no longer than the path are missing.
+ */
+const NODE: MatchLimits[] = [0, 1, 2, 2, 3].map((orders) => ({
+  matches: [6, orders > 1 ? 6 : 0, orders > 2 ? 4 : 0],
+  reach: 6,
+}))
+/** A node with fewer inherited leads looks up its own, if it is probable enough for them to matter. */
+const FEW_LEADS = 6
+const LOOK_UP_FLOOR = 0.015
+/**
+ * What follows a node is found out when the best it may be is due, not before: the node's own path times this, by the
+ * length of its match. Most improbable nodes are never asked.
+ */
+const HOPES = [0.5, 0.6, 0.7, 0.8, 0.9, 1]
+/** Leaves more probable than this are asked as well when the budget is spent: the text may well go beyond them. */
+const LIKELY = 0.1
+/** Tokens compared beyond the one that ended a match. */
+const MAX_BEYOND = 16
+/** Leads, continuations and nodes one draft can hold. */
+const LEADS = 4096
+const CONTINUATIONS = 4096
 const NODES = 256
 
 /**
@@ -71,6 +88,7 @@ export class RetrievalDrafter implements Drafter {
   readonly maxDepth: number
   readonly minProbability: number
   readonly sharePrompts: boolean
+  private readonly frequent = new WeakMap<Namespace, FrequentTokens>()
   /** Workspaces of closed sessions, for the next ones. */
   private readonly spare: Workspace[] = []
 
@@ -97,6 +115,18 @@ export class RetrievalDrafter implements Drafter {
     )
   }
 
+  /** The frequent tokens of a namespace, up to date with its log. @internal */
+  frequentTokens(namespace: Namespace | undefined): FrequentTokens | undefined {
+    if (!namespace) return undefined
+    let known = this.frequent.get(namespace)
+    if (known?.log !== namespace.log) {
+      known = new FrequentTokens(namespace.log)
+      this.frequent.set(namespace, known)
+    }
+    known.extend()
+    return known
+  }
+
   /** Remembers tokens as those of an earlier request, e.g. answers of an earlier run. */
   remember(tokens: ArrayLike<number>, namespace?: string): void {
     this.corpus.addRequest(tokens, namespace)
@@ -104,16 +134,34 @@ export class RetrievalDrafter implements Drafter {
 }
 
 /** The memory one session works in, handed on from session to session. */
-class Workspace {
-  readonly matches = new MatchList(MATCHES)
-  /** Links matches of one continuation. */
-  readonly nextMatch = new Int32Array(MATCHES)
-  readonly evidence = new Evidence(CONTINUATIONS, NODES)
+class Workspace implements Surroundings {
+  readonly evidence = new Evidence(LEADS, CONTINUATIONS, NODES)
   readonly frontier = new Frontier(CONTINUATIONS)
+  /** Where the answer has been copying from. */
+  readonly cursors = new Cursors()
+  /** Tokens of the own log, counted. */
+  readonly counts = new TokenCounts()
+  /** Frequent tokens of the namespace's log; replaced when that is. */
+  frequent: FrequentTokens | undefined
   /** End of the context, newest token first. */
   readonly context = new Int32Array(MAX_MATCH)
   /** The same for a node: its path, then the end of the context. */
   readonly pathContext = new Int32Array(MAX_MATCH)
+  depth = 0
+  last = 0
+  copied = -1
+
+  ownCount(token: number): number {
+    return this.counts.get(token)
+  }
+
+  sharedCount(token: number): number {
+    return this.frequent ? this.frequent.counts.get(token) : 0
+  }
+
+  sharedTotal(): number {
+    return this.frequent ? this.frequent.counts.total : 0
+  }
 }
 
 /**
@@ -122,11 +170,13 @@ class Workspace {
  * A draft grows from the root outwards, always at its most probable open end:
  *
  *     1. look up the matches of the context in the own log and in those of the namespace
- *     2. sort them by their next token into continuations; confidence says how probable each is
- *     3. put each continuation with its path probability on the frontier
- *     4. take the most probable one from the frontier: it becomes a node of the tree
- *     5. its matches move on by one token; if few are left, look up the node's own context too
- *     6. go on with 2 for this node, until the budget is spent or the frontier is empty
+ *     2. guess as well: what stands where the answer has been copying from, and frequent tokens
+ *     3. sort all of these leads by their next token into continuations; confidence says how probable each is
+ *     4. put each continuation with its path probability on the frontier
+ *     5. take the most probable one from the frontier: it becomes a node of the tree
+ *     6. its leads move on by one token; if few are left, look up the node's own context too
+ *     7. go on with 3 for this node, until the budget is spent or the frontier is empty
+ *     8. find out what follows the likely leaves too, to learn from what the model writes there
  *
  * When the model has written on, every node on the path it really took is scored: the continuation it chose was right,
  * its rivals were wrong. This holds for nodes that were never verified as well, and if the engine writes one token at a
@@ -160,6 +210,9 @@ class RetrievalSession implements DraftSession {
     this.view = view
     this.workspace = workspace
     this.release = release
+    workspace.counts.clear()
+    workspace.cursors.clear()
+    workspace.copied = -1
   }
 
   read(tokens: ArrayLike<number>): void {
@@ -190,13 +243,11 @@ class RetrievalSession implements DraftSession {
     this.checkOpen()
     tree.clear()
     const { own, ownIndex, drafter, workspace } = this
-    const { matches, evidence, frontier, context } = workspace
+    const { evidence, frontier, context } = workspace
+    const { leads } = evidence
     this.reached = -1
     evidence.clear()
     frontier.clear()
-    matches.clear()
-    evidence.begin(-1)
-    evidence.finish(-1)
     if (!own || !ownIndex) return
     const budget = Math.min(budgetNodes, tree.capacityNodes, NODES)
     const contextLength = this.readContext(own)
@@ -204,87 +255,164 @@ class RetrievalSession implements DraftSession {
     // 1.
     this.shared = this.view.shared
     this.common = this.view.common
-    this.lookUp(context, contextLength, ROOT_OWN, ROOT_SHARED)
-    // 2. and 3.
+    workspace.frequent = this.drafter.frequentTokens(this.shared)
+    this.lookUp(context, contextLength, ROOT, 0)
     evidence.begin(-1)
-    for (let match = 0; match < matches.size; match++) this.count(-1, match)
+    for (let lead = 0; lead < leads.size; lead++) this.count(-1, lead)
+    // 2.
+    this.guess()
     evidence.agreed[0] = this.agreed
-    this.expand(-1, 1, context[0])
+    // 3. and 4.
+    this.expand(-1, context[0], 0, 1)
     while (tree.size < budget) {
-      // 4.
-      const c = frontier.pop()
-      if (c < 0) break
-      const node = tree.add(
-        evidence.tokens[c],
-        evidence.parents[c],
-        evidence.paths[c],
-        evidence.sourceOf(c),
-        evidence.lengthOf(c),
-      )
-      evidence.nodes[c] = node
-      evidence.agreed[node + 1] = evidence.agreedWith(c)
-      evidence.begin(node)
-      if (tree.depths[node] < drafter.maxDepth) {
-        // 5.
-        let inherited = 0
-        const newest = matches.size
-        for (let match = evidence.matches[c]; match >= 0; ) {
-          const next = workspace.nextMatch[match]
-          matches.positions[match]++
-          if (matches.lengths[match] < 255) matches.lengths[match]++
-          this.count(node, match)
-          inherited++
-          match = next
-        }
-        if (inherited < FEW_MATCHES) {
-          const length = this.readPath(tree, node, contextLength)
-          this.lookUp(workspace.pathContext, length, NODE_OWN, NODE_SHARED)
-          for (let match = newest; match < matches.size; match++)
-            if (!this.isKnown(node, match)) this.count(node, match)
-        }
+      const item = frontier.pop()
+      if (item === NOTHING) break
+      if (item < 0) {
+        this.grow(tree, ~item, contextLength)
+        continue
       }
-      // 6.
-      this.expand(node, evidence.paths[c], tree.tokens[node])
+      // 5.
+      const node = tree.add(
+        evidence.tokens[item],
+        evidence.parents[item],
+        Math.min(evidence.paths[item], tree.size > 0 ? tree.probabilities[tree.size - 1] : 1),
+        evidence.sourceOf(item),
+        evidence.lengthOf(item),
+      )
+      evidence.nodes[item] = node
+      evidence.agreed[node + 1] = evidence.agreedWith(item)
+      evidence.begin(node)
+      evidence.finish(node)
+      evidence.continued[node] = item
+      if (tree.depths[node] < drafter.maxDepth) {
+        const hope = HOPES[Math.min(evidence.lengthOf(item), HOPES.length - 1)]
+        frontier.push(~node, evidence.paths[item] * hope)
+      }
+    }
+    // 8.
+    while (frontier.best > LIKELY) {
+      const item = frontier.pop()
+      if (item < 0) this.grow(tree, ~item, contextLength)
     }
   }
 
-  /** Lists the matches of a context in all logs that the request may read. */
-  private lookUp(context: Int32Array, length: number, inOwn: MatchLimits, inShared: MatchLimits): void {
-    const { matches } = this.workspace
-    this.ownIndex!.find(context, length, inOwn, matches, DraftSource.own)
-    this.shared?.index.find(context, length, inShared, matches, DraftSource.shared)
-    this.common?.index.find(context, length, inShared, matches, COMMON_LOG)
+  /** Finds what may follow a node. */
+  private grow(tree: DraftTree, node: number, contextLength: number): void {
+    const { workspace } = this
+    const { evidence } = workspace
+    const { leads } = evidence
+    const c = evidence.continued[node]
+    const depth = tree.depths[node]
+    evidence.begin(node)
+    // 6.
+    let inherited = 0
+    const newest = leads.size
+    for (let lead = evidence.firstLeads[c]; lead >= 0; ) {
+      const next = evidence.nextLead[lead]
+      leads.positions[lead]++
+      if (leads.lengths[lead] < 255) leads.lengths[lead]++
+      this.count(node, lead)
+      inherited++
+      lead = next
+    }
+    if (inherited < FEW_LEADS && evidence.paths[c] > LOOK_UP_FLOOR) {
+      const length = this.readPath(tree, node, contextLength)
+      const limits = NODE[Math.min(depth, NODE.length - 1)]
+      this.lookUp(workspace.pathContext, length, limits, depth)
+      for (let lead = newest; lead < leads.size; lead++) this.countUnknown(node, lead)
+    }
+    // 7.
+    this.expand(node, tree.tokens[node], depth, evidence.paths[c])
   }
 
-  /** Counts a match in favour of the token at its position, unless its record ends there. */
-  private count(node: number, match: number): void {
-    const { matches, evidence, nextMatch } = this.workspace
-    const number = matches.logs[match]
-    const log = number === DraftSource.own ? this.own! : (number === COMMON_LOG ? this.common! : this.shared!).log
-    const position = matches.positions[match]
+  /** Lists the matches of a context in all logs that the request may read. */
+  private lookUp(context: Int32Array, length: number, limits: MatchLimits, depth: number): void {
+    const { evidence, cursors } = this.workspace
+    const { leads, zones, beyond } = evidence
+    const begin = leads.size
+    this.ownIndex!.find(context, length, limits, leads, DraftSource.own)
+    const ownEnd = leads.size
+    this.shared?.index.find(context, length, limits, leads, DraftSource.shared)
+    this.common?.index.find(context, length, limits, leads, COMMON_LOG)
+    for (let lead = begin; lead < leads.size; lead++) {
+      zones[lead] = lead < ownEnd ? cursors.zoneOf(leads.positions[lead] - depth) : 0
+      beyond[lead] =
+        depth > 0 ? 0 : this.agreeBeyond(this.logOf(lead), leads.positions[lead], leads.lengths[lead], context, length)
+    }
+  }
+
+  /** How many tokens agree before the one that ended a match. */
+  private agreeBeyond(log: TokenLog, position: number, matched: number, context: Int32Array, length: number): number {
+    const stop = Math.min(length, matched + 1 + MAX_BEYOND, position - log.first)
+    let k = matched + 1
+    while (k < stop && log.at(position - 1 - k) === context[k]) k++
+    return Math.max(0, k - matched - 1)
+  }
+
+  /** Adds leads that no match supports: the surroundings of the cursors, and frequent tokens. */
+  private guess(): void {
+    const { evidence, cursors, frequent } = this.workspace
+    const { leads, zones } = evidence
+    const own = this.own!
+    for (let k = 0; k < cursors.size; k++) {
+      const stop = Math.min(own.end, cursors.positions[k] + AFTER + 1)
+      for (let position = Math.max(own.first, cursors.positions[k] - BEFORE); position < stop; position++) {
+        const lead = leads.size
+        if (!leads.add(position, 0, 255, DraftSource.own)) return
+        zones[lead] = cursors.zoneOf(position)
+        evidence.beyond[lead] = 0
+        this.countUnknown(-1, lead)
+      }
+    }
+    if (!frequent) return
+    for (let k = 0; k < frequent.length; k++) {
+      const position = frequent.positionOf(k)
+      if (position < 0 || evidence.find(frequent.log.at(position)) >= 0) continue
+      const lead = leads.size
+      if (!leads.add(position, 0, 255, DraftSource.shared)) return
+      zones[lead] = 0
+      evidence.beyond[lead] = 0
+      this.count(-1, lead)
+    }
+  }
+
+  /** The log a lead lies in. */
+  private logOf(lead: number): TokenLog {
+    const number = this.workspace.evidence.leads.logs[lead]
+    return number === DraftSource.own ? this.own! : (number === COMMON_LOG ? this.common! : this.shared!).log
+  }
+
+  /** Counts a lead in favour of the token at its position, unless its record ends there. */
+  private count(node: number, lead: number): void {
+    const { evidence } = this.workspace
+    const log = this.logOf(lead)
+    const position = evidence.leads.positions[lead]
     if (position >= log.end) return
     const token = log.at(position)
-    if (token !== SEPARATOR) evidence.add(node, token, match, matches, nextMatch)
+    if (token !== SEPARATOR) evidence.add(node, token, lead)
   }
 
-  /** Whether a match already counts for `node`. */
-  private isKnown(node: number, match: number): boolean {
-    const { matches, evidence, nextMatch } = this.workspace
-    for (let c = evidence.starts[node + 1]; c < evidence.size; c++)
-      for (let other = evidence.matches[c]; other >= 0; other = nextMatch[other])
-        if (matches.positions[other] === matches.positions[match] && matches.logs[other] === matches.logs[match])
-          return true
-    return false
+  /** Counts a lead unless another one at the same place is counted already. */
+  private countUnknown(node: number, lead: number): void {
+    const { evidence } = this.workspace
+    const log = this.logOf(lead)
+    const position = evidence.leads.positions[lead]
+    if (position >= log.end) return
+    const token = log.at(position)
+    if (token !== SEPARATOR && !evidence.knows(token, lead)) evidence.add(node, token, lead)
   }
 
   /** Judges the continuations just counted for `node` and puts them on the frontier. */
-  private expand(node: number, path: number, token: number): void {
-    const { evidence, frontier } = this.workspace
+  private expand(node: number, token: number, depth: number, path: number): void {
+    const { workspace } = this
+    const { evidence, frontier } = workspace
     const { confidence, minProbability } = this.drafter
     evidence.finish(node)
     const from = evidence.starts[node + 1]
     const to = evidence.size
-    confidence.judge(evidence, node, token)
+    workspace.last = token
+    workspace.depth = depth
+    confidence.judge(evidence, node, workspace)
     for (let c = from; c < to; c++) {
       const probability = path * evidence.probabilities[c]
       evidence.paths[c] = probability
@@ -294,11 +422,20 @@ class RetrievalSession implements DraftSession {
 
   /** Scores the last draft against what the model wrote. */
   private score(tokens: ArrayLike<number>, count: number): void {
-    const { evidence } = this.workspace
+    const { workspace } = this
+    const { evidence, cursors } = workspace
     const { confidence } = this.drafter
-    for (let k = 0; k < count && this.reached > -2; k++) {
+    for (let k = 0; k < count; k++) {
+      cursors.age()
+      if (this.reached === -2) continue
       const hit = confidence.learn(evidence, this.reached, tokens[k])
       this.agreed = hit >= 0 ? evidence.agreedWith(hit) : 0
+      const position = hit >= 0 ? evidence.ownPositions[hit] : -1
+      if (position >= 0) {
+        workspace.copied = position
+        if (evidence.ownLengths[hit] > 1 || (evidence.ownLengths[hit] === 1 && evidence.probabilities[hit] > 0.3))
+          cursors.move(position + 1)
+      }
       this.reached = hit >= 0 && evidence.nodes[hit] >= 0 ? evidence.nodes[hit] : -2
     }
   }
@@ -315,6 +452,8 @@ class RetrievalSession implements DraftSession {
     }
     const start = this.own.append(tokens, count)
     this.ownIndex!.extend()
+    const { counts } = this.workspace
+    for (let k = 0; k < count; k++) counts.add(tokens[k])
     return start
   }
 

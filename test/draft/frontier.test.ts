@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Frontier } from '../../src/draft/frontier.js'
+import { Frontier, NOTHING } from '../../src/draft/frontier.js'
 
 describe('a frontier', () => {
   it('gives back the most valuable item first, whatever the order of pushes and pops', () => {
@@ -17,7 +17,7 @@ describe('a frontier', () => {
           const popped = frontier.pop()
           const best = Math.max(...waiting.map((w) => w.value))
           const k = waiting.findIndex((w) => w.item === popped)
-          if (waiting.length === 0) expect(popped).toBe(-1)
+          if (waiting.length === 0) expect(popped).toBe(NOTHING)
           else expect(waiting.splice(k, 1)[0].value).toBe(best)
         }
         expect(frontier.size).toBe(waiting.length)
@@ -30,6 +30,6 @@ describe('a frontier', () => {
     for (let k = 0; k < 3; k++) frontier.push(k, k)
     expect(frontier.size).toBe(2)
     frontier.clear()
-    expect(frontier.pop()).toBe(-1)
+    expect(frontier.pop()).toBe(NOTHING)
   })
 })

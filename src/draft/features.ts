@@ -1,0 +1,172 @@
+import { ZONES } from './cursors.js'
+import { type Evidence, FEATURES } from './evidence.js'
+
+/** Match lengths told apart; longer ones count as the longest. */
+const LENGTHS = 32
+/** Entries of a table that is indexed by a hash of a token and a class. */
+const TOKENS = 16_384
+/** Classes of match lengths: 0, 1, 2, 3–5, longer. */
+const CLASSES = 5
+
+/**
+ * The tables of weights, one after the other in one array: where each begins. Place 0 belongs to no table and stays 0.
+ */
+export const tables = layout({
+  /** Longest match in the own log. */
+  ownLength: LENGTHS,
+  /** Longest match in the shared logs. */
+  sharedLength: LENGTHS,
+  /** The shorter of the two, where both have one. */
+  bothLength: 8,
+  /** Matches of the longest length, by class. */
+  ownCount: 8 * CLASSES,
+  sharedCount: 8 * CLASSES,
+  /** How recent the newest of them is. */
+  ownRank: 8 * CLASSES,
+  sharedRank: 8 * CLASSES,
+  /** How much shorter the longest match is than the best of all continuations. */
+  shortfall: 16 * CLASSES,
+  /** How many tokens in a row were foreseen. */
+  agreed: 8 * CLASSES,
+  /** How many leads of the node agree on this token, in number and share. */
+  support: 8 * 8 * CLASSES,
+  /** How many continuations the node has. */
+  rivals: 8 * CLASSES,
+  /** Tokens that agree beyond the one that ended the match. */
+  beyond: 8 * CLASSES,
+  /** Where the lead lies seen from the places the answer copied from lately. */
+  zone: ZONES * 4,
+  /** How far the lead lies from the place copied last. */
+  leap: 32 * CLASSES,
+  /** Occurrences of the token in the own log. */
+  ownFrequency: 16 * CLASSES,
+  /** Share of the token in the shared log. */
+  sharedFrequency: 16 * CLASSES,
+  /** Whether nothing but its frequency speaks for the token. */
+  guess: 2,
+  /** The token to be continued: after "." copying often ends, within a word it never does. */
+  lastToken: TOKENS,
+  /** The token itself. */
+  nextToken: TOKENS,
+})
+
+/** Tables from here on are indexed by tokens: they hold nothing that is true of all texts. */
+export const FIRST_TOKEN_TABLE = tables.lastToken
+
+/** What the features of a node's continuations depend on beside its evidence. */
+export interface Surroundings {
+  /** Tokens from the root to the node. */
+  depth: number
+  /** The token that is continued. */
+  last: number
+  /** The position copied last in the own log; -1 if none was. */
+  copied: number
+  /** Occurrences of a token in the own log. */
+  ownCount(token: number): number
+  /** Occurrences of a token in the shared log, and of all tokens. */
+  sharedCount(token: number): number
+  sharedTotal(): number
+}
+
+/** Fills in the features of continuations `from … to - 1`, which belong to one node. */
+export function describe(evidence: Evidence, from: number, to: number, agreed: number, around: Surroundings): void {
+  const { features, ownLengths, sharedLengths, leadCounts } = evidence
+  let longest = 0
+  let leads = 0
+  for (let c = from; c < to; c++) {
+    longest = Math.max(longest, ownLengths[c], sharedLengths[c])
+    leads += leadCounts[c]
+  }
+  const { depth, last, copied } = around
+  const rivals = tables.rivals + steps(to - from, 6) * CLASSES
+  const foreseen = tables.agreed + Math.min(agreed, 7) * CLASSES
+  const total = around.sharedTotal()
+  for (let c = from; c < to; c++) {
+    const own = ownLengths[c]
+    const shared = sharedLengths[c]
+    const length = Math.max(own, shared)
+    const kind = classOf(length)
+    const token = evidence.tokens[c]
+    let at = c * FEATURES
+    const stop = at + FEATURES
+    if (own > 0) {
+      const ownKind = classOf(own)
+      features[at++] = tables.ownLength + Math.min(own, LENGTHS - 1)
+      features[at++] = tables.ownCount + steps(evidence.ownCounts[c], 6) * CLASSES + ownKind
+      features[at++] = tables.ownRank + rankStep(evidence.ownRanks[c]) * CLASSES + ownKind
+      if (copied >= 0) features[at++] = tables.leap + leapStep(evidence.ownPositions[c] - copied) * CLASSES + ownKind
+    }
+    if (shared > 0) {
+      const sharedKind = classOf(shared)
+      features[at++] = tables.sharedLength + Math.min(shared, LENGTHS - 1)
+      features[at++] = tables.sharedCount + steps(evidence.sharedCounts[c], 6) * CLASSES + sharedKind
+      features[at++] = tables.sharedRank + rankStep(evidence.sharedRanks[c]) * CLASSES + sharedKind
+      if (own > 0) features[at++] = tables.bothLength + steps(Math.min(own, shared), 6)
+    }
+    const count = leadCounts[c]
+    const share = Math.min(7, Math.floor((8 * count) / (leads + 1)))
+    features[at++] = tables.shortfall + Math.min(longest - length, 15) * CLASSES + kind
+    features[at++] = foreseen + kind
+    features[at++] = tables.support + (steps(count, 6) * 8 + share) * CLASSES + kind
+    features[at++] = rivals + kind
+    features[at++] = tables.beyond + beyondStep(evidence.mostBeyond[c]) * CLASSES + kind
+    features[at++] = tables.ownFrequency + ownStep(around.ownCount(token)) * CLASSES + kind
+    features[at++] = tables.sharedFrequency + shareStep(around.sharedCount(token), total) * CLASSES + kind
+    if (evidence.nearestZones[c] > 0)
+      features[at++] = tables.zone + evidence.nearestZones[c] * 4 + Math.min(3, Math.max(0, length - depth))
+    if (length === 0) features[at++] = tables.guess + (evidence.ownPositions[c] < 0 ? 1 : 0)
+    features[at++] = tables.lastToken + (Math.imul(last * CLASSES + kind, 0x9e3779b1) >>> 18)
+    features[at++] = tables.nextToken + (Math.imul(token * CLASSES + kind, 0x85ebca6b) >>> 18)
+    while (at < stop) features[at++] = 0
+  }
+}
+
+/** 0, 1, 2, 3–4, 5–8, 9–16, … as 0, 1, 2, 3, 4, 5, … up to `most`. */
+function steps(n: number, most: number): number {
+  return n < 2 ? n : Math.min(most, 33 - Math.clz32(n - 1))
+}
+
+/** Ranks 0, 1, 2, 3, 4–7, 8–15, … as 0, 1, 2, 3, 4, 5, … up to 7. */
+function rankStep(rank: number): number {
+  return rank < 4 ? rank : Math.min(7, 33 - Math.clz32(rank))
+}
+
+/** 0, 1, 2, 3, 4–5, 6–8, 9–12, more. */
+function beyondStep(n: number): number {
+  return n < 4 ? n : n < 6 ? 4 : n < 9 ? 5 : n < 13 ? 6 : 7
+}
+
+/** Distances 0, 2–5, 6–13, … as 1, 2, 3, … up to 7; 8 … 14 backwards. */
+function leapStep(distance: number): number {
+  return 1 + Math.min(6, 31 - Math.clz32(Math.abs(distance) / 2 + 1)) + (distance < 0 ? 7 : 0)
+}
+
+/** Half powers of two: 0, 1, 2, 3, 4, 6, 8, … */
+function ownStep(count: number): number {
+  if (count < 1) return 0
+  const whole = 31 - Math.clz32(count)
+  const half = whole > 0 && (count & (1 << (whole - 1))) !== 0 ? 1 : 0
+  return Math.min(15, 1 + 2 * whole + half)
+}
+
+/** Powers of two of the share: 2⁻¹⁴ or less as 0, …, a half or more as 14; 15: nothing is known. */
+function shareStep(count: number, total: number): number {
+  if (total === 0) return 15
+  return count === 0 ? 0 : Math.max(1, 15 - Math.min(14, 32 - Math.clz32(total / count)))
+}
+
+/** 0, 1, 2, 3–5, longer. */
+function classOf(length: number): number {
+  return length < 3 ? length : length < 6 ? 3 : 4
+}
+
+function layout<Name extends string>(sizes: Record<Name, number>): Record<Name | 'size', number> {
+  const offsets: Record<string, number> = {}
+  let size = 1
+  for (const [name, length] of Object.entries<number>(sizes)) {
+    offsets[name] = size
+    size += length
+  }
+  offsets.size = size
+  return offsets as Record<Name | 'size', number>
+}
