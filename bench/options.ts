@@ -18,6 +18,8 @@ export interface BenchOptions {
   readme: boolean
   /** An earlier `results.json`, to be written anew. */
   from?: string
+  /** A sentence that goes with the figures. */
+  note?: string
   sections: Set<Section>
 }
 
@@ -37,6 +39,7 @@ export const USAGE = `usage: npm run bench -- [options]
   --out FOLDER         where report.html and results.json go (default: bench/results/NAME)
   --only SECTION…      ${SECTIONS.join(', ')}
   --readme             also write README's table and picture, and the tables of docs/benchmarks.md
+  --note TEXT          a sentence that goes with the figures, e.g. that the machine was shared
   --from FILE          write report and README from an earlier results.json; measures nothing`
 
 /** Reads the command line. @throws Error with a sentence */
@@ -57,6 +60,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       out: { type: 'string' },
       only: { type: 'string', multiple: true },
       from: { type: 'string' },
+      note: { type: 'string' },
     },
   })
   if (positionals.length > 0) throw new Error(`unexpected ${positionals.join(' ')}`)
@@ -80,6 +84,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     out: values.out,
     readme: values.readme ?? false,
     from: values.from,
+    note: values.note,
     sections: new Set(only as Section[]),
   }
 }

@@ -35,7 +35,17 @@ async function bench(options: BenchOptions): Promise<void> {
   const prepared = await prepareTasks(file, plan.live.questions, plan.live.maxTokens)
   const { tasks, recorded } = prepared
   const made = new Date().toISOString()
-  const results: Results = { schema: 1, made, size, threads, machine, model: prepared.model, ceilings: [], seconds: {} }
+  const results: Results = {
+    schema: 1,
+    made,
+    size,
+    threads,
+    machine,
+    model: prepared.model,
+    ceilings: [],
+    note: options.note,
+    seconds: {},
+  }
   const section = async (name: Section, run: () => Promise<void> | void) => {
     if (!sections.has(name)) return
     const began = performance.now()

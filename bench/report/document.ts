@@ -8,7 +8,7 @@ export function documentSection(results: Results): string {
   const where =
     `${machine.cpu}, ${threads} threads, ${machine.memoryGiB} GiB, Node ${machine.node}; ` +
     `${size} run of ${made.slice(0, 10)}; results and report in \`bench/results/${machine.name}/\`.`
-  const parts = [where]
+  const parts = results.note ? [where, results.note] : [where]
   const add = (title: string, ...paragraphs: string[]) => parts.push(`### ${title}`, ...paragraphs)
   if (results.ceilings.length > 0) add('What the machine allows', ceilings(results))
   if (results.live)

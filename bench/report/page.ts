@@ -14,6 +14,7 @@ export function renderPage(results: Results): string {
     `${machine.cpu}, ${threads} of ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}`,
     `Node ${machine.node}, lookahead-llm ${machine.version}${machine.commit ? ` at ${machine.commit}` : ''}`,
     `${model.name} (${model.file}, ${(model.parameters / 1e6).toFixed(1)} M parameters)`,
+    ...(results.note ? [results.note] : []),
     `${size} run of ${made.slice(0, 16).replace('T', ' ')} UTC, ${thousands(total(results))} s`,
   ]
   const sections = [ceilings, live, peers, batch, exactness, clock, replay].map((section) => section(results)).join('')

@@ -12,7 +12,10 @@ export function readmePicture({ peers, machine }: Results): string | undefined {
 }
 
 /** The table of README with its picture, as Markdown. */
-export function readmeSection({ live, peers, exactness, machine, threads, model }: Results, picture: string): string {
+export function readmeSection(
+  { live, peers, exactness, machine, threads, model, note }: Results,
+  picture: string,
+): string {
   const contest = peers ?? live
   if (!contest) throw new Error('README needs a contest: run it with the section live or peers')
   const base = contest.standings.find(({ contestant }) => contestant === contest.reference)!
@@ -20,17 +23,18 @@ export function readmeSection({ live, peers, exactness, machine, threads, model 
     plainName(contestant, base.contestant),
     thousands(tokensPerSecond.median),
     times(speedup.median),
+    `${figure(speedup.least)}–${figure(speedup.most)}`,
     figure(edl),
     `${identical} of ${answers}`,
   ])
   const strong = contest.standings.findIndex(({ contestant }) => contestant === 'lookahead')
-  const heading = ['', 'tokens/s', 'speed-up', 'tokens per forward', 'identical answers']
+  const heading = ['', 'tokens/s', 'speed-up', 'rounds', 'tokens per forward', 'identical answers']
   const rowsLine = exactness
     ? ` Logits compared bit by bit: ${exactness.equalRows} of ${exactness.rows} rows equal.`
     : ''
   const lead =
     `The embedded model (${(model.parameters / 1e6).toFixed(1)} M parameters) on ${machine.cpu}, ${threads} threads: ` +
-    `${contest.tasks} questions over documents, medians of ${contest.rounds} interleaved rounds.${rowsLine}`
+    `${contest.tasks} questions over documents, medians of ${contest.rounds} interleaved rounds.${rowsLine}${note ? ` ${note}` : ''}`
   const image = peers ? [`![Tokens per second, ours and others](${picture})`, ''] : []
   const foot = 'Made by `npm run bench`; method, other workloads and limits: [docs/benchmarks.md](docs/benchmarks.md).'
   return [...image, wrap(lead), '', markdownTable({ heading, rows, strong }), '', foot].join('\n')

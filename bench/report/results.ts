@@ -26,6 +26,8 @@ export interface Results {
   exactness?: Exactness
   replay?: ReplayResult
   clock?: ClockResult
+  /** What a reader has to know of this run, e.g. that the machine was shared. By hand: `--note`. */
+  note?: string
   /** Seconds by section. */
   seconds: Record<string, number>
 }
