@@ -10,11 +10,10 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { readRecordings } from '../src/cli/recordings.js'
+import { loadVocabulary, type RecordedRequest, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
 import { FIRST_TOKEN_TABLE, tables } from '../src/draft/features.js'
-import { type Recording, replay } from '../src/draft/replay.js'
+import { replay } from '../src/draft/replay.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
-import { Vocabulary } from '../src/llama/vocabulary.js'
 
 const REQUESTS = 80
 const ROUNDS = 2
@@ -28,26 +27,22 @@ const { values, positionals: files } = parseArgs({
 })
 if (!values.vocab || files.length === 0) throw new Error('expected --vocab FILE.gguf and trace files')
 
-using vocabulary = await Vocabulary.load(values.vocab)
-const kinds = new Map<string, Recording[]>()
+using vocabulary = await loadVocabulary(values.vocab)
+const requests = new Map<string, RecordedRequest[]>()
 for (const file of files)
-  for (const { prompt, response, group, model, task } of await readRecordings(file, [], Number.POSITIVE_INFINITY)) {
-    const name = `${path.basename(file)} ${model} ${task}`
-    const kind = kinds.get(name) ?? []
-    kinds.set(name, kind)
-    if (kind.length < REQUESTS)
-      kind.push({
-        prompt: vocabulary.tokenize(prompt, { special: true }),
-        response: vocabulary.tokenize(response, { special: true }),
-        group,
-      })
+  for (const request of await readRecordings(file, [], Number.POSITIVE_INFINITY)) {
+    const name = `${path.basename(file)} ${request.model} ${request.task}`
+    const kind = requests.get(name) ?? []
+    requests.set(name, kind)
+    if (kind.length < REQUESTS) kind.push(request)
   }
+const kinds = [...requests].map(([name, kind]) => ({ name, recordings: tokenizeRecordings(kind, vocabulary) }))
 
 let weights = start()
 for (let round = 1; round <= ROUNDS; round++) {
   const sums = new Float64Array(FIRST_TOKEN_TABLE)
   const shares = new Float64Array(FIRST_TOKEN_TABLE)
-  for (const [name, recordings] of kinds) {
+  for (const { name, recordings } of kinds) {
     const drafter = new RetrievalDrafter({ confidence: { weights } })
     const { edl } = replay(recordings, drafter, { budget: BUDGET })
     console.log(`round ${round}: ${name}: ${recordings.length} requests, EDL ${edl.toFixed(2)}`)

@@ -1,5 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import type { Recording } from '../draft/replay.js'
+import { Vocabulary } from '../llama/vocabulary.js'
 import { UsageError } from './failure.js'
 
 /** One line of a trace file: what a model read and what it wrote. */
@@ -55,4 +59,28 @@ export async function readRecordings(file: string, filters: string[], limit: num
     if (recordings.length === limit) break
   }
   return recordings
+}
+
+/** Requests as token ids, without those whose response is too short to be drafted for. */
+export function tokenizeRecordings(requests: readonly RecordedRequest[], vocabulary: Vocabulary): Recording[] {
+  return requests
+    .map(({ prompt, response, group }) => ({
+      prompt: vocabulary.tokenize(prompt, { special: true }),
+      response: vocabulary.tokenize(response, { special: true }),
+      group,
+    }))
+    .filter(({ response }) => response.length > 1)
+}
+
+/** Loads a vocabulary; a gzipped one is unpacked into a temporary file first. */
+export async function loadVocabulary(file: string): Promise<Vocabulary> {
+  if (!file.endsWith('.gz')) return Vocabulary.load(file)
+  const folder = await mkdtemp(path.join(tmpdir(), 'lookahead-'))
+  try {
+    const unpacked = path.join(folder, path.basename(file, '.gz'))
+    await writeFile(unpacked, await readUnpacked(file))
+    return await Vocabulary.load(unpacked)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }

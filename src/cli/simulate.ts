@@ -1,5 +1,3 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Drafter } from '../draft/drafter.js'
@@ -8,14 +6,14 @@ import { PaperTrieDrafter } from '../draft/paper-trie.js'
 import { PromptLookupDrafter } from '../draft/prompt-lookup.js'
 import { type Recording, type ReplayReport, replay } from '../draft/replay.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
-import { Vocabulary } from '../llama/vocabulary.js'
+import type { Vocabulary } from '../llama/vocabulary.js'
 import { gather, integer } from './arguments.js'
 import { UsageError } from './failure.js'
-import { readRecordings, readUnpacked } from './recordings.js'
+import { loadVocabulary, readRecordings, tokenizeRecordings } from './recordings.js'
 import { formatTable, processTerminal, type Terminal } from './terminal.js'
 
 /** Drafters that can be replayed, by name. */
-const drafters: Record<string, () => Drafter> = {
+export const drafters: Record<string, () => Drafter> = {
   lookahead: () => new RetrievalDrafter(),
   'paper-trie': () => new PaperTrieDrafter(),
   'prompt-lookup': () => new PromptLookupDrafter(),
@@ -127,29 +125,10 @@ async function tokenizedRecordings(
   vocabulary: Vocabulary,
 ): Promise<Recording[]> {
   const requests = await readRecordings(file, filter, limit)
-  const recordings = requests
-    .map(({ prompt, response, group }) => ({
-      prompt: vocabulary.tokenize(prompt, { special: true }),
-      response: vocabulary.tokenize(response, { special: true }),
-      group,
-    }))
-    .filter(({ response }) => response.length > 1)
+  const recordings = tokenizeRecordings(requests, vocabulary)
   if (recordings.length === 0)
     throw new UsageError(`${file} holds no requests${filter.length > 0 ? ` with ${filter.join(', ')}` : ''}`)
   return recordings
-}
-
-/** Loads a vocabulary; a gzipped one is unpacked into a temporary file first. */
-async function loadVocabulary(file: string): Promise<Vocabulary> {
-  if (!file.endsWith('.gz')) return Vocabulary.load(file)
-  const folder = await mkdtemp(path.join(tmpdir(), 'lookahead-'))
-  try {
-    const unpacked = path.join(folder, path.basename(file, '.gz'))
-    await writeFile(unpacked, await readUnpacked(file))
-    return await Vocabulary.load(unpacked)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
 }
 
 function budgets(text: string): number[] {
