@@ -1,6 +1,6 @@
 import path from 'node:path'
 import type { Command } from 'commander'
-import { type Agreement, Comparison, comparisonBranches, comparisonNodes } from '../engine/comparison.js'
+import { addAgreement, Comparison, comparisonBranches, comparisonNodes, noAgreement } from '../engine/comparison.js'
 import type { ExactnessWish } from '../engine/configuration.js'
 import { tune } from '../engine/tuning.js'
 import { Model } from '../llama/model.js'
@@ -65,10 +65,11 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
     modelOptions: { command: 'verify' },
   })
   const { level, keyType, valueType } = tuned.exactness
-  terminal.out(`${path.basename(file)}: ${level} by the probe, keys ${keyType}, values ${valueType}\n`)
+  const guard = tuned.noise > 0 ? `, ties closer than ${tuned.noise.toPrecision(2)} decided alone` : ''
+  terminal.out(`${path.basename(file)}: ${level} by the probe, keys ${keyType}, values ${valueType}${guard}\n`)
   const comparison = new Comparison(model, tuned, contextTokens)
   const prompts = await makePrompts(model, contextTokens - answerTokens)
-  const total: Agreement = { tokens: 0, mismatches: 0, rows: 0, equalRows: 0, accepted: 0 }
+  const total = noAgreement()
   for (let round = 0; total.tokens < options.tokens; round++) {
     const prompt = prompts[round % prompts.length]
     const sampling = options.sampled ? { temperature: 0.8, seed: round } : {}
@@ -79,20 +80,23 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
       ? 0
       : Math.min(Math.floor(round / prompts.length / draftSizes.length), prompt.length - 8)
     const found = await comparison.compare(prompt.subarray(Math.max(0, from)), length, draft, sampling)
-    total.tokens += Math.max(1, found.tokens)
-    for (const key of ['mismatches', 'rows', 'equalRows', 'accepted'] as const) total[key] += found[key]
+    addAgreement(total, { ...found, tokens: Math.max(1, found.tokens) })
     if (terminal.watched) terminal.err(`\r${total.tokens} of ${options.tokens} tokens, ${total.mismatches} mismatches `)
   }
   if (terminal.watched) terminal.err('\r\x1b[K')
   await comparison.close()
   const paint = palette(terminal.colours)
   const [head, line] = formatTable([
-    ['tokens', 'from drafts', 'mismatches', 'rows compared', 'bit-equal'],
-    [total.tokens, total.accepted, total.mismatches, total.rows, total.equalRows].map(String),
+    ['tokens', 'from drafts', 'forwards', 'near ties', 'mismatches', 'rows compared', 'bit-equal'],
+    [total.tokens, total.accepted, total.forwards, total.nearTies, total.mismatches, total.rows, total.equalRows].map(
+      String,
+    ),
   ])
   terminal.out(`${paint.dim(head)}\n${total.mismatches === 0 ? paint.good(line) : paint.bad(line)}\n`)
   if (options.json)
-    terminal.out(`${JSON.stringify({ model: path.basename(file), exactness: tuned.exactness, ...total })}\n`)
+    terminal.out(
+      `${JSON.stringify({ model: path.basename(file), exactness: tuned.exactness, noise: tuned.noise, ...total })}\n`,
+    )
   return total.mismatches === 0 ? 0 : exitCodes.failure
 }
 

@@ -24,6 +24,23 @@ export interface Agreement {
   equalRows: number
   /** Tokens that came from drafts. */
   accepted: number
+  /** Forwards with drafts, the prompts' left out, and tokens among them that the near-tie guard decided alone. */
+  forwards: number
+  nearTies: number
+  /** Milliseconds of those forwards, and of conventional ones for the same tokens. */
+  forwardMs: number
+  conventionalMs: number
+}
+
+/** Nothing compared yet. */
+export function noAgreement(): Agreement {
+  const counts = { tokens: 0, mismatches: 0, rows: 0, equalRows: 0, accepted: 0 }
+  return { ...counts, forwards: 0, nearTies: 0, forwardMs: 0, conventionalMs: 0 }
+}
+
+/** Adds what was found for one prompt to a total. */
+export function addAgreement(total: Agreement, found: Agreement): void {
+  for (const key of Object.keys(total) as (keyof Agreement)[]) total[key] += found[key]
 }
 
 /** Decodes prompts conventionally and with drafts, and compares tokens and logits rows. */
@@ -37,13 +54,14 @@ export class Comparison {
   constructor(model: Model, tuned: Tuned, contextTokens: number) {
     this.#model = model
     this.#tuned = tuned
-    const { context, cost } = tuned
+    const { context, cost, noise } = tuned
     this.#loop = new DecodeLoop(context, {
       slots: 1,
       branches: comparisonBranches,
       contextTokens,
       maxNodes: comparisonNodes,
       cost,
+      noise,
     })
   }
 
@@ -56,6 +74,7 @@ export class Comparison {
     draft: DraftMode,
     sampling: SamplerOptions,
   ): Promise<Agreement> {
+    const before = this.#loop.describeDrafting().nearTies
     const conventional = await this.#decode(prompt, maxTokens, 'off', sampling)
     const drafted = await this.#decode(prompt, maxTokens, draft, sampling)
     const length = Math.max(conventional.tokens.length, drafted.tokens.length)
@@ -64,8 +83,11 @@ export class Comparison {
     const rows = Math.min(same + 1, conventional.rows.length, drafted.rows.length)
     let equalRows = 0
     for (let i = 0; i < rows; i++) if (conventional.rows[i] === drafted.rows[i]) equalRows++
-    const { accepted } = drafted
-    return { tokens: conventional.tokens.length, mismatches: same < length ? 1 : 0, rows, equalRows, accepted }
+    const nearTies = this.#loop.describeDrafting().nearTies - before
+    const mismatches = same < length ? 1 : 0
+    const { accepted, forwards, forwardMs } = drafted
+    const counts = { tokens: conventional.tokens.length, mismatches, rows, equalRows, accepted, forwards, nearTies }
+    return { ...counts, forwardMs, conventionalMs: conventional.forwardMs }
   }
 
   /** Waits for the forward in flight. The model and its context stay the caller's. */
@@ -84,6 +106,7 @@ export class Comparison {
         rows.push(hashOf(context.logits.subarray(begin, begin + context.vocabularySize)))
         return sampler.sample(row)
       },
+      isSure: (row, noise) => sampler.isSure(row, noise),
       [Symbol.dispose]: () => sampler[Symbol.dispose](),
     }
     const generation = new Generation(() => {})
@@ -92,7 +115,7 @@ export class Comparison {
     const session = this.#drafter.open()
     this.#loop.submit({ prompt, draft, session, sampler: watched, writer, reusePrefix: false })
     const { tokens, stats } = await generation.result
-    return { tokens, rows, accepted: stats.acceptedTokens }
+    return { tokens, rows, accepted: stats.acceptedTokens, forwards: stats.forwards, forwardMs: stats.forwardMs }
   }
 }
 

@@ -5,7 +5,7 @@ import { type ProbeResult, probeExactness } from './probe.js'
 
 /**
  * What is wanted of an engine: `'bitwise'` the fastest configuration in which drafts change no bit of any logits row,
- * if this model has one; `'token'` and `'fastest'` the fastest of all.
+ * if this model has one; `'token'` the fastest of all with the near-tie guard; `'fastest'` the same without it.
  */
 export type ExactnessWish = 'bitwise' | 'token' | 'fastest'
 
@@ -18,6 +18,20 @@ export interface Configuration {
 
 /** How far an engine's text agrees with conventional decoding, by the probe at load. */
 export interface Exactness extends ProbeResult, Configuration {}
+
+/**
+ * Two logits that move by at most `d` each come closer by at most twice that; the probe has seen only so many rows, so a
+ * little more is allowed for.
+ */
+const noiseMargin = 2
+
+/**
+ * How far two logits of a row may lie from where a forward of one token has them; 0 where the near-tie guard is not
+ * needed, or not wanted.
+ */
+export function noiseOf({ level, largestDifference }: ProbeResult, wish: ExactnessWish): number {
+  return level === 'bitwise' || wish === 'fastest' ? 0 : noiseMargin * largestDifference
+}
 
 /**
  * Unequal types of keys and values switch off the kernels whose result depends on how many rows a forward has. Keys in

@@ -28,4 +28,9 @@ export interface TokenSampler extends Disposable {
   readonly seed: number
   /** Draws the token that follows a batch row with an output, and remembers it. */
   sample(row: number): number
+  /**
+   * Whether {@link sample} would draw the same token from a batch row if any two of its logits lay up to `noise` further
+   * apart or closer. Draws nothing and changes nothing. Samplers without it take every row as it is.
+   */
+  isSure?(row: number, noise: number): boolean
 }

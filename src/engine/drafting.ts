@@ -8,6 +8,8 @@ export interface DraftingReport {
   restedForwards: number
   /** How far the promises of drafts are believed at the moment, 0 … 1. */
   trust: number
+  /** Tokens left to a forward of their own, since two candidates lay closer than the noise of the others. */
+  nearTies: number
   /** How many forwards verified so many draft nodes, of all requests together; the last counts larger ones too. */
   forwardsByNodes: number[]
 }

@@ -140,7 +140,7 @@ export class Engine implements AsyncDisposable {
     layout: { slots: number; branches: number; contextTokens: number; maxNodes: number },
     drafter: Drafter = new RetrievalDrafter({ corpus: memory.corpus }),
   ) {
-    const { context, cost, exactness } = tuned
+    const { context, cost, exactness, noise } = tuned
     this.#model = model
     this.#memory = memory
     this.#tuned = tuned
@@ -153,7 +153,7 @@ export class Engine implements AsyncDisposable {
     this.slots = layout.slots
     this.cost = cost
     this.drafter = drafter
-    this.#loop = new DecodeLoop(context, { ...layout, cost })
+    this.#loop = new DecodeLoop(context, { ...layout, cost, noise })
     const { vocabulary } = model
     this.#bosText = vocabulary.bos >= 0 ? vocabulary.textOf([vocabulary.bos], true) : ''
     this.#eosText = vocabulary.eos >= 0 ? vocabulary.textOf([vocabulary.eos], true) : ''

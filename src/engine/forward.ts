@@ -130,18 +130,20 @@ export class Forward {
    * @param headLength as laid
    * @param path accepted nodes from the root down
    * @param pathLength how many
+   * @param undecided whether the last accepted token is to be decoded again, alone: its cell goes too
    */
-  commit(sequence: Sequence, headLength: number, path: Int32Array, pathLength: number): void {
+  commit(sequence: Sequence, headLength: number, path: Int32Array, pathLength: number, undecided = false): void {
     const { mainChain, mainLength } = sequence
     const { ids, syncedPositions } = sequence.slot
     const headEnd = sequence.committed + headLength
     let kept = 0
     while (kept < pathLength && kept < mainLength && path[kept] === mainChain[kept]) kept++
-    sequence.committed = headEnd + kept
-    if (kept < mainLength) this.#decoder.removePositions(ids[0], sequence.committed, -1)
+    sequence.committed = undecided ? headEnd + Math.min(kept, pathLength - 1) : headEnd + kept
+    if (sequence.committed < headEnd + mainLength) this.#decoder.removePositions(ids[0], sequence.committed, -1)
+    const shared = Math.min(headEnd, sequence.committed)
     for (let branch = 1; branch <= sequence.branches; branch++) {
-      this.#decoder.removePositions(ids[branch], headEnd, -1)
-      syncedPositions[branch] = headEnd
+      this.#decoder.removePositions(ids[branch], shared, -1)
+      syncedPositions[branch] = shared
     }
     sequence.branches = 0
   }

@@ -49,6 +49,10 @@ export class LogprobSampler implements TokenSampler {
     return token
   }
 
+  isSure(row: number, noise: number): boolean {
+    return this.#sampler.isSure?.(row, noise) ?? true
+  }
+
   [Symbol.dispose](): void {
     this.#sampler[Symbol.dispose]()
   }

@@ -36,6 +36,11 @@ export interface LoopOptions {
   /** Most draft nodes of one request in one forward. */
   maxNodes: number
   cost: ForwardCost
+  /**
+   * How far two logits of a row may lie from where a forward of one token has them. Where two candidates are closer,
+   * the token is decided by such a forward. Default 0: rows are exact, or taken as they are.
+   */
+  noise?: number
 }
 
 /** What a slot does. */
@@ -165,7 +170,8 @@ export class DecodeLoop {
       slot.sequence = sequence
       session.read(prompt)
       writer.begin(cached)
-      this.#running.push({ request, sequence, draft, headRows: 0, nodes: 0, retrievalMs: 0, tokens: 0, accepted: 0 })
+      const share = { headRows: 0, nodes: 0, retrievalMs: 0, tokens: 0, accepted: 0, undecided: false }
+      this.#running.push({ request, sequence, draft, ...share })
     }
   }
 
@@ -179,7 +185,7 @@ export class DecodeLoop {
     const began = performance.now()
     await this.#decoder.decode()
     const forwardMs = performance.now() - began
-    const took = [...this.#running]
+    const took = this.#running.filter(({ headRows }) => headRows > 0)
     for (const running of took) this.#finishStep(running, forwardMs)
     this.#scheduler.learn(took, forwardMs)
   }
@@ -189,18 +195,29 @@ export class DecodeLoop {
     const { sequence, request } = running
     const { writer } = request
     const verdict = this.#verdict
+    const wasPrefilling = sequence.isPrefilling
     if (sequence.rootRow < 0) {
       this.#forward.commit(sequence, running.headRows, verdict.path, 0)
-      writer.prefilled(forwardMs)
+      if (wasPrefilling) writer.prefilled(forwardMs)
+      else writer.waited({ rows: running.headRows, drafted: 0, forwardMs, retrievalMs: running.retrievalMs })
       running.tokens = 0
       running.accepted = 0
+      running.undecided = false
       return
     }
-    const wasPrefilling = sequence.isPrefilling
-    verify(sequence, running.nodes, verdict, writer.takes)
-    this.#forward.commit(sequence, running.headRows, verdict.path, verdict.pathLength)
+    // The prompt is read in the same forwards with drafts as without; a forward of one row is conventional.
+    const isExact = wasPrefilling || this.#decoder.batch.size === 1
+    verify(sequence, running.nodes, verdict, writer.takes, isExact ? 0 : this.#options.noise)
+    running.undecided = verdict.undecided
+    sequence.isAlone = verdict.undecided
+    this.#forward.commit(sequence, running.headRows, verdict.path, verdict.pathLength, verdict.undecided)
     running.tokens = verdict.count
     running.accepted = Math.min(verdict.pathLength, verdict.count)
+    if (verdict.count === 0) {
+      const { headRows, nodes, retrievalMs } = running
+      writer.waited({ rows: headRows + nodes, drafted: nodes, forwardMs, retrievalMs })
+      return
+    }
     for (let i = 0; i < verdict.count; i++) sequence.append(verdict.tokens[i])
     sequence.session.accept(verdict.tokens, verdict.count)
     if (wasPrefilling) writer.prefilled(forwardMs)

@@ -32,8 +32,9 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
   threads?: number
   /**
    * How exactly the text must be the same with drafts as without. `'bitwise'`: the fastest configuration in which no bit
-   * of any logits row depends on drafts, where this model and device have one; else as `'token'`. `'token'` and
-   * `'fastest'`: the fastest of all configurations; the text is the same except where two candidates are nearly tied.
+   * of any logits row depends on drafts, where this model and device have one; else as `'token'`. `'token'`: the fastest
+   * of all configurations; where two candidates lie closer than its noise, a forward of one token decides. `'fastest'`:
+   * the same without such forwards; near ties may turn out differently.
    * `Engine.exactness` says what was reached. Default `'bitwise'`.
    */
   exactness?: ExactnessWish

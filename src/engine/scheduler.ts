@@ -21,6 +21,8 @@ export interface Share {
   /** Tokens the forward brought, and how many of them had been drafted. Set by the loop. */
   tokens: number
   accepted: number
+  /** Whether it left the next token to a forward of its own, too close a race for its noise. Set by the loop. */
+  undecided: boolean
 }
 
 /** Head tokens of one forward while other requests are writing, so that a long prompt does not hold them up. */
@@ -56,6 +58,7 @@ export class Scheduler {
   #isAuto = false
   /** Counted for {@link describe}. */
   readonly #forwardsByNodes = new Float64Array(mostNodes + 1)
+  #nearTies = 0
   #rests = 0
   #restedForwards = 0
 
@@ -72,6 +75,7 @@ export class Scheduler {
       rests: this.#rests,
       restedForwards: this.#restedForwards,
       trust: this.#trust.factor,
+      nearTies: this.#nearTies,
       forwardsByNodes: Array.from(this.#forwardsByNodes),
     }
   }
@@ -84,6 +88,11 @@ export class Scheduler {
     let competing = 0
     this.#prefills = false
     this.#isAuto = false
+    const alone = shares.find(({ sequence }) => sequence.isAlone)
+    if (alone) {
+      this.#planAlone(shares, alone)
+      return
+    }
     for (const share of shares) {
       const { sequence } = share
       const limit = shares.length > 1 ? Math.min(freeRows, sharedPrefillRows) : freeRows
@@ -120,6 +129,17 @@ export class Scheduler {
     const chosen = chooseNodes(this.#merged, available, this.#outlook, this.#cost)
     for (const share of shares) if (share.draft === 'auto') share.nodes = 0
     for (let i = 0; i < chosen; i++) shares[this.#owners[i]].nodes++
+  }
+
+  /** A forward of one token for one request; what else its head holds goes first. The others wait. */
+  #planAlone(shares: readonly Share[], alone: Share): void {
+    for (const share of shares) {
+      share.headRows = 0
+      share.nodes = 0
+      share.retrievalMs = 0
+    }
+    this.#isAuto = alone.draft === 'auto'
+    alone.headRows = Math.min(Math.max(1, alone.sequence.headLength - 1), this.#decoder.batch.capacity)
   }
 
   /**
@@ -168,7 +188,11 @@ export class Scheduler {
     this.#sequences = sequences
   }
 
-  /** Learns from a forward whose outcome stands in the shares: what it cost, and whether drafting paid. */
+  /**
+   * Learns from a forward whose outcome stands in the shares: what it cost, and whether drafting paid.
+   *
+   * @param shares those that took part
+   */
   learn(shares: readonly Share[], forwardMs: number): void {
     if (this.#prefills || shares.length === 0) return
     let context = 0
@@ -180,7 +204,9 @@ export class Scheduler {
       tokens += share.tokens
       spent += share.retrievalMs
       drafted += share.nodes
-      if (share.draft === 'auto' && share.retrievalMs > 0) this.#judge(share)
+      // A draft cut short by a near tie was not wrong.
+      if (share.undecided) this.#nearTies++
+      else if (share.draft === 'auto' && share.retrievalMs > 0) this.#judge(share)
     }
     context /= shares.length
     const conventional = this.#cost.ms(shares.length, context)

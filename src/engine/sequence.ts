@@ -38,6 +38,8 @@ export class Sequence {
   mainLength = 0
   /** The likeliest chain of the last forward's tree, as nodes from the root down. */
   readonly mainChain: Int32Array
+  /** Whether the next token must be decided by a forward of the root alone: another one has left it too close a race. */
+  isAlone = false
   /** Ids of the slot besides the first that took part in the last forward. */
   branches = 0
   readonly session: DraftSession

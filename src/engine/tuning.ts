@@ -2,7 +2,7 @@ import type { ForwardCost } from '../cost/forward-cost.js'
 import { Context, type ContextOptions, defaultThreads } from '../llama/context.js'
 import type { Model } from '../llama/model.js'
 import { measureForwardCost } from './calibration.js'
-import { chooseConfiguration, type Exactness, type ExactnessWish } from './configuration.js'
+import { chooseConfiguration, type Exactness, type ExactnessWish, noiseOf } from './configuration.js'
 import { ProfileStore, type ProfileSubject } from './profile.js'
 
 /** Milliseconds that measuring the cost of forwards may take at load, and the probe. */
@@ -26,6 +26,8 @@ export interface Tuned {
   context: Context
   cost: ForwardCost
   exactness: Exactness
+  /** Noise of the rows that the near-tie guard must allow for; 0: no guard. */
+  noise: number
   /** Keeps what real forwards have taught since, for the next load. */
   keep(): Promise<void>
 }
@@ -65,5 +67,5 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
   const keep = async () => {
     if (cost.observed >= worthKeeping && (known || measured?.isSteady)) await store?.write(subject, { exactness, cost })
   }
-  return { context, cost, exactness, keep }
+  return { context, cost, exactness, noise: noiseOf(exactness, wish), keep }
 }

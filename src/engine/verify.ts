@@ -4,13 +4,15 @@ import type { Sequence } from './sequence.js'
 export class Verdict {
   /** Tokens the model chose: the drafted ones that agree, then the bonus token. */
   readonly tokens: Int32Array
-  /** Number of {@link tokens}; at least 1. */
+  /** Number of {@link tokens}; at least 1, unless {@link undecided}. */
   count = 0
   /** Accepted nodes from the root down. Token `i` was drafted as node `path[i]` for `i < pathLength`. */
   readonly path: Int32Array
   pathLength = 0
   /** Whether `ends` was true of the last token. */
   ended = false
+  /** Whether it stopped before a row that cannot be trusted: the token there is to be decided by a forward of its own. */
+  undecided = false
 
   /** @param maxNodes most nodes of a tree */
   constructor(maxNodes: number) {
@@ -27,17 +29,33 @@ export class Verdict {
  * 3. If the current node has a child of that name, the child's row was computed in the right context: go there and
  *    draw again. Otherwise stop; the token just drawn is the bonus.
  *
+ * Where rows are not exact, a row whose choice hangs on less than the noise is not drawn from at all: verification ends
+ * before it, and the position is decided by a forward of one token, as in conventional decoding (the near-tie guard).
+ *
  * Exactly one draw is made per emitted token, in order, so sampling consumes the same random numbers with any draft.
  *
  * @param ends called once per token in order: whether the request ends with it
+ * @param noise how far two logits of these rows may lie from where a forward of one token has them; 0: they are exact
  */
-export function verify(sequence: Sequence, nodes: number, verdict: Verdict, ends: (token: number) => boolean): void {
+export function verify(
+  sequence: Sequence,
+  nodes: number,
+  verdict: Verdict,
+  ends: (token: number) => boolean,
+  noise = 0,
+): void {
   const { tree, nodeRows, sampler } = sequence
   let node = -1
   let row = sequence.rootRow
   verdict.count = 0
   verdict.pathLength = 0
+  verdict.ended = false
+  verdict.undecided = false
   for (;;) {
+    if (noise > 0 && sampler.isSure?.(row, noise) === false) {
+      verdict.undecided = true
+      return
+    }
     const token = sampler.sample(row)
     verdict.tokens[verdict.count++] = token
     verdict.ended = ends(token)

@@ -133,6 +133,15 @@ export class AnswerWriter {
   }
   #emittedByPrefill = 0
 
+  /** A forward brought no token. */
+  waited(report: Pick<StepReport, 'rows' | 'drafted' | 'forwardMs' | 'retrievalMs'>): void {
+    this.#forwards++
+    this.#rows += report.rows
+    this.#drafted += report.drafted
+    this.#forwardMs += report.forwardMs
+    this.#retrievalMs += report.retrievalMs
+  }
+
   /** The answer is over: for the reason `takes` found, or for the one given. */
   end(reason: EndReason = this.#reason): void {
     const rest = this.#text.end()

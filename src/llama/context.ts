@@ -175,6 +175,12 @@ export class Context {
     return indexOfMost(this.#logits, begin, begin + this.vocabularySize) - begin
   }
 
+  /** How far the largest logit of a batch row with an output lies above the second largest. */
+  lead(row: number): number {
+    const begin = this.batch.outputRows[row] * this.vocabularySize
+    return leadOf(this.#logits, begin, begin + this.vocabularySize)
+  }
+
   /** Makes the cells of `source` at positions `from` … `to`-1 (-1: the end) part of `target` too. Copies no data. */
   copySequence(source: number, target: number, from: number, to: number): void {
     this.#live()
@@ -263,4 +269,19 @@ function indexOfMost(values: Float32Array, begin: number, end: number): number {
       best = i
     }
   return best
+}
+
+/** Distance of the two largest values from `begin` to `end`. */
+function leadOf(values: Float32Array, begin: number, end: number): number {
+  let first = Number.NEGATIVE_INFINITY
+  let second = Number.NEGATIVE_INFINITY
+  for (let i = begin; i < end; i++) {
+    const value = values[i]
+    if (value <= second) continue
+    if (value > first) {
+      second = first
+      first = value
+    } else second = value
+  }
+  return first - second
 }

@@ -107,6 +107,11 @@ export class Sampler {
     return this.#context.model.library.llama.llama_sampler_sample(this.#chain, this.#context.pointer, row)
   }
 
+  /** Whether the same token would be drawn from a row if any two of its logits lay up to `noise` apart or closer. */
+  isSure(row: number, noise: number): boolean {
+    return this.#context.lead(row) > noise
+  }
+
   [Symbol.dispose](): void {
     if (this.#chain === undefined || this.#freed) return
     this.#freed = true
