@@ -1,7 +1,34 @@
-import { Engine } from '../src/engine/engine.js'
-import type { DraftMode } from '../src/engine/options.js'
+import { fileURLToPath } from 'node:url'
+import { ForwardCost } from '../src/cost/forward-cost.js'
+import { Generation } from '../src/engine/generation.js'
+import { DecodeLoop } from '../src/engine/loop.js'
+import { tune } from '../src/engine/tuning.js'
+import { AnswerWriter } from '../src/engine/writer.js'
+import type { Context } from '../src/llama/context.js'
+import { Model } from '../src/llama/model.js'
+import { Sampler } from '../src/llama/sampler.js'
 import type { Task } from './contest/contestant.js'
+import { DRAFTERS } from './contest/engine.js'
+import { inFreshProcess, serveOnce } from './fresh.js'
 import { type Spread, spread, sum } from './statistics.js'
+
+/** All tasks answered once, so many at a time. */
+export interface BatchSample {
+  slots: number
+  set: number
+  round: number
+  draft: 'off' | 'auto'
+  /** Tokens of all answers, and the time of everything, prompts included. */
+  tokens: number
+  ms: number
+  forwards: number
+  /** Rows of all forwards, prompts included. */
+  rows: number
+  /** What its forwards would have taken by T(n). */
+  idealMs: number
+  /** Answers that are the same as without drafts in the same round. */
+  identical: number
+}
 
 /** So many requests at the same time: tokens per second of all together. */
 export interface BatchPoint {
@@ -9,64 +36,139 @@ export interface BatchPoint {
   conventional: Spread
   lookahead: Spread
   speedup: Spread
+  /** The same by T(n) alone. */
+  idealised: number
   /** Answers compared, and how many were the same in both ways. Beside others there are holes in the cache. */
   answers: number
   identical: number
 }
 
-/** How much is measured: numbers of requests at a time, and rounds of each. */
+export interface BatchResult {
+  points: BatchPoint[]
+  samples: BatchSample[]
+}
+
+/** How much is measured: numbers of requests at a time, rounds of each, and fresh processes. */
 export interface BatchPlan {
   slots: readonly number[]
   rounds: number
+  sets: number
 }
+
+interface BatchTask {
+  model: string
+  tasks: readonly Task[]
+  slots: number
+  rounds: number
+  threads: number
+}
+
+const branches = 8
+const maxNodes = 64
+const contextTokens = 1024
 
 /** Answers all tasks with so many at a time, in both ways in turns. */
 export async function measureBatches(
   model: string,
   tasks: readonly Task[],
-  { threads, slots, rounds }: BatchPlan & { threads: number },
-): Promise<BatchPoint[]> {
-  const points: BatchPoint[] = []
-  for (const count of slots) {
-    await using engine = await Engine.load({ model, threads, slots: count, contextTokens: 1024 })
-    await answerAll(engine, tasks.slice(0, count), 'off')
-    const speeds: Record<'off' | 'auto', number[]> = { off: [], auto: [] }
-    let answers = 0
-    let identical = 0
-    for (let round = 0; round < rounds; round++) {
-      const texts: Record<string, string[]> = {}
-      for (const draft of round % 2 === 0 ? (['off', 'auto'] as const) : (['auto', 'off'] as const)) {
-        const outcome = await answerAll(engine, tasks, draft)
-        speeds[draft].push(outcome.tokensPerSecond)
-        texts[draft] = outcome.texts
-      }
-      answers += tasks.length
-      identical += texts.off.filter((text, i) => text === texts.auto[i]).length
+  plan: BatchPlan & { threads: number; onProgress: (text: string) => void },
+): Promise<BatchResult> {
+  const { slots, rounds, sets, threads, onProgress } = plan
+  const samples: BatchSample[] = []
+  for (let set = 0; set < sets; set++)
+    for (const count of slots) {
+      onProgress(`process ${set + 1} of ${sets}: ${count} at a time`)
+      const options: BatchTask = { model, tasks, slots: count, rounds, threads }
+      const measured = await inFreshProcess<BatchTask, Omit<BatchSample, 'set'>[]>(
+        fileURLToPath(import.meta.url),
+        options,
+        onProgress,
+      )
+      samples.push(...measured.map((sample) => ({ ...sample, set })))
     }
-    points.push({
-      slots: count,
-      conventional: spread(speeds.off),
-      lookahead: spread(speeds.auto),
-      speedup: spread(speeds.auto.map((speed, i) => speed / speeds.off[i])),
-      answers,
-      identical,
-    })
+  return { points: slots.map((count) => pointOf(samples, count, tasks.length)), samples }
+}
+
+function pointOf(samples: readonly BatchSample[], slots: number, tasks: number): BatchPoint {
+  const own = samples.filter((sample) => sample.slots === slots)
+  const [off, auto] = (['off', 'auto'] as const).map((draft) => own.filter((sample) => sample.draft === draft))
+  const speed = ({ tokens, ms }: BatchSample) => (1000 * tokens) / ms
+  const partner = ({ set, round }: BatchSample) => off.find((s) => s.set === set && s.round === round)!
+  const per = (some: readonly BatchSample[]) => sum(some, ({ tokens }) => tokens) / sum(some, (s) => s.idealMs)
+  return {
+    slots,
+    conventional: spread(off.map(speed)),
+    lookahead: spread(auto.map(speed)),
+    speedup: spread(auto.map((sample) => speed(sample) / speed(partner(sample)))),
+    idealised: per(auto) / per(off),
+    answers: tasks * auto.length,
+    identical: sum(auto, ({ identical }) => identical),
   }
-  return points
+}
+
+/** What one process measures. */
+async function measure({ model: file, tasks, slots, rounds, threads }: BatchTask): Promise<Omit<BatchSample, 'set'>[]> {
+  const model = await Model.load(file)
+  const { context, cost } = await tune(model, {
+    exactness: 'bitwise',
+    context: { contextTokens: slots * (contextTokens + maxNodes), maxSequences: slots * branches, threads },
+    modelOptions: {},
+  })
+  // The loop refines what was measured; figures by T(n) stay with that.
+  const measured = ForwardCost.from(cost.record())
+  const rows: number[] = []
+  const decode = context.decode.bind(context)
+  context.decode = () => {
+    rows.push(context.batch.size)
+    return decode()
+  }
+  const loop = new DecodeLoop(context, { slots, branches, contextTokens, maxNodes, cost })
+  const say = { loop, context, rows, tasks }
+  await answerAll({ ...say, tasks: tasks.slice(0, slots) }, 'off', measured)
+  const samples: Omit<BatchSample, 'set'>[] = []
+  for (let round = 0; round < rounds; round++) {
+    const answers = new Map<string, string[]>()
+    for (const draft of round % 2 === 0 ? (['off', 'auto'] as const) : (['auto', 'off'] as const)) {
+      const { texts, ...counts } = await answerAll(say, draft, measured)
+      answers.set(draft, texts)
+      samples.push({ slots, round, draft, ...counts, identical: 0 })
+    }
+    const identical = answers.get('off')!.filter((text, i) => text === answers.get('auto')![i]).length
+    for (const sample of samples.slice(-2)) sample.identical = identical
+  }
+  await loop.close()
+  await model[Symbol.asyncDispose]()
+  return samples
 }
 
 async function answerAll(
-  engine: Engine,
-  tasks: readonly Task[],
-  draft: DraftMode,
-): Promise<{ tokensPerSecond: number; texts: string[] }> {
+  { loop, context, rows, tasks }: { loop: DecodeLoop; context: Context; rows: number[]; tasks: readonly Task[] },
+  draft: 'off' | 'auto',
+  cost: ForwardCost,
+): Promise<Pick<BatchSample, 'tokens' | 'ms' | 'forwards' | 'rows' | 'idealMs'> & { texts: string[] }> {
+  // Memories begin empty: what was answered earlier in the round is known, nothing else.
+  const drafter = DRAFTERS.lookahead()
+  rows.length = 0
   const began = performance.now()
   const results = await Promise.all(
-    tasks.map(({ prompt, maxTokens }) => engine.complete({ prompt, maxTokens, draft, cachePrompt: false }).result),
+    tasks.map(({ prompt, maxTokens }) => {
+      const sampler = Sampler.create(context, {}, prompt)
+      const generation = new Generation(() => {})
+      const limits = { maxTokens, stops: [] }
+      const writer = new AnswerWriter(generation, context.model.vocabulary, limits, prompt.length, sampler.seed)
+      loop.submit({ prompt, draft, session: drafter.open(), sampler, writer, reusePrefix: false })
+      return generation.result
+    }),
   )
-  const tokens = sum(results, (result) => result.tokens.length)
+  const ms = performance.now() - began
   return {
-    tokensPerSecond: (1000 * tokens) / (performance.now() - began),
+    tokens: sum(results, ({ tokens }) => tokens.length),
+    ms,
+    forwards: rows.length,
+    rows: sum(rows, (count) => count),
+    idealMs: sum(rows, (count) => cost.ms(count)),
     texts: results.map(({ text }) => text),
   }
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) serveOnce(measure)

@@ -1,5 +1,7 @@
-import { ForwardCost } from '../src/cost/forward-cost.js'
-import type { DraftSession } from '../src/draft/drafter.js'
+import { createHash } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { ForwardCost, type ForwardCostRecord } from '../src/cost/forward-cost.js'
+import type { Drafter, DraftSession } from '../src/draft/drafter.js'
 import { type Recording, replay } from '../src/draft/replay.js'
 import { Generation } from '../src/engine/generation.js'
 import { DecodeLoop } from '../src/engine/loop.js'
@@ -9,27 +11,61 @@ import { AnswerWriter } from '../src/engine/writer.js'
 import type { Context } from '../src/llama/context.js'
 import { Model } from '../src/llama/model.js'
 import { DRAFTERS, type DrafterName } from './contest/engine.js'
+import { inFreshProcess, serveOnce } from './fresh.js'
 import type { RecordedWorkload } from './replays.js'
-import { addCounts, type Spread, spread, sum } from './statistics.js'
+import { addCounts, median, type Spread, spread, sum } from './statistics.js'
 
 /** A way of decoding recorded answers. */
 export interface ClockWay {
   name: string
   drafter: DrafterName
   draft: DraftMode
+  /** Whether every record finds an empty memory. */
+  cold?: boolean
+}
+
+/** One record decoded in one way, in one of the processes. */
+export interface ClockSample {
+  workload: string
+  /** Its place among the records asked. */
+  record: number
+  set: number
+  way: string
+  tokens: number
+  forwards: number
+  drafted: number
+  decodeMs: number
+  forwardMs: number
+  retrievalMs: number
+  /** What T(n) says: of one token per forward, and of the forwards that were done. */
+  singleMs: number
+  idealMs: number
 }
 
 /** One way on one workload: forwards are real, their tokens come from the record. */
 export interface ClockStanding {
   name: string
-  /** Conventional time over this way's time, by record: what a clock says. */
+  tokensPerSecond: number
+  /** Conventional time over this way's time in the same process, by record: what a clock says. */
   speedup: Spread
-  /** The same over all records together. */
+  /** The same over all records together, the median of the processes. */
   whole: number
   /** The same by T(n) alone. */
   idealised: number
   edl: number
   dl: number
+  /** FT and QT: milliseconds of a forward, microseconds of a retrieval. */
+  forwardMs: number
+  retrievalMicros: number
+}
+
+/** Rows of logits of both ways of decoding, compared bit by bit on recorded answers. */
+export interface ClockRows {
+  records: number
+  rows: number
+  equalRows: number
+  /** Tokens that came out of drafts, without which the comparison would say nothing. */
+  accepted: number
 }
 
 export interface ClockResult {
@@ -39,20 +75,13 @@ export interface ClockResult {
   /** Whether the configuration is bit-exact on this device. */
   exactness: string
   cost: { rows: number; ms: number }[]
+  /** Fresh processes that measured. */
+  sets: number
   workloads: { workload: string; records: number; singleMs: number; standings: ClockStanding[] }[]
   /** How many forwards of lookahead had so many rows. */
   rows: number[]
-}
-
-/** What one answer took in one way. */
-interface Timing {
-  decodeMs: number
-  /** What T(n) says: of one token per forward, and of the forwards that were done. */
-  singleMs: number
-  idealMs: number
-  tokens: number
-  forwards: number
-  drafted: number
+  compared: ClockRows
+  samples: ClockSample[]
 }
 
 /** How much is timed. */
@@ -63,7 +92,11 @@ export interface ClockPlan {
   /** Records timed per workload, and records known before. */
   timed: number
   warm: number
-  /** Milliseconds after which no workload is begun. */
+  /** Fresh processes, each of which times everything. */
+  sets: number
+  /** Workloads of which one record is also decoded to compare its rows of logits, untimed. */
+  compared: number
+  /** Milliseconds after which no workload is begun; the first process always does the first. */
   limitMs: number
 }
 
@@ -75,15 +108,32 @@ export interface ClockOptions extends ClockPlan {
 
 const maxNodes = 64
 const branches = 8
+/** Nodes of the drafts whose rows are compared: enough for trees and lost branches. */
+const comparedNodes = 16
 
 /** The first is the one to compare with. */
 export const CLOCK_WAYS: readonly ClockWay[] = [
   { name: 'conventional', drafter: 'lookahead', draft: 'off' },
   { name: 'lookahead', drafter: 'lookahead', draft: 'auto' },
+  { name: 'lookahead, cold', drafter: 'lookahead', draft: 'auto', cold: true },
   { name: "paper's trie", drafter: 'paper-trie', draft: 'auto' },
   { name: "paper's trie, 64 nodes", drafter: 'paper-trie', draft: 64 },
+  { name: 'prompt lookup', drafter: 'prompt-lookup', draft: 'auto' },
   { name: 'prompt lookup, 10 tokens', drafter: 'prompt-lookup', draft: 10 },
 ]
+
+/** What a fresh process is given, and what it gives back. */
+interface ClockTask extends Omit<ClockOptions, 'onProgress' | 'sets' | 'timed' | 'warm'> {
+  file: string
+  set: number
+  workloads: { name: string; asked: Recording[]; known: Recording[] }[]
+}
+type ClockPart = Pick<
+  ClockResult,
+  'model' | 'weightBytes' | 'threads' | 'exactness' | 'rows' | 'compared' | 'samples'
+> & {
+  cost: ForwardCostRecord
+}
 
 /**
  * Speed on a model whose weights say nothing: it does every forward, and what it "chooses" is what was recorded. The
@@ -92,9 +142,60 @@ export const CLOCK_WAYS: readonly ClockWay[] = [
 export async function replayOnTheClock(
   file: string,
   workloads: readonly RecordedWorkload[],
-  options: ClockOptions,
+  { onProgress, sets, timed, warm, ...rest }: ClockOptions,
 ): Promise<ClockResult> {
-  const { contextTokens, tokens, timed, warm, threads, ways, limitMs, onProgress } = options
+  const { tokens, limitMs, ways } = rest
+  const chosen = workloads
+    .map(({ name, recordings }) => ({ name, ...choose(recordings, { tokens, timed, warm }) }))
+    .filter(({ asked }) => asked.length > 0)
+  const parts: ClockPart[] = []
+  const began = performance.now()
+  for (let set = 0; set < sets; set++) {
+    const left = limitMs - (performance.now() - began)
+    // Half a process would time some workloads more often than others.
+    if (set > 0 && left < (performance.now() - began) / set) break
+    const task: ClockTask = { ...rest, file, set, workloads: chosen, limitMs: left }
+    const say = (text: string) => onProgress(`process ${set + 1} of ${sets}, ${text}`)
+    parts.push(await inFreshProcess<ClockTask, ClockPart>(fileURLToPath(import.meta.url), task, say))
+  }
+  const samples = parts.flatMap((part) => part.samples)
+  const [first] = parts
+  return {
+    ...first,
+    cost: first.cost.points,
+    sets: parts.length,
+    rows: parts.reduce((rows: number[], part) => addCounts(rows, part.rows), []),
+    workloads: chosen.flatMap(({ name: workload, asked }) => {
+      const own = samples.filter((sample) => sample.workload === workload)
+      if (own.length === 0) return []
+      const base = own.filter(({ way }) => way === ways[0].name)
+      const singleMs = sum(base, ({ decodeMs }) => decodeMs) / sum(base, ({ forwards }) => forwards)
+      const standings = ways.map(({ name }) => standingOf(name, own, base))
+      return [{ workload, records: asked.length, singleMs, standings }]
+    }),
+    samples,
+  }
+}
+
+/** The records that are timed, and those known before: requests of one group never help each other. */
+function choose(
+  recordings: readonly Recording[],
+  { tokens, timed, warm }: { tokens: number; timed: number; warm: number },
+): { asked: Recording[]; known: Recording[] } {
+  const fit = recordings
+    .filter(({ prompt, response }) => prompt.length > 0 && response.length >= tokens / 2)
+    .map((recording) => ({ ...recording, response: Array.from(recording.response).slice(0, tokens) }))
+  const isFirst = ({ group }: Recording, i: number) => !group || fit.findIndex((r) => r.group === group) === i
+  const asked = fit.filter(isFirst).slice(0, timed)
+  const groups = new Set(asked.map(({ group }) => group))
+  const isApart = (recording: Recording) =>
+    !asked.includes(recording as (typeof fit)[number]) && !(recording.group && groups.has(recording.group))
+  return { asked, known: fit.filter(isApart).slice(0, warm) }
+}
+
+/** What one process measures. */
+async function measure(task: ClockTask, onProgress: (text: string) => void): Promise<ClockPart> {
+  const { file, set, workloads, contextTokens, tokens, threads, ways, limitMs } = task
   const model = await Model.load(file)
   const room = contextTokens + tokens + 2 * maxNodes
   const { context, cost, exactness } = await tune(model, {
@@ -102,78 +203,92 @@ export async function replayOnTheClock(
     context: { contextTokens: room, maxSequences: branches, batchTokens: 512, threads },
     modelOptions: {},
   })
+  const record = cost.record()
   const { name, weightBytes } = model.describe()
-  const result: ClockResult = {
-    model: name,
-    weightBytes,
-    threads: context.threads,
-    exactness: exactness.level,
-    cost: [...cost.points],
-    workloads: [],
-    rows: [],
-  }
+  const compared: ClockRows = { records: 0, rows: 0, equalRows: 0, accepted: 0 }
+  const samples: ClockSample[] = []
+  let rows: number[] = []
   const layout = { slots: 1, branches, contextTokens: contextTokens + tokens + maxNodes, maxNodes }
+  const newLoop = () => new DecodeLoop(context, { ...layout, cost: ForwardCost.from(record) })
   const began = performance.now()
-  for (const { name: workload, recordings } of workloads) {
-    if (performance.now() - began > limitMs) break
-    const fit = recordings
-      .filter(({ prompt, response }) => prompt.length > 0 && response.length >= tokens / 2)
-      .map((recording) => ({ ...recording, response: Array.from(recording.response).slice(0, tokens) }))
-    // Requests of one group never help each other.
-    const isFirst = ({ group }: Recording, i: number) => !group || fit.findIndex((r) => r.group === group) === i
-    const asked = fit.filter(isFirst).slice(0, timed)
-    const groups = new Set(asked.map(({ group }) => group))
-    const known = fit.filter(
-      (recording) => !asked.includes(recording) && !(recording.group && groups.has(recording.group)),
-    )
-    if (asked.length === 0) continue
+  for (const [k, { name: workload, asked, known }] of workloads.entries()) {
+    if (k > 0 && performance.now() - began > limitMs) break
     // Every way learns for itself: what its forwards cost, how far its drafts can be believed.
-    const loops = ways.map(() => new DecodeLoop(context, { ...layout, cost: ForwardCost.from(cost.record()) }))
-    const drafters = ways.map(({ drafter }) => DRAFTERS[drafter]())
-    for (const drafter of drafters) replay(known.slice(0, warm), drafter, { budget: 16 })
-    const timings: Timing[][] = ways.map(() => [])
+    const loops = ways.map(newLoop)
+    const drafters: Drafter[] = ways.map(({ drafter }) => DRAFTERS[drafter]())
+    for (const [w, drafter] of drafters.entries())
+      if (!ways[w].cold && ways[w].draft !== 'off') replay(known, drafter, { budget: 16 })
     for (const [r, recording] of asked.entries()) {
       onProgress(`${workload}: record ${r + 1} of ${asked.length}`)
       for (let turn = 0; turn < ways.length; turn++) {
-        const w = (turn + r) % ways.length
-        const { draft } = ways[w]
+        const w = (turn + r + set) % ways.length
+        const { name: way, draft, cold, drafter } = ways[w]
+        if (cold) drafters[w] = DRAFTERS[drafter]()
         const session = drafters[w].open()
-        const timing = await decode(loops[w], recording, { context, cost, contextTokens, draft, session })
-        timings[w].push(timing)
-        if (ways[w].name === 'lookahead') result.rows = addCounts(result.rows, timing.rows)
+        const decoded = await decode(loops[w], recording, { context, contextTokens, draft, session })
+        const middle = Math.min(contextTokens, recording.prompt.length) + decoded.tokens / 2
+        samples.push({
+          ...{ workload, record: r, set, way },
+          ...decoded.counts,
+          singleMs: decoded.tokens * cost.ms(1, middle),
+          idealMs: sum(decoded.rows.entries(), ([n, times]) => (n > 0 ? times * cost.ms(n, middle) : 0)),
+        })
+        if (way === 'lookahead') rows = addCounts(rows, decoded.rows)
       }
     }
-    const [conventional] = timings
-    result.workloads.push({
-      workload,
-      records: asked.length,
-      singleMs: sum(conventional, ({ decodeMs }) => decodeMs) / sum(conventional, ({ forwards }) => forwards),
-      standings: ways.map((way, w) => standingOf(way.name, timings[w], conventional)),
-    })
+    if (set === 0 && k < task.compared) {
+      const answers = []
+      for (const draft of ['off', comparedNodes] as const) {
+        // A memory of its own: drafting from the very answer would never lose a branch.
+        const session = DRAFTERS.lookahead().open()
+        answers.push(await decode(loops[0], asked[0], { context, contextTokens, draft, session, hashed: true }))
+      }
+      const [conventional, lookahead] = answers
+      compared.records++
+      compared.rows += conventional.hashes.length
+      compared.equalRows += conventional.hashes.filter((hash, i) => hash === lookahead.hashes[i]).length
+      compared.accepted += lookahead.accepted
+    }
     for (const loop of loops) await loop.close()
   }
+  const level = exactness.level
+  const part = { model: name, weightBytes, threads: context.threads, exactness: level, cost: record }
   await model[Symbol.asyncDispose]()
-  return result
+  return { ...part, rows, compared, samples }
+}
+
+interface Decoded {
+  counts: Pick<ClockSample, 'tokens' | 'forwards' | 'drafted' | 'decodeMs' | 'forwardMs' | 'retrievalMs'>
+  tokens: number
+  accepted: number
+  /** How many forwards had so many rows. */
+  rows: number[]
+  /** Of the logits behind every token, where they were wanted. */
+  hashes: string[]
 }
 
 /** Decodes one record; the drafter reads the whole prompt, the model its end. */
 async function decode(
   loop: DecodeLoop,
   { prompt, response }: Recording,
-  options: { context: Context; cost: ForwardCost; contextTokens: number; draft: DraftMode; session: DraftSession },
-): Promise<Timing & { rows: number[] }> {
-  const { context, cost, contextTokens, draft, session } = options
+  options: { context: Context; contextTokens: number; draft: DraftMode; session: DraftSession; hashed?: boolean },
+): Promise<Decoded> {
+  const { context, contextTokens, draft, session, hashed = false } = options
   const whole: DraftSession = {
     read: () => session.read(prompt),
     draft: (tree, budget) => session.draft(tree, budget),
     accept: (tokens, count) => session.accept(tokens, count),
     close: () => session.close(),
   }
+  const hashes: string[] = []
   let at = 0
   const sampler = {
     seed: 0,
-    // Choosing a token costs what it costs; then the recorded one is taken.
-    sample: (row: number) => (context.argmax(row) < 0 ? -1 : response[at++]),
+    sample: (row: number) => {
+      if (hashed) hashes.push(hashOf(context, row))
+      // Choosing a token costs what it costs; then the recorded one is taken.
+      return context.argmax(row) < 0 ? -1 : response[at++]
+    },
     [Symbol.dispose]() {},
   }
   const generation = new Generation(() => {})
@@ -191,27 +306,45 @@ async function decode(
   const { stats } = await generation.result
   // The loops share one cache: the next one must find it empty.
   for (let id = 0; id < branches; id++) context.removePositions(id, 0, -1)
-  const counts = Array.from(rows, (count) => count ?? 0)
-  const middle = read.length + response.length / 2
+  const { forwards, draftedTokens: drafted, decodeMs, forwardMs, retrievalMs } = stats
+  const tokens = response.length - 1
   return {
-    decodeMs: stats.decodeMs,
-    singleMs: (response.length - 1) * cost.ms(1, middle),
-    idealMs: sum(counts.entries(), ([n, times]) => (n > 0 ? times * cost.ms(n, middle) : 0)),
-    tokens: response.length - 1,
-    forwards: stats.forwards,
-    drafted: stats.draftedTokens,
-    rows: counts,
+    counts: { tokens, forwards, drafted, decodeMs, forwardMs, retrievalMs },
+    tokens,
+    accepted: stats.acceptedTokens,
+    rows: Array.from(rows, (count) => count ?? 0),
+    hashes,
   }
 }
 
-function standingOf(name: string, timings: readonly Timing[], conventional: readonly Timing[]): ClockStanding {
-  const forwards = sum(timings, (timing) => timing.forwards)
+function hashOf({ vocabularySize, batch, logits }: Context, row: number): string {
+  const begin = batch.outputRows[row] * vocabularySize
+  return createHash('md5')
+    .update(logits.subarray(begin, begin + vocabularySize))
+    .digest('hex')
+}
+
+function standingOf(name: string, samples: readonly ClockSample[], base: readonly ClockSample[]): ClockStanding {
+  const own = samples.filter(({ way }) => way === name)
+  const conventional = (sample: ClockSample) =>
+    base.find(({ set, record }) => set === sample.set && record === sample.record)!
+  const sets = [...new Set(own.map(({ set }) => set))].map((set) => own.filter((sample) => sample.set === set))
+  const forwards = sum(own, (sample) => sample.forwards)
   return {
     name,
-    speedup: spread(timings.map(({ decodeMs }, i) => conventional[i].decodeMs / decodeMs)),
-    whole: sum(conventional, ({ decodeMs }) => decodeMs) / sum(timings, ({ decodeMs }) => decodeMs),
-    idealised: sum(timings, ({ singleMs }) => singleMs) / sum(timings, ({ idealMs }) => idealMs),
-    edl: sum(timings, ({ tokens }) => tokens) / forwards,
-    dl: 1 + sum(timings, ({ drafted }) => drafted) / forwards,
+    tokensPerSecond: (1000 * sum(own, ({ tokens }) => tokens)) / sum(own, ({ decodeMs }) => decodeMs),
+    speedup: spread(own.map((sample) => conventional(sample).decodeMs / sample.decodeMs)),
+    whole: median(
+      sets.map(
+        (ofSet) => sum(ofSet, (sample) => conventional(sample).decodeMs) / sum(ofSet, ({ decodeMs }) => decodeMs),
+      ),
+    ),
+    idealised: sum(own, ({ singleMs }) => singleMs) / sum(own, ({ idealMs }) => idealMs),
+    edl: sum(own, ({ tokens }) => tokens) / forwards,
+    dl: 1 + sum(own, ({ drafted }) => drafted) / forwards,
+    forwardMs: sum(own, ({ forwardMs }) => forwardMs) / forwards,
+    retrievalMicros: (1000 * sum(own, ({ retrievalMs }) => retrievalMs)) / forwards,
   }
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) serveOnce(measure)

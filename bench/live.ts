@@ -1,4 +1,5 @@
 import path from 'node:path'
+import type { CostPoint } from '../src/cost/forward-cost.js'
 import type { Recording } from '../src/draft/replay.js'
 import { Engine } from '../src/engine/engine.js'
 import { type ContestResult, hold } from './contest/contest.js'
@@ -42,8 +43,9 @@ export async function prepareTasks(
   model: string,
   count: number,
   maxTokens: number,
-): Promise<{ tasks: Task[]; recorded: RecordedWorkload; model: BenchModel }> {
-  await using engine = await Engine.load({ model, threads: 1 })
+  threads: number,
+): Promise<{ tasks: Task[]; recorded: RecordedWorkload; model: BenchModel; cost: CostPoint[] }> {
+  await using engine = await Engine.load({ model, threads })
   const render = ({ question, documents }: Question) => {
     const plain = [...documents.map(({ title, text }) => `${title}\n${text}\n`), `${question}\n`].join('\n')
     const messages = [{ role: 'user', content: question }]
@@ -53,6 +55,7 @@ export async function prepareTasks(
     return { text, prompt: prompt[0] === prompt[1] ? prompt.subarray(1) : prompt }
   }
   const { name, parameters, weightBytes } = engine.description
+  const cost = [...engine.cost.points]
   const tasks = questionTasks(groundedQuestions(count), render, maxTokens)
   const recordings: Recording[] = []
   for (const { prompt } of tasks)
@@ -61,6 +64,7 @@ export async function prepareTasks(
     tasks,
     recorded: { name: 'embedded', recordings: recordings.filter(({ response }) => response.length > 1) },
     model: { file: path.basename(model), name, parameters, weightBytes },
+    cost,
   }
 }
 
@@ -113,7 +117,7 @@ export async function holdPeers(
   options: LiveOptions,
 ): Promise<ContestResult> {
   const { model, threads, rounds, sets, limitMs, onProgress } = options
-  const way = { model, threads, folder: path.join(root, 'bench', 'peers') }
+  const way = { model, threads, trial: tasks[0].prompt, folder: path.join(root, 'bench', 'peers') }
   const contestants: Contestant[] = [
     conventional(options),
     lookahead(options),
@@ -126,10 +130,6 @@ export async function holdPeers(
       ...way,
       predictionLength: 10,
     }),
-    // Its threads are made for every forward, which a small model feels: let it have its better number.
-    ...(threads > 1
-      ? [nodeLlamaCpp('node-llama-cpp, 1 thread', 'Without a predictor, on one thread.', { ...way, threads: 1 })]
-      : []),
     ...servers.map(({ name, url }) => new OpenAiContestant(name, url)),
   ]
   return hold(contestants, { title: 'Peers', tasks, rounds, sets, limitMs, pauseMs, onProgress })
@@ -145,7 +145,7 @@ export async function holdLoops(options: LiveOptions): Promise<ContestResult> {
     const prompt = Array.from({ length: 48 }, (_, i) => 1000 + (((k + 1) * 7919 * (i + 1)) % 20_000))
     return { id: `prompt ${k + 1}`, kind: 'random', prompt, text: '', maxTokens }
   })
-  const peer = { model, threads, folder: path.join(root, 'bench', 'peers') }
+  const peer = { model, threads, trial: tasks[0].prompt, folder: path.join(root, 'bench', 'peers') }
   const about = 'Its leanest call, `sequence.evaluate`, without a predictor.'
   const contestants = [conventional(options), nodeLlamaCpp('node-llama-cpp', about, peer)]
   return hold(contestants, { title: 'Loops', tasks, rounds, sets, limitMs, pauseMs, onProgress })

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { availableParallelism, cpus, totalmem } from 'node:os'
+import { availableParallelism, cpus, release, totalmem } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import { llamaRelease } from '../src/llama/abi.js'
 import { median } from './statistics.js'
 
 /** What figures were made on. No names of hosts or users. */
@@ -18,6 +19,8 @@ export interface Machine {
   /** Of this package, and the commit if known. */
   version: string
   commit?: string
+  /** Release of llama.cpp, of which everyone in the same process runs the same files. */
+  llama: string
   /** Bytes per second that all cores together read, in GB/s. */
   bandwidth?: number
 }
@@ -40,10 +43,39 @@ export function describeMachine(name?: string): Machine {
     cpu,
     cores,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    platform: `${process.platform} ${process.arch}`,
+    platform: `${process.platform} ${process.arch}, ${release()}`,
     node: process.versions.node,
     version,
+    llama: llamaRelease,
     commit: commitOf(root),
+  }
+}
+
+const spinForever = `
+const { parentPort } = require('node:worker_threads')
+parentPort.on('message', (ms) => { const end = performance.now() + ms; while (performance.now() < end); parentPort.postMessage(0) })
+parentPort.postMessage(0)
+`
+
+/**
+ * How many cores this process gets if it asks for `threads`, over `ms` milliseconds: fewer than that where other
+ * programs, or other guests of the same host, are at work.
+ */
+export async function measureFreeCores(threads: number, ms = 400): Promise<number> {
+  const workers = Array.from({ length: threads }, () => new Worker(spinForever, { eval: true }))
+  const answerOf = (worker: Worker) => new Promise<void>((resolve) => worker.once('message', () => resolve()))
+  try {
+    await Promise.all(workers.map(answerOf))
+    const before = process.cpuUsage()
+    const began = performance.now()
+    const answers = workers.map(answerOf)
+    for (const worker of workers) worker.postMessage(ms)
+    await Promise.all(answers)
+    const wall = performance.now() - began
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / 1000 / wall
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()))
   }
 }
 
@@ -56,7 +88,7 @@ parentPort.postMessage(0)
 `
 
 /** Memory bandwidth in GB/s: reading by `threads` at once, the median of some passes. */
-export async function measureBandwidth(threads = availableParallelism(), megabytes = 64, passes = 9): Promise<number> {
+export async function measureBandwidth(threads = availableParallelism(), megabytes = 256, passes = 5): Promise<number> {
   const bytes = megabytes * 2 ** 20
   const workers = Array.from({ length: threads }, () => new Worker(readForever, { eval: true, workerData: bytes }))
   const answerOf = (worker: Worker) => new Promise<void>((resolve) => worker.once('message', () => resolve()))

@@ -31,8 +31,8 @@ export const USAGE = `usage: npm run bench -- [options]
   --quick              five minutes instead of an hour
   --smoke              the least that touches everything, to see that it works; no figures worth keeping
   -m, --model FILE     GGUF that answers (default: the embedded model)
-  --traces FILE…       recorded requests (JSONL, gzipped or not) to replay; needs --vocab
-  --vocab FILE         GGUF whose tokenizer reads them, gzipped or not
+  --traces FILE…       recorded requests (JSONL, gzipped or not) to replay: objects with at least prompt and response
+  --vocab FILE         GGUF whose tokenizer reads them, gzipped or not (default: the one of -m)
   --peer NAME=URL      an OpenAI-compatible server that holds the same model; may be given several times
   -t, --threads N      threads of everyone (default: all cores)
   --machine NAME       name of the folder of results (default: made from the processor)
@@ -68,7 +68,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   const all = values.smoke ? 1 : availableParallelism()
   const threads = values.threads === undefined ? all : Number(values.threads)
   if (!Number.isInteger(threads) || threads < 1) throw new Error(`--threads: expected a number, got ${values.threads}`)
-  if (values.traces && !values.vocab) throw new Error('--traces needs --vocab')
+  if (values.traces && !values.vocab && !values.model) throw new Error('--traces needs --vocab or -m')
   const only = values.only ?? SECTIONS
   for (const section of only)
     if (!SECTIONS.includes(section as Section))
@@ -77,7 +77,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     size: values.smoke ? 'smoke' : values.quick ? 'quick' : 'full',
     model: values.model,
     traces: values.traces ?? [],
-    vocabulary: values.vocab,
+    vocabulary: values.vocab ?? values.model,
     peers: (values.peer ?? []).map(parsePeer),
     threads,
     machine: values.machine,

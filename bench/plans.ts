@@ -33,7 +33,7 @@ const model = { shape: 'qwen2.5-0.5b', type: 'Q4_0' } as const
 const smoke: Plan = {
   live: { questions: 3, maxTokens: 24, rounds: 1, sets: 1, limitMs: minute },
   peers: { questions: 1, maxTokens: 12, rounds: 1, sets: 1, limitMs: minute },
-  batch: { questions: 2, slots: [2], rounds: 1 },
+  batch: { questions: 2, slots: [2], rounds: 1, sets: 1 },
   exactness: { questions: 1 },
   recordings: { requests: 4, promptTokens: 2048, answerTokens: 64 },
   replay: {
@@ -45,7 +45,7 @@ const smoke: Plan = {
     branchLengths: [4, 8],
     detailed: ['embedded'],
   },
-  clock: { contextTokens: 32, tokens: 8, timed: 1, warm: 2, limitMs: minute, without: [] },
+  clock: { contextTokens: 32, tokens: 8, timed: 1, warm: 2, sets: 1, compared: 1, limitMs: minute, without: [] },
 }
 
 /** Five minutes on two cores. */
@@ -53,7 +53,7 @@ const quick: Plan = {
   live: { questions: 18, maxTokens: 160, rounds: 5, sets: 1, limitMs: 55_000 },
   peers: { questions: 6, maxTokens: 96, rounds: 5, sets: 1, limitMs: 35_000 },
   loops: { questions: 2, maxTokens: 48, rounds: 3, sets: 1, limitMs: 15_000 },
-  batch: { questions: 8, slots: [1, 2, 4, 8], rounds: 5 },
+  batch: { questions: 8, slots: [1, 2, 4, 8], rounds: 3, sets: 1 },
   exactness: { questions: 8 },
   recordings: { requests: 60, promptTokens: 4096, answerTokens: 320 },
   replay: {
@@ -72,8 +72,10 @@ const quick: Plan = {
     tokens: 64,
     timed: 2,
     warm: 20,
+    sets: 1,
+    compared: 1,
     limitMs: 50_000,
-    without: ["paper's trie"],
+    without: ['lookahead, cold', "paper's trie, 64 nodes", 'prompt lookup'],
   },
 }
 
@@ -82,7 +84,7 @@ const full: Plan = {
   live: { questions: 60, maxTokens: 256, rounds: 7, sets: 3, limitMs: 8 * minute },
   peers: { questions: 24, maxTokens: 160, rounds: 5, sets: 2, limitMs: 8 * minute },
   loops: { questions: 4, maxTokens: 96, rounds: 5, sets: 2, limitMs: 3 * minute },
-  batch: { questions: 24, slots: [1, 2, 3, 4, 6, 8], rounds: 5 },
+  batch: { questions: 24, slots: [1, 2, 3, 4, 5, 6, 7, 8], rounds: 3, sets: 2 },
   exactness: { questions: 40 },
   recordings: { requests: 150, promptTokens: 8192, answerTokens: 1024 },
   replay: {
@@ -96,11 +98,13 @@ const full: Plan = {
   },
   clock: {
     model,
-    contextTokens: 512,
+    contextTokens: 256,
     tokens: 128,
-    timed: 8,
+    timed: 4,
     warm: 60,
-    limitMs: 15 * minute,
+    sets: 2,
+    compared: 4,
+    limitMs: 16 * minute,
     without: [],
   },
 }

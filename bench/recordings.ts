@@ -6,6 +6,12 @@ import { Vocabulary } from '../src/llama/vocabulary.js'
 import type { RecordedWorkload } from './replays.js'
 import { type TraceRecord, WORKLOADS } from './traces.js'
 
+/** Workloads of the report: the questions of Spec-Bench stand for instructions that come without documents. */
+const KINDS: typeof WORKLOADS = {
+  ...WORKLOADS,
+  instructions: { file: /^specbench/, only: ({ task }) => /qa/.test(task) },
+}
+
 /** Reads trace files as workloads: those that are known by name, and one per file for all others. */
 export async function readWorkloads(
   files: readonly string[],
@@ -16,7 +22,7 @@ export async function readWorkloads(
   const workloads = new Map<string, RecordedWorkload>()
   for (const file of files) {
     const base = path.basename(file)
-    const known = Object.entries(WORKLOADS).filter(([, workload]) => workload.file.test(base))
+    const known = Object.entries(KINDS).filter(([, workload]) => workload.file.test(base))
     const kinds = known.length > 0 ? known.map(([name, { only }]) => ({ name, only })) : [{ name: base.split('.')[0] }]
     const records = (await readRecordings(file, [], Number.MAX_SAFE_INTEGER)) as unknown as TraceRecord[]
     for (const { name, only = () => true } of kinds as { name: string; only?: (record: TraceRecord) => boolean }[]) {
@@ -32,7 +38,7 @@ export async function readWorkloads(
       if (workload.recordings.length > 0) workloads.set(name, workload)
     }
   }
-  const order = Object.keys(WORKLOADS)
+  const order = Object.keys(KINDS)
   const rank = ({ name }: RecordedWorkload) => (order.includes(name) ? order.indexOf(name) : order.length)
   return [...workloads.values()].sort((a, b) => rank(a) - rank(b))
 }

@@ -1,9 +1,11 @@
+import type { ForwardCost } from '../src/cost/forward-cost.js'
 import type { Drafter, DraftSession } from '../src/draft/drafter.js'
 import { OracleDrafter } from '../src/draft/oracle.js'
 import { PaperTrieDrafter } from '../src/draft/paper-trie.js'
 import { type Recording, type ReplayReport, replay } from '../src/draft/replay.js'
 import type { DraftTree } from '../src/draft/tree.js'
 import { DRAFTERS } from './contest/engine.js'
+import { sum } from './statistics.js'
 
 /** Recorded requests of one kind. */
 export interface RecordedWorkload {
@@ -35,12 +37,14 @@ export interface ReplayCurves {
   series: { name: string; points: [number, number][] }[]
 }
 
-/** The paper's grid, on its own trie: EDL by branch length (rows) and decoding length (columns). */
+/** The paper's grid, on its own trie, by branch length (rows) and decoding length (columns). */
 export interface ReplayGrid {
   workload: string
   decodingLengths: number[]
   branchLengths: number[]
   edl: number[][]
+  /** Speed-up by T(n) of the model that is timed, if one is. */
+  speedup?: number[][]
 }
 
 export interface ReplayResult {
@@ -74,7 +78,7 @@ const drafters: Record<string, () => Drafter> = { ...DRAFTERS, oracle: () => new
 export function replayAll(
   workloads: readonly RecordedWorkload[],
   detailed: ReadonlySet<string>,
-  { onProgress, ...plan }: ReplayPlan & { onProgress: (text: string) => void },
+  { onProgress, cost, ...plan }: ReplayPlan & { cost?: ForwardCost; onProgress: (text: string) => void },
 ): ReplayResult {
   const result: ReplayResult = { rows: [], budgets: [], learning: [], depths: [], grids: [] }
   for (const { name, recordings } of workloads) {
@@ -91,7 +95,7 @@ export function replayAll(
     result.depths.push(depthCurves(name, recordings, plan))
     result.learning.push(learningCurves(name, recordings, plan))
     onProgress(`${name}: the paper's grid`)
-    result.grids.push(paperGrid(name, recordings, plan))
+    result.grids.push(paperGrid(name, recordings, plan, cost))
   }
   return result
 }
@@ -144,17 +148,30 @@ function depthCurves(workload: string, recordings: readonly Recording[], plan: R
   return { workload, series }
 }
 
-function paperGrid(workload: string, recordings: readonly Recording[], plan: ReplayPlan): ReplayGrid {
-  const { decodingLengths, branchLengths } = plan
-  const edl = branchLengths.map((branchLength) =>
-    decodingLengths.map((budget) => replay(recordings, new PaperTrieDrafter({ branchLength }), { budget }).edl),
+function paperGrid(
+  workload: string,
+  recordings: readonly Recording[],
+  { decodingLengths, branchLengths }: ReplayPlan,
+  cost?: ForwardCost,
+): ReplayGrid {
+  const cells = branchLengths.map((branchLength) =>
+    decodingLengths.map((budget) => {
+      const watched = new WatchedDrafter(new PaperTrieDrafter({ branchLength }))
+      const { edl, tokens } = replay(recordings, watched, { budget })
+      const ms = cost && sum(watched.sizes.entries(), ([nodes, times = 0]) => times * cost.ms(1 + nodes))
+      return { edl, speedup: ms ? (tokens * cost.ms(1)) / ms : 1 }
+    }),
   )
-  return { workload, decodingLengths, branchLengths, edl }
+  const edl = cells.map((row) => row.map((cell) => cell.edl))
+  const speedup = cost && cells.map((row) => row.map((cell) => cell.speedup))
+  return { workload, decodingLengths, branchLengths, edl, speedup }
 }
 
-/** Counts how far down its drafts came true. */
+/** Counts how large its drafts were, and how far down they came true. */
 class WatchedDrafter implements Drafter {
   readonly name: string
+  /** Drafts by the number of their nodes. */
+  readonly sizes: number[] = []
   readonly #drafter: Drafter
   /** Drafts by the number of their tokens that were accepted. */
   readonly #accepted: number[] = []
@@ -171,6 +188,7 @@ class WatchedDrafter implements Drafter {
       read: (tokens) => session.read(tokens),
       draft: (tree: DraftTree, budget) => {
         session.draft(tree, budget)
+        this.sizes[tree.size] = (this.sizes[tree.size] ?? 0) + 1
         drafted = true
       },
       accept: (tokens, count) => {

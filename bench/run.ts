@@ -5,12 +5,14 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { ForwardCost } from '../src/cost/forward-cost.js'
 import { measureBatches } from './batch.js'
-import { ceilingOf } from './ceiling.js'
+import { type Ceiling, ceilingOf } from './ceiling.js'
 import { CLOCK_WAYS, replayOnTheClock } from './clock.js'
 import { compareRows } from './exactness.js'
 import { holdLive, holdLoops, holdPeers, prepareTasks } from './live.js'
-import { describeMachine, measureBandwidth, root } from './machine.js'
+import { describeMachine, measureBandwidth, measureFreeCores, root } from './machine.js'
 import { benchmarkModel } from './models.js'
 import { type BenchOptions, parseOptions, type Section, USAGE } from './options.js'
 import { plans } from './plans.js'
@@ -21,6 +23,9 @@ import { renderPage } from './report/page.js'
 import { readmePicture, readmeSection, replaceSection } from './report/readme.js'
 import type { Results } from './report/results.js'
 
+/** Threads of ggml spin for a third of a second after the last forward. */
+const restMs = 500
+
 async function bench(options: BenchOptions): Promise<void> {
   const { size, threads, sections } = options
   const plan = plans[size]
@@ -28,15 +33,17 @@ async function bench(options: BenchOptions): Promise<void> {
   const say = (text: string) => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : '')
   const machine = describeMachine(options.machine)
   console.log(`${machine.name}: ${machine.cpu}, ${threads} of ${machine.cores} cores, ${size} run`)
+  // Before anything of ours runs: threads of a model that is loaded spin for a while.
+  const freeCores = [await measureFreeCores(threads)]
   // Costs are measured once, afresh, and shared by all processes of this run; what the user's own programs learnt is
   // left alone.
   const profiles = mkdtempSync(path.join(tmpdir(), 'lookahead-bench-'))
   process.env.LOOKAHEAD_PROFILES = profiles
-  const prepared = await prepareTasks(file, plan.live.questions, plan.live.maxTokens)
+  const prepared = await prepareTasks(file, plan.live.questions, plan.live.maxTokens, threads)
   const { tasks, recorded } = prepared
   const made = new Date().toISOString()
   const results: Results = {
-    schema: 1,
+    schema: 2,
     made,
     size,
     threads,
@@ -44,6 +51,7 @@ async function bench(options: BenchOptions): Promise<void> {
     model: prepared.model,
     ceilings: [],
     note: options.note,
+    freeCores,
     seconds: {},
   }
   const section = async (name: Section, run: () => Promise<void> | void) => {
@@ -51,13 +59,19 @@ async function bench(options: BenchOptions): Promise<void> {
     const began = performance.now()
     await run()
     say('')
+    // What a section leaves spinning has come to rest.
+    await setTimeout(restMs)
+    freeCores.push(await measureFreeCores(threads))
     results.seconds[name] = Math.round(performance.now() - began) / 1000
     console.log(`${name}: ${results.seconds[name].toFixed(1)} s`)
   }
   const onProgress = say
   try {
     await section('ceiling', async () => {
-      machine.bandwidth = await measureBandwidth(threads)
+      const bandwidth = await measureBandwidth(threads)
+      machine.bandwidth = bandwidth
+      results.ceilings.push(ceilingOf(prepared.model, bandwidth, prepared.cost))
+      sayCeiling(results.ceilings[0])
     })
     await section('live', async () => {
       results.live = await holdLive(tasks, { ...plan.live, model: file, threads, onProgress })
@@ -71,7 +85,11 @@ async function bench(options: BenchOptions): Promise<void> {
       }
     })
     await section('batch', async () => {
-      results.batch = await measureBatches(file, tasks.slice(0, plan.batch.questions), { ...plan.batch, threads })
+      results.batch = await measureBatches(file, tasks.slice(0, plan.batch.questions), {
+        ...plan.batch,
+        threads,
+        onProgress,
+      })
     })
     await section('exactness', async () => {
       results.exactness = await compareRows(file, tasks.slice(0, plan.exactness.questions))
@@ -84,22 +102,28 @@ async function bench(options: BenchOptions): Promise<void> {
       const timed = model ? wanted : [recorded]
       if (timed.length === 0) return
       const shape = model ? benchmarkModel(model) : file
-      results.clock = await replayOnTheClock(shape, timed, { ...rest, ways, threads, onProgress })
+      const timing = await replayOnTheClock(shape, timed, { ...rest, ways, threads, onProgress })
+      results.clock = timing
+      if (!model || !machine.bandwidth) return
+      results.ceilings.push(ceilingOf({ ...timing, name: timing.model }, machine.bandwidth, timing.cost))
+      sayCeiling(results.ceilings[1])
     })
     await section('replay', () => {
       const workloads = [...traces, recorded]
-      results.replay = replayAll(workloads, new Set(plan.replay.detailed), { ...plan.replay, onProgress })
+      const cost = new ForwardCost(results.clock?.cost ?? prepared.cost)
+      results.replay = replayAll(workloads, new Set(plan.replay.detailed), { ...plan.replay, cost, onProgress })
     })
-    const cost = (results.live ?? results.peers)?.entries[0].cost
-    const { clock } = results
-    const { bandwidth } = machine
-    if (bandwidth && cost) results.ceilings.push(ceilingOf(prepared.model, bandwidth, cost))
-    if (bandwidth && clock && plan.clock.model)
-      results.ceilings.push(ceilingOf({ ...clock, name: clock.model }, bandwidth, clock.cost))
   } finally {
     rmSync(profiles, { recursive: true, force: true })
   }
   write(results, options)
+}
+
+function sayCeiling({ model, readMs, readTokensPerSecond, bandwidth, singleMs, bestSpeedup, bestRows }: Ceiling): void {
+  console.log(
+    `${model}: weights read once at ${bandwidth.toFixed(1)} GB/s take ${readMs.toFixed(2)} ms (${Math.round(readTokensPerSecond)} tokens/s); ` +
+      `T(1) ${singleMs.toFixed(2)} ms; every draft right: ${bestSpeedup.toFixed(2)} × at n = ${bestRows}`,
+  )
 }
 
 function write(results: Results, { out, readme, machine }: BenchOptions): void {
@@ -149,5 +173,12 @@ try {
   console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
   process.exitCode = 2
 }
-if (options?.from) write(JSON.parse(readFileSync(options.from, 'utf8')) as Results, options)
-else if (options) await bench(options)
+if (options?.from) {
+  const results = JSON.parse(readFileSync(options.from, 'utf8')) as Results
+  if (results.schema === 2) write(results, options)
+  else {
+    console.error(`--from: ${options.from} is not a results.json of this version`)
+    process.exitCode = 2
+  }
+}
+if (options && !options.from) await bench(options)

@@ -235,12 +235,15 @@ function standingsOf(
     if (forwards === 0) return standing
     const tokens = sum(own, ({ decoded }) => decoded)
     const idealMs = sum(own, (sample) => sample.idealMs ?? 0)
+    const per = (of: (sample: Sample) => number | undefined) =>
+      own.every((sample) => of(sample) !== undefined) ? sum(own, (sample) => of(sample)!) / forwards : undefined
+    const retrievalMs = per((sample) => sample.retrievalMs)
     return {
       ...standing,
       edl: tokens / forwards,
       dl: 1 + sum(own, ({ drafted = 0 }) => drafted) / forwards,
-      forwardMs: sum(own, ({ forwardMs = 0 }) => forwardMs) / forwards,
-      retrievalMicros: (1000 * sum(own, ({ retrievalMs = 0 }) => retrievalMs)) / forwards,
+      forwardMs: per((sample) => sample.forwardMs),
+      retrievalMicros: retrievalMs === undefined ? undefined : 1000 * retrievalMs,
       idealised: idealMs > 0 && curve ? (tokens * curve.ms(1)) / idealMs : undefined,
     }
   })

@@ -36,6 +36,8 @@ export interface ContestantReport {
   /** Version of what runs, where it is not ours. */
   version?: string
   threads?: number
+  /** Numbers of threads it tried to find its best one. */
+  tried?: { threads: number; tokensPerSecond: number }[]
   /** T(n) as measured when it was loaded. */
   cost?: { rows: number; ms: number }[]
 }

@@ -1,23 +1,22 @@
 import type { ContestResult, Standing } from '../contest/contest.js'
 import type { Bar } from './plots.js'
 import { groupedBars, linePlot, ranking } from './plots.js'
-import { figure, htmlTable, type Table, thousands, times } from './table.js'
+import { figure, type Table, thousands, times } from './table.js'
 
 /** The figures of everyone who took part, and why the others did not. */
 export function standingsTable({ standings, entries }: ContestResult): Table {
   const rows = standings.map((standing) => {
     const { contestant, tokensPerSecond, speedup, edl, dl, forwardMs, retrievalMicros, idealised } = standing
-    const own = standing.edl === undefined ? '–' : undefined
     return [
       contestant,
       `${thousands(tokensPerSecond.median)}`,
       times(speedup.median),
       `${figure(speedup.least)}–${figure(speedup.most)}`,
-      own ?? times(idealised),
-      own ?? figure(edl),
-      own ?? figure(dl),
-      own ?? `${figure(forwardMs, 3)} ms`,
-      own ?? `${figure(retrievalMicros, 0)} µs`,
+      times(idealised),
+      figure(edl),
+      figure(dl),
+      forwardMs === undefined ? '–' : `${figure(forwardMs, 3)} ms`,
+      retrievalMicros === undefined ? '–' : `${figure(retrievalMicros, 0)} µs`,
       `${standing.identical} of ${standing.answers}`,
     ]
   })
@@ -29,12 +28,13 @@ export function standingsTable({ standings, entries }: ContestResult): Table {
 }
 
 /** Speed-up by kind of question, everyone side by side. */
-export function speedupPlot({ kinds, standings }: ContestResult, names: readonly string[]): string {
+export function speedupPlot({ kinds, standings, reference }: ContestResult): string {
   const groups = [...kinds, { kind: 'all', standings }]
+  const names = standings.map(({ contestant }) => contestant).filter((name) => name !== reference)
   return groupedBars({
     title: 'Speed-up by kind of question',
     categories: groups.map(({ kind }) => kind),
-    unit: 'times conventional decoding; whiskers: slowest and fastest round',
+    unit: 'times conventional decoding; whiskers: slowest and fastest round; dots: by T(n) alone',
     level: 1,
     series: names.map((name) => ({ name, bars: groups.map((group) => speedupBar(group.standings, name)) })),
   })
@@ -84,12 +84,24 @@ export function costPlot(
   })
 }
 
-export function aboutContestants({ entries }: ContestResult): string {
-  const rows = entries.map(({ name, about, version }) => [name, version ? `${about} Version ${version}.` : about])
-  return htmlTable({ heading: ['', 'what it is'], rows, texts: 2 })
+/** Who is who, and what each found out about itself. */
+export function aboutTable({ entries }: ContestResult): Table {
+  const rows = entries.map(({ name, about, version, threads, tried }) => {
+    const sentences = [about]
+    if (version) sentences.push(`Version ${version}.`)
+    if (threads !== undefined) sentences.push(threads === 1 ? 'On 1 thread.' : `On ${threads} threads.`)
+    if (tried && tried.length > 1) {
+      const figures = tried.map(({ threads: count, tokensPerSecond }) => `${count}: ${thousands(tokensPerSecond)}`)
+      sentences.push(`Tried at the start, threads: tokens/s: ${figures.join(', ')}.`)
+    }
+    return [name, sentences.join(' ')]
+  })
+  return { heading: ['', 'what it is'], rows, texts: 2 }
 }
 
 function speedupBar(standings: readonly Standing[], name: string): Bar | undefined {
   const standing = standings.find(({ contestant }) => contestant === name)
-  return standing && { value: standing.speedup.median, low: standing.speedup.least, high: standing.speedup.most }
+  if (!standing) return undefined
+  const { speedup, idealised } = standing
+  return { value: speedup.median, low: speedup.least, high: speedup.most, dot: idealised }
 }

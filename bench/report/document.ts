@@ -1,104 +1,69 @@
-import { standingsTable } from './contests.js'
+import { aboutTable, standingsTable } from './contests.js'
 import type { Results } from './results.js'
-import { figure, markdownTable, thousands, times } from './table.js'
+import { figure, markdownTable } from './table.js'
+import {
+  batchTable,
+  ceilingTable,
+  clockMatrix,
+  gridTable,
+  learningTable,
+  lossTable,
+  replayTable,
+  wasteTable,
+} from './tables.js'
+import { aboutExactness, aboutMachine } from './words.js'
 
 /** The tables of `docs/benchmarks.md`: the report without its pictures. */
 export function documentSection(results: Results): string {
-  const { machine, model, made, size, threads } = results
-  const where =
-    `${machine.cpu}, ${threads} threads, ${machine.memoryGiB} GiB, Node ${machine.node}; ` +
-    `${size} run of ${made.slice(0, 10)}; results and report in \`bench/results/${machine.name}/\`.`
-  const parts = results.note ? [where, results.note] : [where]
-  const add = (title: string, ...paragraphs: string[]) => parts.push(`### ${title}`, ...paragraphs)
-  if (results.ceilings.length > 0) add('What the machine allows', ceilings(results))
-  if (results.live)
+  const { model, live, peers, loops, batch, exactness, clock, replay, machine } = results
+  const parts = [
+    ...aboutMachine(results).map((fact) => `- ${fact}`),
+    `- everything else: \`bench/results/${machine.name}/report.html\` (plots) and \`results.json\` (every sample)`,
+  ]
+  const sections = [parts.join('\n')]
+  const add = (title: string, ...paragraphs: string[]) => sections.push(`### ${title}`, ...paragraphs)
+  if (results.ceilings.length > 0) add('What the machine allows', markdownTable(ceilingTable(results)))
+  if (live)
     add(
       `The model answers: ${model.name}`,
-      contest(results.live.tasks, results.live.rounds),
-      markdownTable(standingsTable(results.live)),
+      contest(live.tasks, live.rounds, live.sets),
+      markdownTable(standingsTable(live)),
     )
-  if (results.peers)
+  if (peers)
     add(
       'Beside others',
-      contest(results.peers.tasks, results.peers.rounds),
-      markdownTable(standingsTable(results.peers)),
+      contest(peers.tasks, peers.rounds, peers.sets),
+      markdownTable(standingsTable(peers)),
+      markdownTable(aboutTable(peers)),
     )
-  if (results.loops)
+  if (loops)
     add(
-      `The loops alone: ${results.clock?.model ?? 'a larger shape'}, random weights`,
-      markdownTable(standingsTable(results.loops)),
+      `The loops alone: ${clock?.model ?? 'a larger shape'}, random weights, nobody drafts`,
+      markdownTable(standingsTable(loops)),
     )
-  if (results.batch) add('Several requests at a time', batch(results))
-  if (results.exactness) add('Nothing is lost', exactness(results))
-  if (results.clock && results.clock.workloads.length > 0)
-    add(`On the clock: ${results.clock.model}, random weights, recorded answers`, clock(results))
-  for (const budget of new Set(results.replay?.rows.map((row) => row.budget)))
-    add(`Replayed: EDL with ${budget} nodes, warm / cold`, replay(results, budget))
-  return parts.join('\n\n')
+  if (batch) add('Several requests at a time', markdownTable(batchTable(results)))
+  if (exactness || clock) add('Nothing is lost', ...aboutExactness(results))
+  if (clock && clock.workloads.length > 0)
+    add(
+      `On the clock: ${clock.model}, random weights, recorded answers`,
+      `Speed-up, in brackets what T(n) alone would give; ${clock.sets} fresh ${clock.sets === 1 ? 'process' : 'processes'}.`,
+      markdownTable(clockMatrix(results)),
+    )
+  for (const budget of new Set(replay?.rows.map((row) => row.budget)))
+    add(`Replayed: EDL with ${budget} nodes, warm / cold`, markdownTable(replayTable(results, budget)))
+  if (replay && replay.rows.length > 0) add('What drafts cost', markdownTable(wasteTable(results)))
+  if (replay && replay.learning.length > 0)
+    add('How it learns: EDL by number of answers known', markdownTable(learningTable(results)))
+  for (const { workload, speedup } of replay?.grids.slice(0, 2) ?? [])
+    add(
+      `The paper's grid on its own trie: ${workload}, EDL${speedup ? ' (speed-up by T(n))' : ''}`,
+      markdownTable(gridTable(results, workload)),
+    )
+  const losses = lossTable(results)
+  if (losses.rows.length > 0) add('What lost', markdownTable(losses))
+  return sections.join('\n\n')
 }
 
-function contest(tasks: number, rounds: number): string {
-  return `${tasks} questions, ${rounds} rounds.`
-}
-
-function ceilings({ ceilings: known, machine }: Results): string {
-  const rows = known.map(({ model, weightBytes, readMs, readTokensPerSecond, singleMs, bestRows, bestSpeedup }) => [
-    model,
-    `${(weightBytes / 1e6).toFixed(0)} MB`,
-    `${figure(readMs)} ms`,
-    thousands(readTokensPerSecond),
-    `${figure(singleMs)} ms`,
-    `${times(bestSpeedup)} at n = ${bestRows}`,
-  ])
-  const heading = [
-    '',
-    'weights',
-    `read once at ${figure(machine.bandwidth, 1)} GB/s`,
-    'so tokens/s',
-    'T(1)',
-    'every draft right',
-  ]
-  return markdownTable({ heading, rows })
-}
-
-function batch({ batch: points = [] }: Results): string {
-  const rows = points.map(({ slots, conventional, lookahead, speedup, identical, answers }) => [
-    String(slots),
-    thousands(conventional.median),
-    thousands(lookahead.median),
-    times(speedup.median),
-    `${figure(speedup.least)}–${figure(speedup.most)}`,
-    `${identical} of ${answers}`,
-  ])
-  return markdownTable({ heading: ['requests', 'conventional', 'lookahead', 'speed-up', 'spread', 'identical'], rows })
-}
-
-function exactness({ exactness: result }: Results): string {
-  const { answers, identical, rows, equalRows, accepted } = result!
-  return (
-    `${equalRows} of ${rows} rows of logits equal bit for bit, ${identical} of ${answers} answers identical, ` +
-    `${accepted} tokens from drafts of 16 nodes.`
-  )
-}
-
-function clock({ clock: result }: Results): string {
-  const { workloads } = result!
-  const names = workloads[0].standings.slice(1).map(({ name }) => name)
-  const rows = workloads.map(({ workload, records, standings }) => {
-    const cells = standings.slice(1).map(({ whole, idealised }) => `${times(whole)} (${figure(idealised)})`)
-    return [`${workload} (${records})`, ...cells, figure(standings.find(({ name }) => name === 'lookahead')?.edl)]
-  })
-  return markdownTable({ heading: ['workload (records)', ...names, 'EDL of lookahead'], rows })
-}
-
-function replay({ replay: result }: Results, budget: number): string {
-  const ofBudget = result!.rows.filter((row) => row.budget === budget)
-  const drafters = [...new Set(ofBudget.map(({ drafter }) => drafter))]
-  const rows = [...new Set(ofBudget.map(({ workload }) => workload))].map((workload) => {
-    const edl = (drafter: string, warm: boolean) =>
-      figure(ofBudget.find((r) => r.workload === workload && r.drafter === drafter && r.warm === warm)?.edl)
-    const { requests } = ofBudget.find((row) => row.workload === workload)!
-    return [`${workload} (${requests})`, ...drafters.map((drafter) => `${edl(drafter, true)} / ${edl(drafter, false)}`)]
-  })
-  return markdownTable({ heading: ['workload (requests)', ...drafters], rows })
+function contest(tasks: number, rounds: number, sets: number): string {
+  return `${figure(tasks, 0)} questions, ${rounds} rounds, ${sets} ${sets === 1 ? 'set' : 'sets'} of fresh processes.`
 }

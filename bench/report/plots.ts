@@ -5,6 +5,8 @@ export interface Bar {
   value: number
   low?: number
   high?: number
+  /** Another value to set beside it, drawn as a dot. */
+  dot?: number
 }
 
 /** Bars in groups: one group per category, one bar per series. */
@@ -16,18 +18,27 @@ export interface GroupedBars {
   unit: string
   /** A level to compare with, e.g. 1 ×. */
   level?: number
+  /** Index of the series that gets our colour. Default 0. */
+  ours?: number
 }
 
 const width = 760
 const left = 52
 const right = 14
 
-export function groupedBars({ title, categories, series, unit, level }: GroupedBars): string {
-  const legend = drawLegend(series.map(({ name }) => name))
+export function groupedBars({ title, categories, series, unit, level, ours = 0 }: GroupedBars): string {
+  const colours = coloursOf(series.length, ours)
+  const legend = drawLegend(
+    series.map(({ name }) => name),
+    colours,
+  )
   const top = legend.height + 38
   const height = top + 262
   const bottom = height - 46
-  const most = Math.max(level ?? 0, ...series.flatMap(({ bars }) => bars.map((bar) => bar?.high ?? bar?.value ?? 0)))
+  const most = Math.max(
+    level ?? 0,
+    ...series.flatMap(({ bars }) => bars.map((bar) => Math.max(bar?.high ?? bar?.value ?? 0, bar?.dot ?? 0))),
+  )
   const ticks = niceTicks(0, most)
   const scale = linear(0, ticks[ticks.length - 1], bottom, top)
   const group = (width - left - right) / categories.length
@@ -43,11 +54,12 @@ export function groupedBars({ title, categories, series, unit, level }: GroupedB
       if (!bar) continue
       const x = middle + (s - series.length / 2) * barWidth
       const y = scale(bar.value)
-      parts.push(
-        element('rect', { x: x + 1, y, width: barWidth - 2, height: bottom - y, rx: 2, fill: seriesColour(s) }),
-      )
+      parts.push(element('rect', { x: x + 1, y, width: barWidth - 2, height: bottom - y, rx: 2, fill: colours[s] }))
       const peak = drawWhisker(parts, x + barWidth / 2, bar, scale)
-      if (barWidth >= 20) parts.push(label(x + barWidth / 2, Math.min(y, peak) - 4, short(bar.value), { size: 10.5 }))
+      if (bar.dot !== undefined)
+        parts.push(element('circle', { cx: x + barWidth / 2, cy: scale(bar.dot), r: 3, class: 'dot' }))
+      const above = Math.min(y, peak, bar.dot === undefined ? y : scale(bar.dot) - 3)
+      if (barWidth >= 20) parts.push(label(x + barWidth / 2, above - 4, short(bar.value), { size: 10.5 }))
     }
   }
   if (level !== undefined) parts.push(levelLine(scale(level)))
@@ -177,7 +189,16 @@ export function ranking(
   return picture(width, height, title, parts.join(''), standsAlone)
 }
 
-function drawLegend(names: readonly string[]): { content: string; height: number } {
+/** The first colour for ours, the others in order for the rest. */
+function coloursOf(count: number, ours: number): string[] {
+  let next = 1
+  return Array.from({ length: count }, (_, s) => seriesColour(s === ours ? 0 : next++))
+}
+
+function drawLegend(
+  names: readonly string[],
+  colours: readonly string[] = names.map((_, s) => seriesColour(s)),
+): { content: string; height: number } {
   const parts: string[] = []
   let x = left
   let y = 14
@@ -187,7 +208,7 @@ function drawLegend(names: readonly string[]): { content: string; height: number
       x = left
       y += 20
     }
-    parts.push(element('rect', { x, y: y - 9, width: 11, height: 11, rx: 2, fill: seriesColour(s) }))
+    parts.push(element('rect', { x, y: y - 9, width: 11, height: 11, rx: 2, fill: colours[s] }))
     parts.push(label(x + 16, y + 1, name, { anchor: 'start' }))
     x += wide
   }

@@ -1,4 +1,4 @@
-import type { BatchPoint } from '../batch.js'
+import type { BatchResult } from '../batch.js'
 import type { Ceiling } from '../ceiling.js'
 import type { ClockResult } from '../clock.js'
 import type { ContestResult } from '../contest/contest.js'
@@ -9,7 +9,7 @@ import type { ReplayResult } from '../replays.js'
 
 /** Everything a run measured: what `results.json` holds. Absent: not asked for. */
 export interface Results {
-  schema: 1
+  schema: 2
   /** When it was made, ISO 8601. */
   made: string
   size: 'smoke' | 'quick' | 'full'
@@ -22,12 +22,14 @@ export interface Results {
   peers?: ContestResult
   /** Loops without drafts on a larger shape. */
   loops?: ContestResult
-  batch?: BatchPoint[]
+  batch?: BatchResult
   exactness?: Exactness
   replay?: ReplayResult
   clock?: ClockResult
   /** What a reader has to know of this run, e.g. that the machine was shared. By hand: `--note`. */
   note?: string
+  /** Cores that were free before each section and at the end: fewer than `threads`, and others were at work. */
+  freeCores: number[]
   /** Seconds by section. */
   seconds: Record<string, number>
 }

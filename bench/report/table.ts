@@ -17,9 +17,9 @@ export function htmlTable({ heading, rows, texts = 1, strong }: Table): string {
   return `<div class="scroll"><table><thead><tr>${cells('th', heading)}</tr></thead><tbody>${body.join('')}</tbody></table></div>`
 }
 
-export function markdownTable({ heading, rows, strong }: Table): string {
+export function markdownTable({ heading, rows, texts = 1, strong }: Table): string {
   const line = (row: readonly string[]) => `| ${row.join(' | ')} |`
-  const rule = heading.map((_, i) => (i === 0 ? '---' : '---:'))
+  const rule = heading.map((_, i) => (i < texts ? '---' : '---:'))
   const body = rows.map((row, i) => line(i === strong ? row.map((cell) => (cell === '' ? '' : `**${cell}**`)) : row))
   return [line(heading), line(rule), ...body].join('\n')
 }

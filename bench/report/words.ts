@@ -1,0 +1,51 @@
+import type { Results } from './results.js'
+import { figure, thousands } from './table.js'
+
+/** What a reader has to know of a run, a sentence or less each. */
+export function aboutMachine(results: Results): string[] {
+  const { machine, model, made, size, threads, freeCores, note, seconds } = results
+  const total = Object.values(seconds).reduce((sum, value) => sum + value, 0)
+  const least = Math.min(...freeCores)
+  return [
+    `${machine.cpu}, ${threads} of ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}`,
+    `Node ${machine.node}, llama.cpp ${machine.llama}, lookahead-llm ${machine.version}${machine.commit ? ` at ${machine.commit}` : ''}`,
+    `${model.name} (${model.file}, ${(model.parameters / 1e6).toFixed(1)} M parameters)`,
+    `${size} run of ${made.slice(0, 16).replace('T', ' ')} UTC, ${thousands(Math.round(total))} s`,
+    ...(freeCores.length > 0
+      ? [
+          `cores free of other work: ${figure(freeCores[0])} when it began, at least ${figure(least)} of ${threads} between sections`,
+        ]
+      : []),
+    ...(note ? [note] : []),
+  ]
+}
+
+/** What was compared, and how much of it was the same. */
+export function aboutExactness({ exactness, clock, live, peers, batch, model }: Results): string[] {
+  const sentences: string[] = []
+  if (exactness)
+    sentences.push(
+      `${model.name}, trees of 16 nodes beside conventional decoding: ${exactness.equalRows} of ${exactness.rows} rows of ` +
+        `logits equal bit for bit, ${exactness.identical} of ${exactness.answers} answers identical, ` +
+        `${exactness.accepted} tokens from drafts.`,
+    )
+  if (clock && clock.compared.records > 0)
+    sentences.push(
+      `${clock.model}, the same on ${clock.compared.records} recorded ${clock.compared.records === 1 ? 'answer' : 'answers'} ` +
+        `(${clock.exactness}): ${clock.compared.equalRows} of ${clock.compared.rows} rows equal, ` +
+        `${clock.compared.accepted} tokens from drafts.`,
+    )
+  const ours = (contest: typeof live) => contest?.standings.filter(({ forwardMs }) => forwardMs !== undefined) ?? []
+  const all = [...ours(live), ...ours(peers)]
+  const [same, compared] = [all.reduce((n, s) => n + s.identical, 0), all.reduce((n, s) => n + s.answers, 0)]
+  if (compared > 0)
+    sentences.push(`In the contests ${same} of ${compared} answers of ours were those of the first round's reference.`)
+  const points = batch?.points ?? []
+  if (points.length > 0) {
+    const [equal, answers] = [points.reduce((n, p) => n + p.identical, 0), points.reduce((n, p) => n + p.answers, 0)]
+    sentences.push(
+      `With several requests in a forward ${equal} of ${answers}: beside others there are holes in the cache, and near ties may fall either way.`,
+    )
+  }
+  return sentences
+}
