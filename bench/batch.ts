@@ -10,6 +10,7 @@ import { Sampler } from '../src/llama/sampler.js'
 import type { Task } from './contest/contestant.js'
 import { DRAFTERS } from './contest/engine.js'
 import { inFreshProcess, serveOnce } from './fresh.js'
+import { DISTURBED, OthersWatch } from './others.js'
 import { type Spread, spread, sum } from './statistics.js'
 
 /** All tasks answered once, so many at a time. */
@@ -28,6 +29,10 @@ export interface BatchSample {
   idealMs: number
   /** Answers that are the same as without drafts in the same round. */
   identical: number
+  /** Share of all cores that other programs took meanwhile, where that is known. */
+  others?: number
+  /** Whether it counts; if not, others disturbed it and it was measured again. */
+  kept: boolean
 }
 
 /** So many requests at the same time: tokens per second of all together. */
@@ -53,6 +58,8 @@ export interface BatchPlan {
   slots: readonly number[]
   rounds: number
   sets: number
+  /** Milliseconds of each process that may go, in all, into waiting for other programs and into what they disturbed. */
+  patienceMs: number
 }
 
 interface BatchTask {
@@ -61,11 +68,14 @@ interface BatchTask {
   slots: number
   rounds: number
   threads: number
+  patienceMs: number
 }
 
 const branches = 8
 const maxNodes = 64
 const contextTokens = 1024
+/** Long enough to see whether others are at work. */
+const restMs = 150
 
 /** Answers all tasks with so many at a time, in both ways in turns. */
 export async function measureBatches(
@@ -73,12 +83,12 @@ export async function measureBatches(
   tasks: readonly Task[],
   plan: BatchPlan & { threads: number; onProgress: (text: string) => void },
 ): Promise<BatchResult> {
-  const { slots, rounds, sets, threads, onProgress } = plan
+  const { slots, rounds, sets, threads, patienceMs, onProgress } = plan
   const samples: BatchSample[] = []
   for (let set = 0; set < sets; set++)
     for (const count of slots) {
       onProgress(`process ${set + 1} of ${sets}: ${count} at a time`)
-      const options: BatchTask = { model, tasks, slots: count, rounds, threads }
+      const options: BatchTask = { model, tasks, slots: count, rounds, threads, patienceMs }
       const measured = await inFreshProcess<BatchTask, Omit<BatchSample, 'set'>[]>(
         fileURLToPath(import.meta.url),
         options,
@@ -90,7 +100,7 @@ export async function measureBatches(
 }
 
 function pointOf(samples: readonly BatchSample[], slots: number, tasks: number): BatchPoint {
-  const own = samples.filter((sample) => sample.slots === slots)
+  const own = samples.filter((sample) => sample.slots === slots && sample.kept)
   const [off, auto] = (['off', 'auto'] as const).map((draft) => own.filter((sample) => sample.draft === draft))
   const speed = ({ tokens, ms }: BatchSample) => (1000 * tokens) / ms
   const partner = ({ set, round }: BatchSample) => off.find((s) => s.set === set && s.round === round)!
@@ -107,7 +117,8 @@ function pointOf(samples: readonly BatchSample[], slots: number, tasks: number):
 }
 
 /** What one process measures. */
-async function measure({ model: file, tasks, slots, rounds, threads }: BatchTask): Promise<Omit<BatchSample, 'set'>[]> {
+async function measure({ model: file, ...task }: BatchTask): Promise<Omit<BatchSample, 'set'>[]> {
+  const { tasks, slots, rounds, threads } = task
   const model = await Model.load(file)
   const { context, cost } = await tune(model, {
     exactness: 'bitwise',
@@ -125,16 +136,25 @@ async function measure({ model: file, tasks, slots, rounds, threads }: BatchTask
   const loop = new DecodeLoop(context, { slots, branches, contextTokens, maxNodes, cost })
   const say = { loop, context, rows, tasks }
   await answerAll({ ...say, tasks: tasks.slice(0, slots) }, 'off', measured)
+  const watch = new OthersWatch(() => [process.pid, process.ppid])
+  let patience = task.patienceMs
   const samples: Omit<BatchSample, 'set'>[] = []
   for (let round = 0; round < rounds; round++) {
     const answers = new Map<string, string[]>()
     for (const draft of round % 2 === 0 ? (['off', 'auto'] as const) : (['auto', 'off'] as const)) {
-      const { texts, ...counts } = await answerAll(say, draft, measured)
-      answers.set(draft, texts)
-      samples.push({ slots, round, draft, ...counts, identical: 0 })
+      for (let kept = false; !kept; ) {
+        if (patience > 0) patience -= await watch.rest(restMs, restMs + patience)
+        watch.start()
+        const { texts, ...counts } = await answerAll(say, draft, measured)
+        const others = watch.share()
+        kept = patience <= 0 || (others ?? 0) <= DISTURBED
+        if (!kept) patience -= counts.ms
+        answers.set(draft, texts)
+        samples.push({ slots, round, draft, ...counts, identical: 0, others, kept })
+      }
     }
     const identical = answers.get('off')!.filter((text, i) => text === answers.get('auto')![i]).length
-    for (const sample of samples.slice(-2)) sample.identical = identical
+    for (const sample of samples) if (sample.round === round) sample.identical = identical
   }
   await loop.close()
   await model[Symbol.asyncDispose]()

@@ -12,6 +12,7 @@ import type { Context } from '../src/llama/context.js'
 import { Model } from '../src/llama/model.js'
 import { DRAFTERS, type DrafterName } from './contest/engine.js'
 import { inFreshProcess, serveOnce } from './fresh.js'
+import { DISTURBED, OthersWatch } from './others.js'
 import type { RecordedWorkload } from './replays.js'
 import { addCounts, median, type Spread, spread, sum } from './statistics.js'
 
@@ -40,6 +41,8 @@ export interface ClockSample {
   /** What T(n) says: of one token per forward, and of the forwards that were done. */
   singleMs: number
   idealMs: number
+  /** Share of all cores that other programs took meanwhile, where that is known. */
+  others?: number
 }
 
 /** One way on one workload: forwards are real, their tokens come from the record. */
@@ -82,6 +85,8 @@ export interface ClockResult {
   rows: number[]
   compared: ClockRows
   samples: ClockSample[]
+  /** Disturbed by other programs and decoded again: no figure is made of them. */
+  discarded: ClockSample[]
 }
 
 /** How much is timed. */
@@ -98,6 +103,8 @@ export interface ClockPlan {
   compared: number
   /** Milliseconds after which no workload is begun; the first process always does the first. */
   limitMs: number
+  /** Milliseconds of a process that may go, in all, into waiting for other programs and into what they disturbed. */
+  patienceMs: number
 }
 
 export interface ClockOptions extends ClockPlan {
@@ -108,6 +115,8 @@ export interface ClockOptions extends ClockPlan {
 
 const maxNodes = 64
 const branches = 8
+/** Long enough to see whether others are at work. */
+const restMs = 150
 /** Nodes of the drafts whose rows are compared: enough for trees and lost branches. */
 const comparedNodes = 16
 
@@ -130,7 +139,7 @@ interface ClockTask extends Omit<ClockOptions, 'onProgress' | 'sets' | 'timed' |
 }
 type ClockPart = Pick<
   ClockResult,
-  'model' | 'weightBytes' | 'threads' | 'exactness' | 'rows' | 'compared' | 'samples'
+  'model' | 'weightBytes' | 'threads' | 'exactness' | 'rows' | 'compared' | 'samples' | 'discarded'
 > & {
   cost: ForwardCostRecord
 }
@@ -174,6 +183,7 @@ export async function replayOnTheClock(
       return [{ workload, records: asked.length, singleMs, standings }]
     }),
     samples,
+    discarded: parts.flatMap((part) => part.discarded),
   }
 }
 
@@ -207,7 +217,10 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
   const { name, weightBytes } = model.describe()
   const compared: ClockRows = { records: 0, rows: 0, equalRows: 0, accepted: 0 }
   const samples: ClockSample[] = []
+  const discarded: ClockSample[] = []
   let rows: number[] = []
+  const watch = new OthersWatch(() => [process.pid, process.ppid])
+  let patience = task.patienceMs
   const layout = { slots: 1, branches, contextTokens: contextTokens + tokens + maxNodes, maxNodes }
   const newLoop = () => new DecodeLoop(context, { ...layout, cost: ForwardCost.from(record) })
   const began = performance.now()
@@ -223,17 +236,30 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
       for (let turn = 0; turn < ways.length; turn++) {
         const w = (turn + r + set) % ways.length
         const { name: way, draft, cold, drafter } = ways[w]
-        if (cold) drafters[w] = DRAFTERS[drafter]()
-        const session = drafters[w].open()
-        const decoded = await decode(loops[w], recording, { context, contextTokens, draft, session })
-        const middle = Math.min(contextTokens, recording.prompt.length) + decoded.tokens / 2
-        samples.push({
-          ...{ workload, record: r, set, way },
-          ...decoded.counts,
-          singleMs: decoded.tokens * cost.ms(1, middle),
-          idealMs: sum(decoded.rows.entries(), ([n, times]) => (n > 0 ? times * cost.ms(n, middle) : 0)),
-        })
-        if (way === 'lookahead') rows = addCounts(rows, decoded.rows)
+        for (let kept = false; !kept; ) {
+          if (patience > 0) patience -= await watch.rest(restMs, restMs + patience)
+          if (cold) drafters[w] = DRAFTERS[drafter]()
+          const session = drafters[w].open()
+          const turnBegan = performance.now()
+          watch.start()
+          const decoded = await decode(loops[w], recording, { context, contextTokens, draft, session })
+          const others = watch.share()
+          kept = patience <= 0 || (others ?? 0) <= DISTURBED
+          if (!kept) patience -= performance.now() - turnBegan
+          // A session that is not closed leaves nothing behind: the answer is not known when it is decoded again.
+          if (kept) session.close()
+          const middle = Math.min(contextTokens, recording.prompt.length) + decoded.tokens / 2
+          const sample = {
+            ...{ workload, record: r, set, way },
+            ...decoded.counts,
+            singleMs: decoded.tokens * cost.ms(1, middle),
+            idealMs: sum(decoded.rows.entries(), ([n, times]) => (n > 0 ? times * cost.ms(n, middle) : 0)),
+            others,
+          }
+          if (kept) samples.push(sample)
+          else discarded.push(sample)
+          if (kept && way === 'lookahead') rows = addCounts(rows, decoded.rows)
+        }
       }
     }
     if (set === 0 && k < task.compared) {
@@ -254,7 +280,7 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
   const level = exactness.level
   const part = { model: name, weightBytes, threads: context.threads, exactness: level, cost: record }
   await model[Symbol.asyncDispose]()
-  return { ...part, rows, compared, samples }
+  return { ...part, rows, compared, samples, discarded }
 }
 
 interface Decoded {
@@ -267,7 +293,7 @@ interface Decoded {
   hashes: string[]
 }
 
-/** Decodes one record; the drafter reads the whole prompt, the model its end. */
+/** Decodes one record; the drafter reads the whole prompt, the model its end. The session stays open. */
 async function decode(
   loop: DecodeLoop,
   { prompt, response }: Recording,
@@ -278,7 +304,7 @@ async function decode(
     read: () => session.read(prompt),
     draft: (tree, budget) => session.draft(tree, budget),
     accept: (tokens, count) => session.accept(tokens, count),
-    close: () => session.close(),
+    close: () => {},
   }
   const hashes: string[] = []
   let at = 0

@@ -29,6 +29,7 @@ export interface LiveOptions {
   rounds: number
   sets: number
   limitMs: number
+  patienceMs: number
   onProgress: (text: string) => void
 }
 
@@ -70,7 +71,7 @@ export async function prepareTasks(
 
 /** All our ways of decoding, on the same questions. */
 export async function holdLive(tasks: readonly Task[], options: LiveOptions): Promise<ContestResult> {
-  const { model, threads, rounds, sets, limitMs, onProgress } = options
+  const { model, threads, rounds, sets, limitMs, patienceMs, onProgress } = options
   const way = { model, threads }
   const contestants = [
     conventional(options),
@@ -107,7 +108,7 @@ export async function holdLive(tasks: readonly Task[], options: LiveOptions): Pr
       draft: 10,
     }),
   ]
-  return hold(contestants, { title: 'Live', tasks, rounds, sets, limitMs, pauseMs, onProgress })
+  return hold(contestants, { title: 'Live', tasks, rounds, sets, limitMs, patienceMs, pauseMs, onProgress })
 }
 
 /** Ours beside node-llama-cpp and whatever servers were named. */
@@ -116,7 +117,7 @@ export async function holdPeers(
   servers: readonly { name: string; url: string }[],
   options: LiveOptions,
 ): Promise<ContestResult> {
-  const { model, threads, rounds, sets, limitMs, onProgress } = options
+  const { model, threads, rounds, sets, limitMs, patienceMs, onProgress } = options
   const way = { model, threads, trial: tasks[0].prompt, folder: path.join(root, 'bench', 'peers') }
   const contestants: Contestant[] = [
     conventional(options),
@@ -132,7 +133,7 @@ export async function holdPeers(
     }),
     ...servers.map(({ name, url }) => new OpenAiContestant(name, url)),
   ]
-  return hold(contestants, { title: 'Peers', tasks, rounds, sets, limitMs, pauseMs, onProgress })
+  return hold(contestants, { title: 'Peers', tasks, rounds, sets, limitMs, patienceMs, pauseMs, onProgress })
 }
 
 /**
@@ -140,7 +141,7 @@ export async function holdPeers(
  * everyone says the same.
  */
 export async function holdLoops(options: LiveOptions): Promise<ContestResult> {
-  const { model, threads, questions, maxTokens, rounds, sets, limitMs, onProgress } = options
+  const { model, threads, questions, maxTokens, rounds, sets, limitMs, patienceMs, onProgress } = options
   const tasks = Array.from({ length: questions }, (_, k): Task => {
     const prompt = Array.from({ length: 48 }, (_, i) => 1000 + (((k + 1) * 7919 * (i + 1)) % 20_000))
     return { id: `prompt ${k + 1}`, kind: 'random', prompt, text: '', maxTokens }
@@ -148,7 +149,7 @@ export async function holdLoops(options: LiveOptions): Promise<ContestResult> {
   const peer = { model, threads, trial: tasks[0].prompt, folder: path.join(root, 'bench', 'peers') }
   const about = 'Its leanest call, `sequence.evaluate`, without a predictor.'
   const contestants = [conventional(options), nodeLlamaCpp('node-llama-cpp', about, peer)]
-  return hold(contestants, { title: 'Loops', tasks, rounds, sets, limitMs, pauseMs, onProgress })
+  return hold(contestants, { title: 'Loops', tasks, rounds, sets, limitMs, patienceMs, pauseMs, onProgress })
 }
 
 function conventional({ model, threads }: LiveOptions): Contestant {

@@ -9,6 +9,7 @@ interface ContestPlan {
   rounds: number
   sets: number
   limitMs: number
+  patienceMs: number
 }
 
 /** How much of everything is measured. */
@@ -31,9 +32,9 @@ const model = { shape: 'qwen2.5-0.5b', type: 'Q4_0' } as const
 
 /** The least that touches everything. */
 const smoke: Plan = {
-  live: { questions: 3, maxTokens: 24, rounds: 1, sets: 1, limitMs: minute },
-  peers: { questions: 1, maxTokens: 12, rounds: 1, sets: 1, limitMs: minute },
-  batch: { questions: 2, slots: [2], rounds: 1, sets: 1 },
+  live: { questions: 3, maxTokens: 24, rounds: 1, sets: 1, limitMs: minute, patienceMs: 0 },
+  peers: { questions: 1, maxTokens: 12, rounds: 1, sets: 1, limitMs: minute, patienceMs: 0 },
+  batch: { questions: 2, slots: [2], rounds: 1, sets: 1, patienceMs: 0 },
   exactness: { questions: 1 },
   recordings: { requests: 4, promptTokens: 2048, answerTokens: 64 },
   replay: {
@@ -45,15 +46,25 @@ const smoke: Plan = {
     branchLengths: [4, 8],
     detailed: ['embedded'],
   },
-  clock: { contextTokens: 32, tokens: 8, timed: 1, warm: 2, sets: 1, compared: 1, limitMs: minute, without: [] },
+  clock: {
+    contextTokens: 32,
+    tokens: 8,
+    timed: 1,
+    warm: 2,
+    sets: 1,
+    compared: 1,
+    limitMs: minute,
+    patienceMs: 0,
+    without: [],
+  },
 }
 
 /** Five minutes on two cores. */
 const quick: Plan = {
-  live: { questions: 18, maxTokens: 160, rounds: 5, sets: 1, limitMs: 55_000 },
-  peers: { questions: 6, maxTokens: 96, rounds: 5, sets: 1, limitMs: 35_000 },
-  loops: { questions: 2, maxTokens: 48, rounds: 3, sets: 1, limitMs: 15_000 },
-  batch: { questions: 8, slots: [1, 2, 4, 8], rounds: 3, sets: 1 },
+  live: { questions: 18, maxTokens: 160, rounds: 5, sets: 1, limitMs: 55_000, patienceMs: 15_000 },
+  peers: { questions: 6, maxTokens: 96, rounds: 5, sets: 1, limitMs: 40_000, patienceMs: 10_000 },
+  loops: { questions: 2, maxTokens: 48, rounds: 3, sets: 1, limitMs: 15_000, patienceMs: 5000 },
+  batch: { questions: 8, slots: [1, 2, 4, 8], rounds: 3, sets: 1, patienceMs: 2000 },
   exactness: { questions: 8 },
   recordings: { requests: 60, promptTokens: 4096, answerTokens: 320 },
   replay: {
@@ -75,16 +86,17 @@ const quick: Plan = {
     sets: 1,
     compared: 1,
     limitMs: 50_000,
+    patienceMs: 12_000,
     without: ['lookahead, cold', "paper's trie, 64 nodes", 'prompt lookup'],
   },
 }
 
 /** An hour at most. */
 const full: Plan = {
-  live: { questions: 60, maxTokens: 256, rounds: 7, sets: 3, limitMs: 8 * minute },
-  peers: { questions: 24, maxTokens: 160, rounds: 5, sets: 2, limitMs: 8 * minute },
-  loops: { questions: 4, maxTokens: 96, rounds: 5, sets: 2, limitMs: 3 * minute },
-  batch: { questions: 24, slots: [1, 2, 3, 4, 5, 6, 7, 8], rounds: 3, sets: 2 },
+  live: { questions: 60, maxTokens: 256, rounds: 7, sets: 3, limitMs: 10 * minute, patienceMs: 3 * minute },
+  peers: { questions: 24, maxTokens: 160, rounds: 5, sets: 3, limitMs: 8 * minute, patienceMs: 2 * minute },
+  loops: { questions: 4, maxTokens: 96, rounds: 5, sets: 2, limitMs: 3 * minute, patienceMs: minute },
+  batch: { questions: 24, slots: [1, 2, 3, 4, 5, 6, 7, 8], rounds: 3, sets: 2, patienceMs: 8000 },
   exactness: { questions: 40 },
   recordings: { requests: 150, promptTokens: 8192, answerTokens: 1024 },
   replay: {
@@ -105,6 +117,7 @@ const full: Plan = {
     sets: 2,
     compared: 4,
     limitMs: 16 * minute,
+    patienceMs: 2 * minute,
     without: [],
   },
 }

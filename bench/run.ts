@@ -103,6 +103,8 @@ async function bench(options: BenchOptions): Promise<void> {
       if (timed.length === 0) return
       const shape = model ? benchmarkModel(model) : file
       const timing = await replayOnTheClock(shape, timed, { ...rest, ways, threads, onProgress })
+      // llama.cpp names shapes by rounding; ours are named after the models they have the shape of.
+      if (model) timing.model = `${model.shape} ${model.type}`
       results.clock = timing
       if (!model || !machine.bandwidth) return
       results.ceilings.push(ceilingOf({ ...timing, name: timing.model }, machine.bandwidth, timing.cost))

@@ -30,6 +30,10 @@ export class ChildContestant<Options> implements Contestant {
     this.#options = options
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
   async start(): Promise<ContestantReport> {
     this.#child = fork(this.#script, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     return (await this.#call('start', this.#options)) as ContestantReport

@@ -1,5 +1,5 @@
-import { setTimeout } from 'node:timers/promises'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
+import { DISTURBED, OthersWatch } from '../others.js'
 import { addCounts, type Spread, spread, sum } from '../statistics.js'
 import type { Answer, Contestant, ContestantReport, Task } from './contestant.js'
 
@@ -60,35 +60,53 @@ export interface ContestResult {
   rounds: number
   /** Sets of fresh processes. */
   sets: number
+  /** Everybody's turns, in order. */
+  turns: Turn[]
   /** Over all tasks, and by kind of task. */
   standings: Standing[]
   kinds: { kind: string; tasks: number; standings: Standing[] }[]
   samples: Sample[]
+  /** Of turns that were disturbed and held again: no figure is made of them. */
+  discarded: Sample[]
+}
+
+/** One contestant answering all tasks of a round. */
+export interface Turn {
+  contestant: string
+  round: number
+  /** Share of all cores that other programs took meanwhile, where that is known. */
+  others?: number
+  /** Whether its samples count; if not, it was held again. */
+  kept: boolean
 }
 
 export interface ContestOptions {
   title: string
   tasks: readonly Task[]
-  /** Rounds of each set; everyone answers all tasks in each. */
+  /** Rounds of each set; in each everyone has a turn and answers all tasks. */
   rounds: number
-  /** Tasks that one contestant answers before it is another's turn. Default 24. */
-  block?: number
   /**
    * Milliseconds of rest before each turn: threads of the one before spin for a third of a second in hope of more, on
    * cores that the next one needs. Default 0.
    */
   pauseMs?: number
+  /** Milliseconds that may go, in all, into waiting for other programs and into turns they disturbed. Default 0. */
+  patienceMs?: number
   /** How often all processes are started afresh. Default 1. */
   sets?: number
   /** Milliseconds after which no new round is begun; the first is always held. Default: none. */
   limitMs?: number
+  /** What tells how busy others are. Default: the system. */
+  watch?: Pick<OthersWatch, 'start' | 'share' | 'rest'>
   onProgress?: (text: string) => void
 }
 
 /**
- * Lets contestants answer the same tasks in turns, a block of tasks each; who begins moves on, so that a machine that is
- * busy for a while slows everyone. In a round tasks come in order and memories begin empty: what was answered earlier in
- * the round is known, nothing else. An untimed task warms everyone up.
+ * Lets contestants answer the same tasks in turns; who begins moves on. In a turn tasks come in order and memories begin
+ * empty: what was answered earlier in the turn is known, nothing else. An untimed task warms everyone up.
+ *
+ * A turn during which other programs took more than a little of the processor is held again: what decides is what they
+ * took, never how the contestant did.
  *
  * @param contestants the first is the reference
  */
@@ -97,50 +115,63 @@ export async function hold(contestants: readonly Contestant[], options: ContestO
     tasks,
     rounds,
     sets = 1,
-    block = 24,
     pauseMs = 0,
+    patienceMs = 0,
     limitMs = Number.POSITIVE_INFINITY,
     onProgress = () => {},
   } = options
   const [reference] = contestants
   const entries: Entry[] = contestants.map(({ name, about }) => ({ name, about }))
   const samples: Sample[] = []
+  const discarded: Sample[] = []
+  const turns: Turn[] = []
   const truth = new Map<string, Answer>()
   const began = performance.now()
   let curve: ForwardCost | undefined
   let round = 0
+  let patience = patienceMs
   for (let set = 0; set < sets; set++) {
     if (set > 0 && performance.now() - began > limitMs) break
     const present = await startAll(contestants, entries, tasks[0], onProgress)
+    const watch = options.watch ?? new OthersWatch(() => [process.pid, ...present.flatMap(({ pid }) => pid ?? [])])
     curve ??= entries[0].cost && new ForwardCost(entries[0].cost)
     try {
       for (let turn = 0; turn < rounds; turn++) {
         if (turn > 0 && performance.now() - began > limitMs) break
         round++
-        for (const contestant of present) await contestant.reset()
-        for (let from = 0; from < tasks.length; from += block) {
-          const asked = tasks.slice(from, from + block)
-          const answers = new Map<string, Answer[]>()
-          for (let i = 0; i < present.length; i++) {
-            const contestant = present[(i + from / block + round) % present.length]
-            const entry = entries[contestants.indexOf(contestant)]
-            if (entry.absent !== undefined) continue
-            onProgress(`round ${round} of ${rounds * sets}, from task ${from + 1}: ${contestant.name}`)
-            if (pauseMs > 0) await setTimeout(pauseMs)
+        const held: { name: string; given: Answer[]; kept: boolean }[] = []
+        for (let i = 0; i < present.length; i++) {
+          const contestant = present[(i + round) % present.length]
+          const { name } = contestant
+          const entry = entries[contestants.indexOf(contestant)]
+          for (let kept = false; !kept && entry.absent === undefined; ) {
+            onProgress(`round ${round} of ${rounds * sets}: ${name}`)
+            if (pauseMs > 0) patience -= (await watch.rest(pauseMs, pauseMs + Math.max(0, patience))) - pauseMs
+            const turnBegan = performance.now()
             try {
+              await contestant.reset()
+              watch.start()
               const given: Answer[] = []
-              for (const task of asked) given.push(await contestant.answer(task))
-              answers.set(contestant.name, given)
-              for (const { rows } of given) entry.rows = addCounts(entry.rows, rows)
+              for (const task of tasks) given.push(await contestant.answer(task))
+              // A server's processes are not known, and would pass for others.
+              const others = contestant.pid === undefined ? undefined : watch.share()
+              kept = patience <= 0 || (others ?? 0) <= DISTURBED
+              if (!kept) patience -= performance.now() - turnBegan
+              held.push({ name, given, kept })
+              turns.push({ contestant: name, round, others, kept })
+              if (kept) for (const { rows } of given) entry.rows = addCounts(entry.rows, rows)
             } catch (error) {
               if (contestant === reference) throw error
               entry.absent = `failed in round ${round}: ${error instanceof Error ? error.message : error}`
             }
           }
-          for (const [k, task] of asked.entries()) {
-            if (!truth.has(task.id)) truth.set(task.id, answers.get(reference.name)![k])
-            for (const [name, given] of answers)
-              samples.push(sampleOf(name, task, round, given[k], isSame(given[k], truth.get(task.id)!), curve))
+        }
+        for (const [k, task] of tasks.entries()) {
+          if (!truth.has(task.id)) truth.set(task.id, held.find(({ name }) => name === reference.name)!.given[k])
+          for (const { name, given, kept } of held) {
+            const sample = sampleOf(name, task, round, given[k], isSame(given[k], truth.get(task.id)!), curve)
+            if (kept) samples.push(sample)
+            else discarded.push(sample)
           }
         }
       }
@@ -157,6 +188,7 @@ export async function hold(contestants: readonly Contestant[], options: ContestO
     tasks: tasks.length,
     rounds: round,
     sets,
+    turns,
     standings: standingsOf(samples, names, reference.name, curve),
     kinds: kinds.map((kind) => {
       const ofKind = samples.filter((sample) => sample.kind === kind)
@@ -164,6 +196,7 @@ export async function hold(contestants: readonly Contestant[], options: ContestO
       return { kind, tasks: count, standings: standingsOf(ofKind, names, reference.name, curve) }
     }),
     samples,
+    discarded,
   }
 }
 

@@ -47,6 +47,8 @@ export interface Contestant {
   readonly name: string
   /** One sentence for the report. */
   readonly about: string
+  /** Its process, where it is one of ours. */
+  readonly pid?: number
   /** Makes it ready. @throws if it cannot take part; the report says why */
   start(): Promise<ContestantReport>
   /** Forgets everything earlier tasks taught it. */

@@ -159,13 +159,14 @@ function replay(results: Results): string {
       const axes = { x: 'decoding length, nodes', y: 'branch length', columns: decodingLengths, rows: branchLengths }
       const heading = `<h3>${escapeXml(workload)}: the paper's grid on its own trie</h3>`
       const drawn = heatMap({ ...axes, title: 'EDL, tokens per forward', values: edl })
-      const fast = speedup ? heatMap({ ...axes, title: 'speed-up by T(n) on this machine', values: speedup }) : ''
+      const fast = speedup ? heatMap({ ...axes, title: 'speed-up by T(n)', values: speedup }) : ''
       return `${heading}<div class="pair">${drawn}${fast}</div>`
     }),
   ]
   return `<h2>Recorded answers, replayed</h2><p>How many forwards drafts would have saved, if every forward may verify so
     many nodes: a draft counts for as long as the recorded answer follows it. The oracle sees the answer and continues the
-    best earlier place of the last token: no drafter that looks up the last token gets past it. Warm: answers of earlier
+    best earlier place of the last token: a drafter gets past it only by guessing what stood nowhere after that token, as
+    lookahead does with what is left of its nodes. Warm: answers of earlier
     requests are known. Waste: nodes verified in vain.</p>
     ${workloadBars(result.rows, most, 'EDL', ({ edl }) => edl)}${tables.join('')}
     ${workloadBars(result.rows, budgets[0], 'waste', ({ waste }) => 100 * waste)}
@@ -179,12 +180,14 @@ function workloadBars(
   what: 'EDL' | 'waste',
   of: (row: ReplayRow) => number,
 ): string {
-  const warm = rows.filter((row) => row.warm && row.budget === budget)
+  // The oracle wastes nothing.
+  const isShown = ({ drafter }: ReplayRow) => what === 'EDL' || drafter !== 'oracle'
+  const warm = rows.filter((row) => row.warm && row.budget === budget && isShown(row))
   const workloads = [...new Set(warm.map(({ workload }) => workload))]
   const drafters = [...new Set(warm.map(({ drafter }) => drafter))]
   const shown = (workload: string, drafter: string) =>
     of(warm.find((row) => row.workload === workload && row.drafter === drafter)!)
-  return `<h3>${what} with ${budget} nodes, warm</h3>${groupedBars({
+  return `<h3>${what === 'EDL' ? what : 'Waste'} with ${budget} nodes, warm</h3>${groupedBars({
     title: `${what} by workload`,
     categories: workloads,
     unit: what === 'EDL' ? 'EDL, tokens per forward' : 'nodes verified in vain, % of all drafted (less is better)',

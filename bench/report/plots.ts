@@ -32,23 +32,27 @@ export function groupedBars({ title, categories, series, unit, level, ours = 0 }
     series.map(({ name }) => name),
     colours,
   )
-  const top = legend.height + 38
-  const height = top + 262
-  const bottom = height - 46
+  // Room for figures that stand upright above the highest bar.
+  const top = legend.height + 62
+  const group = (width - left - right) / categories.length
+  const slants = categories.some((category) => fold(category, group).some((line) => lineLength(group) < line.length))
+  const bottom = top + 216
+  const height = bottom + (slants ? 20 + 3.6 * Math.max(...categories.map(({ length }) => length)) : 46)
   const most = Math.max(
     level ?? 0,
     ...series.flatMap(({ bars }) => bars.map((bar) => Math.max(bar?.high ?? bar?.value ?? 0, bar?.dot ?? 0))),
   )
   const ticks = niceTicks(0, most)
   const scale = linear(0, ticks[ticks.length - 1], bottom, top)
-  const group = (width - left - right) / categories.length
   const crowded = categories.length > 6
   const barWidth = Math.min(44, (group * 0.82) / series.length)
-  const parts = [legend.content, yAxis(ticks, scale, unit)]
+  const parts = [legend.content, yAxis(ticks, scale, unit, legend.height + 22)]
   for (const [c, category] of categories.entries()) {
     const middle = left + group * (c + 0.5)
-    for (const [l, line] of fold(category, group).entries())
-      parts.push(label(middle, bottom + 18 + 14 * l, line, { size: crowded ? 11 : 12 }))
+    if (slants) parts.push(label(middle + 5, bottom + 15, category, { anchor: 'end', size: 11, turn: -32 }))
+    else
+      for (const [l, line] of fold(category, group).entries())
+        parts.push(label(middle, bottom + 18 + 14 * l, line, { size: crowded ? 11 : 12 }))
     for (const [s, { bars }] of series.entries()) {
       const bar = bars[c]
       if (!bar) continue
@@ -59,7 +63,10 @@ export function groupedBars({ title, categories, series, unit, level, ours = 0 }
       if (bar.dot !== undefined)
         parts.push(element('circle', { cx: x + barWidth / 2, cy: scale(bar.dot), r: 3, class: 'dot' }))
       const above = Math.min(y, peak, bar.dot === undefined ? y : scale(bar.dot) - 3)
-      if (barWidth >= 20) parts.push(label(x + barWidth / 2, above - 4, short(bar.value), { size: 10.5 }))
+      // Where bars are narrow, figures stand upright above them.
+      if (barWidth >= 28) parts.push(label(x + barWidth / 2, above - 4, short(bar.value), { size: 10.5 }))
+      else if (barWidth >= 11)
+        parts.push(label(x + barWidth / 2 + 3.5, above - 4, short(bar.value), { anchor: 'start', size: 10, turn: -90 }))
     }
   }
   if (level !== undefined) parts.push(levelLine(scale(level)))
@@ -133,13 +140,14 @@ export interface HeatMap {
 }
 
 export function heatMap({ title, x, y, columns, rows, values }: HeatMap): string {
-  const cell = { width: Math.min(84, (width - left - 40) / columns.length), height: 32 }
+  // Two of them fit side by side.
+  const cell = { width: Math.min(48, (width - left - 40) / columns.length), height: 32 }
   const begin = left + 30
-  const top = 14
+  const top = 34
   const height = top + rows.length * cell.height + 46
   const all = values.flat()
   const [least, most] = [Math.min(...all), Math.max(...all)]
-  const parts: string[] = []
+  const parts = [label(14, 20, title, { anchor: 'start', className: 'strong', size: 12.5 })]
   for (const [r, row] of rows.entries()) {
     const middle = top + (r + 0.5) * cell.height
     parts.push(label(begin - 8, middle + 4, String(row), { anchor: 'end', className: 'soft' }))
@@ -215,7 +223,12 @@ function drawLegend(
   return { content: parts.join(''), height: y }
 }
 
-function yAxis(ticks: readonly number[], scale: (value: number) => number, unit: string): string {
+function yAxis(
+  ticks: readonly number[],
+  scale: (value: number) => number,
+  unit: string,
+  unitAt = scale(ticks[ticks.length - 1]) - 12,
+): string {
   const parts = ticks.map((tick, i) => {
     const d = `M${left} ${scale(tick).toFixed(1)}H${width - right}`
     return (
@@ -223,7 +236,7 @@ function yAxis(ticks: readonly number[], scale: (value: number) => number, unit:
       label(left - 8, scale(tick) + 4, short(tick), { anchor: 'end', className: 'soft' })
     )
   })
-  parts.push(label(left - 40, scale(ticks[ticks.length - 1]) - 12, unit, { anchor: 'start', className: 'soft' }))
+  parts.push(label(left - 40, unitAt, unit, { anchor: 'start', className: 'soft' }))
   return parts.join('')
 }
 
@@ -271,11 +284,14 @@ function short(value: number): string {
   return String(Number(value.toPrecision(3)))
 }
 
-/** A name in one line, or in two where there is no room; what is still too long is cut off. */
+/** A name in one line, or in two where there is no room. */
 function fold(text: string, room: number): string[] {
-  const most = Math.max(4, Math.floor(room / 6.2))
-  if (text.length <= most) return [text]
+  if (text.length <= lineLength(room)) return [text]
   const words = text.split(/[\s_-]+/)
-  const lines = words.length > 1 ? [words[0], words.slice(1).join(' ')] : [text]
-  return lines.map((line) => (line.length > most ? `${line.slice(0, most - 1)}…` : line))
+  return words.length > 1 ? [words[0], words.slice(1).join(' ')] : [text]
+}
+
+/** Letters that fit into a line. */
+function lineLength(room: number): number {
+  return Math.floor(room / 6.4)
 }

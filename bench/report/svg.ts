@@ -80,7 +80,7 @@ export function escapeXml(text: string): string {
 
 /** About how wide a text of 12 px is. */
 export function widthOf(text: string): number {
-  return 6.6 * text.length
+  return 7 * text.length
 }
 
 function round(value: number): number {

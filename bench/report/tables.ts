@@ -110,10 +110,7 @@ export function wasteTable({ replay }: Results): Table {
         mean(({ retrievalMicros }) => retrievalMicros),
         1,
       )} µs`,
-      `${figure(
-        mean(({ retrievalMicros99 }) => retrievalMicros99),
-        0,
-      )} µs`,
+      `${thousands(Math.round(mean(({ retrievalMicros99 }) => retrievalMicros99)))} µs`,
     ]
   })
   return { heading: ['mean of the workloads, warm', 'nodes', 'EDL', 'DL', 'waste', 'QT median', 'QT p99'], rows: lines }

@@ -1,3 +1,4 @@
+import { DISTURBED } from '../others.js'
 import type { Results } from './results.js'
 import { figure, thousands } from './table.js'
 
@@ -16,7 +17,28 @@ export function aboutMachine(results: Results): string[] {
           `cores free of other work: ${figure(freeCores[0])} when it began, at least ${figure(least)} of ${threads} between sections`,
         ]
       : []),
+    ...disturbances(results),
     ...(note ? [note] : []),
+  ]
+}
+
+/** How often others got in the way, and what became of it. */
+function disturbances({ live, peers, loops, batch, clock }: Results): string[] {
+  const kept = [
+    ...[live, peers, loops].flatMap((contest) => contest?.turns.filter((turn) => turn.kept) ?? []),
+    ...(batch?.samples.filter((sample) => sample.kept) ?? []),
+    ...(clock?.samples ?? []),
+  ]
+  const known = kept.filter(({ others }) => others !== undefined)
+  if (known.length === 0) return []
+  const again =
+    [live, peers, loops].reduce((n, contest) => n + (contest?.turns.filter((turn) => !turn.kept).length ?? 0), 0) +
+    (batch?.samples.filter((sample) => !sample.kept).length ?? 0) +
+    (clock?.discarded.length ?? 0)
+  const spoilt = known.filter(({ others = 0 }) => others > DISTURBED).length
+  return [
+    `other programs took more than ${100 * DISTURBED} % of the cores during ${again + spoilt} of ${known.length + again} timed ` +
+      `turns: ${again} were held again, ${spoilt} count all the same`,
   ]
 }
 

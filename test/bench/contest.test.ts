@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { hold } from '../../bench/contest/contest.js'
 import type { Answer, Contestant, Task } from '../../bench/contest/contestant.js'
+import { OthersWatch } from '../../bench/others.js'
 
 const tasks: Task[] = ['a', 'b', 'c'].map((id) => ({
   id,
@@ -32,15 +33,45 @@ function fake(name: string, msPerToken: number, edl: number, calls: string[], ov
   } satisfies Contestant
 }
 
+describe('the watch on others', () => {
+  it.runIf(process.platform === 'linux')('tells time of ours from time of others', () => {
+    const all = new OthersWatch(() => [])
+    const others = new OthersWatch(() => [process.pid])
+    for (const end = performance.now() + 200; performance.now() < end; );
+    expect(all.share()).toBeGreaterThan(others.share()!)
+  })
+})
+
 describe('a contest', () => {
-  it('asks everyone every task, block by block, and lets another one begin each time', async () => {
+  it('asks everyone every task in turns, with an empty memory, and lets another one begin each round', async () => {
     const calls: string[] = []
-    await hold([fake('one', 1, 1, calls), fake('two', 1, 1, calls)], { title: '', tasks, rounds: 2, block: 1 })
-    const rounds = calls.filter((call) => !call.endsWith('reset')).slice(2)
-    expect(rounds).toHaveLength(12)
-    for (let k = 0; k < 12; k += 2) expect(new Set(rounds.slice(k, k + 2).map((call) => call.slice(0, 3))).size).toBe(2)
-    expect(rounds[0].slice(0, 3)).not.toBe(rounds[2].slice(0, 3))
-    expect(calls.filter((call) => call === 'one reset')).toHaveLength(2)
+    await hold([fake('one', 1, 1, calls), fake('two', 1, 1, calls)], { title: '', tasks, rounds: 2 })
+    const turn = (name: string) => [`${name} reset`, `${name} a`, `${name} b`, `${name} c`]
+    expect(calls.slice(0, 2)).toEqual(['one a', 'two a'])
+    expect(calls.slice(2)).toEqual([...turn('two'), ...turn('one'), ...turn('one'), ...turn('two')])
+  })
+
+  it('holds a turn again that other programs disturbed, keeps what it gave apart, and loses patience', async () => {
+    const calls: string[] = []
+    const shares = [0, 0.5, 0, 0.5, 0.5, 0.5]
+    const disturbed = { start() {}, share: () => shares.shift(), rest: async (least: number) => least }
+    const contestants = [fake('one', 1, 1, calls, { pid: 1 }), fake('two', 1, 1, calls, { pid: 2 })]
+    const options = { title: '', tasks, rounds: 2, watch: disturbed }
+    const { samples, discarded, turns } = await hold(contestants, { ...options, patienceMs: 1000 })
+    expect(turns.map(({ contestant, kept }) => [contestant, kept]).slice(0, 3)).toEqual([
+      ['two', true],
+      ['one', false],
+      ['one', true],
+    ])
+    expect(samples).toHaveLength(12)
+    expect(discarded).toHaveLength(3 * turns.filter(({ kept }) => !kept).length)
+    shares.push(0.5, 0.5)
+    const impatient = await hold(contestants, { ...options, rounds: 1 })
+    expect(impatient.discarded).toEqual([])
+    expect(impatient.turns.map(({ others, kept }) => [others, kept])).toEqual([
+      [0.5, true],
+      [0.5, true],
+    ])
   })
 
   it('compares speeds of the same round, and what T(n) alone would give', async () => {
