@@ -62,11 +62,10 @@ export function groupedBars({ title, categories, series, unit, level, ours = 0 }
       const peak = drawWhisker(parts, x + barWidth / 2, bar, scale)
       if (bar.dot !== undefined)
         parts.push(element('circle', { cx: x + barWidth / 2, cy: scale(bar.dot), r: 3, class: 'dot' }))
-      const above = Math.min(y, peak, bar.dot === undefined ? y : scale(bar.dot) - 3)
-      // Where bars are narrow, figures stand upright above them.
-      if (barWidth >= 28) parts.push(label(x + barWidth / 2, above - 4, short(bar.value), { size: 10.5 }))
-      else if (barWidth >= 11)
-        parts.push(label(x + barWidth / 2 + 3.5, above - 4, short(bar.value), { anchor: 'start', size: 10, turn: -90 }))
+      const tops = [y, peak, ...(bar.dot === undefined ? [] : [scale(bar.dot) - 3])]
+      parts.push(
+        barLabel(x + barWidth / 2, { bottom, y, above: Math.min(...tops), barWidth, text: hundredths(bar.value) }),
+      )
     }
   }
   if (level !== undefined) parts.push(levelLine(scale(level)))
@@ -105,16 +104,16 @@ export function linePlot({ title, x, y, series, doubling = false, shares, fromZe
     : niceTicks(xs[0], xs[xs.length - 1]).filter((at) => at >= xs[0] && at <= xs[xs.length - 1])
   for (const at of xTicks) parts.push(label(xScale(at), bottom + 17, String(at), { className: 'soft' }))
   parts.push(label((left + width) / 2, bottom + 36, x, { className: 'soft' }))
+  // Figures of the shares stand before the lines.
+  const marks: string[] = []
   if (shares) {
     const most = Math.max(...shares.points.map(([, share]) => share))
     for (const [at, share] of shares.points) {
       const tall = (share / most) * (bottom - top) * 0.5
       const attributes = { x: xScale(at) - 7, y: bottom - tall, width: 14, height: tall, rx: 2 }
       parts.push(element('rect', { ...attributes, fill: seriesColour(series.length), opacity: 0.35 }))
-      if (share >= 0.04)
-        parts.push(
-          label(xScale(at), bottom - tall - 4, `${Math.round(100 * share)} %`, { className: 'soft', size: 10 }),
-        )
+      const text = `${Math.round(100 * share)} %`
+      if (share >= 0.04) marks.push(label(xScale(at), bottom - tall - 4, text, { className: 'halo', size: 10 }))
     }
   }
   for (const [s, { points: line, dashed }] of series.entries()) {
@@ -125,6 +124,7 @@ export function linePlot({ title, x, y, series, doubling = false, shares, fromZe
       for (const [at, value] of line)
         parts.push(element('circle', { cx: xScale(at), cy: yScale(value), r: 3, fill: seriesColour(s) }))
   }
+  parts.push(...marks)
   return picture(width, height, title, parts.join(''))
 }
 
@@ -240,6 +240,19 @@ function yAxis(
   return parts.join('')
 }
 
+/** The figure of a bar: at its foot where that is tall enough, so that nobody takes it for a dot's; upright where narrow. */
+function barLabel(
+  x: number,
+  { bottom, y, above, barWidth, text }: { bottom: number; y: number; above: number; barWidth: number; text: string },
+): string {
+  if (barWidth < 11) return ''
+  const isNarrow = barWidth < 28
+  const inside = bottom - y > (isNarrow ? 36 : 18)
+  const className = inside ? 'inside' : undefined
+  if (!isNarrow) return label(x, inside ? bottom - 6 : above - 4, text, { size: 10.5, className })
+  return label(x + 3.5, inside ? bottom - 5 : above - 4, text, { anchor: 'start', size: 10, turn: -90, className })
+}
+
 /** Draws the spread of a bar and returns where it ends above. */
 function drawWhisker(parts: string[], x: number, { value, low, high }: Bar, scale: (value: number) => number): number {
   if (low === undefined || high === undefined) return scale(value)
@@ -277,6 +290,11 @@ function thinned(values: readonly number[], place: (value: number) => number): n
     free = place(value) + 26
     return true
   })
+}
+
+/** Two places after the point at most. */
+function hundredths(value: number): string {
+  return value < 10 ? String(Number(value.toFixed(2))) : short(value)
 }
 
 function short(value: number): string {

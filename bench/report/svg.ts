@@ -71,6 +71,7 @@ export const shared: string = [
   '.plot{font-family:system-ui,-apple-system,"Segoe UI",sans-serif;font-size:12px;max-width:100%;height:auto}',
   '.plot text{fill:var(--ink)}.plot .soft{fill:var(--soft)}.plot .sheet{fill:var(--sheet)}',
   '.plot .grid{stroke:var(--line);stroke-width:1}.plot .axis{stroke:var(--soft);stroke-width:1}',
+  '.plot .inside{fill:var(--page);font-weight:600}.plot .halo{paint-order:stroke;stroke:var(--page);stroke-width:3px}',
   '.plot .dot{fill:var(--sheet);stroke:var(--ink);stroke-width:1.2}.plot .whisker{stroke:var(--ink);stroke-width:1.2;fill:none}.plot .strong{font-weight:600}',
 ].join('')
 
