@@ -13,11 +13,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-
-interface Prompt {
-  question: string
-  documents: { title?: string; text: string }[]
-}
+import { type SamplePrompt, samplePrompts } from './samples.js'
 
 interface Answer {
   tokens: number
@@ -56,21 +52,13 @@ const { values } = parseArgs({
   },
 })
 
-function readPrompts(): Prompt[] {
+function readPrompts(): SamplePrompt[] {
   if (values.prompts !== undefined)
     return readFileSync(values.prompts, 'utf8')
       .split('\n')
       .filter((line) => line.trim() !== '')
-      .map((line) => JSON.parse(line) as Prompt)
-  const samples = JSON.parse(readFileSync(new URL('models/samples.json', root), 'utf8')) as {
-    documents: Prompt['documents']
-    questions: [question: string, answer: string][]
-  }[]
-  // One question of each topic after the other, so that neighbours share no documents.
-  const most = Math.max(...samples.map(({ questions }) => questions.length))
-  return Array.from({ length: most }, (_, i) => i).flatMap((i) =>
-    samples.flatMap(({ documents, questions }) => (questions[i] ? [{ question: questions[i][0], documents }] : [])),
-  )
+      .map((line) => JSON.parse(line) as SamplePrompt)
+  return samplePrompts()
 }
 
 async function withServer<T>(use: (url: string) => Promise<T>): Promise<T> {
@@ -96,7 +84,7 @@ async function withServer<T>(use: (url: string) => Promise<T>): Promise<T> {
   }
 }
 
-async function ask(url: string, { question, documents }: Prompt, draft: Cell['draft']): Promise<Answer> {
+async function ask(url: string, { question, documents }: SamplePrompt, draft: Cell['draft']): Promise<Answer> {
   const began = performance.now()
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
@@ -139,7 +127,7 @@ async function ask(url: string, { question, documents }: Prompt, draft: Cell['dr
 }
 
 /** Asks all prompts, `concurrency` at a time. */
-async function load(url: string, prompts: readonly Prompt[], concurrency: number, draft: Cell['draft']) {
+async function load(url: string, prompts: readonly SamplePrompt[], concurrency: number, draft: Cell['draft']) {
   await ask(url, { question: 'Warm up?', documents: [] }, 'off')
   const answers: Answer[] = []
   let next = 0

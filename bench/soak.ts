@@ -1,16 +1,19 @@
 /**
- * A server under abuse: chats, streams broken off, streams nobody reads, malformed bodies, all at once, for a while.
- * At the end no slot may be taken, and memory should have stopped growing after the first third.
+ * A server under abuse: chats, streams broken off, streams nobody reads, fuzzed bodies, all at once, for a while. At the
+ * end no slot may be taken, and memory should have stopped growing after the first third.
  *
  *     npm run bench:soak -- --minutes 20
  *
- * The last line of the output is JSON; the exit code is 1 if a slot leaked or an answer was wrong.
+ * The last line of the output is JSON; the exit code is 1 if the server died, a slot leaked, an answer was wrong or,
+ * where the server is bitwise exact, a greedy answer changed with the company it was in.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import fc from 'fast-check'
+import { isFitAnswer, malformed } from '../test/helpers/malformed.js'
 
 const { values } = parseArgs({
   options: {
@@ -49,9 +52,9 @@ const wrong: string[] = []
 const known = new Map<string, string>()
 let changed = 0
 
-async function post(body: string, signal?: AbortSignal): Promise<Response> {
+async function post(body: string, signal?: AbortSignal, route = '/v1/chat/completions'): Promise<Response> {
   const headers = { 'Content-Type': 'application/json' }
-  const response = await fetch(`${url}/v1/chat/completions`, { method: 'POST', headers, body, signal })
+  const response = await fetch(url + route, { method: 'POST', headers, body, signal })
   counts[response.status] = (counts[response.status] ?? 0) + 1
   return response
 }
@@ -95,17 +98,26 @@ const acts: (() => Promise<void>)[] = [
     await new Promise((resolve) => setTimeout(resolve, random(3000)))
     await response.text()
   },
-  async function writeRubbish() {
-    const body = chat({ n: random(3), stop: ['x'], logit_bias: { 5: 1 } })
-    const at = random(body.length)
-    await (await post(body.slice(0, at) + String.fromCharCode(random(200)) + body.slice(at + random(3)))).text()
-  },
 ]
 
+/** Fuzzed bodies of all routes, one after the other. */
+let fuzzed = 0
+async function writeRubbish(): Promise<void> {
+  const bodies = fc.sample(malformed, { numRuns: 200, seed: Number(values.seed) + fuzzed })
+  for (const [route, body] of bodies) {
+    const response = await post(body, undefined, route)
+    const answer = await response.text()
+    if (!isFitAnswer(response.status, answer))
+      wrong.push(`${route} ${body.slice(0, 300)}: ${response.status} ${answer}`)
+    fuzzed++
+    if (performance.now() > end) return
+  }
+}
+
 const end = performance.now() + Number(values.minutes) * 60_000
-async function worker(): Promise<void> {
-  while (performance.now() < end && child.exitCode === null)
-    await acts[random(acts.length)]().catch((error: unknown) => {
+async function worker(act: () => Promise<void>): Promise<void> {
+  while (performance.now() < end && child.exitCode === null && child.signalCode === null)
+    await act().catch((error: unknown) => {
       const { name, message } = error as Error
       if (name !== 'AbortError' && name !== 'TimeoutError') wrong.push(message)
     })
@@ -113,6 +125,7 @@ async function worker(): Promise<void> {
 
 /** Resident megabytes of the server. */
 function memory(): number {
+  if (child.exitCode !== null || child.signalCode !== null) return 0
   const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? []
   return Math.round(Number(kilobytes) / 1024)
 }
@@ -122,18 +135,25 @@ const timer = setInterval(() => {
   samples.push(memory())
   console.log(`${samples.at(-1)} MB, ${JSON.stringify(counts)}`)
 }, Number(values.minutes) * 5000)
-await Promise.all(Array.from({ length: Number(values.workers) }, worker))
+const workers = Array.from({ length: Number(values.workers) - 1 }, () => worker(() => acts[random(acts.length)]()))
+await Promise.all([...workers, worker(writeRubbish)])
 clearInterval(timer)
 await new Promise((resolve) => setTimeout(resolve, 1000))
-const slots = (await (await fetch(`${url}/slots`)).json()) as { is_processing: boolean }[]
+const get = async (path: string) => (await fetch(url + path)).json().catch(() => undefined)
+const alive = child.exitCode === null && child.signalCode === null
+const slots = alive ? ((await get('/slots')) as { is_processing: boolean }[]) : []
+const level = alive ? ((await get('/props')) as { exactness: { level: string } }).exactness.level : 'unknown'
 const taken = slots.filter((slot) => slot.is_processing).length
 samples.push(memory())
-child.kill('SIGTERM')
-const [code] = await once(child, 'exit')
+if (alive) child.kill('SIGTERM')
+const code = alive ? (await once(child, 'exit'))[0] : (child.exitCode ?? child.signalCode)
 for (const line of wrong.slice(0, 10)) console.log(`wrong: ${line}`)
+if (!alive) console.log(log)
 const summary = {
   minutes: Number(values.minutes),
+  level,
   counts,
+  fuzzed,
   memoryMegabytes: samples,
   taken,
   changed,
@@ -141,4 +161,5 @@ const summary = {
   exit: code,
 }
 console.log(JSON.stringify(summary))
-process.exitCode = taken > 0 || wrong.length > 0 || code !== 0 ? 1 : 0
+const differs = level === 'bitwise' && changed > 0
+process.exitCode = taken > 0 || wrong.length > 0 || differs || code !== 0 ? 1 : 0

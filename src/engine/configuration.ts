@@ -67,6 +67,8 @@ export interface ConfigurationOptions {
   threads?: number
   /** Time the probe should keep to, in milliseconds. */
   budgetMs: number
+  /** Whether requests will share forwards. Default `false`. */
+  company?: boolean
 }
 
 /**
@@ -74,7 +76,7 @@ export interface ConfigurationOptions {
  * keeps every bit. Where none does, the fastest of all is taken, as for `token`.
  */
 export async function chooseConfiguration(model: Model, options: ConfigurationOptions): Promise<Exactness> {
-  const { wish, fixed, threads, budgetMs } = options
+  const { wish, fixed, threads, budgetMs, company } = options
   const complete = (candidates: readonly Configuration[]) => {
     const completed = candidates.map((candidate) => ({ ...candidate, ...withoutUndefined(fixed) }))
     return completed.filter((one, i) => completed.findIndex((other) => isSame(one, other)) === i)
@@ -83,7 +85,7 @@ export async function chooseConfiguration(model: Model, options: ConfigurationOp
   if (wish === 'bitwise') {
     const results: Exactness[] = []
     for (const candidate of await bySpeed(model, bitwise, threads)) {
-      const result = await probe(model, candidate, threads, budgetMs / bitwise.length)
+      const result = await probe(model, candidate, threads, budgetMs / bitwise.length, company)
       if (result.level === 'bitwise') return result
       results.push(result)
       // Weights without exact kernels (F16, BF16, F32) differ at once, whatever the cache.
@@ -92,7 +94,7 @@ export async function chooseConfiguration(model: Model, options: ConfigurationOp
     if (results.length === 1 && bitwise.length === 1) return results[0]
   }
   const [fastest] = await bySpeed(model, complete([...otherCandidates, ...bitwiseCandidates]), threads)
-  return probe(model, fastest, threads, budgetMs)
+  return probe(model, fastest, threads, budgetMs, company)
 }
 
 /** Candidates, clearly faster ones first. */
@@ -156,9 +158,10 @@ async function probe(
   configuration: Configuration,
   threads: number | undefined,
   budgetMs: number,
+  company: boolean | undefined,
 ): Promise<Exactness> {
   await using context = await smallContext(model, configuration, threads)
-  const result = await probeExactness(context, { budgetMs })
+  const result = await probeExactness(context, { budgetMs, company })
   // Plain attention differs seldom, and only far into a context: a short probe may miss it, the text would not.
   const level = configuration.flashAttention ? result.level : 'token'
   return { ...result, level, ...configuration }
@@ -170,7 +173,7 @@ function smallContext(
   threads: number | undefined,
   pool?: ThreadPool,
 ): Promise<Context> {
-  const size = { contextTokens: 512, batchTokens: 512, maxSequences: 4 }
+  const size = { contextTokens: 512, batchTokens: 512, maxSequences: 5 }
   return Context.create(model, { ...configuration, ...size, threads, pool })
 }
 

@@ -2,7 +2,8 @@ import type { Batch } from '../llama/batch.js'
 
 /**
  * What the engine needs of a model: a KV cache and a forward. {@link Context} of the llama room is one; tests bring
- * a model that is a hash function. All calls but `decode` are synchronous and cheap, and none may run during a forward.
+ * a model that is a hash function. Calls are
+ * synchronous and cheap but for `decode` and `moveSequence`; none may run during a forward.
  */
 export interface Decoder {
   readonly vocabularySize: number
@@ -20,6 +21,10 @@ export interface Decoder {
   copySequence(source: number, target: number, from: number, to: number): void
   /** Takes positions `from` … `to`-1 (-1: the end) out of a sequence. */
   removePositions(sequence: number, from: number, to: number): boolean
+  /** Whether {@link moveSequence} works, and new rows always go into free cells. */
+  readonly canMove: boolean
+  /** Moves the cells of a sequence into the lowest free ones, those it leaves included, in position order. */
+  moveSequence(sequence: number): Promise<void>
 }
 
 /** Chooses tokens from the rows of the last forward; what it has drawn is part of its state. */

@@ -84,7 +84,9 @@ export class Engine implements AsyncDisposable {
     if (typeof options?.model !== 'string' || options.model === '')
       throw new EngineError('invalid-parameter', `model must be the path of a GGUF file, got ${String(options?.model)}`)
     const slots = checkInteger('slots', options.slots ?? 1, 1, 256)
-    const branches = checkInteger('branches', options.branches ?? Math.min(8, Math.floor(256 / slots)), 1, 64)
+    // One id is left for what keeps the cells of several requests in order.
+    const mostBranches = Math.max(1, Math.floor((slots > 1 ? 255 : 256) / slots))
+    const branches = checkInteger('branches', options.branches ?? Math.min(8, mostBranches), 1, 64)
     if (slots * branches > 256)
       throw new EngineError(
         'invalid-parameter',
@@ -112,9 +114,10 @@ export class Engine implements AsyncDisposable {
       const tuned = await tune(model, {
         exactness,
         profile: options.profile,
+        company: slots > 1 || undefined,
         context: {
           contextTokens: slots * (contextTokens + maxNodes),
-          maxSequences: slots * branches,
+          maxSequences: Math.min(256, slots * branches + (slots > 1 ? 1 : 0)),
           batchTokens: 512 + slots * maxNodes,
           threads: options.threads,
           flashAttention: options.flashAttention,
@@ -145,15 +148,16 @@ export class Engine implements AsyncDisposable {
     this.#memory = memory
     this.#tuned = tuned
     this.#context = context
-    // Requests that share a cache fill each other's holes, so their cells do not stay in position order.
-    this.exactness = layout.slots > 1 && exactness.level === 'bitwise' ? { ...exactness, level: 'token' } : exactness
+    // Requests that share a cache would fill each other's holes; bits are kept only where their cells stay in order.
+    const ordered = exactness.level === 'bitwise' && context.canMove && layout.slots * layout.branches < 256
+    this.exactness = layout.slots > 1 && !ordered ? { ...exactness, level: 'token' } : exactness
     this.description = description
     this.contextTokens = layout.contextTokens
     this.maxNodes = layout.maxNodes
     this.slots = layout.slots
     this.cost = cost
     this.drafter = drafter
-    this.#loop = new DecodeLoop(context, { ...layout, cost, noise })
+    this.#loop = new DecodeLoop(context, { ...layout, cost, noise, ordered })
     const { vocabulary } = model
     this.#bosText = vocabulary.bos >= 0 ? vocabulary.textOf([vocabulary.bos], true) : ''
     this.#eosText = vocabulary.eos >= 0 ? vocabulary.textOf([vocabulary.eos], true) : ''

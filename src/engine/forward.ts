@@ -1,3 +1,4 @@
+import { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
 import type { Sequence } from './sequence.js'
 
@@ -22,9 +23,12 @@ import type { Sequence } from './sequence.js'
  */
 export class Forward {
   readonly #decoder: Decoder
+  readonly #cells: CellStack
 
-  constructor(decoder: Decoder) {
+  /** @param cells what several requests share; default: the cache has one request */
+  constructor(decoder: Decoder, cells = new CellStack(decoder)) {
     this.#decoder = decoder
+    this.#cells = cells
   }
 
   /**
@@ -130,21 +134,32 @@ export class Forward {
    * @param headLength as laid
    * @param path accepted nodes from the root down
    * @param pathLength how many
+   * @param isLast whether the sequence was laid last in this forward
    * @param undecided whether the last accepted token is to be decoded again, alone: its cell goes too
    */
-  commit(sequence: Sequence, headLength: number, path: Int32Array, pathLength: number, undecided = false): void {
+  commit(
+    sequence: Sequence,
+    headLength: number,
+    path: Int32Array,
+    pathLength: number,
+    isLast: boolean,
+    undecided = false,
+  ): void {
     const { mainChain, mainLength } = sequence
     const { ids, syncedPositions } = sequence.slot
     const headEnd = sequence.committed + headLength
     let kept = 0
     while (kept < pathLength && kept < mainLength && path[kept] === mainChain[kept]) kept++
     sequence.committed = undecided ? headEnd + Math.min(kept, pathLength - 1) : headEnd + kept
-    if (sequence.committed < headEnd + mainLength) this.#decoder.removePositions(ids[0], sequence.committed, -1)
+    const drop = (id: number, from: number) => (isLast ? this.#cells.dropTop(id, from) : this.#cells.drop(id, from))
+    if (sequence.committed < headEnd + mainLength) drop(ids[0], sequence.committed)
     const shared = Math.min(headEnd, sequence.committed)
     for (let branch = 1; branch <= sequence.branches; branch++) {
-      this.#decoder.removePositions(ids[branch], shared, -1)
+      drop(ids[branch], shared)
       syncedPositions[branch] = shared
     }
+    if (isLast && sequence.rootRow >= 0)
+      this.#cells.pop(this.#decoder.batch.size - (sequence.rootRow + 1 + sequence.committed - headEnd))
     sequence.branches = 0
   }
 }

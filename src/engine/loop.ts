@@ -1,6 +1,7 @@
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { DraftSession } from '../draft/drafter.js'
 import { sourceName } from '../draft/tree.js'
+import { CellStack } from './cells.js'
 import type { Decoder, TokenSampler } from './decoder.js'
 import type { DraftingReport } from './drafting.js'
 import { explainDraft } from './explain.js'
@@ -41,6 +42,11 @@ export interface LoopOptions {
    * the token is decided by such a forward. Default 0: rows are exact, or taken as they are.
    */
   noise?: number
+  /**
+   * Keep the cells of every request in position order though several share the cache. Takes one sequence id more than
+   * slots × branches. Default `false`.
+   */
+  ordered?: boolean
 }
 
 /** What a slot does. */
@@ -78,6 +84,7 @@ export class DecodeLoop {
   readonly #forward: Forward
   readonly #verdict: Verdict
   readonly #queue: Waiting[] = []
+  readonly #cells: CellStack
   readonly #slots: SlotTable
   #running: Running[] = []
   #turning: Promise<void> | undefined
@@ -87,9 +94,11 @@ export class DecodeLoop {
     this.#decoder = decoder
     this.#options = options
     this.#scheduler = new Scheduler(decoder, options.maxNodes, options.cost)
-    this.#forward = new Forward(decoder)
+    const { slots, branches, ordered = false } = options
+    this.#cells = new CellStack(decoder, ordered && slots > 1 ? slots * branches : undefined)
+    this.#forward = new Forward(decoder, this.#cells)
     this.#verdict = new Verdict(options.maxNodes)
-    this.#slots = new SlotTable(decoder, options.slots, options.branches)
+    this.#slots = new SlotTable(decoder, this.#cells, slots, branches)
   }
 
   /** Requests that hold a slot. */
@@ -179,25 +188,31 @@ export class DecodeLoop {
     const { batch } = this.#decoder
     batch.clear()
     this.#scheduler.plan(this.#running)
+    await this.#cells.makeRoom(
+      this.#running.reduce((rows, { headRows, nodes }) => rows + headRows + nodes, 0),
+      this.#slots.all,
+    )
     for (const running of this.#running)
       running.nodes = this.#forward.lay(running.sequence, running.headRows, running.nodes)
     this.#scheduler.laid(this.#running)
     const began = performance.now()
     await this.#decoder.decode()
     const forwardMs = performance.now() - began
+    this.#cells.push(batch.size)
     const took = this.#running.filter(({ headRows }) => headRows > 0)
-    for (const running of took) this.#finishStep(running, forwardMs)
+    const last = took.at(-1)
+    for (const running of took) this.#finishStep(running, forwardMs, running === last)
     this.#scheduler.learn(took, forwardMs)
   }
 
   /** Verifies, commits and emits what one request got from the forward. */
-  #finishStep(running: Running, forwardMs: number): void {
+  #finishStep(running: Running, forwardMs: number, isLast: boolean): void {
     const { sequence, request } = running
     const { writer } = request
     const verdict = this.#verdict
     const wasPrefilling = sequence.isPrefilling
     if (sequence.rootRow < 0) {
-      this.#forward.commit(sequence, running.headRows, verdict.path, 0)
+      this.#forward.commit(sequence, running.headRows, verdict.path, 0, isLast)
       if (wasPrefilling) writer.prefilled(forwardMs)
       else writer.waited({ rows: running.headRows, drafted: 0, forwardMs, retrievalMs: running.retrievalMs })
       running.tokens = 0
@@ -210,7 +225,7 @@ export class DecodeLoop {
     verify(sequence, running.nodes, verdict, writer.takes, isExact ? 0 : this.#options.noise)
     running.undecided = verdict.undecided
     sequence.isAlone = verdict.undecided
-    this.#forward.commit(sequence, running.headRows, verdict.path, verdict.pathLength, verdict.undecided)
+    this.#forward.commit(sequence, running.headRows, verdict.path, verdict.pathLength, isLast, verdict.undecided)
     running.tokens = verdict.count
     running.accepted = Math.min(verdict.pathLength, verdict.count)
     if (verdict.count === 0) {
@@ -265,5 +280,6 @@ export class DecodeLoop {
 
   #failAll(error: unknown): void {
     for (const running of [...this.#running]) this.#fail(running, error)
+    this.#slots.clear()
   }
 }

@@ -33,11 +33,16 @@ export interface ProbeOptions {
   depth?: number
   /** Most rows compared with each draft. Default 24. */
   rows?: number
+  /** Whether requests will share forwards: then rows are compared in company too. Default `false`. */
+  company?: boolean
 }
 
 /** Most nodes of the drafts tried. */
 const mostNodes = 15
 const branches = 4
+/** Rows of a stranger in the forwards of a walk in company, and how much of the context is read at a time. */
+const strangerRows = 13
+const sharedChunk = 64
 /** What is compared however slow the model is: less would prove nothing. */
 const leastDepth = 64
 const leastRows = 12
@@ -66,26 +71,31 @@ const drafts: Record<string, Plan> = {
 
 /**
  * Decodes the same tokens one by one, as chains of several lengths, and as trees whose side branch wins, exactly as
- * requests are decoded, and compares the logits rows bit for bit. Needs an empty cache and leaves it empty.
+ * requests are decoded, and compares the logits rows bit for bit; where requests will share forwards, also with a
+ * stranger's rows in each and the context read in parts. Needs an empty cache and leaves it empty.
  */
 export async function probeExactness(decoder: LogitsDecoder, options: ProbeOptions = {}): Promise<ProbeResult> {
   const { budgetMs = 1000 } = options
   const result: ProbeResult = { level: 'bitwise', largestDifference: 0, rows: 0, equalRows: 0 }
   if (!decoder.canBranch) return result
   const walk = new Walk(decoder)
-  const [depth, rows] = await walk.afford(budgetMs, options.depth ?? 320, options.rows ?? 24)
+  const company = options.company ?? false
+  const [depth, rows] = await walk.afford(company ? budgetMs / 1.6 : budgetMs, options.depth ?? 320, options.rows ?? 24)
   const prefix = randomTokens(depth, decoder.vocabularySize, 1)
   const stream = randomTokens(rows, decoder.vocabularySize, 2)
   const reference: Float32Array[] = []
   await walk.follow(prefix, stream, undefined, (_, row) => reference.push(row.slice()))
-  for (const plan of Object.values(drafts))
-    await walk.follow(prefix, stream, plan, (at, row) => {
-      const difference = largestDifference(reference[at], row)
-      result.rows++
-      if (difference === 0) result.equalRows++
-      else result.level = 'token'
-      if (difference > result.largestDifference) result.largestDifference = difference
-    })
+  const compare = (at: number, row: Float32Array) => {
+    const difference = largestDifference(reference[at], row)
+    result.rows++
+    if (difference === 0) result.equalRows++
+    else result.level = 'token'
+    if (difference > result.largestDifference) result.largestDifference = difference
+  }
+  for (const plan of Object.values(drafts)) await walk.follow(prefix, stream, plan, compare)
+  walk.release()
+  if (!company) return result
+  await walk.follow(prefix, stream, drafts.chain, compare, true)
   walk.release()
   return result
 }
@@ -101,7 +111,7 @@ class Walk {
   constructor(decoder: LogitsDecoder) {
     this.#decoder = decoder
     this.#forward = new Forward(decoder)
-    const ids = Array.from({ length: Math.min(branches, decoder.maxSequences) }, (_, id) => id)
+    const ids = Array.from({ length: Math.min(branches, decoder.maxSequences - 1) }, (_, id) => id)
     this.#slot = {
       index: 0,
       ids,
@@ -125,19 +135,25 @@ class Walk {
     this.release()
     // Rows cost about 3 forwards of one token each, context a third of one per token.
     const affordable = (budgetMs - 6 * single) / single
-    const most = Math.min(this.#decoder.batch.capacity, this.#decoder.contextTokens) - 2 * mostNodes - rows
+    const { batch, contextTokens } = this.#decoder
+    const most = Math.min(batch.capacity, contextTokens) - 2 * mostNodes - strangerRows - rows
     return [
       Math.max(Math.min(leastDepth, depth, most), Math.min(depth, most, Math.floor(affordable))),
       Math.max(Math.min(leastRows, rows), Math.min(rows, Math.floor(affordable / 4))),
     ]
   }
 
-  /** Reads the prefix, then follows the stream; `see` is shown the row that precedes each of its tokens. */
+  /**
+   * Reads the prefix, then follows the stream; `see` is shown the row that precedes each of its tokens.
+   *
+   * @param company whether a stranger's rows stand in every forward, and the prefix is read in parts
+   */
   async follow(
     prefix: Int32Array,
     stream: Int32Array,
     plan: Plan | undefined,
     see: (at: number, row: Float32Array) => void,
+    company = false,
   ): Promise<void> {
     const decoder = this.#decoder
     const { batch, vocabularySize } = decoder
@@ -145,13 +161,20 @@ class Walk {
     const sequence = new Sequence(this.#slot, this.#cached, prefix, capacity, mostNodes, unused, unused)
     const { tree, nodeRows } = sequence
     const path = new Int32Array(mostNodes)
+    while (company && sequence.headLength > sharedChunk) {
+      batch.clear()
+      this.#forward.lay(sequence, sharedChunk, 0)
+      await this.#decodeWithStranger()
+      this.#forward.commit(sequence, sharedChunk, path, 0, true)
+    }
     for (let at = 0; at < stream.length; ) {
       tree.clear()
       plan?.(tree, stream, at)
       batch.clear()
       const { headLength } = sequence
       const nodes = this.#forward.lay(sequence, headLength, tree.size) > 0 ? tree.size : 0
-      await decoder.decode()
+      if (company) await this.#decodeWithStranger()
+      else await decoder.decode()
       let node = -1
       let row = sequence.rootRow
       let pathLength = 0
@@ -166,12 +189,22 @@ class Walk {
         node = child
         row = nodeRows[child]
       }
-      this.#forward.commit(sequence, headLength, path, pathLength)
+      this.#forward.commit(sequence, headLength, path, pathLength, true)
     }
     // All but the last token of the prefix stays, for the walks to come.
     this.#cached = Math.min(sequence.committed, prefix.length - 1)
     for (const id of this.#slot.ids) decoder.removePositions(id, id === 0 ? this.#cached : 0, -1)
     this.#slot.syncedPositions.fill(0)
+  }
+
+  /** Runs the forward with rows of another sequence at its end, which leave no cells behind. */
+  async #decodeWithStranger(): Promise<void> {
+    const { batch, vocabularySize } = this.#decoder
+    const id = this.#slot.ids.length
+    for (let row = 0; row < strangerRows; row++)
+      batch.addSequence(batch.add((7919 * (row + 1)) % vocabularySize, row, row === strangerRows - 1), id)
+    await this.#decoder.decode()
+    this.#decoder.removePositions(id, 0, -1)
   }
 
   /** Empties the cache. */

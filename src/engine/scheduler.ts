@@ -25,8 +25,11 @@ export interface Share {
   undecided: boolean
 }
 
-/** Head tokens of one forward while other requests are writing, so that a long prompt does not hold them up. */
+/** Tokens of prompts in one forward while answers are being written, so that prompts do not hold them up. */
 const sharedPrefillRows = 64
+
+/** Of them, what every prompt gets at least, so that a long one does not hold up short ones. */
+const leastPrefillRows = 8
 
 /** Most nodes of all requests together that compete for one forward. */
 const mostNodes = 256
@@ -93,13 +96,12 @@ export class Scheduler {
       this.#planAlone(shares, alone)
       return
     }
+    this.#divideHeads(shares, freeRows)
+    for (const { headRows } of shares) freeRows -= headRows
     for (const share of shares) {
       const { sequence } = share
-      const limit = shares.length > 1 ? Math.min(freeRows, sharedPrefillRows) : freeRows
       share.nodes = 0
       share.retrievalMs = 0
-      share.headRows = Math.min(sequence.headLength, limit)
-      freeRows -= share.headRows
       headRows += share.headRows
       context += sequence.length
       if (sequence.isPrefilling) this.#prefills = true
@@ -140,6 +142,35 @@ export class Scheduler {
     }
     this.#isAuto = alone.draft === 'auto'
     alone.headRows = Math.min(Math.max(1, alone.sequence.headLength - 1), this.#decoder.batch.capacity)
+  }
+
+  /**
+   * Sets `headRows`: all of the head for answers being written; of prompts what they may read in this forward, each a
+   * little, the rest in order of arrival.
+   */
+  #divideHeads(shares: readonly Share[], rows: number): void {
+    let free = rows
+    let reading = 0
+    for (const share of shares) {
+      const { headLength, isPrefilling } = share.sequence
+      share.headRows = isPrefilling ? 0 : headLength
+      free -= share.headRows
+      if (isPrefilling) reading++
+    }
+    if (reading === 0) return
+    if (reading < shares.length) free = Math.min(free, sharedPrefillRows)
+    const least = Math.min(leastPrefillRows, Math.floor(free / reading))
+    for (const share of shares) {
+      if (!share.sequence.isPrefilling) continue
+      share.headRows = Math.min(share.sequence.headLength, least)
+      free -= share.headRows
+    }
+    for (const share of shares) {
+      if (!share.sequence.isPrefilling) continue
+      const more = Math.min(share.sequence.headLength - share.headRows, free)
+      share.headRows += more
+      free -= more
+    }
   }
 
   /**

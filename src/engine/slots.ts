@@ -1,3 +1,4 @@
+import type { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
 import type { Sequence } from './sequence.js'
 
@@ -43,11 +44,13 @@ interface Prefix {
  */
 export class SlotTable {
   readonly #decoder: Decoder
+  readonly #cells: CellStack
   readonly #slots: Slot[]
   #uses = 0
 
-  constructor(decoder: Decoder, slots: number, branches: number) {
+  constructor(decoder: Decoder, cells: CellStack, slots: number, branches: number) {
     this.#decoder = decoder
+    this.#cells = cells
     this.#slots = Array.from({ length: slots }, (_, index) => ({
       index,
       ids: Array.from({ length: branches }, (_, branch) => index * branches + branch),
@@ -114,6 +117,12 @@ export class SlotTable {
     if (!keep || !this.#decoder.canBranch) this.#trim(slot, 0)
   }
 
+  /** Forgets all cells, after a forward that failed. No slot may be in use. */
+  clear(): void {
+    for (const slot of this.#slots) slot.keptLength = 0
+    this.#cells.clear(this.#slots)
+  }
+
   #take(slot: Slot, cached: number, owner: string): { slot: Slot; cached: number } {
     this.#trim(slot, cached)
     slot.owner = owner
@@ -123,7 +132,7 @@ export class SlotTable {
 
   /** Drops all cells at positions from `length` on. */
   #trim(slot: Slot, length: number): void {
-    this.#decoder.removePositions(slot.ids[0], length, -1)
+    this.#cells.drop(slot.ids[0], length)
     for (let branch = 1; branch < slot.ids.length; branch++) {
       if (slot.syncedPositions[branch] <= length) continue
       this.#decoder.removePositions(slot.ids[branch], length, -1)

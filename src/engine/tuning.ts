@@ -16,6 +16,8 @@ const worthKeeping = 200
 export interface TuningOptions {
   exactness: ExactnessWish
   profile?: string | boolean
+  /** Whether requests will share forwards. Default `false`. */
+  company?: boolean
   context: ContextOptions
   /** Further options that change what is measured, e.g. repacking. */
   modelOptions: Record<string, unknown>
@@ -34,7 +36,7 @@ export interface Tuned {
 
 /** Makes the context of an engine: configured, probed and measured, or as the profile of an earlier load says. */
 export async function tune(model: Model, options: TuningOptions): Promise<Tuned> {
-  const { exactness: wish, context: wanted, modelOptions } = options
+  const { exactness: wish, context: wanted, company, modelOptions } = options
   const { flashAttention, keyType, valueType, contextTokens, maxSequences } = wanted
   const threads = wanted.threads ?? defaultThreads()
   const store = ProfileStore.open(options.profile)
@@ -43,7 +45,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     libraryVersion: model.library.version,
     libraryFolder: model.library.folder,
     threads,
-    options: { wish, flashAttention, keyType, valueType, contextTokens, maxSequences, ...modelOptions },
+    options: { wish, flashAttention, keyType, valueType, contextTokens, maxSequences, company, ...modelOptions },
   }
   const known = await store?.read(subject)
   const exactness =
@@ -53,6 +55,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
       fixed: { flashAttention, keyType, valueType },
       threads,
       budgetMs: probeMs,
+      company,
     }))
   const context = await Context.create(model, {
     ...wanted,

@@ -205,6 +205,9 @@ const prototypes = {
   llama_get_memory: 'void* llama_get_memory(void* context)',
   llama_memory_clear: 'void llama_memory_clear(void* memory, bool data)',
   llama_memory_seq_rm: 'bool llama_memory_seq_rm(void* memory, int32 sequence, int32 from, int32 to)',
+  llama_state_seq_get_size: 'size_t llama_state_seq_get_size(void* context, int32 sequence)',
+  llama_state_seq_get_data: 'size_t llama_state_seq_get_data(void* context, void* data, size_t size, int32 sequence)',
+  llama_state_seq_set_data: 'size_t llama_state_seq_set_data(void* context, void* data, size_t size, int32 sequence)',
   llama_memory_seq_cp: 'void llama_memory_seq_cp(void* memory, int32 source, int32 target, int32 from, int32 to)',
   llama_vocab_n_tokens: 'int32 llama_vocab_n_tokens(void* vocab)',
   llama_vocab_type: 'int32 llama_vocab_type(void* vocab)',
@@ -276,6 +279,9 @@ export interface LlamaFunctions {
   llama_get_memory: Native<[context: Pointer], Pointer>
   llama_memory_clear: Native<[memory: Pointer, data: boolean], void>
   llama_memory_seq_rm: Native<[memory: Pointer, sequence: number, from: number, to: number], boolean>
+  llama_state_seq_get_size: Native<[context: Pointer, sequence: number], number>
+  llama_state_seq_get_data: Native<[context: Pointer, data: Uint8Array, size: number, sequence: number], number>
+  llama_state_seq_set_data: Native<[context: Pointer, data: Uint8Array, size: number, sequence: number], number>
   llama_memory_seq_cp: Native<[memory: Pointer, source: number, target: number, from: number, to: number], void>
   llama_vocab_n_tokens: Native<[vocab: Pointer], number>
   llama_vocab_type: Native<[vocab: Pointer], number>

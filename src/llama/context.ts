@@ -55,6 +55,11 @@ export class Context {
   readonly batch: Batch
   /** Whether several sequences may share cells, and rejected tokens can be taken back. */
   readonly canBranch: boolean
+  /**
+   * Whether sequences can be moved, and new rows always go into free cells: not in recurrent memory, and not where
+   * llama.cpp fills cells that have left a sliding window.
+   */
+  readonly canMove: boolean
   readonly #llama: LlamaFunctions
   readonly #pointer: Pointer
   readonly #memory: Pointer
@@ -120,6 +125,7 @@ export class Context {
     this.vocabularySize = model.vocabulary.size
     this.threads = params.threads
     this.canBranch = !model.isRecurrent
+    this.canMove = !model.isRecurrent && this.#llama.llama_model_n_swa(model.pointer) === 0
     const batch = new Batch(params.n_batch, params.n_seq_max)
     this.batch = batch
     const rows = new BigUint64Array(batch.capacity)
@@ -143,14 +149,7 @@ export class Context {
     const pointer = this.#live()
     if (this.#inFlight) throw new LlamaError('decode-failed', 'a forward is already running in this context')
     this.#struct.n_tokens = this.batch.size
-    const forward = callAsync(this.#llama.llama_decode, pointer, this.#struct)
-    this.#inFlight = forward
-    let status: number
-    try {
-      status = await forward
-    } finally {
-      this.#inFlight = undefined
-    }
+    const status = await this.#alone(callAsync(this.#llama.llama_decode, pointer, this.#struct))
     if (status !== 0)
       throw new LlamaError(
         'decode-failed',
@@ -191,6 +190,33 @@ export class Context {
   removePositions(sequence: number, from: number, to: number): boolean {
     this.#live()
     return this.#llama.llama_memory_seq_rm(this.#memory, sequence, from, to)
+  }
+
+  /**
+   * Moves the cells of a sequence into the lowest free ones, those it leaves included, in position order. Cells shared
+   * with another sequence are copied. The numbers in them stay as they are, bit for bit.
+   *
+   * @throws LlamaError `decode-failed` if there is no room
+   */
+  async moveSequence(sequence: number): Promise<void> {
+    const pointer = this.#live()
+    const size = this.#llama.llama_state_seq_get_size(pointer, sequence)
+    const data = new Uint8Array(size)
+    const { llama_state_seq_get_data: read, llama_state_seq_set_data: write } = this.#llama
+    const length = await this.#alone(callAsync(read, pointer, data, size, sequence))
+    this.#llama.llama_memory_seq_rm(this.#memory, sequence, 0, -1)
+    const written = length > 0 ? await this.#alone(callAsync(write, pointer, data, length, sequence)) : 0
+    if (written === 0) throw new LlamaError('decode-failed', `the cells of sequence ${sequence} could not be moved`)
+  }
+
+  /** Waits for a call that nothing else may run beside. */
+  async #alone<Result>(call: Promise<Result>): Promise<Result> {
+    this.#inFlight = call
+    try {
+      return await call
+    } finally {
+      this.#inFlight = undefined
+    }
   }
 
   /** Empties the KV cache. */

@@ -9,7 +9,7 @@ interface Cell {
 
 /**
  * A model that is a hash function, with a KV cache kept as llama.cpp keeps it: cells with a position and a set of
- * sequence ids, filled from the lowest free one. The next token depends on every visible token and its position, so a
+ * sequence ids, filled from the lowest one freed since the last forward, or on from the last one filled. The next token depends on every visible token and its position, so a
  * wrong mask, a wrong position or a cell left behind changes the text. It refuses what llama.cpp would refuse, and with
  * `ordered` it checks that every sequence sees its cells in position order, which bit-exact attention needs.
  */
@@ -18,9 +18,13 @@ export class FakeDecoder implements Decoder {
   readonly contextTokens: number
   readonly maxSequences: number
   readonly canBranch: boolean
+  readonly canMove = true
   readonly batch: Batch
   readonly cells: (Cell | undefined)[]
   forwards = 0
+  moves = 0
+  /** Where llama.cpp begins to look for a free cell. */
+  #head = 0
   /** Hash of what each output row saw. */
   #rows: number[] = []
   readonly #period: number
@@ -50,15 +54,12 @@ export class FakeDecoder implements Decoder {
     await null
     const { batch } = this
     this.#checkCoupling()
-    const placed: number[] = []
+    if (this.#head > this.usedCells + 2 * batch.size) this.#head = 0
     for (let row = 0; row < batch.size; row++) {
-      const free = this.cells.indexOf(undefined)
-      if (free < 0) throw new Error('FakeDecoder: no free cell')
       const sequences = new Set<number>()
       for (let i = 0; i < batch.sequenceCounts[row]; i++) sequences.add(batch.sequences[row * batch.maxSequences + i])
       if (sequences.size === 0) throw new Error(`FakeDecoder: row ${row} belongs to no sequence`)
-      this.cells[free] = { token: batch.tokens[row], position: batch.positions[row], sequences }
-      placed.push(free)
+      this.#place({ token: batch.tokens[row], position: batch.positions[row], sequences })
     }
     this.#rows = []
     for (let row = 0; row < batch.size; row++) if (batch.outputs[row]) this.#rows.push(this.#attend(row))
@@ -75,9 +76,28 @@ export class FakeDecoder implements Decoder {
     for (const [i, cell] of this.cells.entries()) {
       if (!cell?.sequences.has(sequence) || cell.position < from || (to >= 0 && cell.position >= to)) continue
       cell.sequences.delete(sequence)
-      if (cell.sequences.size === 0) this.cells[i] = undefined
+      if (cell.sequences.size > 0) continue
+      this.cells[i] = undefined
+      this.#head = Math.min(this.#head, i)
     }
     return true
+  }
+
+  async moveSequence(sequence: number): Promise<void> {
+    await null
+    const moved = this.cells.filter((cell): cell is Cell => cell?.sequences.has(sequence) === true)
+    const copies = moved.map(({ token, position }) => ({ token, position, sequences: new Set([sequence]) }))
+    this.removePositions(sequence, 0, -1)
+    for (const cell of copies) this.#place(cell)
+    this.moves++
+  }
+
+  #place(cell: Cell): void {
+    let free = this.cells.indexOf(undefined, this.#head)
+    if (free < 0) free = this.cells.indexOf(undefined)
+    if (free < 0) throw new Error('FakeDecoder: no free cell')
+    this.cells[free] = cell
+    this.#head = free + 1
   }
 
   /** Number between 0 and 2³² that stands for the logits of a batch row. */

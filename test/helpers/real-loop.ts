@@ -38,21 +38,22 @@ export class RealLoop implements AsyncDisposable {
 
   static async load(
     path: string,
-    options: ContextOptions & ModelOptions & { branches?: number; slots?: number } = {},
+    options: ContextOptions & ModelOptions & { branches?: number; slots?: number; ordered?: boolean } = {},
   ): Promise<RealLoop> {
-    const { branches = 8, slots = 1, contextTokens = 1024 } = options
+    const { branches = 8, slots = 1, contextTokens = 1024, ordered = slots > 1 } = options
     const model = await Model.load(path, options)
     const context = await Context.create(model, {
       threads: 1,
       ...options,
       contextTokens: slots * (contextTokens + 64),
-      maxSequences: slots * branches,
+      maxSequences: slots * branches + 1,
     })
     const cost = new ForwardCost([
       { rows: 1, ms: 1 },
       { rows: 16, ms: 2 },
     ])
-    return new RealLoop(model, context, new DecodeLoop(context, { slots, branches, contextTokens, maxNodes: 64, cost }))
+    const layout = { slots, branches, contextTokens, maxNodes: 64, ordered }
+    return new RealLoop(model, context, new DecodeLoop(context, { ...layout, cost }))
   }
 
   private constructor(model: Model, context: Context, loop: DecodeLoop) {

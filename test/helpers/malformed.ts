@@ -1,0 +1,143 @@
+import fc from 'fast-check'
+
+const routes = [
+  '/v1/chat/completions',
+  '/v1/completions',
+  '/v1/responses',
+  '/tokenize',
+  '/detokenize',
+  '/apply-template',
+  '/lookahead/warm',
+]
+
+/** Bodies that are in order; what the fuzzer starts from. One token each, so that what passes costs little. */
+const good: Record<string, object[]> = {
+  '/v1/chat/completions': [
+    { messages: [{ role: 'user', content: 'Hello' }], max_tokens: 1 },
+    {
+      messages: [
+        { role: 'system', content: [{ type: 'text', text: 'Be brief.' }] },
+        { role: 'assistant', content: null, tool_calls: [] },
+        { role: 'user', content: 'Hello' },
+      ],
+      documents: [{ title: 'A', text: 'B' }],
+      max_completion_tokens: 1,
+      temperature: 0.5,
+      top_p: 0.9,
+      seed: 1,
+      stop: ['x'],
+      logit_bias: { 5: -1 },
+      logprobs: true,
+      top_logprobs: 1,
+      prediction: { type: 'content', content: 'abc' },
+      stream: true,
+      stream_options: { include_usage: true },
+      explain: true,
+    },
+    {
+      messages: [{ role: 'user', content: 'Hello' }],
+      max_tokens: 1,
+      response_format: {
+        type: 'json_schema',
+        json_schema: {
+          schema: { type: 'object', properties: { a: { type: 'integer', minimum: 0 } }, required: ['a'] },
+        },
+      },
+    },
+    {
+      messages: [{ role: 'user', content: 'Hello' }],
+      max_tokens: 1,
+      grammar: 'root ::= ("a" | [b-c]{1,3}) ws\nws ::= " "*',
+    },
+  ],
+  '/v1/completions': [
+    { prompt: ['a', 'b'], max_tokens: 1, n: 1, logprobs: 1 },
+    { prompt: [1, 2], max_tokens: 1 },
+  ],
+  '/v1/responses': [
+    {
+      input: [{ role: 'user', content: [{ type: 'input_text', text: 'a' }] }],
+      max_output_tokens: 1,
+      text: { format: { type: 'text' } },
+    },
+  ],
+  '/tokenize': [{ content: 'abc', add_special: true, with_pieces: true }],
+  '/detokenize': [{ tokens: [1, 2, 3] }],
+  '/apply-template': [{ messages: [{ role: 'user', content: 'a' }] }],
+  '/lookahead/warm': [{ documents: ['a', { id: 'b', title: 'c', text: 'd' }], namespace: 'e' }],
+}
+
+const odd = fc.oneof(
+  fc.jsonValue({ maxDepth: 2 }),
+  fc.constantFrom<unknown>(
+    '',
+    '\0',
+    '\ud800',
+    '<|end|>',
+    -1,
+    0,
+    1e308,
+    2 ** 53,
+    0.1,
+    [],
+    {},
+    null,
+    true,
+    [[]],
+    '__proto__',
+  ),
+)
+
+/** A good body with one place of it exchanged, removed or added to. */
+const mutated = fc
+  .constantFrom(...routes)
+  .chain((route) =>
+    fc.tuple(
+      fc.constant(route),
+      fc.constantFrom(...good[route]),
+      fc.array(fc.nat(9), { maxLength: 5 }),
+      odd,
+      fc.nat(3),
+    ),
+  )
+  .map(([route, body, path, value, how]): [string, string] => {
+    const copy = structuredClone(body) as Record<string, unknown>
+    let place: Record<string, unknown> = copy
+    for (const step of path) {
+      const keys = Object.keys(place)
+      const next = place[keys[step % Math.max(1, keys.length)]]
+      if (typeof next !== 'object' || next === null || Object.keys(next).length === 0) break
+      place = next as Record<string, unknown>
+    }
+    const keys = Object.keys(place)
+    const key = keys[(path[0] ?? 0) % keys.length]
+    if (how === 0) delete place[key]
+    else if (how === 1) place[`x${key}`] = value
+    else if (how === 2 && typeof place[key] === 'string') place[key] = splice(place[key], path, String(value))
+    else place[key] = value
+    return [route, JSON.stringify(copy)]
+  })
+
+const raw = fc.tuple(
+  fc.constantFrom(...routes),
+  fc.oneof(fc.string({ unit: 'binary' }), fc.json(), fc.constant('['.repeat(5000))),
+)
+
+function splice(text: string, path: readonly number[], value: string): string {
+  const at = (path[1] ?? 0) % (text.length + 1)
+  return text.slice(0, at) + value.slice(0, 8) + text.slice(at + (path[2] ?? 0))
+}
+
+/** A route, and a body that is probably not in order. */
+export const malformed: fc.Arbitrary<[route: string, body: string]> = fc.oneof(
+  { weight: 4, arbitrary: mutated },
+  { weight: 1, arbitrary: raw },
+)
+
+/** Whether an answer to a {@link malformed} body is one that a server may give: it was in order, or one sentence says why not. */
+export function isFitAnswer(status: number, text: string): boolean {
+  if (status === 200) return true
+  if (![400, 404, 429].includes(status)) return false
+  const { error } = JSON.parse(text) as { error: { message: string } }
+  return Object.keys(error).join() === 'message,type,param,code' && error.message.length > 5
+}
