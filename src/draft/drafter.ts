@@ -6,6 +6,8 @@ export interface SessionOptions {
   namespace?: string
   /** Id under which what the request leaves behind can be deleted. */
   request?: string
+  /** Sessions that are given the same object answer one prompt: they may draft from each other at once. */
+  together?: object
 }
 
 /**

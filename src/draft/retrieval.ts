@@ -10,6 +10,7 @@ import { Evidence } from './evidence.js'
 import type { Surroundings } from './features.js'
 import { FrequentTokens } from './frequent-tokens.js'
 import { Frontier, NOTHING } from './frontier.js'
+import { Siblings, type Voice } from './siblings.js'
 import { TokenCounts } from './token-counts.js'
 import { DraftSource, type DraftTree } from './tree.js'
 
@@ -38,6 +39,8 @@ const MAX_MATCH = 32
 const OWN_ORDERS = [1, 2, 4]
 /** Number of the common namespace's log in match lists; the others go by their {@link DraftSource}. */
 const COMMON_LOG = 2
+/** Number of the first sibling's log in match lists. */
+const SIBLING_LOGS = 3
 /** Matches looked up for the root. */
 const ROOT: MatchLimits = { matches: [32, 32, 16], reach: 96 }
 /**
@@ -89,6 +92,7 @@ export class RetrievalDrafter implements Drafter {
   readonly minProbability: number
   readonly sharePrompts: boolean
   private readonly frequent = new WeakMap<Namespace, FrequentTokens>()
+  private readonly together = new WeakMap<object, Siblings>()
   /** Workspaces of closed sessions, for the next ones. */
   private readonly spare: Workspace[] = []
 
@@ -110,9 +114,22 @@ export class RetrievalDrafter implements Drafter {
   /** @throws CorpusError `invalid-parameter` */
   open(options: SessionOptions = {}): DraftSession {
     const view = this.corpus.open(options.namespace, options.request)
-    return new RetrievalSession(this, view, this.spare.pop() ?? new Workspace(), (workspace) =>
-      this.spare.push(workspace),
+    const siblings = options.together && this.siblingsOf(options.together)
+    return new RetrievalSession(
+      this,
+      view,
+      this.spare.pop() ?? new Workspace(),
+      (workspace) => this.spare.push(workspace),
+      siblings,
     )
+  }
+
+  private siblingsOf(together: object): Siblings {
+    const known = this.together.get(together)
+    if (known) return known
+    const siblings = new Siblings(OWN_ORDERS, MAX_MATCH)
+    this.together.set(together, siblings)
+    return siblings
   }
 
   /** The frequent tokens of a namespace, up to date with its log. @internal */
@@ -187,6 +204,9 @@ class RetrievalSession implements DraftSession {
   private readonly view: CorpusView
   private readonly workspace: Workspace
   private readonly release: (workspace: Workspace) => void
+  /** Other answers to the same prompt, and this one's voice among them. */
+  private readonly siblings: Siblings | undefined
+  private voice: Voice | undefined
   private own: TokenLog | undefined
   private ownIndex: MatchIndex | undefined
   /** The namespace's log and the common one, as they are for the draft under way. */
@@ -205,7 +225,9 @@ class RetrievalSession implements DraftSession {
     view: CorpusView,
     workspace: Workspace,
     release: (workspace: Workspace) => void,
+    siblings: Siblings | undefined,
   ) {
+    this.siblings = siblings
     this.drafter = drafter
     this.view = view
     this.workspace = workspace
@@ -221,6 +243,10 @@ class RetrievalSession implements DraftSession {
 
   accept(tokens: ArrayLike<number>, count: number): void {
     this.score(tokens, count)
+    if (this.siblings && this.own) {
+      this.voice ??= this.siblings.join(this.own)
+      this.voice.say(tokens, count)
+    }
     const start = this.append(tokens, count)
     if (this.answerStart < 0) this.answerStart = start
   }
@@ -232,6 +258,7 @@ class RetrievalSession implements DraftSession {
     const from = own && drafter.sharePrompts ? own.first : this.answerStart
     if (own && from >= 0) this.view.write(own.slice(from, own.end))
     this.view.close()
+    this.siblings?.leave(this.voice)
     this.shared = undefined
     this.common = undefined
     this.own = undefined
@@ -334,6 +361,7 @@ class RetrievalSession implements DraftSession {
     const ownEnd = leads.size
     this.shared?.index.find(context, length, limits, leads, DraftSource.shared)
     this.common?.index.find(context, length, limits, leads, COMMON_LOG)
+    this.siblings?.find(this.voice, context, length, limits, leads, SIBLING_LOGS)
     for (let lead = begin; lead < leads.size; lead++) {
       zones[lead] = lead < ownEnd ? cursors.zoneOf(leads.positions[lead] - depth) : 0
       beyond[lead] =
@@ -379,6 +407,7 @@ class RetrievalSession implements DraftSession {
   /** The log a lead lies in. */
   private logOf(lead: number): TokenLog {
     const number = this.workspace.evidence.leads.logs[lead]
+    if (number >= SIBLING_LOGS) return this.siblings!.logAt(number - SIBLING_LOGS)
     return number === DraftSource.own ? this.own! : (number === COMMON_LOG ? this.common! : this.shared!).log
   }
 

@@ -338,7 +338,7 @@ export class Engine implements AsyncDisposable {
     const wanted = request.logprobs === undefined ? undefined : checkInteger('logprobs', request.logprobs, 0, 20)
     const prediction = this.#readPrediction(request.prediction)
     if (draft !== 'off') this.#memory.addDocuments(documents, request.namespace)
-    const whose = { namespace: request.namespace, request: request.requestId }
+    const whose = { namespace: request.namespace, request: request.requestId, together: request.together }
     const session = draft === 'off' ? noDrafts : explained(() => (request.drafter ?? this.drafter).open(whose))
     const drawn = this.#makeSampler(request, prompt, session)
     const logprobs = wanted === undefined ? undefined : new LogprobSampler(drawn, this.#context, wanted)

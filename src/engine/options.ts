@@ -73,6 +73,8 @@ export interface RequestOptions extends SamplerOptions {
   namespace?: string
   /** Id under which what this request leaves behind can be deleted. Default: none. */
   requestId?: string
+  /** Requests that are given the same object answer one prompt: each drafts from what the others have written, at once. */
+  together?: object
   /** Where this request's drafts come from, instead of the engine's own drafter. */
   drafter?: Drafter
   /** Ends the request with reason `'aborted'` within one forward. */

@@ -63,9 +63,10 @@ export async function chat(service: Service, request: Request): Promise<Response
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
   }
   const id = `chatcmpl-${randomUUID()}`
+  const together = {}
   const begin = Array.from({ length: body.n ?? 1 }, (_, index) => () => {
     const options = requestOptions({ ...body, namespace, grammar: use.grammar ?? demanded }, index, id, signal)
-    return engine.chat({ ...options, ...shared })
+    return engine.chat({ ...options, ...shared, together })
   })
   const answers = service.start(begin, signal, namespace)
   const answer = new ChatAnswer(service, id, body, use)

@@ -43,17 +43,19 @@ export async function completion(service: Service, request: Request): Promise<Re
   if (prompts.length * n > 64) throw badRequest('n: prompts times n may be at most 64', 'n')
   const grammar = grammarOf(body.response_format, body.grammar)
   const id = `cmpl-${randomUUID()}`
-  const begin = prompts.flatMap((prompt) =>
-    Array.from({ length: n }, (_, index) => () => {
+  const begin = prompts.flatMap((prompt) => {
+    const together = {}
+    return Array.from({ length: n }, (_, index) => () => {
       return engine.complete({
         ...requestOptions({ ...body, namespace, grammar }, index, id, signal),
         prompt,
+        together,
         maxTokens: body.max_tokens ?? undefined,
         prediction: predictionText(body.prediction),
         logprobs: body.logprobs ?? undefined,
       })
-    }),
-  )
+    })
+  })
   const answers = service.start(begin, signal, namespace)
   const answer = new CompletionAnswer(service, id, body, answers.count)
   if (body.stream) return streamAnswers(service, answers, answer)

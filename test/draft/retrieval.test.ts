@@ -44,6 +44,37 @@ describe('retrieval', () => {
     )
   })
 
+  it('drafts from answers to the same prompt while they are being written, and from no others', () => {
+    const prompt = Array.from({ length: 12 }, (_, k) => 100 + k)
+    const answer = [7, 8, 9, 10, 11, 12]
+    const foreseen = (group: { together?: object }, other: { together?: object }) => {
+      const drafter = new RetrievalDrafter()
+      const [first, second] = [drafter.open(group), drafter.open(other)]
+      for (const session of [first, second]) session.read(prompt)
+      first.accept(answer, answer.length)
+      const before = Array.from(draftOf(second, 4).tokens.subarray(0, draftOf(second, 4).size))
+      second.accept([7], 1)
+      const tree = draftOf(second, 8)
+      return { before, after: Array.from(tree.tokens.subarray(0, tree.size)) }
+    }
+    const together = {}
+    const shared = foreseen({ together }, { together })
+    expect(shared.before[0]).toBe(7)
+    expect(shared.after).toEqual(expect.arrayContaining([8, 9, 10, 11, 12]))
+    for (const other of [{}, { together: {} }]) {
+      const alone = foreseen({ together }, other)
+      for (const token of answer.slice(1)) expect([...alone.before, ...alone.after]).not.toContain(token)
+    }
+    // Closed sessions leave the group; what they said is found in the shared log.
+    const drafter = new RetrievalDrafter()
+    const [first, second] = [drafter.open({ together }), drafter.open({ together })]
+    for (const session of [first, second]) session.read(prompt)
+    first.accept(answer, answer.length)
+    first.close()
+    second.accept([7], 1)
+    expect(draftOf(second, 8).tokens[0]).toBe(8)
+  })
+
   it('trusts what keeps coming true and distrusts what does not', () => {
     const firstProbability = (kept: boolean) => {
       const session = new RetrievalDrafter().open()

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { question, TestServer, textOf } from './server.js'
 
-// One slot: cells of requests that share forwards are not in order, and at high temperature every token is a near tie.
-const server = TestServer.forFile({ slots: 1 })
+const server = TestServer.forFile({ slots: 4 })
 const route = '/v1/chat/completions'
 
 describe('POST /v1/chat/completions', () => {
@@ -151,6 +150,18 @@ describe('POST /v1/chat/completions', () => {
     expect(second.body.choices[0].message.content).toBe(texts[1])
     const events = await server.chatEvents(fields)
     expect([0, 1, 2].map((index) => textOf(events, index))).toEqual(texts)
+  })
+
+  it('lets n answers draft from each other while they are being written', async () => {
+    const fields = { ...question, grammar: 'root ::= [a-z ]+', max_tokens: 30, draft: 8, explain: true }
+    const { body } = await server.ask(route, { ...fields, n: 4, namespace: 'together' })
+    const texts = body.choices.map(({ message }: { message: object }) => message)
+    expect(texts.slice(1)).toEqual([texts[0], texts[0], texts[0]])
+    // Nothing else is in that namespace, and none of the four is through before its last tokens.
+    const early = body.choices.flatMap(({ lookahead }: { lookahead: { steps: { pieces: { source: string }[] }[] } }) =>
+      lookahead.steps.flatMap(({ pieces }) => pieces).slice(0, 20),
+    )
+    expect(early.map(({ source }: { source: string }) => source)).toContain('shared')
   })
 
   it('explains what each forward did', async () => {
