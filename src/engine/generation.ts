@@ -61,6 +61,8 @@ export interface GenerationStats {
   edl: number
   /** Decoding length: tokens per forward, the last accepted one included. */
   dl: number
+  /** Milliseconds until a slot was free. */
+  queuedMs: number
   /** Milliseconds of the prompt's forwards (time to first token without queueing). */
   prefillMs: number
   /** Milliseconds from the first token to the last. */

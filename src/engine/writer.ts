@@ -60,6 +60,8 @@ export class AnswerWriter {
   #rows = 0
   #drafted = 0
   #accepted = 0
+  readonly #arrivedAt = performance.now()
+  #queuedMs: number | undefined
   #prefillMs = 0
   #forwardMs = 0
   #retrievalMs = 0
@@ -79,6 +81,7 @@ export class AnswerWriter {
   begin(cachedPromptTokens: number): void {
     this.#cachedPromptTokens = cachedPromptTokens
     this.#firstTokenAt = performance.now()
+    this.#queuedMs = this.#firstTokenAt - this.#arrivedAt
   }
 
   /** A forward read a part of the prompt. */
@@ -178,6 +181,7 @@ export class AnswerWriter {
       acceptedTokens: this.#accepted,
       edl: this.#forwards > 0 ? decoded / this.#forwards : 1,
       dl: this.#forwards > 0 ? this.#rows / this.#forwards : 1,
+      queuedMs: this.#queuedMs ?? performance.now() - this.#arrivedAt,
       prefillMs: this.#prefillMs,
       decodeMs,
       forwardMs: this.#forwardMs,

@@ -59,6 +59,8 @@ export class Metrics {
   readonly #firstToken = new Histogram(firstTokenSeconds)
   readonly #interToken = new Histogram(interTokenSeconds)
   readonly #request = new Histogram(requestSeconds)
+  readonly #queue = new Histogram(requestSeconds)
+  readonly #prefill = new Histogram(requestSeconds)
   readonly #acceptedLength = new Histogram(acceptedLengths)
   #promptTokens = 0
   #promptSeconds = 0
@@ -97,6 +99,8 @@ export class Metrics {
   finish({ reason, stats }: GenerationResult, seconds: number): void {
     this.#count(reason)
     this.#request.observe(seconds)
+    this.#queue.observe(stats.queuedMs / 1000)
+    this.#prefill.observe(stats.prefillMs / 1000)
     this.#promptTokens += stats.promptTokens
     this.#cachedTokens += stats.cachedPromptTokens
     this.#promptSeconds += stats.prefillMs / 1000
@@ -193,6 +197,8 @@ export class Metrics {
     )
     write('histogram', 'inter_token_latency_seconds', 'Time per token after the first.', histogram(this.#interToken))
     write('histogram', 'e2e_request_latency_seconds', 'From the request to its end.', histogram(this.#request))
+    write('histogram', 'request_queue_time_seconds', 'From the request to its slot.', histogram(this.#queue))
+    write('histogram', 'request_prefill_time_seconds', 'Time of reading the prompt.', histogram(this.#prefill))
     write(
       'histogram',
       'effective_decoding_length',

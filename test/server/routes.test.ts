@@ -140,6 +140,7 @@ describe('the smaller routes', () => {
     expect(value('spec_decode_num_draft_tokens_total')).toBeGreaterThan(0)
     expect(value('spec_decode_num_accepted_tokens_total')).toBeGreaterThan(0)
     expect(value('time_to_first_token_seconds_count')).toBeGreaterThan(0)
+    expect(value('request_queue_time_seconds_count')).toBe(value('e2e_request_latency_seconds_count'))
     expect(value('draft_nodes_count')).toBeGreaterThan(0)
     expect(value('draft_nodes_sum')).toBeGreaterThan(0)
     expect(value('draft_resting') + value('draft_rests_total')).toBeGreaterThanOrEqual(0)

@@ -53,7 +53,7 @@ describe('lookahead serve', () => {
     const url = await server.url()
     expect((await fetch(`${url}/health`)).status).toBe(200)
     expect((await fetch(`${url}/v1/models`)).status).toBe(401)
-    const running = chat(url, { ...question, grammar: 'root ::= [a-z]+', max_tokens: 300, stream: true })
+    const running = chat(url, { ...question, grammar: 'root ::= [a-z]+', max_tokens: 40, stream: true })
     const response = await running
     server.child.kill(signal)
     expect(await response.text()).toMatch(/\[DONE\]\n\n$/)
@@ -97,6 +97,44 @@ describe('lookahead serve', () => {
     } finally {
       rmSync(folder, { recursive: true })
     }
+  })
+
+  it.each(['SIGABRT', 'SIGSEGV'] as const)('keeps a sound cache when native code ends it with %s', async (signal) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-'))
+    try {
+      const server = start('--port', '0', '--parallel', '2', '--cache', folder)
+      const url = await server.url()
+      const headers = { 'Content-Type': 'application/json' }
+      const body = JSON.stringify({ documents: [{ id: 'fee', text: 'The fee is 89 euros.' }], namespace: 'acme' })
+      await fetch(`${url}/lookahead/warm`, { method: 'POST', headers, body })
+      await (await chat(url, { ...question, namespace: 'acme', max_tokens: 8 })).text()
+      const endless = { ...question, namespace: 'acme', grammar: 'root ::= [a-z ]+', stream: true }
+      const reader = (await chat(url, endless)).body!.getReader()
+      await reader.read()
+      await reader.read()
+      server.child.kill(signal)
+      expect(await once(server.child, 'close')).toEqual([null, signal])
+      await expect(reader.read().then(() => reader.read())).rejects.toThrow()
+      const verify = spawn(process.execPath, [main, 'cache', 'verify', '--cache', folder], { stdio: 'ignore' })
+      expect((await once(verify, 'exit'))[0]).toBe(0)
+      const again = await start('--port', '0', '--parallel', '2', '--cache', folder).url()
+      // What was answered for is there; the answer under way may be or not.
+      expect(await (await fetch(`${again}/lookahead/cache/acme`)).json()).toMatchObject({ documents: 2 })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('ends running streams with an error as a data line once the deadline is over', async () => {
+    const server = start('--port', '0', '--parallel', '1', '--ctx-size', '2048')
+    const url = await server.url()
+    // More answers than can be written before the deadline: those that wait are ended.
+    const endless = { ...question, grammar: 'root ::= [a-z ]+', stream: true, n: 30, draft: 'off' }
+    const response = await chat(url, endless)
+    server.child.kill('SIGTERM')
+    const text = await response.text()
+    expect(await server.exit).toBe(0)
+    expect(text).toMatch(/data: \{"error":\{"message":"the server is stopping"[^\n]*\n\n$/)
   })
 
   it('says in one sentence that the model is missing', async () => {

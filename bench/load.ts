@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { SamplePrompt } from './samples.js'
+
+/** What a client saw of one answer. */
+export interface Answer {
+  tokens: number
+  drafted: number
+  accepted: number
+  /** Milliseconds until the first text. */
+  firstMs: number
+  /** Milliseconds between chunks: what a reader waits. */
+  gapsMs: number[]
+  text: string
+}
+
+const root = new URL('../../', import.meta.url)
+
+/** Starts `lookahead serve` on a free port, uses it, and ends it. @param options further options of the command */
+export async function withServer<T>(options: readonly string[], use: (url: string) => Promise<T>): Promise<T> {
+  const main = fileURLToPath(new URL('dist/cli/main.js', root))
+  const child = spawn(process.execPath, [main, 'serve', '--port', '0', '--queue', '1000', ...options], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let text = ''
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stderr.on('data', (part) => {
+      text += part
+      const [found] = /http:\/\/\S+/.exec(text) ?? []
+      if (found) resolve(found)
+    })
+    child.once('exit', () => reject(new Error(`the server did not start: ${text}`)))
+  })
+  try {
+    return await use(url)
+  } finally {
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+  }
+}
+
+/** Asks one question, streamed. @param fields further fields of the request */
+export async function ask(url: string, { question, documents }: SamplePrompt, fields: object): Promise<Answer> {
+  const began = performance.now()
+  const response = await fetch(`${url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ messages: [{ role: 'user', content: question }], documents, stream: true, ...fields }),
+  })
+  if (!response.ok || !response.body) throw new Error(await response.text())
+  const answer: Answer = { tokens: 0, drafted: 0, accepted: 0, firstMs: 0, gapsMs: [], text: '' }
+  let last = 0
+  let held = ''
+  for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
+    const lines = (held + part).split('\n')
+    held = lines.pop() ?? ''
+    for (const line of lines) {
+      if (!line.startsWith('data: {')) continue
+      const data = JSON.parse(line.slice(6))
+      if (data.error) throw new Error(data.error.message)
+      const content: string = data.choices[0]?.delta?.content ?? ''
+      if (content !== '') {
+        const now = performance.now()
+        if (answer.text === '') answer.firstMs = now - began
+        else answer.gapsMs.push(now - last)
+        last = now
+        answer.text += content
+      }
+      if (data.timings) {
+        answer.tokens = data.timings.predicted_n
+        answer.drafted = data.timings.draft_n
+        answer.accepted = data.timings.draft_n_accepted
+      }
+    }
+  }
+  return answer
+}
+
+/** Asks all prompts, `concurrency` at a time; the answers stand in the order of the prompts. */
+export async function load(url: string, prompts: readonly SamplePrompt[], concurrency: number, fields: object) {
+  await ask(url, { question: 'Warm up?', documents: [] }, { ...fields, draft: 'off', max_tokens: 16 })
+  const answers: Answer[] = []
+  let next = 0
+  const worker = async () => {
+    for (let i = next++; i < prompts.length; i = next++) answers[i] = await ask(url, prompts[i], fields)
+  }
+  const began = performance.now()
+  await Promise.all(Array.from({ length: concurrency }, worker))
+  return { answers, seconds: (performance.now() - began) / 1000 }
+}
+
+/** The value that so large a share of a list does not exceed; 0 of an empty one. */
+export function quantile(list: readonly number[], share: number): number {
+  const sorted = [...list].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
+}

@@ -1,0 +1,60 @@
+/**
+ * What it costs the server to be watched: sample questions four at a time, alone; with three pages open, which ask for
+ * the slots four times a second; and with every answer explained, as the page has it. In turns, each on a fresh server.
+ *
+ *     npm run bench:watch
+ *
+ * The last line of the output is JSON.
+ */
+import { availableParallelism, cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { load, quantile, withServer } from './load.js'
+import { samplePrompts } from './samples.js'
+
+const { values } = parseArgs({
+  options: {
+    requests: { type: 'string', default: '48' },
+    rounds: { type: 'string', default: '5' },
+    concurrency: { type: 'string', default: '4' },
+  },
+})
+
+const pages = 3
+const prompts = samplePrompts().slice(0, Number(values.requests))
+const concurrency = Number(values.concurrency)
+
+/** Asks what open pages ask for until told to stop. */
+function openPages(url: string): () => void {
+  const timers = Array.from({ length: pages }, () =>
+    setInterval(() => void fetch(`${url}/slots`).then((response) => response.text()), 250),
+  )
+  return () => timers.forEach(clearInterval)
+}
+
+const cells = { alone: [] as number[], 'pages open': [] as number[], explained: [] as number[] }
+const names = Object.keys(cells) as (keyof typeof cells)[]
+console.log(
+  `${cpus()[0]?.model}, ${availableParallelism()} threads; ${prompts.length} questions, ${concurrency} at a time`,
+)
+for (let round = 0; round < Number(values.rounds); round++)
+  for (let k = 0; k < names.length; k++) {
+    const name = names[(k + round) % names.length]
+    const { answers, seconds } = await withServer([], async (url) => {
+      const close = name === 'alone' ? () => {} : openPages(url)
+      try {
+        return await load(url, prompts, concurrency, { max_tokens: 128, explain: name === 'explained' })
+      } finally {
+        close()
+      }
+    })
+    cells[name].push(answers.reduce((sum, { tokens }) => sum + tokens, 0) / seconds)
+  }
+const alone = quantile(cells.alone, 0.5)
+for (const name of names) {
+  const rates = cells[name]
+  const median = quantile(rates, 0.5)
+  console.log(
+    `${name.padEnd(11)} ${median.toFixed(0).padStart(6)} tokens/s (${Math.min(...rates).toFixed(0)}–${Math.max(...rates).toFixed(0)}), ${(median / alone).toFixed(3)} × alone`,
+  )
+}
+console.log(JSON.stringify({ prompts: prompts.length, concurrency, tokensPerSecond: cells }))
