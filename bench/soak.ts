@@ -19,6 +19,7 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '20' },
     workers: { type: 'string', default: '8' },
+    fuzzers: { type: 'string', default: '6' },
     threads: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
   },
@@ -103,7 +104,7 @@ const acts: (() => Promise<void>)[] = [
 /** Fuzzed bodies of all routes, one after the other. */
 let fuzzed = 0
 async function writeRubbish(): Promise<void> {
-  const bodies = fc.sample(malformed, { numRuns: 200, seed: Number(values.seed) + fuzzed })
+  const bodies = fc.sample(malformed, { numRuns: 100, seed: random(2 ** 31) })
   for (const [route, body] of bodies) {
     const response = await post(body, undefined, route)
     const answer = await response.text()
@@ -135,8 +136,9 @@ const timer = setInterval(() => {
   samples.push(memory())
   console.log(`${samples.at(-1)} MB, ${JSON.stringify(counts)}`)
 }, Number(values.minutes) * 5000)
-const workers = Array.from({ length: Number(values.workers) - 1 }, () => worker(() => acts[random(acts.length)]()))
-await Promise.all([...workers, worker(writeRubbish)])
+const workers = Array.from({ length: Number(values.workers) }, () => worker(() => acts[random(acts.length)]()))
+const fuzzers = Array.from({ length: Number(values.fuzzers) }, () => worker(writeRubbish))
+await Promise.all([...workers, ...fuzzers])
 clearInterval(timer)
 await new Promise((resolve) => setTimeout(resolve, 1000))
 const get = async (path: string) => (await fetch(url + path)).json().catch(() => undefined)

@@ -52,7 +52,11 @@ export function registerServe(program: Command): void {
     .option('--cache-size <MiB>', 'memory for what is remembered, the oldest goes first', integer(1), 256)
     .option('--cache-ttl <seconds>', 'forget what is older (default: never)', integer(1))
     .option('--common-namespace <name>', 'namespace that all requests may draft from (default: none)')
-    .option('--cors-origin <origin>', 'let pages of this origin call, *: all; may be given several times', gather)
+    .option(
+      '--cors-origin <origin>',
+      'let pages of this origin call from a browser, *: all; may be given several times',
+      gather,
+    )
     .action(async (options: ServeOptions) => {
       process.exitCode = await serve(options, processTerminal())
     })

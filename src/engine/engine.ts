@@ -32,6 +32,12 @@ import { AnswerWriter } from './writer.js'
 /** Tokens of the prompt's end that are put before a prediction; the drafter matches on them. */
 const predictionLead = 8
 
+/**
+ * Bytes that no token of any vocabulary exceeds. Reading a text of megabytes takes seconds in which no answer gets on;
+ * what is too long in any case is refused without that.
+ */
+const longestTokenBytes = 256
+
 /** Drafts nothing and learns nothing: the session of a request with drafting off. */
 const noDrafts: DraftSession = {
   read() {},
@@ -207,6 +213,7 @@ export class Engine implements AsyncDisposable {
   chat(request: ChatRequest): Generation {
     this.#checkLive()
     const text = this.renderChat(request)
+    this.#checkLength(text)
     // Many templates write the BOS themselves; it must not stand twice.
     const addSpecial = !(this.#bosText !== '' && text.startsWith(this.#bosText))
     return this.#start(this.tokenize(text, { special: true, addSpecial }), request, request.documents)
@@ -222,6 +229,7 @@ export class Engine implements AsyncDisposable {
     const { prompt } = request
     if (typeof prompt === 'string') {
       if (prompt === '') throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
+      this.#checkLength(prompt)
       return this.#start(this.tokenize(prompt, { addSpecial: true, special: true }), request)
     }
     for (let i = 0; i < prompt.length; i++) checkInteger(`prompt[${i}]`, prompt[i], 0, this.#context.vocabularySize - 1)
@@ -315,6 +323,16 @@ export class Engine implements AsyncDisposable {
       }
     })()
     return this.#disposing
+  }
+
+  /** Refuses a prompt that cannot fit, however it is split into tokens. */
+  #checkLength(text: string): void {
+    const least = Math.ceil(Buffer.byteLength(text) / longestTokenBytes)
+    if (least >= this.contextTokens)
+      throw new EngineError(
+        'prompt-too-long',
+        `the prompt has at least ${least} tokens; the context holds ${this.contextTokens}, one of them for the answer`,
+      )
   }
 
   #checkLive(): void {

@@ -20,11 +20,12 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
   /** Most tokens of one request, prompt and answer together. Default: what the model was trained with, at most 4096. */
   contextTokens?: number
   /**
-   * Requests decoded at the same time. Default 1. Requests that share forwards write what each writes alone, except
-   * where two candidates are nearly tied: bit-exactness needs a cache to itself.
+   * Requests decoded at the same time, 1 … 256. Default 1. Requests that share forwards write what each writes alone: bit
+   * for bit where {@link exactness} is reached, for models without a sliding window and up to 127 slots; else except
+   * where two candidates are nearly tied.
    */
   slots?: number
-  /** Most branches of a draft tree, 1 … 64; slots × branches is at most 256. Default 8. */
+  /** Most branches of a draft tree, 1 … 64; slots × branches is at most 256. Default 8, or as many as fit. */
   branches?: number
   /** Most draft nodes of one request in one forward, 0 … 256. Default 64. */
   maxNodes?: number

@@ -52,8 +52,8 @@ export class Access {
   checkOrigin(request: Request): string | undefined {
     const origin = request.headers.get('origin')
     if (origin === null) return undefined
-    if (this.#origins.includes('*') || this.#origins.includes(origin) || isLocal(origin)) return origin
-    if (isSameHost(origin, request.url) && (this.#keys.length > 0 || isAddress(origin))) return undefined
+    if (this.#origins.includes('*') || this.#origins.includes(origin)) return origin
+    if (isSameHost(origin, request.url) && (this.#keys.length > 0 || isOwnAddress(origin))) return undefined
     throw new ApiError(
       403,
       'authentication_error',
@@ -69,16 +69,11 @@ function isSameHost(origin: string, url: string): boolean {
 }
 
 /**
- * Whether an origin is given by number. A name proves nothing where no key is asked for: its owner may let it point to
- * this machine and so make a page of his own look like ours.
+ * Whether an origin is given by number or as this machine. Any other name proves nothing where no key is asked for: its
+ * owner may let it point to this machine and so make a page of his own look like ours.
  */
-function isAddress(origin: string): boolean {
-  return /^https?:\/\/([\d.]+|\[[\da-f:.]+\])(:\d+)?$/i.test(origin)
-}
-
-/** Whether a page was served by this machine. */
-function isLocal(origin: string): boolean {
-  return /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(origin)
+function isOwnAddress(origin: string): boolean {
+  return /^https?:\/\/(localhost|[\d.]+|\[[\da-f:.]+\])(:\d+)?$/i.test(origin)
 }
 
 function digest(text: string): Buffer {

@@ -7,7 +7,7 @@ import { chat } from './chat.js'
 import { completion } from './completion.js'
 import { responses } from './responses.js'
 import { type ServerOptions, Service } from './service.js'
-import { findModel, health, listModels, metrics, properties, slots, unknownRoute } from './status.js'
+import { findModel, health, listModels, metrics, properties, slots, unknownRoute, wrongMethod } from './status.js'
 import { applyTemplate, detokenize, tokenize } from './tokens.js'
 
 /** The server as a function from `Request` to `Response`, and how to end it. */
@@ -87,11 +87,18 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   )
   app.get('/', () => page())
 
+  // Routes that are there, asked in another way.
+  const methods = new Map<string, string[]>()
+  for (const { method, path } of app.routes)
+    if (method !== 'ALL') methods.set(path, [...(methods.get(path) ?? []), method])
+  for (const [path, allowed] of methods) app.all(path, (c) => wrongMethod(c.req.method, c.req.path, allowed))
+
   app.notFound((c) => unknownRoute(c.req.method, c.req.path))
   app.onError((error, c) => {
     const shown = service.explain(error)
     if (shown.retryAfter !== undefined) c.header('Retry-After', String(shown.retryAfter))
     if (shown.status === 401) c.header('WWW-Authenticate', 'Bearer')
+    if (shown.allow !== undefined) c.header('Allow', shown.allow)
     return c.json(shown.toJSON(), shown.status as 400)
   })
 

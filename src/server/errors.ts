@@ -25,12 +25,14 @@ export class ApiError extends Error {
   readonly code: string | null
   /** Seconds after which it is worth trying again. */
   readonly retryAfter: number | undefined
+  /** Methods that the path takes, where that was wrong. */
+  readonly allow: string | undefined
 
   constructor(
     status: number,
     type: ErrorType,
     message: string,
-    details: { param?: string; code?: string; retryAfter?: number; cause?: unknown } = {},
+    details: { param?: string; code?: string; retryAfter?: number; allow?: string; cause?: unknown } = {},
   ) {
     super(message, { cause: details.cause })
     this.status = status
@@ -38,6 +40,7 @@ export class ApiError extends Error {
     this.param = details.param ?? null
     this.code = details.code ?? null
     this.retryAfter = details.retryAfter
+    this.allow = details.allow
   }
 
   toJSON(): ErrorBody {

@@ -46,12 +46,19 @@ export const messages = z.array(message).min(1).max(4096)
 
 export type Message = z.infer<typeof message>
 
+/** Longest text of one document: longer ones would hold up all answers while they are split into tokens. */
+const mostDocument = 2 ** 20
+const documentText = z.string().max(mostDocument, `expected at most ${mostDocument} characters; split longer documents`)
+
 /** Documents the answer may draw from: texts, or texts with titles. */
 export const documents = z
   .array(
-    z.union([z.string(), z.strictObject({ text: z.string(), title: z.string().optional(), id: keptName.optional() })], {
-      error: 'expected a string or { text, title, id }',
-    }),
+    z.union(
+      [documentText, z.strictObject({ text: documentText, title: z.string().optional(), id: keptName.optional() })],
+      {
+        error: 'expected a string or { text, title, id }',
+      },
+    ),
   )
   .max(4096)
 

@@ -21,8 +21,8 @@ export interface ServerOptions {
   /** Most bytes of a request body. Default 8 MiB. */
   maxBodyBytes?: number
   /**
-   * Origins whose pages may call the API from a browser, e.g. `https://app.example`; `'*'`: all. Pages of this machine
-   * (`http://localhost:…`) may in any case.
+   * Origins whose pages may call the API from a browser, e.g. `http://localhost:3000`; `'*'`: all. Default: none but the
+   * server's own page.
    */
   corsOrigins?: readonly string[]
   /** Quiet milliseconds of a stream after which a comment keeps it alive. Default 5000. */

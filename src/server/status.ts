@@ -81,6 +81,15 @@ export function metrics(service: Service): Response {
   })
 }
 
+/** A path that is there, asked with another method. */
+export function wrongMethod(method: string, path: string, allowed: readonly string[]): never {
+  const allow = allowed.join(', ')
+  throw new ApiError(405, 'invalid_request_error', `${path.slice(0, 200)} takes ${allow}, not ${method}`, {
+    code: 'method_not_allowed',
+    allow,
+  })
+}
+
 /** Every other path. */
 export function unknownRoute(method: string, path: string): never {
   throw new ApiError(404, 'not_found_error', `there is no route ${method} ${path.slice(0, 200)}`, {

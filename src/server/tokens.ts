@@ -1,11 +1,16 @@
+import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
+import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
 import { documents, messages, requestDocuments, templateMessages } from './messages.js'
 import type { Service } from './service.js'
 import { tools } from './tools.js'
 
+/** Longest text that is split into tokens at a time: others wait meanwhile. */
+const mostText = 2 ** 20
+
 const tokenizeBody = z.strictObject({
-  content: z.string(),
+  content: z.string().max(mostText, `expected at most ${mostText} characters at a time`),
   add_special: z.boolean().nullish(),
   parse_special: z.boolean().nullish(),
   with_pieces: z.boolean().nullish(),
@@ -25,8 +30,14 @@ export async function tokenize(service: Service, request: Request): Promise<Resp
     addSpecial: body.add_special ?? false,
     special: body.parse_special ?? true,
   })
-  const tokens = body.with_pieces ? Array.from(ids, (id) => ({ id, piece: engine.detokenize([id]) })) : Array.from(ids)
+  const tokens = body.with_pieces ? Array.from(ids, (id) => ({ id, piece: pieceOf(engine, id) })) : Array.from(ids)
   return Response.json({ tokens })
+}
+
+/** What a token stands for: text, or where that is no whole character, its bytes, as llama-server has it. */
+function pieceOf(engine: Engine, id: number): string | number[] {
+  const bytes = engine.bytesOf(id)
+  return isUtf8(bytes) ? Buffer.from(bytes).toString() : Array.from(bytes)
 }
 
 /** `POST /detokenize`: `{ tokens }` → `{ content }`. */

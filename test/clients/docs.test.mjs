@@ -1,4 +1,4 @@
-// The snippets of docs/serving.md, run as printed against a server on a port of its own.
+// The snippets of README.md and docs/serving.md, run as printed against a server on a port of its own.
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,45 +11,52 @@ import { startServer } from './server.mjs'
 
 const run = promisify(execFile)
 const path = (file) => fileURLToPath(new URL(`../../${file}`, import.meta.url))
-const text = readFileSync(path('docs/serving.md'), 'utf8')
-const printed = [...text.matchAll(/```(sh|js)\n([\s\S]*?)```/g)].map(([, language, code]) => ({ language, code }))
+const snippetsOf = (file) =>
+  [...readFileSync(path(file), 'utf8').matchAll(/```(sh|js)\n([\s\S]*?)```/g)].map(([, language, code]) => ({
+    language,
+    code,
+  }))
 const isServer = ({ code }) => code.includes('createApp')
-const snippets = printed.filter((snippet) => snippet.code.includes('127.0.0.1:8080') && !isServer(snippet))
 
-describe('docs/serving.md', () => {
-  let server
-  before(async () => {
-    server = await startServer()
-  })
-  after(() => server.stop())
+for (const file of ['README.md', 'docs/serving.md'])
+  describe(file, () => {
+    const printed = snippetsOf(file)
+    const snippets = printed.filter((snippet) => snippet.code.includes('127.0.0.1:8080') && !isServer(snippet))
+    let server
+    before(async () => {
+      server = await startServer()
+    })
+    after(() => server.stop())
 
-  it('has one snippet for curl and one for each client', () => {
-    assert.deepEqual(
-      snippets.map(({ language }) => language),
-      ['sh', 'js', 'js', 'js'],
-    )
-  })
-
-  for (const [i, { language, code }] of snippets.entries())
-    it(`prints snippet ${i + 1} (${language}) that works`, async () => {
-      const here = code.replaceAll('http://127.0.0.1:8080', server.url)
-      if (language === 'sh') {
-        const { stdout } = await run('sh', ['-c', `${here.trimEnd()} --silent --show-error`])
-        assert.ok(JSON.parse(stdout).choices[0].message.content.length > 0)
-        return
-      }
-      const file = fileURLToPath(new URL(`./snippet-${i}.mjs`, import.meta.url))
-      writeFileSync(file, here)
-      try {
-        const { stdout } = await run(process.execPath, [file])
-        assert.ok(stdout.trim().length > 0)
-      } finally {
-        rmSync(file)
-      }
+    it('has one snippet for curl and one for each client', () => {
+      assert.deepEqual(
+        snippets.map(({ language }) => language),
+        ['sh', 'js', 'js', 'js'],
+      )
     })
 
+    for (const [i, { language, code }] of snippets.entries())
+      it(`prints snippet ${i + 1} (${language}) that works`, async () => {
+        const here = code.replaceAll('http://127.0.0.1:8080', server.url)
+        if (language === 'sh') {
+          const { stdout } = await run('sh', ['-c', `${here.trimEnd()} --silent --show-error`])
+          assert.ok(JSON.parse(stdout).choices[0].message.content.length > 0)
+          return
+        }
+        const script = fileURLToPath(new URL(`./snippet-${process.pid}-${i}.mjs`, import.meta.url))
+        writeFileSync(script, here)
+        try {
+          const { stdout } = await run(process.execPath, [script])
+          assert.ok(stdout.trim().length > 0)
+        } finally {
+          rmSync(script)
+        }
+      })
+  })
+
+describe('docs/serving.md', () => {
   it('prints the server of examples/server.mjs, which answers', { timeout: 120_000 }, async () => {
-    const { code } = printed.find(isServer)
+    const { code } = snippetsOf('docs/serving.md').find(isServer)
     assert.ok(readFileSync(path('examples/server.mjs'), 'utf8').endsWith(`\n${code}`))
     const holder = createServer().listen(0, '127.0.0.1')
     await once(holder, 'listening')

@@ -189,6 +189,23 @@ describe('lookahead decoding of a fake model', () => {
     await writing.result
   })
 
+  it('gives the slot of an aborted request back before the next forward', async () => {
+    const { decoder, loop } = makeLoop({ slots: 2, contextTokens: 400 })
+    const answers = [3, 4].map((seed) =>
+      submit(loop, decoder, { prompt: [1, 2, seed], draft: 4, seed, maxTokens: 300 }),
+    )
+    const reader = answers[0][Symbol.asyncIterator]()
+    await reader.next()
+    await reader.next()
+    const { forwards } = decoder
+    answers[0].abort()
+    expect((await answers[0].result).reason).toBe('aborted')
+    // One may have been in flight.
+    expect(decoder.forwards - forwards).toBeLessThanOrEqual(1)
+    expect(loop.describeSlots()[0]).toBe(undefined)
+    await answers[1].result
+  })
+
   it('takes the next request the moment the last one ends', async () => {
     const { decoder, loop } = makeLoop()
     const run = { prompt: [1, 2, 3], draft: 4 } as const

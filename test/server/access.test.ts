@@ -82,12 +82,15 @@ describe('pages of other origins', () => {
       headers: { origin },
     })
 
-  it('may not call, unless they are on this machine or named', async () => {
+  it('may not call, unless they are named', async () => {
     expect((await ask('https://evil.example')).status).toBe(403)
     expect((await ask('http://localhost.evil.example')).status).toBe(403)
     expect((await ask('null')).status).toBe(403)
     for (const origin of ['http://localhost:3000', 'http://127.0.0.1:5173', 'http://[::1]:80']) {
-      const response = await ask(origin)
+      const refused = await ask(origin)
+      expect(refused.status).toBe(403)
+      expect(refused.headers.get('access-control-allow-origin')).toBe(null)
+      const response = await ask(origin, [origin])
       expect(response.status).toBe(200)
       expect(response.headers.get('access-control-allow-origin')).toBe(origin)
     }
@@ -100,13 +103,20 @@ describe('pages of other origins', () => {
       createApp(server.engine, { apiKeys }).request(`${origin}/v1/models`, {
         headers: { origin, authorization: 'Bearer k' },
       })
-    expect((await visit('http://192.168.1.5:8080')).status).toBe(200)
+    for (const own of [
+      'http://192.168.1.5:8080',
+      'http://127.0.0.1:8080',
+      'http://localhost:8080',
+      'http://[::1]:8080',
+    ])
+      expect((await visit(own)).status).toBe(200)
     expect((await visit('http://rebound.example:8080')).status).toBe(403)
     expect((await visit('https://chat.example', ['k'])).status).toBe(200)
   })
 
   it('may ask beforehand without a key', async () => {
-    const response = await createApp(server.engine, { apiKeys: ['k'] }).request('/v1/chat/completions', {
+    const named = { apiKeys: ['k'], corsOrigins: ['http://localhost:3000'] }
+    const response = await createApp(server.engine, named).request('/v1/chat/completions', {
       method: 'OPTIONS',
       headers: { origin: 'http://localhost:3000', 'access-control-request-headers': 'authorization,x-stainless-os' },
     })

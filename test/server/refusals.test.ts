@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { createApp } from '../../src/server/app.js'
 import { question, TestServer } from './server.js'
 
 const server = TestServer.forFile({ server: { maxBodyBytes: 100_000 } })
@@ -91,6 +92,45 @@ describe('a request the server cannot serve', () => {
     expect(model).toMatchObject({ status: 404, body: { error: { code: 'model_not_found', param: 'model' } } })
     for (const path of ['/v1/models/gpt-4', '/v1/nothing', '/v1/embeddings'])
       expect((await server.app.request(path)).status).toBe(404)
+  })
+
+  it('says 405 where a route is asked in another way, and in which it may be', async () => {
+    for (const [method, path, allow] of [
+      ['GET', chat, 'POST'],
+      ['PUT', '/v1/models', 'GET'],
+      ['POST', '/lookahead/cache', 'GET, DELETE'],
+      ['PATCH', '/lookahead/cache/a/documents/b', 'DELETE'],
+    ]) {
+      const response = await server.app.request(path, { method })
+      expect(response.status).toBe(405)
+      expect(response.headers.get('allow')).toBe(allow)
+      expect(await response.json()).toMatchObject({ error: { code: 'method_not_allowed' } })
+    }
+  })
+
+  it('refuses what is too long without reading it', async () => {
+    const app = createApp(server.engine)
+    const ask = async (path: string, body: object) => {
+      const headers = { 'Content-Type': 'application/json' }
+      const response = await app.request(path, { method: 'POST', headers, body: JSON.stringify(body) })
+      // biome-ignore lint/suspicious/noExplicitAny: tests read into answers of many shapes
+      return { status: response.status, body: (await response.json()) as any }
+    }
+    const content = 'word '.repeat(400_000)
+    const chatted = await ask(chat, { messages: [{ role: 'user', content }] })
+    expect(chatted.body.error).toMatchObject({
+      code: 'context_length_exceeded',
+      message: expect.stringMatching(/at least \d+ tokens/),
+    })
+    for (const [path, body, param] of [
+      ['/tokenize', { content }, 'content'],
+      ['/lookahead/warm', { documents: [content] }, 'documents[0]'],
+      ['/lookahead/warm', { documents: ['a', { text: content }] }, 'documents[1].text'],
+    ] as const) {
+      const { status, body: answer } = await ask(path, body)
+      expect(status).toBe(400)
+      expect(answer.error).toMatchObject({ param, message: expect.stringMatching(/at most 1048576 characters/) })
+    }
   })
 
   it('says 400 for broken JSON and broken UTF-8, 413 for large bodies, 415 for other types', async () => {
