@@ -31,8 +31,8 @@ export interface BatchSample {
   identical: number
   /** Share of all cores that other programs took meanwhile, where that is known. */
   others?: number
-  /** Whether it counts; if not, others disturbed it and it was measured again. */
-  kept: boolean
+  /** Whether figures are made of it; if not, others disturbed it and it was measured again. */
+  counts: boolean
 }
 
 /** So many requests at the same time: tokens per second of all together. */
@@ -100,7 +100,7 @@ export async function measureBatches(
 }
 
 function pointOf(samples: readonly BatchSample[], slots: number, tasks: number): BatchPoint {
-  const own = samples.filter((sample) => sample.slots === slots && sample.kept)
+  const own = samples.filter((sample) => sample.slots === slots && sample.counts)
   const [off, auto] = (['off', 'auto'] as const).map((draft) => own.filter((sample) => sample.draft === draft))
   const speed = ({ tokens, ms }: BatchSample) => (1000 * tokens) / ms
   const partner = ({ set, round }: BatchSample) => off.find((s) => s.set === set && s.round === round)!
@@ -142,15 +142,15 @@ async function measure({ model: file, ...task }: BatchTask): Promise<Omit<BatchS
   for (let round = 0; round < rounds; round++) {
     const answers = new Map<string, string[]>()
     for (const draft of round % 2 === 0 ? (['off', 'auto'] as const) : (['auto', 'off'] as const)) {
-      for (let kept = false; !kept; ) {
+      for (let counts = false; !counts; ) {
         if (patience > 0) patience -= await watch.rest(restMs, restMs + patience)
         watch.start()
-        const { texts, ...counts } = await answerAll(say, draft, measured)
+        const { texts, ...measures } = await answerAll(say, draft, measured)
         const others = watch.share()
-        kept = patience <= 0 || (others ?? 0) <= DISTURBED
-        if (!kept) patience -= counts.ms
+        counts = patience <= 0 || (others ?? 0) <= DISTURBED
+        if (!counts) patience -= measures.ms
         answers.set(draft, texts)
-        samples.push({ slots, round, draft, ...counts, identical: 0, others, kept })
+        samples.push({ slots, round, draft, ...measures, identical: 0, others, counts })
       }
     }
     const identical = answers.get('off')!.filter((text, i) => text === answers.get('auto')![i]).length

@@ -43,6 +43,8 @@ export interface ClockSample {
   idealMs: number
   /** Share of all cores that other programs took meanwhile, where that is known. */
   others?: number
+  /** Whether figures are made of it: others did not disturb it, or did so whenever it was decoded. */
+  counts: boolean
 }
 
 /** One way on one workload: forwards are real, their tokens come from the record. */
@@ -85,8 +87,6 @@ export interface ClockResult {
   rows: number[]
   compared: ClockRows
   samples: ClockSample[]
-  /** Disturbed by other programs and decoded again: no figure is made of them. */
-  discarded: ClockSample[]
 }
 
 /** How much is timed. */
@@ -139,7 +139,7 @@ interface ClockTask extends Omit<ClockOptions, 'onProgress' | 'sets' | 'timed' |
 }
 type ClockPart = Pick<
   ClockResult,
-  'model' | 'weightBytes' | 'threads' | 'exactness' | 'rows' | 'compared' | 'samples' | 'discarded'
+  'model' | 'weightBytes' | 'threads' | 'exactness' | 'rows' | 'compared' | 'samples'
 > & {
   cost: ForwardCostRecord
 }
@@ -168,6 +168,7 @@ export async function replayOnTheClock(
     parts.push(await inFreshProcess<ClockTask, ClockPart>(fileURLToPath(import.meta.url), task, say))
   }
   const samples = parts.flatMap((part) => part.samples)
+  settle(samples)
   const [first] = parts
   return {
     ...first,
@@ -175,7 +176,7 @@ export async function replayOnTheClock(
     sets: parts.length,
     rows: parts.reduce((rows: number[], part) => addCounts(rows, part.rows), []),
     workloads: chosen.flatMap(({ name: workload, asked }) => {
-      const own = samples.filter((sample) => sample.workload === workload)
+      const own = samples.filter((sample) => sample.workload === workload && sample.counts)
       if (own.length === 0) return []
       const base = own.filter(({ way }) => way === ways[0].name)
       const singleMs = sum(base, ({ decodeMs }) => decodeMs) / sum(base, ({ forwards }) => forwards)
@@ -183,7 +184,17 @@ export async function replayOnTheClock(
       return [{ workload, records: asked.length, singleMs, standings }]
     }),
     samples,
-    discarded: parts.flatMap((part) => part.discarded),
+  }
+}
+
+/**
+ * A way's time on a record is compared with the conventional one of the same process, so both must count. Where no pair
+ * was left alone by others, the last one has to do.
+ */
+function settle(samples: readonly ClockSample[]): void {
+  for (const { workload, record, set, way } of samples) {
+    const own = samples.filter((s) => s.workload === workload && s.record === record && s.set === set && s.way === way)
+    if (!own.some(({ counts }) => counts)) own[own.length - 1].counts = true
   }
 }
 
@@ -217,7 +228,6 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
   const { name, weightBytes } = model.describe()
   const compared: ClockRows = { records: 0, rows: 0, equalRows: 0, accepted: 0 }
   const samples: ClockSample[] = []
-  const discarded: ClockSample[] = []
   let rows: number[] = []
   const watch = new OthersWatch(() => [process.pid, process.ppid])
   let patience = task.patienceMs
@@ -236,7 +246,7 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
       for (let turn = 0; turn < ways.length; turn++) {
         const w = (turn + r + set) % ways.length
         const { name: way, draft, cold, drafter } = ways[w]
-        for (let kept = false; !kept; ) {
+        for (let again = true; again; ) {
           if (patience > 0) patience -= await watch.rest(restMs, restMs + patience)
           if (cold) drafters[w] = DRAFTERS[drafter]()
           const session = drafters[w].open()
@@ -244,21 +254,21 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
           watch.start()
           const decoded = await decode(loops[w], recording, { context, contextTokens, draft, session })
           const others = watch.share()
-          kept = patience <= 0 || (others ?? 0) <= DISTURBED
-          if (!kept) patience -= performance.now() - turnBegan
+          const counts = (others ?? 0) <= DISTURBED
+          if (!counts) patience -= performance.now() - turnBegan
+          again = !counts && patience > 0
           // A session that is not closed leaves nothing behind: the answer is not known when it is decoded again.
-          if (kept) session.close()
+          if (!again) session.close()
           const middle = Math.min(contextTokens, recording.prompt.length) + decoded.tokens / 2
-          const sample = {
+          samples.push({
             ...{ workload, record: r, set, way },
             ...decoded.counts,
             singleMs: decoded.tokens * cost.ms(1, middle),
             idealMs: sum(decoded.rows.entries(), ([n, times]) => (n > 0 ? times * cost.ms(n, middle) : 0)),
             others,
-          }
-          if (kept) samples.push(sample)
-          else discarded.push(sample)
-          if (kept && way === 'lookahead') rows = addCounts(rows, decoded.rows)
+            counts,
+          })
+          if (!again && way === 'lookahead') rows = addCounts(rows, decoded.rows)
         }
       }
     }
@@ -280,7 +290,7 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
   const level = exactness.level
   const part = { model: name, weightBytes, threads: context.threads, exactness: level, cost: record }
   await model[Symbol.asyncDispose]()
-  return { ...part, rows, compared, samples, discarded }
+  return { ...part, rows, compared, samples }
 }
 
 interface Decoded {

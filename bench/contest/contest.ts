@@ -1,6 +1,6 @@
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import { DISTURBED, OthersWatch } from '../others.js'
-import { addCounts, type Spread, spread, sum } from '../statistics.js'
+import { addCounts, median, type Spread, spread, sum } from '../statistics.js'
 import type { Answer, Contestant, ContestantReport, Task } from './contestant.js'
 
 /** One task answered by one contestant in one round. */
@@ -9,6 +9,8 @@ export interface Sample {
   task: string
   kind: string
   round: number
+  /** Index of the turn it belongs to. */
+  turn: number
   decoded: number
   prefillMs: number
   decodeMs: number
@@ -65,9 +67,8 @@ export interface ContestResult {
   /** Over all tasks, and by kind of task. */
   standings: Standing[]
   kinds: { kind: string; tasks: number; standings: Standing[] }[]
+  /** Of all turns. Speeds are made of those that count, identity of all. */
   samples: Sample[]
-  /** Of turns that were disturbed and held again: no figure is made of them. */
-  discarded: Sample[]
 }
 
 /** One contestant answering all tasks of a round. */
@@ -76,8 +77,8 @@ export interface Turn {
   round: number
   /** Share of all cores that other programs took meanwhile, where that is known. */
   others?: number
-  /** Whether its samples count; if not, it was held again. */
-  kept: boolean
+  /** Whether speeds are made of it: others did not disturb it, or disturbed every turn of this contestant. */
+  counts: boolean
 }
 
 export interface ContestOptions {
@@ -103,10 +104,10 @@ export interface ContestOptions {
 
 /**
  * Lets contestants answer the same tasks in turns; who begins moves on. In a turn tasks come in order and memories begin
- * empty: what was answered earlier in the turn is known, nothing else. An untimed task warms everyone up.
+ * empty: what was answered earlier in the turn is known, nothing else. An untimed turn warms everyone up.
  *
- * A turn during which other programs took more than a little of the processor is held again: what decides is what they
- * took, never how the contestant did.
+ * A turn during which other programs took more than a little of the processor does not count and, as far as patience
+ * goes, is held again: what decides is what they took, never how the contestant did.
  *
  * @param contestants the first is the reference
  */
@@ -122,62 +123,63 @@ export async function hold(contestants: readonly Contestant[], options: ContestO
   } = options
   const [reference] = contestants
   const entries: Entry[] = contestants.map(({ name, about }) => ({ name, about }))
-  const samples: Sample[] = []
-  const discarded: Sample[] = []
   const turns: Turn[] = []
-  const truth = new Map<string, Answer>()
+  const given: Answer[][] = []
   const began = performance.now()
   let curve: ForwardCost | undefined
   let round = 0
   let patience = patienceMs
   for (let set = 0; set < sets; set++) {
     if (set > 0 && performance.now() - began > limitMs) break
-    const present = await startAll(contestants, entries, tasks[0], onProgress)
+    const present = await startAll(contestants, entries, tasks, onProgress)
     const watch = options.watch ?? new OthersWatch(() => [process.pid, ...present.flatMap(({ pid }) => pid ?? [])])
     curve ??= entries[0].cost && new ForwardCost(entries[0].cost)
     try {
       for (let turn = 0; turn < rounds; turn++) {
         if (turn > 0 && performance.now() - began > limitMs) break
         round++
-        const held: { name: string; given: Answer[]; kept: boolean }[] = []
         for (let i = 0; i < present.length; i++) {
           const contestant = present[(i + round) % present.length]
           const { name } = contestant
           const entry = entries[contestants.indexOf(contestant)]
-          for (let kept = false; !kept && entry.absent === undefined; ) {
+          for (let again = true; again && entry.absent === undefined; ) {
             onProgress(`round ${round} of ${rounds * sets}: ${name}`)
             if (pauseMs > 0) patience -= (await watch.rest(pauseMs, pauseMs + Math.max(0, patience))) - pauseMs
             const turnBegan = performance.now()
             try {
               await contestant.reset()
               watch.start()
-              const given: Answer[] = []
-              for (const task of tasks) given.push(await contestant.answer(task))
+              const answers: Answer[] = []
+              for (const task of tasks) answers.push(await contestant.answer(task))
               // A server's processes are not known, and would pass for others.
               const others = contestant.pid === undefined ? undefined : watch.share()
-              kept = patience <= 0 || (others ?? 0) <= DISTURBED
-              if (!kept) patience -= performance.now() - turnBegan
-              held.push({ name, given, kept })
-              turns.push({ contestant: name, round, others, kept })
-              if (kept) for (const { rows } of given) entry.rows = addCounts(entry.rows, rows)
+              const counts = (others ?? 0) <= DISTURBED
+              turns.push({ contestant: name, round, others, counts })
+              given.push(answers)
+              if (!counts) patience -= performance.now() - turnBegan
+              again = !counts && patience > 0
             } catch (error) {
               if (contestant === reference) throw error
               entry.absent = `failed in round ${round}: ${error instanceof Error ? error.message : error}`
             }
           }
         }
-        for (const [k, task] of tasks.entries()) {
-          if (!truth.has(task.id)) truth.set(task.id, held.find(({ name }) => name === reference.name)!.given[k])
-          for (const { name, given, kept } of held) {
-            const sample = sampleOf(name, task, round, given[k], isSame(given[k], truth.get(task.id)!), curve)
-            if (kept) samples.push(sample)
-            else discarded.push(sample)
-          }
-        }
       }
     } finally {
       for (const contestant of present) await contestant.close()
     }
+  }
+  settle(turns)
+  const truth = given[turns.findIndex(({ contestant }) => contestant === reference.name)]
+  const samples = turns.flatMap((turn, index) =>
+    tasks.map((task, k) => {
+      const identical = isSame(given[index][k], truth[k])
+      return sampleOf(task, { ...turn, index }, given[index][k], identical, curve)
+    }),
+  )
+  for (const [index, { contestant, counts }] of turns.entries()) {
+    const entry = entries.find(({ name }) => name === contestant)!
+    if (counts) for (const { rows } of given[index]) entry.rows = addCounts(entry.rows, rows)
   }
   const names = entries.filter(({ absent }) => absent === undefined).map(({ name }) => name)
   const kinds = [...new Set(tasks.map(({ kind }) => kind))]
@@ -189,22 +191,33 @@ export async function hold(contestants: readonly Contestant[], options: ContestO
     rounds: round,
     sets,
     turns,
-    standings: standingsOf(samples, names, reference.name, curve),
+    standings: standingsOf(samples, turns, names, reference.name, curve),
     kinds: kinds.map((kind) => {
       const ofKind = samples.filter((sample) => sample.kind === kind)
       const count = tasks.filter((task) => task.kind === kind).length
-      return { kind, tasks: count, standings: standingsOf(ofKind, names, reference.name, curve) }
+      return { kind, tasks: count, standings: standingsOf(ofKind, turns, names, reference.name, curve) }
     }),
     samples,
-    discarded,
   }
 }
+
+/** Where every turn of a contestant was disturbed, the last of each round has to do. */
+function settle(turns: Turn[]): void {
+  for (const { contestant } of turns) {
+    const own = turns.filter((turn) => turn.contestant === contestant)
+    if (own.some(({ counts }) => counts)) continue
+    for (const turn of own) turn.counts = turn === own.filter(({ round }) => round === turn.round).pop()
+  }
+}
+
+/** Milliseconds after which a contestant counts as warm. */
+const warmMs = 2000
 
 /** Starts all that can take part. @throws if the reference cannot */
 async function startAll(
   contestants: readonly Contestant[],
   entries: Entry[],
-  warmUp: Task,
+  tasks: readonly Task[],
   onProgress: (text: string) => void,
 ): Promise<Contestant[]> {
   const present: Contestant[] = []
@@ -212,7 +225,8 @@ async function startAll(
     onProgress(`starting ${contestant.name}`)
     try {
       Object.assign(entries[i], await contestant.start(), { absent: undefined })
-      await contestant.answer(warmUp)
+      const began = performance.now()
+      for (const task of tasks) if (performance.now() - began < warmMs) await contestant.answer(task)
       present.push(contestant)
     } catch (error) {
       await contestant.close()
@@ -227,9 +241,8 @@ async function startAll(
 }
 
 function sampleOf(
-  contestant: string,
   task: Task,
-  round: number,
+  { contestant, round, index }: Turn & { index: number },
   answer: Answer,
   identical: boolean,
   curve: ForwardCost | undefined,
@@ -237,7 +250,8 @@ function sampleOf(
   const { decoded, prefillMs, decodeMs, forwards, drafted, accepted, forwardMs, retrievalMs, rows } = answer
   const idealMs = rows && curve ? sum(rows.entries(), ([n, times]) => (n > 0 ? times * curve.ms(n) : 0)) : undefined
   const known = { forwards, drafted, accepted, forwardMs, retrievalMs, idealMs }
-  return { contestant, task: task.id, kind: task.kind, round, decoded, prefillMs, decodeMs, ...known, identical }
+  const of = { contestant, task: task.id, kind: task.kind, round, turn: index }
+  return { ...of, decoded, prefillMs, decodeMs, ...known, identical }
 }
 
 /** Servers may show text only, some with blanks cut off at the ends. */
@@ -248,22 +262,32 @@ function isSame(a: Answer, b: Answer): boolean {
 
 function standingsOf(
   samples: readonly Sample[],
+  turns: readonly Turn[],
   names: readonly string[],
   reference: string,
   curve: ForwardCost | undefined,
 ): Standing[] {
-  const speeds = new Map(names.map((name) => [name, speedsOf(samples, name)]))
+  const counted = samples.filter(({ turn }) => turns[turn].counts)
+  const speeds = new Map(names.map((name) => [name, speedsOf(counted, name)]))
   const base = speeds.get(reference)!
+  const usual = median([...base.values()])
   return names.map((name) => {
-    const own = samples.filter(({ contestant }) => contestant === name)
+    const all = samples.filter(({ contestant }) => contestant === name)
+    const own = counted.filter(({ contestant }) => contestant === name)
     const rounds = [...speeds.get(name)!.entries()]
+    // Rounds in which the reference counts too; without any, its median has to do.
+    const shared = rounds.filter(([round]) => base.has(round))
+    const ratios =
+      shared.length > 0
+        ? shared.map(([round, speed]) => speed / base.get(round)!)
+        : rounds.map(([, speed]) => speed / usual)
     const forwards = sum(own, (sample) => sample.forwards ?? 0)
     const standing: Standing = {
       contestant: name,
       tokensPerSecond: spread(rounds.map(([, speed]) => speed)),
-      speedup: spread(rounds.map(([round, speed]) => speed / base.get(round)!)),
-      answers: own.length,
-      identical: own.filter(({ identical }) => identical).length,
+      speedup: spread(ratios),
+      answers: all.length,
+      identical: all.filter(({ identical }) => identical).length,
     }
     if (forwards === 0) return standing
     const tokens = sum(own, ({ decoded }) => decoded)

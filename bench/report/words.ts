@@ -24,21 +24,14 @@ export function aboutMachine(results: Results): string[] {
 
 /** How often others got in the way, and what became of it. */
 function disturbances({ live, peers, loops, batch, clock }: Results): string[] {
-  const kept = [
-    ...[live, peers, loops].flatMap((contest) => contest?.turns.filter((turn) => turn.kept) ?? []),
-    ...(batch?.samples.filter((sample) => sample.kept) ?? []),
-    ...(clock?.samples ?? []),
-  ]
-  const known = kept.filter(({ others }) => others !== undefined)
-  if (known.length === 0) return []
-  const again =
-    [live, peers, loops].reduce((n, contest) => n + (contest?.turns.filter((turn) => !turn.kept).length ?? 0), 0) +
-    (batch?.samples.filter((sample) => !sample.kept).length ?? 0) +
-    (clock?.discarded.length ?? 0)
-  const spoilt = known.filter(({ others = 0 }) => others > DISTURBED).length
+  const turns = [live, peers, loops].flatMap((contest) => contest?.turns ?? [])
+  const all = [...turns, ...(batch?.samples ?? []), ...(clock?.samples ?? [])]
+  const disturbed = all.filter(({ others = 0 }) => others > DISTURBED)
+  if (all.every(({ others }) => others === undefined)) return []
+  const counted = disturbed.filter(({ counts }) => counts).length
   return [
-    `other programs took more than ${100 * DISTURBED} % of the cores during ${again + spoilt} of ${known.length + again} timed ` +
-      `turns: ${again} were held again, ${spoilt} count all the same`,
+    `other programs took more than ${100 * DISTURBED} % of the cores during ${disturbed.length} of ${all.length} timed turns, ` +
+      `of which ${counted === 0 ? 'none counts' : `${counted} count all the same, for want of better ones`}`,
   ]
 }
 
