@@ -68,7 +68,7 @@ async function bench(options: BenchOptions): Promise<void> {
   const onProgress = say
   try {
     await section('ceiling', async () => {
-      const bandwidth = await measureBandwidth(threads)
+      const bandwidth = await measureBandwidth(threads, size === 'smoke' ? 16 : 256)
       machine.bandwidth = bandwidth
       results.ceilings.push(ceilingOf(prepared.model, bandwidth, prepared.cost))
       sayCeiling(results.ceilings[0])
