@@ -31,7 +31,7 @@ export interface Decoder {
 export interface TokenSampler extends Disposable {
   /** The seed in use. */
   readonly seed: number
-  /** Draws the token that follows a batch row with an output, and remembers it. */
+  /** Draws the token that follows a batch row with an output, and remembers it; one of `halts` if none may. */
   sample(row: number): number
   /**
    * Whether {@link sample} would draw the same token from a batch row if any two of its logits lay up to `noise` further

@@ -4,7 +4,7 @@ import type { TokenLogprobs } from './logprobs.js'
 
 /** Why a generation ended. */
 export type EndReason =
-  /** The model ended its answer (an end-of-generation token). */
+  /** The model ended its answer (an end-of-generation token), or a grammar is complete and nothing more may follow. */
   | 'stop'
   /** One of the stop strings was written; it is not part of the text. */
   | 'stop-string'
@@ -12,6 +12,11 @@ export type EndReason =
   | 'length'
   /** The context is full. */
   | 'context-full'
+  /**
+   * The grammar is not complete and no token may follow: the vocabulary cannot spell what it asks for, biases forbid
+   * it, or there are too many ways of reading the text. What was written stands, as a beginning.
+   */
+  | 'dead-end'
   /** The request's signal was aborted, or its consumer left the loop. What was written until then stands. */
   | 'aborted'
 

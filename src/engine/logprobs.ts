@@ -43,6 +43,7 @@ export class LogprobSampler implements TokenSampler {
 
   sample(row: number): number {
     const token = this.#sampler.sample(row)
+    if (token < 0) return token
     const { batch, vocabularySize, logits } = this.#rows
     const begin = batch.outputRows[row] * vocabularySize
     this.#last = logprobsOf(logits.subarray(begin, begin + vocabularySize), token, this.#count)

@@ -228,7 +228,7 @@ export class DecodeLoop {
     this.#forward.commit(sequence, running.headRows, verdict.path, verdict.pathLength, isLast, verdict.undecided)
     running.tokens = verdict.count
     running.accepted = Math.min(verdict.pathLength, verdict.count)
-    if (verdict.count === 0) {
+    if (verdict.count === 0 && !verdict.halt) {
       const { headRows, nodes, retrievalMs } = running
       writer.waited({ rows: headRows + nodes, drafted: nodes, forwardMs, retrievalMs })
       return
@@ -247,6 +247,7 @@ export class DecodeLoop {
       explain: (textOf) => explainDraft(sequence, running.nodes, verdict.path, verdict.pathLength, textOf),
     })
     if (verdict.ended) this.#end(running, () => writer.end())
+    else if (verdict.halt) this.#end(running, () => writer.end(verdict.halt))
     else if (sequence.room <= 0) this.#end(running, () => writer.end('context-full'))
   }
 

@@ -226,6 +226,7 @@ const prototypes = {
   llama_sampler_chain_add: 'void llama_sampler_chain_add(void* chain, void* sampler)',
   llama_sampler_free: 'void llama_sampler_free(void* sampler)',
   llama_sampler_accept: 'void llama_sampler_accept(void* sampler, int32 token)',
+  llama_sampler_apply: 'void llama_sampler_apply(void* sampler, void* candidates)',
   llama_sampler_sample: 'int32 llama_sampler_sample(void* sampler, void* context, int32 index)',
   llama_sampler_init_greedy: 'void* llama_sampler_init_greedy()',
   llama_sampler_init_dist: 'void* llama_sampler_init_dist(uint32 seed)',
@@ -237,7 +238,6 @@ const prototypes = {
     'void* llama_sampler_init_penalties(int32 vocabularySize, int32 lastTokens, float repeat, float frequency, float presence)',
   llama_sampler_init_logit_bias:
     'void* llama_sampler_init_logit_bias(int32 vocabularySize, int32 count, const void* bias)',
-  llama_sampler_init_grammar: 'void* llama_sampler_init_grammar(void* vocab, const char* grammar, const char* root)',
 } as const
 
 /** The functions of libllama that this package calls, by their C names. */
@@ -312,6 +312,7 @@ export interface LlamaFunctions {
   llama_sampler_chain_add: Native<[chain: Pointer, sampler: Pointer], void>
   llama_sampler_free: Native<[sampler: Pointer], void>
   llama_sampler_accept: Native<[sampler: Pointer, token: number], void>
+  llama_sampler_apply: Native<[sampler: Pointer, candidates: BigUint64Array], void>
   llama_sampler_sample: Native<[sampler: Pointer, context: Pointer, index: number], number>
   llama_sampler_init_greedy: Native<[], Pointer>
   llama_sampler_init_dist: Native<[seed: number], Pointer>
@@ -324,7 +325,6 @@ export interface LlamaFunctions {
     Pointer
   >
   llama_sampler_init_logit_bias: Native<[vocabularySize: number, count: number, bias: Uint8Array], Pointer>
-  llama_sampler_init_grammar: Native<[vocab: Pointer, grammar: string, root: string], Pointer | null>
 }
 
 /** Binds every function of libllama. Throws if one is missing. */

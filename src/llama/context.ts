@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { addressOf, type BatchStruct, callAsync, type LlamaFunctions, type Pointer, viewFloats } from './abi.js'
 import { Batch } from './batch.js'
+import { Candidates } from './candidates.js'
 import { LlamaError } from './error.js'
 import type { Model } from './model.js'
 import { ThreadPool } from './thread-pool.js'
@@ -67,6 +68,7 @@ export class Context {
   readonly #pool: ThreadPool | undefined
   readonly #struct: BatchStruct
   readonly #forget: () => void
+  #candidates: Candidates | undefined
   #logits: Float32Array = new Float32Array(0)
   #logitsAddress: Pointer = 0n
   #inFlight: Promise<unknown> | undefined
@@ -174,10 +176,19 @@ export class Context {
     return indexOfMost(this.#logits, begin, begin + this.vocabularySize) - begin
   }
 
-  /** How far the largest logit of a batch row with an output lies above the second largest. */
-  lead(row: number): number {
+  /**
+   * How far the largest logit of a batch row with an output lies above the second largest; of the tokens whose bit is
+   * set, if `allowed` is given (`id % 32` of word `id / 32`).
+   */
+  lead(row: number, allowed?: Uint32Array): number {
     const begin = this.batch.outputRows[row] * this.vocabularySize
-    return leadOf(this.#logits, begin, begin + this.vocabularySize)
+    return leadOf(this.#logits, begin, begin + this.vocabularySize, allowed)
+  }
+
+  /** Room for one row's tokens, to be shown to samplers; made when first needed, as large as the vocabulary. */
+  get candidates(): Candidates {
+    this.#candidates ??= new Candidates(this.vocabularySize)
+    return this.#candidates
   }
 
   /** Makes the cells of `source` at positions `from` … `to`-1 (-1: the end) part of `target` too. Copies no data. */
@@ -297,17 +308,18 @@ function indexOfMost(values: Float32Array, begin: number, end: number): number {
   return best
 }
 
-/** Distance of the two largest values from `begin` to `end`. */
-function leadOf(values: Float32Array, begin: number, end: number): number {
+/** Distance of the two largest values from `begin` to `end`; infinite if there are fewer. */
+function leadOf(values: Float32Array, begin: number, end: number, allowed?: Uint32Array): number {
   let first = Number.NEGATIVE_INFINITY
   let second = Number.NEGATIVE_INFINITY
   for (let i = begin; i < end; i++) {
     const value = values[i]
     if (value <= second) continue
+    if (allowed !== undefined && (allowed[(i - begin) >>> 5] & (1 << ((i - begin) & 31))) === 0) continue
     if (value > first) {
       second = first
       first = value
     } else second = value
   }
-  return first - second
+  return second === Number.NEGATIVE_INFINITY ? Number.POSITIVE_INFINITY : first - second
 }

@@ -1,6 +1,6 @@
 import type { Pointer } from './abi.js'
 import type { Context } from './context.js'
-import { LlamaError } from './error.js'
+import { Grammar } from './grammar.js'
 
 /** How a token is chosen from logits. The names and defaults are llama.cpp's; the default is greedy. */
 export interface SamplerOptions {
@@ -22,14 +22,24 @@ export interface SamplerOptions {
   frequencyPenalty?: number
   /** Lowers a token's logit by this once if it occurred recently; 0: off. Default 0. */
   presencePenalty?: number
-  /** Added to the logits of single tokens: id → bias. */
+  /** Added to the logits of single tokens: id → bias; -Infinity forbids the token. */
   logitBias?: Record<number, number>
-  /** GBNF grammar the text must follow; its root rule is `root`. */
+  /**
+   * GBNF grammar the text must follow, as llama.cpp reads it but for its notation of tokens (`<[7]>`); its root rule is
+   * `root`. Empty: none. The characters of the text count: control tokens, which show none, are never drawn under a grammar.
+   */
   grammar?: string
 }
 
 /** Keeps the least number of candidates a filter may leave. */
 const minKeep = 1
+
+/**
+ * Bounds of numbers that logits are divided by or changed by. llama.cpp computes in single precision, where what lies
+ * beyond becomes infinite, or not a number, and no choice.
+ */
+const largest = 1e6
+const leastTemperature = 1e-6
 
 /** Checks sampler options. @throws RangeError with one sentence */
 export function checkSamplerOptions(options: SamplerOptions, vocabularySize: number): void {
@@ -38,22 +48,23 @@ export function checkSamplerOptions(options: SamplerOptions, vocabularySize: num
     if (value !== undefined && !(typeof value === 'number' && ok(value)))
       throw new RangeError(`${name} must be ${expected}, got ${String(value)}`)
   }
-  const finite = Number.isFinite
-  check('temperature', (v) => finite(v) && v >= 0, 'a number ≥ 0')
+  check('temperature', (v) => v >= 0 && v <= largest, `a number ≥ 0 and at most ${largest}`)
   check('topK', (v) => Number.isInteger(v) && v >= 0, 'an integer ≥ 0')
   check('topP', (v) => v > 0 && v <= 1, 'a number above 0 and at most 1')
   check('minP', (v) => v >= 0 && v <= 1, 'a number from 0 to 1')
   check('seed', (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32, 'an integer from 0 to 4294967295')
-  check('repeatPenalty', (v) => finite(v) && v > 0, 'a number above 0')
+  check('repeatPenalty', (v) => v >= 0.001 && v <= 1000, 'a number from 0.001 to 1000')
   check('penaltyLastTokens', (v) => Number.isInteger(v) && v >= 0, 'an integer ≥ 0')
-  check('frequencyPenalty', finite, 'a number')
-  check('presencePenalty', finite, 'a number')
+  check('frequencyPenalty', (v) => Math.abs(v) <= largest, `a number from -${largest} to ${largest}`)
+  check('presencePenalty', (v) => Math.abs(v) <= largest, `a number from -${largest} to ${largest}`)
   for (const [token, bias] of Object.entries(options.logitBias ?? {})) {
     const id = Number(token)
     if (!Number.isInteger(id) || id < 0 || id >= vocabularySize)
       throw new RangeError(`logitBias: ${token} is not a token id (0 to ${vocabularySize - 1})`)
-    if (typeof bias !== 'number' || Number.isNaN(bias))
-      throw new RangeError(`logitBias: the bias of token ${token} must be a number, got ${String(bias)}`)
+    if (!(typeof bias === 'number' && (Math.abs(bias) <= largest || bias === Number.NEGATIVE_INFINITY)))
+      throw new RangeError(
+        `logitBias: the bias of token ${token} must be a number from -${largest} to ${largest}, or -Infinity, got ${String(bias)}`,
+      )
   }
 }
 
@@ -71,56 +82,99 @@ function needsPenalties(options: SamplerOptions): boolean {
   )
 }
 
+/** What {@link Sampler.sample} gives where no token may follow: the text is whole by its grammar, or it cannot be. */
+export const halts = { whole: -1, deadEnd: -2 } as const
+
 /**
  * Draws tokens from the rows of a context, one draw per emitted token, in order. Penalties and grammar see exactly the
  * tokens drawn so far, so drafts never show in what is drawn.
+ *
+ * A grammar stands between two native chains, and what it leaves is looked at before anything is drawn: llama.cpp would
+ * draw a token even where none is allowed.
+ *
+ *     bias → penalties → grammar ─ anything left? ─┬─ yes → top-k → top-p → min-p → temperature → draw
+ *                                                  └─ no → halt
  */
 export class Sampler {
   /** The seed in use; 0 for greedy. */
   readonly seed: number
   readonly #context: Context
-  /** The native chain; undefined for plain greedy, which needs none. */
+  readonly #grammar: Grammar | undefined
+  /** Everything native where there is no grammar, else what comes before it; undefined if that is nothing. */
   readonly #chain: Pointer | undefined
+  /** What draws from the tokens a grammar has left; undefined: the most likely one is taken. */
+  readonly #drawing: Pointer | undefined
   #freed = false
 
   /**
    * @param prompt tokens the penalties look back at
-   * @throws RangeError for options out of range; LlamaError `sampler-invalid` for a grammar that does not parse
+   * @throws RangeError for options out of range; LlamaError `sampler-invalid` for a grammar that cannot be followed
    */
   static create(context: Context, options: SamplerOptions, prompt: ArrayLike<number>): Sampler {
     checkSamplerOptions(options, context.vocabularySize)
-    const temperature = options.temperature ?? 0
-    const seed = temperature === 0 ? 0 : (options.seed ?? Math.floor(Math.random() * 2 ** 32))
-    if (isPlainGreedy(options)) return new Sampler(context, seed, undefined)
-    return new Sampler(context, seed, buildChain(context, options, seed, prompt))
+    const isGreedy = (options.temperature ?? 0) === 0
+    const seed = isGreedy ? 0 : (options.seed ?? Math.floor(Math.random() * 2 ** 32))
+    if (isPlainGreedy(options)) return new Sampler(context, seed)
+    if (!options.grammar) {
+      const links = [...shapingLinks(context, options, prompt), ...drawingLinks(context, options, seed)]
+      return new Sampler(context, seed, chainOf(context, links))
+    }
+    const grammar = new Grammar(options.grammar, context.model.vocabulary.lexicon)
+    const shaping = shapingLinks(context, options, prompt)
+    const chain = shaping.length > 0 ? chainOf(context, shaping) : undefined
+    const drawing = isGreedy ? undefined : chainOf(context, drawingLinks(context, options, seed))
+    return new Sampler(context, seed, chain, grammar, drawing)
   }
 
-  private constructor(context: Context, seed: number, chain: Pointer | undefined) {
+  private constructor(context: Context, seed: number, chain?: Pointer, grammar?: Grammar, drawing?: Pointer) {
     this.#context = context
     this.seed = seed
     this.#chain = chain
+    this.#grammar = grammar
+    this.#drawing = drawing
   }
 
-  /** Draws the token that follows a batch row with an output, and remembers it. */
+  /** Draws the token that follows a batch row with an output, and remembers it; one of {@link halts} if none may. */
   sample(row: number): number {
+    if (this.#grammar !== undefined) return this.#sampleInGrammar(row, this.#grammar)
     if (this.#chain === undefined) return this.#context.argmax(row)
     return this.#context.model.library.llama.llama_sampler_sample(this.#chain, this.#context.pointer, row)
   }
 
   /** Whether the same token would be drawn from a row if any two of its logits lay up to `noise` apart or closer. */
   isSure(row: number, noise: number): boolean {
-    return this.#context.lead(row) > noise
+    return this.#context.lead(row, this.#grammar?.allowed()) > noise
+  }
+
+  #sampleInGrammar(row: number, grammar: Grammar): number {
+    const { batch, logits, vocabularySize, candidates, model } = this.#context
+    const { llama } = model.library
+    candidates.fill(logits, batch.outputRows[row] * vocabularySize)
+    if (this.#chain !== undefined) llama.llama_sampler_apply(this.#chain, candidates.header)
+    candidates.keep(grammar.allowed())
+    let token = candidates.best()
+    if (token < 0) return grammar.isWhole ? halts.whole : halts.deadEnd
+    if (this.#drawing !== undefined) {
+      llama.llama_sampler_apply(this.#drawing, candidates.header)
+      if (candidates.selected >= 0) token = candidates.selected
+      llama.llama_sampler_accept(this.#drawing, token)
+    }
+    if (this.#chain !== undefined) llama.llama_sampler_accept(this.#chain, token)
+    if (!model.vocabulary.isEndOfGeneration(token)) grammar.accept(model.vocabulary.bytesOf(token))
+    return token
   }
 
   [Symbol.dispose](): void {
-    if (this.#chain === undefined || this.#freed) return
+    if (this.#freed) return
     this.#freed = true
-    this.#context.model.library.llama.llama_sampler_free(this.#chain)
+    const { llama } = this.#context.model.library
+    if (this.#chain !== undefined) llama.llama_sampler_free(this.#chain)
+    if (this.#drawing !== undefined) llama.llama_sampler_free(this.#drawing)
   }
 }
 
-/** The chain in llama.cpp's order: bias, penalties, grammar, top-k, top-p, min-p, temperature, draw. */
-function buildChain(context: Context, options: SamplerOptions, seed: number, prompt: ArrayLike<number>): Pointer {
+/** What changes the logits: bias, penalties, in llama.cpp's order. */
+function shapingLinks(context: Context, options: SamplerOptions, prompt: ArrayLike<number>): Pointer[] {
   const { library, vocabulary } = context.model
   const { llama } = library
   const links: Pointer[] = []
@@ -134,7 +188,8 @@ function buildChain(context: Context, options: SamplerOptions, seed: number, pro
     links.push(llama.llama_sampler_init_logit_bias(vocabulary.size, bias.length, packed))
   }
   if (needsPenalties(options)) {
-    const last = options.penaltyLastTokens ?? 64
+    // No request has more tokens than the context; llama.cpp would reserve memory for any number.
+    const last = Math.min(options.penaltyLastTokens ?? 64, context.contextTokens)
     const penalties = llama.llama_sampler_init_penalties(
       vocabulary.size,
       last,
@@ -146,24 +201,26 @@ function buildChain(context: Context, options: SamplerOptions, seed: number, pro
       llama.llama_sampler_accept(penalties, prompt[i])
     links.push(penalties)
   }
-  if (options.grammar !== undefined) {
-    const grammar = llama.llama_sampler_init_grammar(vocabulary.pointer, options.grammar, 'root')
-    if (!grammar) {
-      for (const link of links) llama.llama_sampler_free(link)
-      throw new LlamaError('sampler-invalid', 'the grammar does not parse: expected GBNF with a rule named root')
-    }
-    links.push(grammar)
-  }
+  return links
+}
+
+/** What chooses among the tokens that are left: top-k, top-p, min-p, temperature, draw, in llama.cpp's order. */
+function drawingLinks({ model }: Context, options: SamplerOptions, seed: number): Pointer[] {
+  const { llama } = model.library
   const temperature = options.temperature ?? 0
-  if (temperature === 0) links.push(llama.llama_sampler_init_greedy())
-  else
-    links.push(
-      llama.llama_sampler_init_top_k(options.topK ?? 40),
-      llama.llama_sampler_init_top_p(options.topP ?? 0.95, minKeep),
-      llama.llama_sampler_init_min_p(options.minP ?? 0.05, minKeep),
-      llama.llama_sampler_init_temp(temperature),
-      llama.llama_sampler_init_dist(seed),
-    )
+  if (temperature === 0) return [llama.llama_sampler_init_greedy()]
+  return [
+    llama.llama_sampler_init_top_k(options.topK ?? 40),
+    llama.llama_sampler_init_top_p(options.topP ?? 0.95, minKeep),
+    llama.llama_sampler_init_min_p(options.minP ?? 0.05, minKeep),
+    llama.llama_sampler_init_temp(Math.max(temperature, leastTemperature)),
+    llama.llama_sampler_init_dist(seed),
+  ]
+}
+
+/** A native chain that owns its links. */
+function chainOf({ model }: Context, links: readonly Pointer[]): Pointer {
+  const { llama } = model.library
   const chain = llama.llama_sampler_chain_init({ no_perf: true })
   for (const link of links) llama.llama_sampler_chain_add(chain, link)
   return chain

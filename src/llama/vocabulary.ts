@@ -1,5 +1,6 @@
 import type { LlamaFunctions, Pointer } from './abi.js'
 import { LlamaError } from './error.js'
+import { Lexicon } from './lexicon.js'
 import { Model } from './model.js'
 
 /** How text becomes tokens. */
@@ -33,6 +34,7 @@ export class Vocabulary {
   readonly #pieces: (Uint8Array | undefined)[]
   readonly #eog: Uint8Array
   #scratch = new Uint8Array(256)
+  #lexicon: Lexicon | undefined
 
   /** Loads the vocabulary of a GGUF file, without its weights. */
   static async load(path: string): Promise<Vocabulary> {
@@ -99,6 +101,12 @@ export class Vocabulary {
       this.#eog[token] = known
     }
     return known === 1
+  }
+
+  /** The tokens by their bytes, for grammars. Sorted when first asked for, which takes longest with the first grammar. */
+  get lexicon(): Lexicon {
+    this.#lexicon ??= new Lexicon(this)
+    return this.#lexicon
   }
 
   /** Frees what {@link Vocabulary.load} loaded. The vocabulary of a model goes with it. */

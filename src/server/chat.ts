@@ -189,9 +189,14 @@ class WholeChoice {
   }
 }
 
+/** Whether an answer ended before it was whole. */
+export function isCut(reason: EndReason): boolean {
+  return reason === 'length' || reason === 'context-full' || reason === 'dead-end'
+}
+
 /** Why an answer ended, in OpenAI's words. */
 export function finishReason(reason: EndReason): 'stop' | 'length' {
-  return reason === 'length' || reason === 'context-full' ? 'length' : 'stop'
+  return isCut(reason) ? 'length' : 'stop'
 }
 
 function choice(index: number, delta: object, logprobs?: ChatLogprob[]) {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { GenerationResult, GenerationStep } from '../engine/generation.js'
 import { readBody } from './body.js'
+import { isCut } from './chat.js'
 import { requestOptions, samplingFields } from './fields.js'
 import { documents, requestDocuments, templateMessages } from './messages.js'
 import { grammarOf } from './response-format.js'
@@ -147,7 +148,7 @@ class ResponsesAnswer implements Frames {
     const frames = this.#write(content)
     // An answer without a word is a message too, unless it made calls.
     if (!this.#message && calls.length === 0 && this.#output.length === 0) frames.push(...this.#open())
-    const status = isCut(result) ? 'incomplete' : 'completed'
+    const status = isCut(result.reason) ? 'incomplete' : 'completed'
     return [...frames, ...this.#shut(status), ...this.#call(calls)]
   }
 
@@ -232,7 +233,7 @@ class ResponsesAnswer implements Frames {
   #response(result?: GenerationResult) {
     const { instructions, temperature, top_p, tools, tool_choice, parallel_tool_calls, text, max_output_tokens } =
       this.#body
-    const cut = result !== undefined && isCut(result)
+    const cut = result !== undefined && isCut(result.reason)
     return {
       id: this.#id,
       object: 'response',
@@ -282,10 +283,6 @@ function flatChoice(choice: ResponsesBody['tool_choice']) {
 
 function textPart(text: string) {
   return { type: 'output_text', text, annotations: [], logprobs: [] }
-}
-
-function isCut({ reason }: GenerationResult): boolean {
-  return reason === 'length' || reason === 'context-full'
 }
 
 function compactId(): string {

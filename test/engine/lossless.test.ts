@@ -20,13 +20,14 @@ interface Run {
   session?: DraftSession
   seed?: number
   penalty?: boolean
+  haltsAfter?: number
   maxTokens?: number
   stops?: readonly string[]
   reusePrefix?: boolean
 }
 
 function submit(loop: DecodeLoop, decoder: FakeDecoder, run: Run): Generation {
-  const sampler = new FakeSampler(decoder, { seed: run.seed, penalty: run.penalty })
+  const sampler = new FakeSampler(decoder, run)
   const generation = new Generation(() => {
     writer.aborted = true
   })
@@ -70,6 +71,7 @@ const arbitraryRun = fc.record({
   penalty: fc.boolean(),
   maxTokens: fc.integer({ min: 1, max: 80 }),
   stops: fc.constantFrom([], ['AB'], ['C', 'DEF']),
+  haltsAfter: fc.oneof(fc.constant(1000), fc.nat(40)),
 })
 const arbitraryDraft = fc.oneof(fc.constant('auto' as const), fc.integer({ min: 0, max: 64 }))
 

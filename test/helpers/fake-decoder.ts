@@ -1,5 +1,6 @@
 import type { Decoder, TokenSampler } from '../../src/engine/decoder.js'
 import { Batch } from '../../src/llama/batch.js'
+import { halts } from '../../src/llama/sampler.js'
 
 interface Cell {
   token: number
@@ -151,16 +152,20 @@ export class FakeSampler implements TokenSampler {
   readonly #penalty: boolean
   #state: number
   #last = 0
+  /** Draws until it halts. */
+  #left: number
   disposed = 0
 
-  constructor(decoder: FakeDecoder, { seed = 0, penalty = false } = {}) {
+  constructor(decoder: FakeDecoder, { seed = 0, penalty = false, haltsAfter = Number.POSITIVE_INFINITY } = {}) {
     this.#decoder = decoder
+    this.#left = haltsAfter
     this.seed = seed
     this.#penalty = penalty
     this.#state = seed
   }
 
   sample(row: number): number {
+    if (this.#left-- <= 0) return this.seed === 0 ? halts.whole : halts.deadEnd
     let hash = this.#decoder.rowHash(row)
     if (this.seed !== 0) {
       this.#state = mix(this.#state, 0x9e3779b9)

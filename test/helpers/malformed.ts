@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { mangledGrammar } from './grammars.js'
 
 const routes = [
   '/v1/chat/completions',
@@ -123,6 +124,20 @@ const raw = fc.tuple(
   fc.oneof(fc.string({ unit: 'binary' }), fc.json(), fc.constant('['.repeat(5000))),
 )
 
+/** A good body with a grammar of any kind, of which a few tokens are written. */
+const inGrammar = fc
+  .tuple(
+    fc.constantFrom('/v1/chat/completions', '/v1/completions'),
+    mangledGrammar,
+    fc.constantFrom(0, 1, 1e308),
+    fc.constantFrom({}, { 5: -100 }),
+    fc.constantFrom(undefined, 4, 'off'),
+  )
+  .map(([route, grammar, temperature, logit_bias, draft]): [string, string] => [
+    route,
+    JSON.stringify({ ...good[route][0], grammar, temperature, logit_bias, draft, max_tokens: 6, logprobs: null }),
+  ])
+
 function splice(text: string, path: readonly number[], value: string): string {
   const at = (path[1] ?? 0) % (text.length + 1)
   return text.slice(0, at) + value.slice(0, 8) + text.slice(at + (path[2] ?? 0))
@@ -132,6 +147,7 @@ function splice(text: string, path: readonly number[], value: string): string {
 export const malformed: fc.Arbitrary<[route: string, body: string]> = fc.oneof(
   { weight: 4, arbitrary: mutated },
   { weight: 1, arbitrary: raw },
+  { weight: 1, arbitrary: inGrammar },
 )
 
 /** Whether an answer to a {@link malformed} body is one that a server may give: it was in order, or one sentence says why not. */
