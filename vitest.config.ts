@@ -5,8 +5,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Tests never touch the profiles of the user who runs them.
     env: { LOOKAHEAD_PROFILES: 'off' },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Far above what they take: a machine that does other work too is slow, not wrong.
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
     // Two native contexts side by side would fight for the same cores: files run a few at a time.
     maxWorkers: 2,
   },

@@ -82,10 +82,13 @@ describe('requests', () => {
 
   const messages = [{ role: 'user', content: 'What does it cost?' }]
   const refused: [string, Partial<ChatRequest>, RegExp][] = [
-    ['a negative temperature', { temperature: -1 }, /temperature must be a number ≥ 0, got -1/],
+    ['a negative temperature', { temperature: -1 }, /temperature must be a number ≥ 0 and at most 1000000, got -1/],
     ['topP of 0', { temperature: 1, topP: 0 }, /topP must be/],
     ['a seed that is no integer', { seed: 1.5 }, /seed must be an integer/],
     ['a repeat penalty of 0', { repeatPenalty: 0 }, /repeatPenalty must be/],
+    ['a temperature that single precision cannot hold', { temperature: 1e300 }, /temperature must be .* at most/],
+    ['a penalty that is no number', { frequencyPenalty: Number.NaN }, /frequencyPenalty must be/],
+    ['an infinite bias', { logitBias: { 3: Infinity } }, /bias of token 3 must be a number from/],
     ['no tokens', { maxTokens: 0 }, /maxTokens must be an integer from 1/],
     ['an unknown draft mode', { draft: 'fast' as never }, /draft must be 'auto', 'off' or a number/],
     ['too many draft nodes', { draft: 65 }, /from 0 to 64, got 65/],
