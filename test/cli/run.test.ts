@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
+import { LlamaLibrary } from '../../src/llama/library.js'
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-cli-'))
@@ -125,6 +126,42 @@ describe('wrong use', () => {
     const { code, stderr } = await lookahead(['run', '-p', 'a'], { env: { LOOKAHEAD_LLAMA_DIR: folder } })
     expect(code).toBe(2)
     expect(stderr).toMatch(/holds no ggml-base library/)
+  })
+})
+
+describe('a library of another version', () => {
+  /** The installed library with one text in it exchanged for another of the same length, in a folder of its own. */
+  function changed(name: string, from: string, to: string): string {
+    const build = path.join(folder, name)
+    cpSync(LlamaLibrary.load().folder, build, { recursive: true })
+    let changes = 0
+    for (const file of readdirSync(build)) {
+      const bytes = readFileSync(path.join(build, file))
+      const at = bytes.indexOf(from)
+      if (!file.includes('llama') || at < 0) continue
+      bytes.write(to, at)
+      writeFileSync(path.join(build, file), bytes)
+      changes++
+    }
+    expect(changes).toBeGreaterThan(0)
+    return build
+  }
+
+  // Elsewhere a library is signed, and one that was changed does not load.
+  it.skipIf(process.platform !== 'linux')('is refused in one sentence with exit code 2', async () => {
+    const build = changed('older', '0.5.0-dev\0', '0.4.9-dev\0')
+    const { code, stdout, stderr } = await lookahead(['run', '-p', 'a'], { env: { LOOKAHEAD_LLAMA_DIR: build } })
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr.trim()).toBe(
+      `lookahead: the llama.cpp library in ${build} is version 0.4.9-dev; this package needs 0.5.0`,
+    )
+  })
+
+  it.skipIf(process.platform !== 'linux')('is refused too where it does not know its version', async () => {
+    const build = changed('ancient', 'llama_version\0', 'llama_verzion\0')
+    const { code, stderr } = await lookahead(['run', '-p', 'a'], { env: { LOOKAHEAD_LLAMA_DIR: build } })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^lookahead: [^\n]*is version older than 0\.5\.0[^\n]*\n$/)
   })
 })
 

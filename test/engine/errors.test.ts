@@ -51,9 +51,19 @@ describe('loading', () => {
     for (const error of [missing, directory, library]) expectSentence(error)
   })
 
-  it('knows which platforms have a prebuilt library', () => {
+  it('knows which platforms have a prebuilt library, and says what to do on others', async () => {
     expect(platformPackages('linux', 'x64')).toEqual(['linux-x64'])
     expect(platformPackages('sunos', 'sparc')).toEqual([])
+    const { arch } = process
+    Object.defineProperty(process, 'arch', { value: 'riscv64' })
+    try {
+      const error = await failureOf(() => Engine.load({ model: embedded }))
+      expect(error).toMatchObject({ name: 'LlamaError', code: 'library-not-found' })
+      expect(error.message).toMatch(/no prebuilt llama\.cpp for \w+-riscv64: there is none for this platform; or build/)
+      expectSentence(error)
+    } finally {
+      Object.defineProperty(process, 'arch', { value: arch })
+    }
   })
 
   const misuse: [string, Partial<EngineOptions>, RegExp][] = [
