@@ -31,6 +31,10 @@ const sharedPrefillRows = 64
 /** Of them, what every prompt gets at least, so that a long one does not hold up short ones. */
 const leastPrefillRows = 8
 
+/** Milliseconds of retrieval that are believed at once, and the weight of one in their mean. */
+const leastRetrievalMs = 0.05
+const retrievalLearning = 1 / 16
+
 /** Most nodes of all requests together that compete for one forward. */
 const mostNodes = 256
 
@@ -59,6 +63,8 @@ export class Scheduler {
   #prefills = false
   /** Whether the coming forward was left to the controller by at least one request. */
   #isAuto = false
+  /** Milliseconds that looking for the draft of one request takes, smoothed. */
+  #retrievalMs = 0
   /** Counted for {@link describe}. */
   readonly #forwardsByNodes = new Float64Array(mostNodes + 1)
   #nearTies = 0
@@ -233,7 +239,7 @@ export class Scheduler {
     for (const share of shares) {
       context += share.sequence.length
       tokens += share.tokens
-      spent += share.retrievalMs
+      if (share.retrievalMs > 0) spent += this.#smoothRetrieval(share.retrievalMs)
       drafted += share.nodes
       // A draft cut short by a near tie was not wrong.
       if (share.undecided) this.#nearTies++
@@ -242,8 +248,6 @@ export class Scheduler {
     context /= shares.length
     const conventional = this.#cost.ms(shares.length, context)
     const expected = this.#cost.ms(this.#rows, context) + (this.#rebuilt ? this.#cost.rebuildMs : 0)
-    // Busy moments and first calls of functions not yet compiled say nothing about drafting.
-    spent = Math.min(spent, conventional / 10)
     if (drafted === 0) spent += conventional
     else spent += Math.min(1.5 * expected, Math.max(expected / 1.5, forwardMs))
     this.#forwardsByNodes[Math.min(drafted, mostNodes)]++
@@ -254,6 +258,17 @@ export class Scheduler {
       else if (this.#guard.resting) this.#rests++
     }
     this.#cost.observe(this.#rows, context, forwardMs, this.#rebuilt)
+  }
+
+  /**
+   * What a retrieval of so many milliseconds counts for. Busy moments and first calls of functions not yet compiled say
+   * nothing about drafting, so the mean grows by little at a time; but where sixteen requests look for drafts one after
+   * the other, that is told in full.
+   */
+  #smoothRetrieval(ms: number): number {
+    const believed = Math.min(ms, Math.max(2 * this.#retrievalMs, leastRetrievalMs))
+    this.#retrievalMs += (believed - this.#retrievalMs) * retrievalLearning
+    return this.#retrievalMs
   }
 
   /** Compares what a draft promised with what came: all of it if it was verified, else its first tokens. */
