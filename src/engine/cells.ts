@@ -30,11 +30,6 @@ export class CellStack {
     this.#bin = bin
   }
 
-  /** Whether cells of several requests stay in position order. */
-  get keepsOrder(): boolean {
-    return this.#bin !== undefined
-  }
-
   /** Gives up the cells of a sequence at positions from `from` on. */
   drop(sequence: number, from: number): void {
     if (this.#bin !== undefined) this.#decoder.copySequence(sequence, this.#bin, from, -1)

@@ -2,8 +2,8 @@ import type { Batch } from '../llama/batch.js'
 
 /**
  * What the engine needs of a model: a KV cache and a forward. {@link Context} of the llama room is one; tests bring
- * a model that is a hash function. Calls are
- * synchronous and cheap but for `decode` and `moveSequence`; none may run during a forward.
+ * a model that is a hash function. Calls are synchronous and cheap but for `decode` and `moveSequence`; none may run
+ * during one of these.
  */
 export interface Decoder {
   readonly vocabularySize: number

@@ -63,7 +63,7 @@ export async function chat(service: Service, request: Request): Promise<Response
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
   }
   const id = `chatcmpl-${randomUUID()}`
-  const together = {}
+  const together = (body.n ?? 1) > 1 ? {} : undefined
   const begin = Array.from({ length: body.n ?? 1 }, (_, index) => () => {
     const options = requestOptions({ ...body, namespace, grammar: use.grammar ?? demanded }, index, id, signal)
     return engine.chat({ ...options, ...shared, together })

@@ -44,7 +44,7 @@ export async function completion(service: Service, request: Request): Promise<Re
   const grammar = grammarOf(body.response_format, body.grammar)
   const id = `cmpl-${randomUUID()}`
   const begin = prompts.flatMap((prompt) => {
-    const together = {}
+    const together = n > 1 ? {} : undefined
     return Array.from({ length: n }, (_, index) => () => {
       return engine.complete({
         ...requestOptions({ ...body, namespace, grammar }, index, id, signal),
