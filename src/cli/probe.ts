@@ -1,13 +1,15 @@
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { Command } from 'commander'
-import type { ForwardCost } from '../cost/forward-cost.js'
+import { type Command, InvalidArgumentError } from 'commander'
 import type { ExactnessWish } from '../engine/configuration.js'
-import { tune } from '../engine/tuning.js'
-import { Model } from '../llama/model.js'
+import { loadModel } from '../engine/loading.js'
+import { measureRowParts, type RowParts } from '../engine/row-parts.js'
+import { type Tuned, tune } from '../engine/tuning.js'
+import { type FileType, fileTypes, quantize } from '../llama/quantize.js'
 import { choice, integer } from './arguments.js'
+import { drawCurve, writeCurve } from './cost-curve.js'
 import { embeddedModel } from './embedded.js'
-import { UsageError } from './failure.js'
 import { formatTable, palette, processTerminal, type Terminal } from './terminal.js'
 
 interface ProbeOptions {
@@ -15,15 +17,14 @@ interface ProbeOptions {
   exactness: ExactnessWish
   context: number
   threads?: number
+  repack?: boolean
+  types?: FileType[]
   svg?: string
   json?: boolean
 }
 
-/** Sizes shown. */
-const shownRows = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
-
-/** Width of the longest bar. */
-const barWidth = 40
+/** Share of an extra row that the output head must take for its type to be worth a word. */
+const heavyHead = 0.25
 
 /** Adds `lookahead probe`. */
 export function registerProbe(program: Command): void {
@@ -31,7 +32,7 @@ export function registerProbe(program: Command): void {
     .command('probe')
     .summary('measure what forwards cost and how exact they are')
     .description(
-      'Measures what a forward of n tokens costs on this device, which decides how much is drafted,\nand whether decoding with drafts keeps every bit. Always measures anew.',
+      'Measures what a forward of n tokens costs on this device, which decides how much is drafted,\nwhere the time of a further token goes, and whether decoding with drafts keeps every bit.\nAlways measures anew.',
     )
     .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
     .option(
@@ -41,90 +42,140 @@ export function registerProbe(program: Command): void {
       'bitwise',
     )
     .option('--context <n>', 'tokens of context for which the curve is shown', integer(0), 512)
-    .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
+    .option('-t, --threads <n>', 'threads that compute (default: the fastest)', integer(1, 512))
+    .option('--repack', 'repack weights for this processor (default: where that keeps the level)')
+    .option('--no-repack', 'leave weights as they are')
+    .option(
+      '--types <list>',
+      'also quantise the model to these types, each with and without --pure, and measure',
+      types,
+    )
     .option('--svg <file>', 'draw the curve into this file')
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: ProbeOptions) => probe(options, processTerminal()))
 }
 
+/** Reads a list of weight types. */
+function types(text: string): FileType[] {
+  const names = text.split(',')
+  for (const name of names)
+    if (!(name in fileTypes))
+      throw new InvalidArgumentError(`expected types out of ${Object.keys(fileTypes).join(', ')}, got ${name}`)
+  return names as FileType[]
+}
+
 async function probe(options: ProbeOptions, terminal: Terminal): Promise<void> {
   const file = options.model ?? embeddedModel()
+  const paint = palette(terminal.colours)
+  const name = path.basename(file)
+  const report = await measure(file, options, ({ tuned, parts, description, loadMs, measureMs }) => {
+    const { exactness, cost, context } = tuned
+    const { level, largestDifference, rows, equalRows, flashAttention, keyType, valueType } = exactness
+    const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
+    terminal.out(`${paint.bold(name)}  ${description}, ${context.threads} threads\n`)
+    terminal.out(paint.dim(`loaded in ${seconds(loadMs)}, measured in ${seconds(measureMs)}\n\n`))
+    terminal.out(`exactness  ${level === 'bitwise' ? paint.good(level) : paint.bad(level)}`)
+    terminal.out(`  ${equalRows} of ${rows} logits rows equal bit for bit, largest difference ${largestDifference}\n`)
+    const attention = flashAttention ? 'fused attention' : 'plain attention'
+    terminal.out(`chosen     keys ${keyType}, values ${valueType}, ${attention}\n\n`)
+    terminal.out(`${drawCurve(cost, options.context, paint.drafted).join('\n')}\n\n`)
+    terminal.out(`${explainParts(parts).join('\n')}\n`)
+    if (options.svg !== undefined) writeCurve(options.svg, cost, options.context, name)
+    return { exactness, cost: cost.record(), threads: context.threads, parts }
+  })
+  const variants = options.types ? await measureTypes(file, options, terminal) : undefined
+  if (options.json)
+    terminal.out(`${JSON.stringify({ model: name, ...report, ...(variants && { types: variants }) })}\n`)
+}
+
+/** What was measured of one file. */
+interface Measured {
+  tuned: Tuned
+  parts: RowParts
+  description: string
+  loadMs: number
+  measureMs: number
+}
+
+/** Loads a file, measures it, and shows what was found before it is unloaded. */
+async function measure<T>(file: string, options: ProbeOptions, show: (measured: Measured) => T): Promise<T> {
+  const { exactness, threads, repack } = options
   const began = performance.now()
-  await using model = await Model.load(file, options.exactness === 'bitwise' ? {} : { repack: true })
+  await using model = await loadModel(file, { exactness, threads, repack, profile: false })
   const loaded = performance.now()
-  const { exactness, cost, context } = await tune(model, {
-    exactness: options.exactness,
+  const tuned = await tune(model, {
+    exactness,
     profile: false,
-    context: { contextTokens: 1024, maxSequences: 8, batchTokens: 512, threads: options.threads },
+    context: { contextTokens: 1024, maxSequences: 8, batchTokens: 512, threads },
     modelOptions: {},
   })
-  const seconds = (from: number, to: number) => `${((to - from) / 1000).toFixed(1)} s`
-  const paint = palette(terminal.colours)
-  const { level, largestDifference, rows, equalRows, flashAttention, keyType, valueType } = exactness
-  terminal.out(`${paint.bold(path.basename(file))}  ${model.describe().name}, ${context.threads} threads\n`)
-  terminal.out(paint.dim(`loaded in ${seconds(began, loaded)}, measured in ${seconds(loaded, performance.now())}\n\n`))
-  const attention = flashAttention ? 'fused attention' : 'plain attention'
-  terminal.out(`exactness  ${level === 'bitwise' ? paint.good(level) : paint.bad(level)}`)
-  terminal.out(`  ${equalRows} of ${rows} logits rows equal bit for bit, largest difference ${largestDifference}\n`)
-  terminal.out(`chosen     keys ${keyType}, values ${valueType}, ${attention}\n\n`)
-  terminal.out(`${drawCurve(cost, options.context, paint.drafted).join('\n')}\n\n`)
-  const share = (ms: number) => `${((100 * ms) / cost.ms(1, options.context)).toFixed(0)} % of a forward`
-  terminal.out(`another size than before: ${cost.rebuildMs.toFixed(2)} ms, ${share(cost.rebuildMs)}\n`)
-  const perRow = 512 * (cost.perContextToken[0]?.ms ?? 0)
-  terminal.out(`512 tokens of context:    ${perRow.toFixed(2)} ms per row, ${share(perRow)}\n`)
-  if (options.svg !== undefined) writeSvg(options.svg, cost, options.context, path.basename(file))
-  if (options.json)
-    terminal.out(
-      `${JSON.stringify({ model: path.basename(file), threads: context.threads, exactness, cost: cost.record() })}\n`,
-    )
+  const parts = await measureRowParts(tuned.context, tuned.cost, { context: options.context })
+  const [loadMs, measureMs] = [loaded - began, performance.now() - loaded]
+  return show({ tuned, parts, description: model.describe().name, loadMs, measureMs })
 }
 
-/** A table with bars: T(n) after `context` tokens, its ratio to T(1), and what must be accepted for it to pay. */
-function drawCurve(cost: ForwardCost, context: number, paint: (text: string) => string): string[] {
-  const single = cost.ms(1, context)
-  const most = cost.ms(shownRows[shownRows.length - 1], context)
+/** Where the time of a further row goes, as lines. */
+function explainParts({ rows, context, singleMs, rowMs, headMs, attentionMs, bodyMs, rebuildMs }: RowParts): string[] {
+  const line = (name: string, ms: number, note: string) => [
+    name,
+    `${ms.toFixed(3)} ms`,
+    `${rowMs > 0 ? ((100 * ms) / rowMs).toFixed(0) : '0'} %`,
+    note,
+  ]
   const table = formatTable([
-    ['tokens', 'ms', '× one', 'per token'],
-    ...shownRows.map((rows) => {
-      const ms = cost.ms(rows, context)
-      return [String(rows), ms.toFixed(2), (ms / single).toFixed(2), (ms / rows).toFixed(2)]
-    }),
+    [`a further row, up to ${rows}`, `${rowMs.toFixed(3)} ms`, `${((100 * rowMs) / singleMs).toFixed(0)} %`, 'of T(1)'],
+    line('  output head', headMs, 'of it: logits of every row'),
+    line('  attention', attentionMs, `of it: ${context} tokens of context`),
+    line('  body', bodyMs, 'of it: the matrices of the layers'),
+    [
+      'another size than before',
+      `${rebuildMs.toFixed(3)} ms`,
+      `${((100 * rebuildMs) / singleMs).toFixed(0)} %`,
+      'of T(1)',
+    ],
   ])
-  return table.map((line, i) =>
-    i === 0
-      ? line
-      : `${line}   ${paint('█'.repeat(Math.max(1, Math.round((barWidth * cost.ms(shownRows[i - 1], context)) / most))))}`,
-  )
+  if (headMs < heavyHead * rowMs) return table
+  return [
+    ...table,
+    '',
+    'The output head is a large part of it: in a smaller type, drafts would pay more often, for a slightly different',
+    'model (lookahead quantize --pure). What that brings here, measured: lookahead probe --types Q4_0,Q8_0.',
+  ]
 }
 
-/** Draws the curve at an empty context and after `context` tokens. */
-function writeSvg(file: string, cost: ForwardCost, context: number, title: string): void {
-  const [width, height, margin] = [640, 400, 48]
-  const lastRows = shownRows[shownRows.length - 1]
-  const most = cost.ms(lastRows, context) * 1.05
-  const x = (rows: number) => margin + ((rows - 1) / (lastRows - 1)) * (width - 2 * margin)
-  const y = (ms: number) => height - margin - (ms / most) * (height - 2 * margin)
-  const line = (tokens: number, colour: string) => {
-    const points = shownRows.map((rows) => `${x(rows).toFixed(1)},${y(cost.ms(rows, tokens)).toFixed(1)}`).join(' ')
-    return `<polyline fill="none" stroke="${colour}" stroke-width="2" points="${points}"/>`
+/** The same model in other weight types, quantised into a folder that is removed again: a table of what forwards cost. */
+async function measureTypes(file: string, options: ProbeOptions, terminal: Terminal): Promise<unknown[]> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-types-'))
+  const rows = [['type', 'pure', 'MB', 'T(1) ms', 'T(4)/T(1)', 'T(8)/T(1)', 'head', 'bit-exact']]
+  const found: unknown[] = []
+  const add = async (type: string, pure: boolean | undefined, measured: string) => {
+    const megabytes = statSync(measured).size / 1e6
+    found.push(
+      await measure(measured, options, ({ tuned: { cost, exactness }, parts }) => {
+        const [one, four, eight] = [1, 4, 8].map((n) => cost.ms(n, options.context))
+        const exact = exactness.level === 'bitwise' ? 'yes' : `no (${exactness.largestDifference.toPrecision(2)})`
+        const head = `${((100 * parts.headMs) / parts.rowMs).toFixed(0)} %`
+        const times = [one.toFixed(2), (four / one).toFixed(2), (eight / one).toFixed(2)]
+        const isPure = pure === undefined ? '' : pure ? 'yes' : 'no'
+        rows.push([type, isPure, megabytes.toFixed(1), ...times, head, exact])
+        return { type, pure, megabytes, cost: cost.record(), exactness, parts }
+      }),
+    )
   }
-  const label = (left: number, top: number, text: string, anchor = 'middle') =>
-    `<text x="${left.toFixed(1)}" y="${top.toFixed(1)}" text-anchor="${anchor}">${text.replace(/[<&]/g, '')}</text>`
-  const svg = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${width}" height="${height}" fill="white"/>`,
-    label(width / 2, 24, `${title}: milliseconds of a forward by tokens`),
-    line(0, '#9aa5b1'),
-    line(context, '#0b7285'),
-    ...[1, 4, 8, 16, 32].map((rows) => label(x(rows), height - margin + 18, String(rows))),
-    ...[0, 0.25, 0.5, 0.75, 1].map((part) => label(margin - 6, y(part * most) + 4, (part * most).toFixed(1), 'end')),
-    label(x(lastRows), y(cost.ms(lastRows, 0)) - 8, 'empty context', 'end'),
-    label(x(lastRows), y(cost.ms(lastRows, context)) - 8, `${context} tokens`, 'end'),
-    '</svg>',
-  ].join('\n')
   try {
-    writeFileSync(file, `${svg}\n`)
-  } catch (error) {
-    throw new UsageError(`could not write ${file}: ${(error as Error).message}`)
+    await add('as it is', undefined, file)
+    for (const type of options.types ?? [])
+      for (const pure of [false, true]) {
+        if (terminal.watched) terminal.err(`\r\x1b[Kquantising to ${type}${pure ? ', pure' : ''} …`)
+        const target = path.join(folder, `${type}-${pure}.gguf`)
+        await quantize(file, target, { type, pure, allowRequantize: true })
+        await add(type, pure, target)
+        rmSync(target)
+      }
+  } finally {
+    if (terminal.watched) terminal.err('\r\x1b[K')
+    rmSync(folder, { recursive: true, force: true })
   }
+  terminal.out(`\n${formatTable(rows).join('\n')}\n`)
+  return found
 }

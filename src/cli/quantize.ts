@@ -12,6 +12,9 @@ interface QuantizeCommand {
   threads?: number
 }
 
+/** Width of the progress bar. */
+const barWidth = 30
+
 /** Adds `lookahead quantize`. */
 export function registerQuantize(program: Command): void {
   const types = Object.keys(fileTypes) as FileType[]
@@ -34,20 +37,16 @@ export function registerQuantize(program: Command): void {
 
 async function run(source: string, target: string, options: QuantizeCommand, terminal: Terminal): Promise<void> {
   const { type, pure, threads, requantize: allowRequantize } = options
-  const written = () => {
-    try {
-      return statSync(`${target}.partial`).size
-    } catch {
-      return 0
-    }
+  const onProgress = (tensor: number, tensors: number) => {
+    const filled = Math.round((barWidth * tensor) / tensors)
+    terminal.err(`\r\x1b[K${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)} tensor ${tensor} of ${tensors}`)
   }
-  // llama.cpp tells no progress; the file that grows does.
-  const show = () => terminal.err(`\r\x1b[K${(written() / 1e6).toFixed(0)} MB written …`)
-  const timer = terminal.watched ? setInterval(show, 200) : undefined
   try {
-    await quantize(source, target, { type, pure, threads, allowRequantize })
+    await quantize(source, target, {
+      ...{ type, pure, threads, allowRequantize },
+      ...(terminal.watched && { onProgress }),
+    })
   } finally {
-    clearInterval(timer)
     if (terminal.watched) terminal.err('\r\x1b[K')
   }
   const megabytes = (file: string) => `${(statSync(file).size / 1e6).toFixed(1)} MB`

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
-import type { Exactness } from '../engine/configuration.js'
+import type { Exactness, ExactnessWish } from '../engine/configuration.js'
 import { Engine } from '../engine/engine.js'
 import type { Generation, GenerationResult } from '../engine/generation.js'
 import type { DraftMode, RequestDocument, RequestOptions } from '../engine/options.js'
-import { decimal, draftMode, gather, integer } from './arguments.js'
+import { choice, decimal, draftMode, gather, integer } from './arguments.js'
 import { embeddedModel } from './embedded.js'
 import { exitCodes, UsageError } from './failure.js'
 import { processTerminal, type Terminal } from './terminal.js'
@@ -25,6 +25,7 @@ interface RunOptions {
   repeatPenalty?: number
   stop?: string[]
   draft: DraftMode
+  exactness: ExactnessWish
   ctxSize?: number
   threads?: number
   cache?: string
@@ -54,6 +55,12 @@ export function registerRun(program: Command): void {
     .option('--repeat-penalty <r>', 'penalty for recent tokens, 1: none (default: 1)', decimal(0))
     .option('--stop <text>', 'end before this text; may be given several times', gather)
     .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
+    .option(
+      '--exactness <level>',
+      'how exactly texts stay the same with drafts: bitwise, token or fastest',
+      choice('bitwise', 'token', 'fastest'),
+      'bitwise',
+    )
     .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096)', integer(8))
     .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
@@ -77,6 +84,7 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
     model,
     contextTokens: options.ctxSize,
     threads: options.threads,
+    exactness: options.exactness,
     cache: options.cache,
   })
   if (terminal.watched) terminal.err(`\r\x1b[K${engine.description.name}, ${seconds(performance.now() - began)}\n`)

@@ -2,9 +2,10 @@ import { createServer } from 'node:http'
 import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import type { Command } from 'commander'
+import type { ExactnessWish } from '../engine/configuration.js'
 import { Engine } from '../engine/engine.js'
 import { type App, createApp } from '../server/index.js'
-import { gather, integer } from './arguments.js'
+import { choice, gather, integer } from './arguments.js'
 import { embeddedModel } from './embedded.js'
 import { exitCodes, UsageError } from './failure.js'
 import { processTerminal, type Terminal } from './terminal.js'
@@ -16,6 +17,7 @@ interface ServeOptions {
   port: number
   parallel: number
   queue: number
+  exactness: ExactnessWish
   ctxSize?: number
   threads?: number
   apiKey?: string[]
@@ -44,6 +46,12 @@ export function registerServe(program: Command): void {
     .option('--port <n>', 'port to listen on, 0: any free one', integer(0, 65_535), 8080)
     .option('--parallel <n>', 'answers written at the same time', integer(1, 64), 4)
     .option('--queue <n>', 'answers that may wait beyond those; then 429', integer(0, 100_000), 32)
+    .option(
+      '--exactness <level>',
+      'how exactly texts stay the same with drafts: bitwise, token or fastest',
+      choice('bitwise', 'token', 'fastest'),
+      'bitwise',
+    )
     .option('-c, --ctx-size <n>', 'most tokens of one request (default: the model’s, at most 4096)', integer(8))
     .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
     .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
@@ -88,6 +96,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
       model: file,
       slots: options.parallel,
       contextTokens: options.ctxSize,
+      exactness: options.exactness,
       threads: options.threads,
       cache: options.cache,
       corpus: {

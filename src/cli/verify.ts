@@ -2,8 +2,9 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { addAgreement, Comparison, comparisonBranches, comparisonNodes, noAgreement } from '../engine/comparison.js'
 import type { ExactnessWish } from '../engine/configuration.js'
+import { loadModel } from '../engine/loading.js'
 import { tune } from '../engine/tuning.js'
-import { Model } from '../llama/model.js'
+import type { Model } from '../llama/model.js'
 import { ChatTemplate } from '../llama/template.js'
 import { choice, integer } from './arguments.js'
 import { demoQuestions, embeddedModel } from './embedded.js'
@@ -13,9 +14,12 @@ import { formatTable, palette, processTerminal, type Terminal } from './terminal
 interface VerifyOptions {
   model?: string
   tokens: number
+  seconds?: number
+  first: number
   sampled?: boolean
   exactness: ExactnessWish
   threads?: number
+  repack?: boolean
   json?: boolean
 }
 
@@ -36,6 +40,8 @@ export function registerVerify(program: Command): void {
     )
     .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
     .option('--tokens <n>', 'tokens to write in all', integer(1), 2000)
+    .option('--seconds <n>', 'stop after so many seconds', integer(1))
+    .option('--first <n>', 'begin with this prompt and seed, to go on where another run stopped', integer(0), 0)
     .option('--sampled', 'draw at temperature 0.8 with fixed seeds instead of greedily')
     .option(
       '--exactness <level>',
@@ -44,6 +50,8 @@ export function registerVerify(program: Command): void {
       'bitwise',
     )
     .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
+    .option('--repack', 'repack weights for this processor (default: where that keeps the level)')
+    .option('--no-repack', 'leave weights as they are')
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: VerifyOptions) => {
       process.exitCode = await verify(options, processTerminal())
@@ -52,7 +60,11 @@ export function registerVerify(program: Command): void {
 
 async function verify(options: VerifyOptions, terminal: Terminal): Promise<number> {
   const file = options.model ?? embeddedModel()
-  await using model = await Model.load(file, options.exactness === 'bitwise' ? {} : { repack: true })
+  await using model = await loadModel(file, {
+    exactness: options.exactness,
+    threads: options.threads,
+    repack: options.repack,
+  })
   const contextTokens = Math.min(promptTokens + answerTokens, model.describe().trainedContextTokens)
   const tuned = await tune(model, {
     exactness: options.exactness,
@@ -62,7 +74,7 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
       batchTokens: 1024,
       threads: options.threads,
     },
-    modelOptions: { command: 'verify' },
+    modelOptions: { command: 'verify', repack: options.repack },
   })
   const { level, keyType, valueType } = tuned.exactness
   const guard = tuned.noise > 0 ? `, ties closer than ${tuned.noise.toPrecision(2)} decided alone` : ''
@@ -70,7 +82,10 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
   const comparison = new Comparison(model, tuned, contextTokens)
   const prompts = await makePrompts(model, contextTokens - answerTokens)
   const total = noAgreement()
-  for (let round = 0; total.tokens < options.tokens; round++) {
+  const began = performance.now()
+  const isOver = () => performance.now() - began > 1000 * (options.seconds ?? Number.POSITIVE_INFINITY)
+  let round = options.first
+  for (; total.tokens < options.tokens && !isOver(); round++) {
     const prompt = prompts[round % prompts.length]
     const sampling = options.sampled ? { temperature: 0.8, seed: round } : {}
     const length = Math.min(answerTokens, options.tokens - total.tokens)
@@ -95,7 +110,7 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
   terminal.out(`${paint.dim(head)}\n${total.mismatches === 0 ? paint.good(line) : paint.bad(line)}\n`)
   if (options.json)
     terminal.out(
-      `${JSON.stringify({ model: path.basename(file), exactness: tuned.exactness, noise: tuned.noise, ...total })}\n`,
+      `${JSON.stringify({ model: path.basename(file), exactness: tuned.exactness, noise: tuned.noise, ...total, next: round })}\n`,
     )
   return total.mismatches === 0 ? 0 : exitCodes.failure
 }

@@ -1,4 +1,4 @@
-import { ForwardCost } from '../cost/forward-cost.js'
+import { type CostPoint, ForwardCost } from '../cost/forward-cost.js'
 import type { Decoder } from './decoder.js'
 
 /** Sizes measured at load, and those that slow models make do with. */
@@ -11,7 +11,7 @@ const mostRounds = 5
 
 /** Tokens of context at which attention is measured, and the sizes it is measured at. */
 const contextTokens = 512
-const contextSizes = [1, 4, 16]
+const contextSizes = [1, 4, 8, 16]
 
 /** Share of the time that the context may take. */
 const contextShare = 0.4
@@ -77,19 +77,26 @@ export async function measureForwardCost(
   const base = new ForwardCost(points)
   const depth = Math.min(contextTokens, decoder.contextTokens - contextSizes[contextSizes.length - 1])
   const filling = (depth / 32) * base.ms(Math.min(32, most)) + 2 * roundMs(contextSizes)
-  const perRow =
+  const perContextToken =
     depth >= 128 && filling < left()
       ? await measureContext(decoder, base, depth, Math.max(1, Math.min(mostRounds, Math.floor(left() / filling))))
-      : guess * base.ms(1)
-  const perContextToken = [1, 2].map((rows) => ({ rows, ms: rows * perRow }))
+      : [1, 2].map((rows) => ({ rows, ms: rows * guess * base.ms(1) }))
   return {
     cost: new ForwardCost(points, { perContextToken, rebuildMs }),
     isSteady,
   }
 }
 
-/** Milliseconds that a token of context adds to every row. */
-async function measureContext(decoder: Decoder, base: ForwardCost, depth: number, rounds: number): Promise<number> {
+/**
+ * Milliseconds that a token of context adds to forwards of several sizes. Not the same for every row: the first pays for
+ * what the others share.
+ */
+async function measureContext(
+  decoder: Decoder,
+  base: ForwardCost,
+  depth: number,
+  rounds: number,
+): Promise<CostPoint[]> {
   const { batch } = decoder
   for (let position = 0; position < depth; ) {
     batch.clear()
@@ -101,7 +108,10 @@ async function measureContext(decoder: Decoder, base: ForwardCost, depth: number
   const sizes = contextSizes.filter((rows) => rows <= batch.capacity)
   const { times } = await measureRounds(decoder, sizes, depth, rounds, () => true)
   decoder.removePositions(0, 0, -1)
-  return Math.max(0, median(sizes.flatMap((rows, i) => times[i].map((ms) => (ms - base.ms(rows)) / rows / depth))))
+  const points = sizes.map((rows, i) => ({ rows, ms: Math.max(0, (undisturbed(times[i]) - base.ms(rows)) / depth) }))
+  // A row more never reads less.
+  for (let i = 1; i < points.length; i++) points[i].ms = Math.max(points[i].ms, points[i - 1].ms)
+  return points
 }
 
 /** Times of each size in rounds, after a forward of the same shape; and what that first one took more. */

@@ -17,7 +17,10 @@ export interface Configuration {
 }
 
 /** How far an engine's text agrees with conventional decoding, by the probe at load. */
-export interface Exactness extends ProbeResult, Configuration {}
+export interface Exactness extends ProbeResult, Configuration {
+  /** Threads that were found fastest; missing where the user has chosen. */
+  threads?: number
+}
 
 /**
  * Two logits that move by at most `d` each come closer by at most twice that; the probe has seen only so many rows, so a
@@ -34,10 +37,10 @@ export function noiseOf({ level, largestDifference }: ProbeResult, wish: Exactne
 }
 
 /**
- * Unequal types of keys and values switch off the kernels whose result depends on how many rows a forward has. Keys in
- * bf16 are the cheaper order from four rows on; values in bf16 where that does not hold.
+ * Unequal types of keys and values switch off the kernels whose result depends on how many rows a forward has. Which
+ * order is cheaper depends on the processor, and the longer the context the more.
  */
-const bitwiseCandidates: readonly Configuration[] = [
+export const bitwiseCandidates: readonly Configuration[] = [
   { flashAttention: true, keyType: 'bf16', valueType: 'f16' },
   { flashAttention: true, keyType: 'f16', valueType: 'bf16' },
 ]
@@ -48,13 +51,16 @@ const otherCandidates: readonly Configuration[] = [
 ]
 
 /** Tokens of context, and rows, at which candidates are compared. */
-const comparedContext = 256
+const comparedContext = 480
 const comparedRows = [1, 4, 8]
 const mostRounds = 7
 
 /** Time for the comparison; where not even three rounds fit, the order above stands. */
 const comparisonMs = 600
 const fewestRounds = 3
+
+/** Time for comparing numbers of threads; models that would take longer keep to the processor's cores. */
+const threadsMs = 400
 
 /** A later candidate must be this much faster: the choice shows in the text, and should not hang on chance. */
 const clearlyFaster = 0.9
@@ -64,6 +70,7 @@ export interface ConfigurationOptions {
   wish: ExactnessWish
   /** What the user has decided. */
   fixed: Partial<Configuration>
+  /** Default: what is measured to be fastest. */
   threads?: number
   /** Time the probe should keep to, in milliseconds. */
   budgetMs: number
@@ -76,7 +83,21 @@ export interface ConfigurationOptions {
  * keeps every bit. Where none does, the fastest of all is taken, as for `token`.
  */
 export async function chooseConfiguration(model: Model, options: ConfigurationOptions): Promise<Exactness> {
-  const { wish, fixed, threads, budgetMs, company } = options
+  const { wish, fixed, budgetMs, company } = options
+  const chosen = options.threads === undefined ? await chooseThreads(model, fixed) : undefined
+  const threads = options.threads ?? chosen
+  const found = await choose(model, wish, fixed, threads, budgetMs, company)
+  return { ...found, ...(chosen !== undefined && { threads: chosen }) }
+}
+
+async function choose(
+  model: Model,
+  wish: ExactnessWish,
+  fixed: Partial<Configuration>,
+  threads: number | undefined,
+  budgetMs: number,
+  company: boolean | undefined,
+): Promise<Exactness> {
   const complete = (candidates: readonly Configuration[]) => {
     const completed = candidates.map((candidate) => ({ ...candidate, ...withoutUndefined(fixed) }))
     return completed.filter((one, i) => completed.findIndex((other) => isSame(one, other)) === i)
@@ -95,6 +116,31 @@ export async function chooseConfiguration(model: Model, options: ConfigurationOp
   }
   const [fastest] = await bySpeed(model, complete([...otherCandidates, ...bitwiseCandidates]), threads)
   return probe(model, fastest, threads, budgetMs, company)
+}
+
+/**
+ * The number of threads with which forwards are fastest: the processor's cores, unless half as many or one is clearly
+ * faster, as for tiny models, where threads wait for each other longer than they compute. Slow models are not asked.
+ */
+async function chooseThreads(model: Model, fixed: Partial<Configuration>): Promise<number> {
+  const most = defaultThreads()
+  const candidates = [...new Set([most, Math.max(1, most >> 1), 1])]
+  const configuration = { ...bitwiseCandidates[0], ...withoutUndefined(fixed) }
+  let best = most
+  let bestMs = Number.POSITIVE_INFINITY
+  for (const threads of candidates) {
+    await using context = await smallContext(model, configuration, threads)
+    const first = await timeRound(context, 0)
+    if (first * mostRounds * candidates.length > threadsMs) return best
+    const times: number[] = []
+    for (let round = 0; round < mostRounds; round++) times.push(await timeRound(context, 0))
+    const ms = lowerQuartile(times)
+    if (ms < clearlyFaster * bestMs) {
+      best = threads
+      bestMs = ms
+    }
+  }
+  return best
 }
 
 /** Candidates, clearly faster ones first. */
@@ -117,16 +163,21 @@ async function bySpeed(
     const times: number[][] = candidates.map(() => [])
     for (let round = 0; round < Math.min(mostRounds, rounds); round++)
       for (const [i, context] of contexts.entries()) times[i].push(await timeRound(context, comparedContext))
-    const medians = times.map((list) => list.sort((a, b) => a - b)[list.length >> 1])
+    const undisturbed = times.map(lowerQuartile)
     const order = candidates.map((_, i) => i)
     for (let i = 1; i < order.length; i++)
-      for (let k = i; k > 0 && medians[order[k]] < clearlyFaster * medians[order[k - 1]]; k--)
+      for (let k = i; k > 0 && undisturbed[order[k]] < clearlyFaster * undisturbed[order[k - 1]]; k--)
         [order[k - 1], order[k]] = [order[k], order[k - 1]]
     return order.map((i) => candidates[i])
   } finally {
     for (const context of contexts) await context[Symbol.asyncDispose]()
     pool.free()
   }
+}
+
+/** What else the machine does only ever makes a forward slower. */
+function lowerQuartile(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 2]
 }
 
 /** Milliseconds of one forward of each size, each after one of the same shape, weighted alike. */

@@ -4,7 +4,7 @@ import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import type { Context } from '../llama/context.js'
 import { LlamaError } from '../llama/error.js'
-import { Model, type ModelDescription } from '../llama/model.js'
+import type { Model, ModelDescription } from '../llama/model.js'
 import { Sampler } from '../llama/sampler.js'
 import { type ChatMessage, ChatTemplate } from '../llama/template.js'
 import type { TokenizeOptions } from '../llama/vocabulary.js'
@@ -12,6 +12,7 @@ import type { Exactness } from './configuration.js'
 import type { DraftingReport } from './drafting.js'
 import { EngineError } from './error.js'
 import { Generation } from './generation.js'
+import { loadModel } from './loading.js'
 import { LogprobSampler } from './logprobs.js'
 import { DecodeLoop, type SlotState } from './loop.js'
 import { explained, Memory, type WarmOptions, type WarmReport } from './memory.js'
@@ -102,9 +103,7 @@ export class Engine implements AsyncDisposable {
     if (options.threads !== undefined) checkInteger('threads', options.threads, 1, 512)
     if (options.contextTokens !== undefined) checkInteger('contextTokens', options.contextTokens, 8, 2 ** 24)
     const exactness = checkExactness(options.exactness ?? 'bitwise')
-    // Repacked weights are faster, but for some types a row of a batch then differs from the same row alone.
-    const repack = options.repack ?? (exactness === 'bitwise' ? undefined : true)
-    const model = await Model.load(options.model, { ...options, repack })
+    const model = await loadModel(options.model, { ...options, exactness })
     let memory: Memory | undefined
     try {
       // The cache comes before the measuring: if it is locked, nobody should have to wait to learn it.
@@ -130,7 +129,7 @@ export class Engine implements AsyncDisposable {
           keyType: options.keyType,
           valueType: options.valueType,
         },
-        modelOptions: { repack, gpuLayers: options.gpuLayers },
+        modelOptions: { repack: options.repack, gpuLayers: options.gpuLayers },
       })
       const layout = { slots, branches, contextTokens, maxNodes }
       return new Engine(model, memory, tuned, description, layout, options.drafter)

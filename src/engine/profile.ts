@@ -9,7 +9,7 @@ import type { Exactness } from './configuration.js'
 export const profileVariable = 'LOOKAHEAD_PROFILES'
 
 /** Grows with every change of what is measured or how it is written; other files are measured anew. */
-const version = 1
+const version = 2
 
 /** What was measured about a model on this device. */
 export interface Profile {
@@ -23,8 +23,9 @@ export interface ProfileSubject {
   model: string
   libraryVersion: string
   libraryFolder: string
+  /** 0: chosen by measurement. */
   threads: number
-  /** Options that shape the engine: wanted exactness, cache types, repacking, GPU layers, slots. */
+  /** Options that shape what is measured: wanted exactness, cache types, repacking, GPU layers, slots. */
   options: Record<string, unknown>
 }
 
@@ -72,11 +73,30 @@ export class ProfileStore {
 
   /** Writes a profile, all at once or not at all. `false` if it could not be written. */
   async write(subject: ProfileSubject, { exactness, cost }: Profile): Promise<boolean> {
+    return this.#write(subject, { exactness, cost: cost.record() })
+  }
+
+  /** Whether weights are to be repacked, if that has been found out. */
+  async readRepacking(subject: ProfileSubject): Promise<boolean | undefined> {
+    try {
+      const record = JSON.parse(await readFile(await this.fileOf(subject), 'utf8')) as Record<string, unknown>
+      return record.version === version && typeof record.repack === 'boolean' ? record.repack : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Remembers whether weights are to be repacked. `false` if it could not be written. */
+  async writeRepacking(subject: ProfileSubject, repack: boolean): Promise<boolean> {
+    return this.#write(subject, { repack })
+  }
+
+  async #write(subject: ProfileSubject, content: Record<string, unknown>): Promise<boolean> {
     try {
       const file = await this.fileOf(subject)
       await mkdir(this.folder, { recursive: true })
       const partial = `${file}.${process.pid}`
-      const record = { version, model: path.basename(subject.model), exactness, cost: cost.record() }
+      const record = { version, model: path.basename(subject.model), ...content }
       await writeFile(partial, `${JSON.stringify(record, undefined, 2)}\n`)
       await rename(partial, file)
       return true
@@ -90,11 +110,13 @@ function readRecord(record: unknown): Profile | undefined {
   if (typeof record !== 'object' || record === null) return undefined
   const { version: written, exactness, cost } = record as Record<string, unknown>
   if (written !== version || typeof exactness !== 'object' || exactness === null) return undefined
-  const { level, largestDifference, rows, equalRows, flashAttention, keyType, valueType } = exactness as Exactness
+  const { level, largestDifference, rows, equalRows, flashAttention, keyType, valueType, threads } =
+    exactness as Exactness
   const isSound =
     (level === 'bitwise' || level === 'token') &&
     [largestDifference, rows, equalRows].every((number) => typeof number === 'number' && number >= 0) &&
     typeof flashAttention === 'boolean' &&
+    (threads === undefined || (Number.isInteger(threads) && threads >= 1 && threads <= 512)) &&
     [keyType, valueType].every((type) => ['f32', 'f16', 'bf16', 'q8_0'].includes(type))
   // The cost checks its own numbers, and throws.
   return isSound ? { exactness: exactness as Exactness, cost: ForwardCost.from(cost as ForwardCostRecord) } : undefined

@@ -38,13 +38,12 @@ export interface Tuned {
 export async function tune(model: Model, options: TuningOptions): Promise<Tuned> {
   const { exactness: wish, context: wanted, company, modelOptions } = options
   const { flashAttention, keyType, valueType, contextTokens, maxSequences } = wanted
-  const threads = wanted.threads ?? defaultThreads()
   const store = ProfileStore.open(options.profile)
   const subject: ProfileSubject = {
     model: model.path,
     libraryVersion: model.library.version,
     libraryFolder: model.library.folder,
-    threads,
+    threads: wanted.threads ?? 0,
     options: { wish, flashAttention, keyType, valueType, contextTokens, maxSequences, company, ...modelOptions },
   }
   const known = await store?.read(subject)
@@ -53,13 +52,13 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     (await chooseConfiguration(model, {
       wish,
       fixed: { flashAttention, keyType, valueType },
-      threads,
+      threads: wanted.threads,
       budgetMs: probeMs,
       company,
     }))
   const context = await Context.create(model, {
     ...wanted,
-    threads,
+    threads: wanted.threads ?? exactness.threads ?? defaultThreads(),
     flashAttention: exactness.flashAttention,
     keyType: exactness.keyType,
     valueType: exactness.valueType,

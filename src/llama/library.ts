@@ -91,9 +91,13 @@ export class LlamaLibrary {
    * Runs `work` while llama.cpp's error lines are collected; elsewhere its log goes nowhere, never to the terminal.
    * Calls wait for each other, for llama.cpp has one log.
    *
+   * @param see is shown everything logged meanwhile, in pieces
    * @returns what `work` returned, and the error lines joined by `; ` (empty if there were none)
    */
-  collectErrors<Result>(work: () => Promise<Result>): Promise<{ result: Result; errors: string }> {
+  collectErrors<Result>(
+    work: () => Promise<Result>,
+    see?: (text: string) => void,
+  ): Promise<{ result: Result; errors: string }> {
     const run = this.#logging.then(async () => {
       const lines: string[] = []
       let continues = false
@@ -101,6 +105,7 @@ export class LlamaLibrary {
         if (level === logLevelError) lines.push(text)
         else if (level === logLevelContinue && continues) lines[lines.length - 1] += text
         if (level !== logLevelContinue) continues = level === logLevelError
+        see?.(text)
       })
       this.llama.llama_log_set(callback.pointer, null)
       try {

@@ -12,8 +12,8 @@ export interface ModelOptions {
   /** Layers kept on a GPU; -1: all. Default -1 (without a GPU build of the library nothing changes). */
   gpuLayers?: number
   /**
-   * Let llama.cpp repack weights for this processor. Default: `true`, except for K-quant files (Q4_K, …), where
-   * repacking makes a row of a batch differ from the same row alone.
+   * Let llama.cpp repack weights for this processor, which is faster. Default: `true`, except for K-quant files (Q4_K, …),
+   * where on some processors a row of a batch then differs from the same row alone.
    */
   repack?: boolean
   /** Load the vocabulary only, no weights. Default `false`. */
@@ -34,7 +34,7 @@ export interface ModelDescription {
   layers: number
 }
 
-/** llama.cpp file types whose kernels give another result once repacked: Q4_K_S, Q4_K_M and their neighbours. */
+/** llama.cpp file types whose kernels may give another result once repacked: Q4_K_S, Q4_K_M and their neighbours. */
 const kQuantTypes = new Set([10, 11, 12, 13, 14, 15, 16, 17, 18, 21])
 
 /** A loaded GGUF. Free it with `await using` or `[Symbol.asyncDispose]()`; its contexts go first. */
@@ -87,6 +87,11 @@ export class Model {
     this.vocabulary = new Vocabulary(this.#llama, this.#llama.llama_model_get_vocab(pointer))
     this.chatTemplate = this.#llama.llama_model_chat_template(pointer, null) ?? undefined
     this.isRecurrent = this.#llama.llama_model_is_recurrent(pointer) || this.#llama.llama_model_is_hybrid(pointer)
+  }
+
+  /** Whether the file's type is a K-quant (Q4_K, …). */
+  get hasKQuants(): boolean {
+    return kQuantTypes.has(Number(this.metadata('general.file_type') ?? 0))
   }
 
   /** The native model. @throws LlamaError `disposed` @internal */

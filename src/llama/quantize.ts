@@ -38,6 +38,8 @@ export interface QuantizeOptions {
   /** Default: as many as the processor has. */
   threads?: number
   libraryFolder?: string
+  /** Told after every tensor how many of how many are begun. */
+  onProgress?: (tensor: number, tensors: number) => void
 }
 
 /**
@@ -56,8 +58,15 @@ export async function quantize(source: string, target: string, options: Quantize
   params.allow_requantize = options.allowRequantize ?? false
   params.nthread = options.threads ?? 0
   const partial = `${target}.partial`
-  const { result: status, errors } = await library.collectErrors(() =>
-    callAsync(library.llama.llama_model_quantize, source, partial, params),
+  const { onProgress } = options
+  // llama.cpp logs a line per tensor: "[  12/ 255]   blk.0.ffn_up.weight - …".
+  const see = (text: string) => {
+    const [, tensor, tensors] = /^\[\s*(\d+)\/\s*(\d+)\]/.exec(text) ?? []
+    if (tensor !== undefined) onProgress?.(Number(tensor), Number(tensors))
+  }
+  const { result: status, errors } = await library.collectErrors(
+    () => callAsync(library.llama.llama_model_quantize, source, partial, params),
+    onProgress && see,
   )
   if (status !== 0) {
     await rm(partial, { force: true })

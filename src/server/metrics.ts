@@ -231,6 +231,12 @@ export class Metrics {
       'Forwards without drafts because it rested.',
       one(drafting.restedForwards),
     )
+    write(
+      'counter',
+      'draft_near_ties_total',
+      'Tokens left to a forward of one token, since two candidates were nearly tied.',
+      one(drafting.nearTies),
+    )
     write('gauge', 'corpus_namespaces', 'Namespaces that hold something.', one(namespaces.length))
     write('gauge', 'corpus_documents', 'Documents that drafts may come from.', held('documents'))
     write('gauge', 'corpus_requests', 'Answers that drafts may come from.', held('requests'))

@@ -1,0 +1,63 @@
+import { Context, defaultThreads } from '../llama/context.js'
+import { Model, type ModelOptions } from '../llama/model.js'
+import { bitwiseCandidates, type ExactnessWish } from './configuration.js'
+import { probeExactness } from './probe.js'
+import { ProfileStore, type ProfileSubject } from './profile.js'
+
+/** Time of the probe that decides, in milliseconds. */
+const probeMs = 500
+
+/** How a model is loaded for decoding. */
+export interface LoadingOptions extends Omit<ModelOptions, 'vocabularyOnly'> {
+  exactness: ExactnessWish
+  threads?: number
+  /** Where the answer is remembered; see EngineOptions. */
+  profile?: string | boolean
+}
+
+/**
+ * Loads a model with its weights repacked for this processor, which is faster, unless bits are lost by it: with K-quants
+ * (Q4_K, …) that depends on the processor. There it is tried, once per file and device, and the weights are left as they
+ * are where only so a row of a batch equals the same row alone.
+ *
+ * @throws as Model.load
+ */
+export async function loadModel(file: string, options: LoadingOptions): Promise<Model> {
+  const { exactness, repack, profile, threads = defaultThreads() } = options
+  if (repack !== undefined || exactness !== 'bitwise') return Model.load(file, { ...options, repack: repack ?? true })
+  const load = (packed: boolean) => Model.load(file, { ...options, repack: packed })
+  const packed = await load(true)
+  if (!packed.hasKQuants) return packed
+  const store = ProfileStore.open(profile)
+  const subject: ProfileSubject = {
+    model: packed.path,
+    libraryVersion: packed.library.version,
+    libraryFolder: packed.library.folder,
+    threads,
+    options: { asks: 'repacking', gpuLayers: options.gpuLayers },
+  }
+  const known = await store?.readRepacking(subject)
+  if (known ?? (await isBitwise(packed, threads))) {
+    if (known === undefined) await store?.writeRepacking(subject, true)
+    return packed
+  }
+  await packed[Symbol.asyncDispose]()
+  const plain = await load(false)
+  if (known === false) return plain
+  // Where neither keeps every bit, the faster one is taken.
+  const keepsBits = await isBitwise(plain, threads)
+  await store?.writeRepacking(subject, !keepsBits)
+  if (keepsBits) return plain
+  await plain[Symbol.asyncDispose]()
+  return load(true)
+}
+
+async function isBitwise(model: Model, threads: number): Promise<boolean> {
+  const size = { contextTokens: 512, batchTokens: 512, maxSequences: 4 }
+  for (const candidate of bitwiseCandidates) {
+    await using context = await Context.create(model, { ...candidate, ...size, threads })
+    const { level } = await probeExactness(context, { budgetMs: probeMs / bitwiseCandidates.length })
+    if (level === 'bitwise') return true
+  }
+  return false
+}

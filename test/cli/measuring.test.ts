@@ -1,0 +1,88 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeRandomModel } from '../helpers/random-model.js'
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-measuring-'))
+const model = path.join(folder, 'random.gguf')
+const inexact = path.join(folder, 'inexact.gguf')
+
+beforeAll(() => {
+  if (!existsSync(main)) throw new Error('the command is tested as built: run npm run build first')
+  writeRandomModel(model, { type: 'Q8_0', context: 1024 })
+  writeRandomModel(inexact, { type: 'F32', context: 1024 })
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function lookahead(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' })
+  return { status, stdout, stderr, last: stdout.trim().split('\n').at(-1) ?? '' }
+}
+
+describe('lookahead probe', () => {
+  it('draws the curve, says where a further row’s time goes, and ends with one JSON object', () => {
+    const svg = path.join(folder, 'curve.svg')
+    const { status, stdout, last } = lookahead(
+      'probe',
+      '-m',
+      model,
+      '-t',
+      '1',
+      '--svg',
+      svg,
+      '--types',
+      'Q4_0',
+      '--json',
+    )
+    expect(status).toBe(0)
+    for (const word of ['█', 'output head', 'attention', 'body', 'another size']) expect(stdout).toContain(word)
+    const report = JSON.parse(last)
+    expect(report.exactness).toMatchObject({ level: 'bitwise', largestDifference: 0 })
+    expect(report.parts.headMs + report.parts.bodyMs + report.parts.attentionMs).toBeCloseTo(report.parts.rowMs)
+    expect(report.types.map(({ type, pure }: { type: string; pure?: boolean }) => [type, pure])).toEqual([
+      ['as it is', undefined],
+      ['Q4_0', false],
+      ['Q4_0', true],
+    ])
+    expect(readFileSync(svg, 'utf8')).toMatch(/^<svg[\s\S]*<\/svg>\n$/)
+  })
+
+  it('refuses a type it does not know with one sentence', () => {
+    const { status, stdout, stderr } = lookahead('probe', '-m', model, '--types', 'Q4_0,Q9')
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toContain('got Q9')
+  })
+})
+
+describe('lookahead verify', () => {
+  it('finds no difference where the probe says bitwise', () => {
+    const { status, last } = lookahead('verify', '-m', model, '-t', '1', '--tokens', '300', '--json')
+    const report = JSON.parse(last)
+    expect(report).toMatchObject({ mismatches: 0, nearTies: 0, noise: 0, exactness: { level: 'bitwise' } })
+    expect(report.equalRows).toBe(report.rows)
+    expect(report.tokens).toBeGreaterThanOrEqual(300)
+    expect(status).toBe(0)
+  })
+
+  it('guards near ties at level token, and not at level fastest', () => {
+    const run = (level: string) =>
+      JSON.parse(lookahead('verify', '-m', inexact, '-t', '1', '--tokens', '400', '--exactness', level, '--json').last)
+    const guarded = run('token')
+    expect(guarded.exactness.level).toBe('token')
+    expect(guarded.noise).toBeCloseTo(2 * guarded.exactness.largestDifference)
+    const unguarded = run('fastest')
+    expect(unguarded).toMatchObject({ noise: 0, nearTies: 0 })
+  })
+
+  it('goes on where another run stopped', () => {
+    const first = JSON.parse(lookahead('verify', '-m', model, '-t', '1', '--tokens', '300', '--json').last)
+    const second = JSON.parse(
+      lookahead('verify', '-m', model, '-t', '1', '--tokens', '300', '--first', String(first.next), '--json').last,
+    )
+    expect(second.next).toBeGreaterThan(first.next)
+  })
+})
