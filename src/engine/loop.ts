@@ -10,6 +10,7 @@ import type { DraftMode } from './options.js'
 import { Scheduler, type Share } from './scheduler.js'
 import { Sequence } from './sequence.js'
 import { SlotTable } from './slots.js'
+import type { Stopwatch } from './stopwatch.js'
 import { Verdict, verify } from './verify.js'
 import type { AnswerWriter } from './writer.js'
 
@@ -47,6 +48,8 @@ export interface LoopOptions {
    * slots × branches. Default `false`.
    */
   ordered?: boolean
+  /** Times the parts of every step. Default: nothing is timed. */
+  stopwatch?: Stopwatch
 }
 
 /** What a slot does. */
@@ -186,23 +189,29 @@ export class DecodeLoop {
 
   async #step(): Promise<void> {
     const { batch } = this.#decoder
+    const { stopwatch } = this.#options
+    stopwatch?.start()
     batch.clear()
     this.#scheduler.plan(this.#running)
     await this.#cells.makeRoom(
       this.#running.reduce((rows, { headRows, nodes }) => rows + headRows + nodes, 0),
       this.#slots.all,
     )
+    stopwatch?.lap('draft')
     for (const running of this.#running)
       running.nodes = this.#forward.lay(running.sequence, running.headRows, running.nodes)
     this.#scheduler.laid(this.#running)
+    stopwatch?.lap('batch')
     const began = performance.now()
     await this.#decoder.decode()
     const forwardMs = performance.now() - began
     this.#cells.push(batch.size)
+    stopwatch?.lap('forward')
     const took = this.#running.filter(({ headRows }) => headRows > 0)
     const last = took.at(-1)
     for (const running of took) this.#finishStep(running, forwardMs, running === last)
     this.#scheduler.learn(took, forwardMs)
+    stopwatch?.lap('learn')
   }
 
   /** Verifies, commits and emits what one request got from the forward. */
@@ -210,6 +219,7 @@ export class DecodeLoop {
     const { sequence, request } = running
     const { writer } = request
     const verdict = this.#verdict
+    const { noise, stopwatch } = this.#options
     const wasPrefilling = sequence.isPrefilling
     if (sequence.rootRow < 0) {
       this.#forward.commit(sequence, running.headRows, verdict.path, 0, isLast)
@@ -222,10 +232,12 @@ export class DecodeLoop {
     }
     // The prompt is read in the same forwards with drafts as without; a forward of one row is conventional.
     const isExact = wasPrefilling || this.#decoder.batch.size === 1
-    verify(sequence, running.nodes, verdict, writer.takes, isExact ? 0 : this.#options.noise)
+    verify(sequence, running.nodes, verdict, writer.takes, isExact ? 0 : noise)
+    stopwatch?.lap('verify')
     running.undecided = verdict.undecided
     sequence.isAlone = verdict.undecided
     this.#forward.commit(sequence, running.headRows, verdict.path, verdict.pathLength, isLast, verdict.undecided)
+    stopwatch?.lap('commit')
     running.tokens = verdict.count
     running.accepted = Math.min(verdict.pathLength, verdict.count)
     if (verdict.count === 0 && !verdict.halt) {
@@ -235,6 +247,7 @@ export class DecodeLoop {
     }
     for (let i = 0; i < verdict.count; i++) sequence.append(verdict.tokens[i])
     sequence.session.accept(verdict.tokens, verdict.count)
+    stopwatch?.lap('learn')
     if (wasPrefilling) writer.prefilled(forwardMs)
     writer.step({
       isPrefill: wasPrefilling,
@@ -246,6 +259,7 @@ export class DecodeLoop {
       retrievalMs: running.retrievalMs,
       explain: (textOf) => explainDraft(sequence, running.nodes, verdict.path, verdict.pathLength, textOf),
     })
+    stopwatch?.lap('emit')
     if (verdict.ended) this.#end(running, () => writer.end())
     else if (verdict.halt) this.#end(running, () => writer.end(verdict.halt))
     else if (sequence.room <= 0) this.#end(running, () => writer.end('context-full'))
