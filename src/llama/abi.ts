@@ -227,6 +227,7 @@ const prototypes = {
   llama_sampler_free: 'void llama_sampler_free(void* sampler)',
   llama_sampler_accept: 'void llama_sampler_accept(void* sampler, int32 token)',
   llama_sampler_apply: 'void llama_sampler_apply(void* sampler, void* candidates)',
+  llama_sampler_clone: 'void* llama_sampler_clone(void* sampler)',
   llama_sampler_sample: 'int32 llama_sampler_sample(void* sampler, void* context, int32 index)',
   llama_sampler_init_greedy: 'void* llama_sampler_init_greedy()',
   llama_sampler_init_dist: 'void* llama_sampler_init_dist(uint32 seed)',
@@ -313,6 +314,7 @@ export interface LlamaFunctions {
   llama_sampler_free: Native<[sampler: Pointer], void>
   llama_sampler_accept: Native<[sampler: Pointer, token: number], void>
   llama_sampler_apply: Native<[sampler: Pointer, candidates: BigUint64Array], void>
+  llama_sampler_clone: Native<[sampler: Pointer], Pointer>
   llama_sampler_sample: Native<[sampler: Pointer, context: Pointer, index: number], number>
   llama_sampler_init_greedy: Native<[], Pointer>
   llama_sampler_init_dist: Native<[seed: number], Pointer>

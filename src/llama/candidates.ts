@@ -64,6 +64,57 @@ export class Candidates {
     return best
   }
 
+  /** How far the most likely token lies above the next; infinite where only one may follow. Before any sampler that sorts. */
+  lead(): number {
+    const numbers = this.#numbers
+    let first = Number.NEGATIVE_INFINITY
+    let second = Number.NEGATIVE_INFINITY
+    for (let id = 0, at = 1; id < this.#size; id++, at += entryWords) {
+      const logit = numbers[at]
+      if (logit <= second) continue
+      if (logit > first) {
+        second = first
+        first = logit
+      } else second = logit
+    }
+    return first === Number.NEGATIVE_INFINITY ? Number.POSITIVE_INFINITY : first - second
+  }
+
+  /** The smallest logit of the tokens left that are not ruled out. */
+  least(): number {
+    let least = Number.POSITIVE_INFINITY
+    const size = Number(this.header[1])
+    for (let i = 0, at = 1; i < size; i++, at += entryWords) {
+      const logit = this.#numbers[at]
+      if (logit > Number.NEGATIVE_INFINITY && logit < least) least = logit
+    }
+    return least
+  }
+
+  /** The tokens with a logit of at least `least`, best first, and their logits. */
+  list(least: number): { ids: Int32Array; logits: Float32Array } {
+    const left: number[] = []
+    const size = Number(this.header[1])
+    for (let i = 0, at = 1; i < size; i++, at += entryWords) if (this.#numbers[at] >= least) left.push(i)
+    left.sort((a, b) => this.#numbers[b * entryWords + 1] - this.#numbers[a * entryWords + 1])
+    return {
+      ids: Int32Array.from(left, (i) => this.#ids[i * entryWords]),
+      logits: Float32Array.from(left, (i) => this.#numbers[i * entryWords + 1]),
+    }
+  }
+
+  /** Puts these tokens in instead of what it holds. @param logits of the tokens, largest first */
+  put(ids: ArrayLike<number>, logits: ArrayLike<number>): void {
+    for (let i = 0, at = 0; i < ids.length; i++, at += entryWords) {
+      this.#ids[at] = ids[i]
+      this.#numbers[at + 1] = logits[i]
+      this.#numbers[at + 2] = 0
+    }
+    this.header[1] = BigInt(ids.length)
+    this.header[2] = 0xffff_ffff_ffff_ffffn
+    this.header[3] = 1n
+  }
+
   /** The token a drawing sampler has selected; -1 if none, or one that had been ruled out. */
   get selected(): number {
     const at = Number(BigInt.asIntN(64, this.header[2])) * entryWords

@@ -176,13 +176,10 @@ export class Context {
     return indexOfMost(this.#logits, begin, begin + this.vocabularySize) - begin
   }
 
-  /**
-   * How far the largest logit of a batch row with an output lies above the second largest; of the tokens whose bit is
-   * set, if `allowed` is given (`id % 32` of word `id / 32`).
-   */
-  lead(row: number, allowed?: Uint32Array): number {
+  /** How far the largest logit of a batch row with an output lies above the second largest. */
+  lead(row: number): number {
     const begin = this.batch.outputRows[row] * this.vocabularySize
-    return leadOf(this.#logits, begin, begin + this.vocabularySize, allowed)
+    return leadOf(this.#logits, begin, begin + this.vocabularySize)
   }
 
   /** Room for one row's tokens, to be shown to samplers; made when first needed, as large as the vocabulary. */
@@ -308,18 +305,17 @@ function indexOfMost(values: Float32Array, begin: number, end: number): number {
   return best
 }
 
-/** Distance of the two largest values from `begin` to `end`; infinite if there are fewer. */
-function leadOf(values: Float32Array, begin: number, end: number, allowed?: Uint32Array): number {
+/** Distance of the two largest values from `begin` to `end`. */
+function leadOf(values: Float32Array, begin: number, end: number): number {
   let first = Number.NEGATIVE_INFINITY
   let second = Number.NEGATIVE_INFINITY
   for (let i = begin; i < end; i++) {
     const value = values[i]
     if (value <= second) continue
-    if (allowed !== undefined && (allowed[(i - begin) >>> 5] & (1 << ((i - begin) & 31))) === 0) continue
     if (value > first) {
       second = first
       first = value
     } else second = value
   }
-  return second === Number.NEGATIVE_INFINITY ? Number.POSITIVE_INFINITY : first - second
+  return first - second
 }

@@ -1,6 +1,7 @@
 import type { Pointer } from './abi.js'
 import type { Context } from './context.js'
 import { Grammar } from './grammar.js'
+import { Preview } from './preview.js'
 
 /** How a token is chosen from logits. The names and defaults are llama.cpp's; the default is greedy. */
 export interface SamplerOptions {
@@ -30,6 +31,13 @@ export interface SamplerOptions {
    */
   grammar?: string
 }
+
+/** Defaults of {@link SamplerOptions}. */
+const defaultTopK = 40
+const defaultMinP = 0.05
+
+/** Most candidates that are drawn from again to see what noise does to a draw. */
+const mostPreviewed = 1024
 
 /** Keeps the least number of candidates a filter may leave. */
 const minKeep = 1
@@ -104,6 +112,8 @@ export class Sampler {
   readonly #chain: Pointer | undefined
   /** What draws from the tokens a grammar has left; undefined: the most likely one is taken. */
   readonly #drawing: Pointer | undefined
+  /** The links of the chains; undefined for plain greedy, which has none. */
+  readonly #links: Links | undefined
   #freed = false
 
   /**
@@ -115,20 +125,31 @@ export class Sampler {
     const isGreedy = (options.temperature ?? 0) === 0
     const seed = isGreedy ? 0 : (options.seed ?? Math.floor(Math.random() * 2 ** 32))
     if (isPlainGreedy(options)) return new Sampler(context, seed)
-    if (!options.grammar) {
-      const links = [...shapingLinks(context, options, prompt), ...drawingLinks(context, options, seed)]
-      return new Sampler(context, seed, chainOf(context, links))
+    const grammar = options.grammar ? new Grammar(options.grammar, context.model.vocabulary.lexicon) : undefined
+    const links: Links = {
+      shaping: shapingLinks(context, options, prompt),
+      drawing: isGreedy && grammar ? [] : drawingLinks(context, options, seed),
+      surelyAlone: -Math.log(options.minP ?? defaultMinP),
+      isGreedy,
+      narrows: (options.topK ?? defaultTopK) > 0 && (options.topK ?? defaultTopK) <= mostPreviewed,
     }
-    const grammar = new Grammar(options.grammar, context.model.vocabulary.lexicon)
-    const shaping = shapingLinks(context, options, prompt)
-    const chain = shaping.length > 0 ? chainOf(context, shaping) : undefined
-    const drawing = isGreedy ? undefined : chainOf(context, drawingLinks(context, options, seed))
-    return new Sampler(context, seed, chain, grammar, drawing)
+    if (!grammar) return new Sampler(context, seed, links, chainOf(context, [...links.shaping, ...links.drawing]))
+    const chain = links.shaping.length > 0 ? chainOf(context, links.shaping) : undefined
+    const drawing = isGreedy ? undefined : chainOf(context, links.drawing)
+    return new Sampler(context, seed, links, chain, grammar, drawing)
   }
 
-  private constructor(context: Context, seed: number, chain?: Pointer, grammar?: Grammar, drawing?: Pointer) {
+  private constructor(
+    context: Context,
+    seed: number,
+    links?: Links,
+    chain?: Pointer,
+    grammar?: Grammar,
+    drawing?: Pointer,
+  ) {
     this.#context = context
     this.seed = seed
+    this.#links = links
     this.#chain = chain
     this.#grammar = grammar
     this.#drawing = drawing
@@ -143,7 +164,29 @@ export class Sampler {
 
   /** Whether the same token would be drawn from a row if any two of its logits lay up to `noise` apart or closer. */
   isSure(row: number, noise: number): boolean {
-    return this.#context.lead(row, this.#grammar?.allowed()) > noise
+    const { batch, logits, vocabularySize, candidates, model } = this.#context
+    const { llama } = model.library
+    if (this.#links === undefined) return this.#context.lead(row) > noise
+    const { shaping, drawing, surelyAlone, isGreedy, narrows } = this.#links
+    if (this.#grammar === undefined && shaping.length === 0 && this.#context.lead(row) > noise + surelyAlone)
+      return true
+    const allowed = this.#grammar?.allowed()
+    const fill = () => {
+      candidates.fill(logits, batch.outputRows[row] * vocabularySize)
+      for (const link of shaping) llama.llama_sampler_apply(link, candidates.header)
+      if (allowed !== undefined) candidates.keep(allowed)
+    }
+    fill()
+    if (isGreedy) return candidates.lead() > noise
+    if (candidates.best() < 0) return true
+    // Without top-k the whole vocabulary would have to be drawn from again and again: left undecided.
+    if (!narrows) return false
+    // Noise may also bring in what lies just below the last that top-k leaves.
+    llama.llama_sampler_apply(drawing[0], candidates.header)
+    const least = candidates.least() - noise
+    fill()
+    const { ids, logits: left } = candidates.list(least)
+    return ids.length <= mostPreviewed && new Preview(llama, candidates, drawing).isSure(ids, left, noise)
   }
 
   #sampleInGrammar(row: number, grammar: Grammar): number {
@@ -171,6 +214,20 @@ export class Sampler {
     if (this.#chain !== undefined) llama.llama_sampler_free(this.#chain)
     if (this.#drawing !== undefined) llama.llama_sampler_free(this.#drawing)
   }
+}
+
+/** The samplers of a request, owned by its chains. */
+interface Links {
+  /** What changes the logits: bias and penalties. */
+  shaping: readonly Pointer[]
+  /** Top-k first, the one that draws last; none where the most likely token is taken under a grammar. */
+  drawing: readonly Pointer[]
+  /** How far the most likely token must lie above the next for min-p to leave it alone. */
+  surelyAlone: number
+  /** Whether the most likely token is taken. */
+  isGreedy: boolean
+  /** Whether top-k leaves few. */
+  narrows: boolean
 }
 
 /** What changes the logits: bias, penalties, in llama.cpp's order. */
@@ -210,9 +267,9 @@ function drawingLinks({ model }: Context, options: SamplerOptions, seed: number)
   const temperature = options.temperature ?? 0
   if (temperature === 0) return [llama.llama_sampler_init_greedy()]
   return [
-    llama.llama_sampler_init_top_k(options.topK ?? 40),
+    llama.llama_sampler_init_top_k(options.topK ?? defaultTopK),
     llama.llama_sampler_init_top_p(options.topP ?? 0.95, minKeep),
-    llama.llama_sampler_init_min_p(options.minP ?? 0.05, minKeep),
+    llama.llama_sampler_init_min_p(options.minP ?? defaultMinP, minKeep),
     llama.llama_sampler_init_temp(Math.max(temperature, leastTemperature)),
     llama.llama_sampler_init_dist(seed),
   ]
