@@ -11,7 +11,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadVocabulary, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
-import { drafters } from '../src/cli/simulate.js'
+import { type DrafterName, drafterNames, drafters } from '../src/draft/drafters.js'
 import { type ReplayReport, replay } from '../src/draft/replay.js'
 
 /** Workloads: a name, a file of the folder, and what its requests are filtered by. */
@@ -39,14 +39,14 @@ const { values } = parseArgs({
   options: {
     traces: { type: 'string' },
     vocab: { type: 'string' },
-    drafters: { type: 'string', default: Object.keys(drafters).join(',') },
+    drafters: { type: 'string', default: drafterNames.join(',') },
     budgets: { type: 'string', default: '8,64' },
     limit: { type: 'string', default: '250' },
     cold: { type: 'boolean', default: false },
   },
 })
 if (!values.traces || !values.vocab) throw new Error('expected --traces FOLDER and --vocab FILE.gguf')
-const names = values.drafters.split(',')
+const names = values.drafters.split(',') as DrafterName[]
 const budgets = values.budgets.split(',').map(Number)
 
 using vocabulary = await loadVocabulary(values.vocab)

@@ -1,19 +1,17 @@
 /** A process that answers with our engine, in one of its ways of decoding. Started by {@link engineContestant}. */
 import { fileURLToPath } from 'node:url'
 import type { Drafter } from '../../src/draft/drafter.js'
-import { PaperTrieDrafter } from '../../src/draft/paper-trie.js'
-import { PromptLookupDrafter } from '../../src/draft/prompt-lookup.js'
-import { RetrievalDrafter } from '../../src/draft/retrieval.js'
+import { drafters } from '../../src/draft/drafters.js'
 import { Engine } from '../../src/engine/engine.js'
 import type { DraftMode } from '../../src/engine/options.js'
 import { ChildContestant, serveChild } from './child.js'
 import type { Answer, Task } from './contestant.js'
 
-/** Drafters by the names they have in reports. */
+/** Drafters whose decoding is measured, by the names they have in reports. */
 export const DRAFTERS = {
-  lookahead: () => new RetrievalDrafter(),
-  'paper-trie': () => new PaperTrieDrafter(),
-  'prompt-lookup': () => new PromptLookupDrafter(),
+  lookahead: drafters.lookahead,
+  'paper-trie': drafters['paper-trie'],
+  'prompt-lookup': drafters['prompt-lookup'],
 } satisfies Record<string, () => Drafter>
 
 export type DrafterName = keyof typeof DRAFTERS

@@ -1,24 +1,12 @@
 import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
-import type { Drafter } from '../draft/drafter.js'
-import { OracleDrafter } from '../draft/oracle.js'
-import { PaperTrieDrafter } from '../draft/paper-trie.js'
-import { PromptLookupDrafter } from '../draft/prompt-lookup.js'
+import { type DrafterName, drafterNames, drafters } from '../draft/drafters.js'
 import { type Recording, type ReplayReport, replay } from '../draft/replay.js'
-import { RetrievalDrafter } from '../draft/retrieval.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
 import { gather, integer } from './arguments.js'
 import { UsageError } from './failure.js'
 import { loadVocabulary, readRecordings, tokenizeRecordings } from './recordings.js'
 import { formatTable, processTerminal, type Terminal } from './terminal.js'
-
-/** Drafters that can be replayed, by name. */
-export const drafters: Record<string, () => Drafter> = {
-  lookahead: () => new RetrievalDrafter(),
-  'paper-trie': () => new PaperTrieDrafter(),
-  'prompt-lookup': () => new PromptLookupDrafter(),
-  oracle: () => new OracleDrafter(),
-}
 
 /** Options of {@link simulate}. */
 export interface SimulateOptions {
@@ -59,7 +47,7 @@ export function registerSimulate(program: Command): void {
     .requiredOption('--traces <file...>', 'JSONL files with recorded requests, gzipped or not')
     .requiredOption('--vocab <file>', 'GGUF that brings the tokenizer, gzipped or not')
     .option('--budget <n,n...>', 'draft nodes per forward', budgets, [8, 64])
-    .option('--drafter <name>', `${Object.keys(drafters).join(', ')} or all`, drafterName, 'lookahead')
+    .option('--drafter <name>', `${drafterNames.join(', ')} or all`, drafterName, 'lookahead')
     .option('--limit <n>', 'most requests per file', integer(1), 250)
     .option('--filter <key=text>', 'only requests whose field holds the text; may be given several times', gather)
     .option('--cold', 'answers of earlier requests are not known')
@@ -77,13 +65,17 @@ export async function simulate(options: SimulateOptions, terminal: Terminal): Pr
     const recordings = await tokenizedRecordings(file, options, vocabulary)
     const name = path.basename(file)
     const ofFile: SimulationRow[] = []
-    for (const drafter of options.drafter === 'all' ? Object.keys(drafters) : [options.drafter])
+    for (const drafter of options.drafter === 'all' ? drafterNames : [options.drafter])
       for (const budget of options.budget) {
         const onProgress = (done: number) => {
           if (terminal.watched)
             terminal.err(`\r\x1b[K${name}: ${drafter}, ${budget} nodes, ${done}/${recordings.length}`)
         }
-        const report = replay(recordings, drafters[drafter](), { budget, cold: options.cold, onProgress })
+        const report = replay(recordings, drafters[drafter as DrafterName](), {
+          budget,
+          cold: options.cold,
+          onProgress,
+        })
         ofFile.push({ file: name, drafter, budget, ...report })
       }
     if (terminal.watched) terminal.err('\r\x1b[K')
@@ -137,6 +129,6 @@ function budgets(text: string): number[] {
 
 function drafterName(text: string): string {
   if (text !== 'all' && !Object.hasOwn(drafters, text))
-    throw new InvalidArgumentError(`expected ${Object.keys(drafters).join(', ')} or all`)
+    throw new InvalidArgumentError(`expected ${drafterNames.join(', ')} or all`)
   return text
 }

@@ -26,12 +26,16 @@ export interface SessionOptions {
 export interface Drafter {
   /** Short name for tables and metrics, e.g. `'lookahead'`. */
   readonly name: string
+  /** Bytes of what is remembered from request to request, for tables. */
+  readonly byteLength?: number
   /** Begins a request. */
   open(options?: SessionOptions): DraftSession
 }
 
 /** The drafting side of one request. Calls come in order: `read`, then `draft` and `accept` in turns, then `close`. */
 export interface DraftSession {
+  /** Bytes that the request holds, for tables; 0 once it is closed. */
+  readonly byteLength?: number
   /** Tokens the model reads: the prompt with its documents. May be called several times before the first draft. */
   read(tokens: ArrayLike<number>): void
   /**

@@ -91,7 +91,8 @@ export function replay(recordings: Iterable<Recording>, drafter: Drafter, option
         report.drafted += tree.size
         report.accepted += accepted
       }
-      options.onProgress?.(++report.recordings)
+      report.recordings++
+      options.onProgress?.(report.recordings)
     }
     if (!options.cold) for (const session of sessions) session.close()
   }

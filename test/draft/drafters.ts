@@ -2,11 +2,13 @@ import {
   type Drafter,
   type DraftSession,
   DraftTree,
+  NgramSimpleDrafter,
   OracleDrafter,
   OracleSession,
   PaperTrieDrafter,
   PromptLookupDrafter,
   RetrievalDrafter,
+  SuffixDecodingDrafter,
 } from '../../src/draft/index.js'
 
 /** Every drafter, with what is known about it. */
@@ -19,7 +21,23 @@ export const drafters: { name: string; create: () => Drafter; branches: boolean;
     shares: true,
   },
   { name: 'prompt-lookup', create: () => new PromptLookupDrafter(), branches: false, shares: false },
+  // As llama.cpp has it, the rule waits for 62 tokens; this is the rule for short texts.
+  {
+    name: 'ngram-simple',
+    create: () => new NgramSimpleDrafter({ sizeN: 1, sizeM: 4 }),
+    branches: false,
+    shares: false,
+  },
   { name: 'paper-trie', create: () => new PaperTrieDrafter(), branches: true, shares: true },
+  { name: 'paper-trie, par', create: () => new PaperTrieDrafter({ mode: 'par' }), branches: true, shares: true },
+  { name: 'paper-trie, one', create: () => new PaperTrieDrafter({ mode: 'one' }), branches: false, shares: true },
+  { name: 'suffix-tree', create: () => new SuffixDecodingDrafter({ factor: 8 }), branches: true, shares: true },
+  {
+    name: 'suffix-tree, one chain',
+    create: () => new SuffixDecodingDrafter({ branches: false }),
+    branches: false,
+    shares: true,
+  },
   { name: 'oracle', create: () => new OracleDrafter(), branches: false, shares: true },
 ]
 
