@@ -1,11 +1,15 @@
 import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
+import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
+import type { Drafter } from '../draft/drafter.js'
 import { type DrafterName, drafterNames, drafters } from '../draft/drafters.js'
-import { type Recording, type ReplayReport, replay } from '../draft/replay.js'
+import { type Recording, type ReplayOptions, type ReplayReport, replay } from '../draft/replay.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
 import { gather, integer } from './arguments.js'
+import { costCurves, readCostCurve } from './cost-curves.js'
 import { UsageError } from './failure.js'
 import { loadVocabulary, readRecordings, tokenizeRecordings } from './recordings.js'
+import { type SimulationReport, simulateEngine } from './simulated-engine.js'
 import { formatTable, processTerminal, type Terminal } from './terminal.js'
 
 /** Options of {@link simulate}. */
@@ -24,14 +28,33 @@ export interface SimulateOptions {
   filter?: string[]
   /** Answers of earlier requests are not known. */
   cold?: boolean
+  /** Requests of one group know each other's answers. */
+  ungrouped?: boolean
+  /** A built-in curve's name, or a file with a measured one. */
+  curve: string
   json?: boolean
 }
 
 /** One line of the result: a file, replayed with one drafter and one budget. */
 export interface SimulationRow extends ReplayReport {
   file: string
-  drafter: string
+  drafter: DrafterName
   budget: number
+  /** Σ T(1) / Σ T(k): what the curve alone would allow. */
+  idealised: number
+  /** The same with the time of retrieval and of forwards of changing shape. */
+  speed: number
+}
+
+/** A file, decoded with one drafter and sizes left to the controller. */
+export interface ControlledRow extends SimulationReport {
+  file: string
+  drafter: DrafterName
+  budget: 'auto'
+  edl: number
+  dl: number
+  idealised: number
+  speed: number
 }
 
 /** Adds `lookahead simulate`. */
@@ -42,7 +65,10 @@ export function registerSimulate(program: Command): void {
     .description(
       'Replays recorded requests without a model and counts how many forwards drafts would have saved.\n' +
         'A trace file holds one JSON object per line with "prompt" and "response"; requests with the same\n' +
-        '"group" never draft from each other’s answers.',
+        '"group" never draft from each other’s answers. Rows with a number of nodes always verify that many; in\n' +
+        'the row "auto" the engine’s controller decides, forward by forward, by what forwards cost on the curve.\n' +
+        'ideal ×: Σ T(1) / Σ T(k), the forwards alone; speed ×: with the time of retrieval and of forwards whose\n' +
+        'shape changes.',
     )
     .requiredOption('--traces <file...>', 'JSONL files with recorded requests, gzipped or not')
     .requiredOption('--vocab <file>', 'GGUF that brings the tokenizer, gzipped or not')
@@ -51,76 +77,156 @@ export function registerSimulate(program: Command): void {
     .option('--limit <n>', 'most requests per file', integer(1), 250)
     .option('--filter <key=text>', 'only requests whose field holds the text; may be given several times', gather)
     .option('--cold', 'answers of earlier requests are not known')
+    .option('--ungrouped', 'requests of one group know each other’s answers as well')
+    .option('--curve <name|file>', curveHelp, '0.5b-q4_0-pure')
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: SimulateOptions) => {
       await simulate(options, processTerminal())
     })
 }
 
+const curveHelp = `what forwards cost: ${Object.keys(costCurves).join(', ')}, or a file that lookahead probe --json wrote`
+
 /** Replays trace files and prints one table per file; returns its rows. */
-export async function simulate(options: SimulateOptions, terminal: Terminal): Promise<SimulationRow[]> {
-  const rows: SimulationRow[] = []
+export async function simulate(
+  options: SimulateOptions,
+  terminal: Terminal,
+): Promise<(SimulationRow | ControlledRow)[]> {
+  const rows: (SimulationRow | ControlledRow)[] = []
+  const curve = readCostCurve(options.curve)
   using vocabulary = await loadVocabulary(options.vocab)
+  terminal.out(`curve: ${curve.about}\n\n`)
   for (const file of options.traces) {
     const recordings = await tokenizedRecordings(file, options, vocabulary)
     const name = path.basename(file)
-    const ofFile: SimulationRow[] = []
-    for (const drafter of options.drafter === 'all' ? drafterNames : [options.drafter])
-      for (const budget of options.budget) {
-        const onProgress = (done: number) => {
-          if (terminal.watched)
-            terminal.err(`\r\x1b[K${name}: ${drafter}, ${budget} nodes, ${done}/${recordings.length}`)
-        }
-        const report = replay(recordings, drafters[drafter as DrafterName](), {
-          budget,
-          cold: options.cold,
-          onProgress,
-        })
-        ofFile.push({ file: name, drafter, budget, ...report })
+    const ofFile: (SimulationRow | ControlledRow)[] = []
+    for (const drafter of options.drafter === 'all' ? drafterNames : [options.drafter as DrafterName]) {
+      const show = (what: string) => {
+        if (terminal.watched) terminal.err(`\r\x1b[K${name}: ${drafter}, ${what}`)
       }
+      for (const budget of options.budget)
+        ofFile.push({
+          file: name,
+          drafter,
+          budget,
+          ...replayAtCost(recordings, drafters[drafter](), curve.record, {
+            budget,
+            cold: options.cold,
+            onProgress: (done) => show(`${budget} nodes, ${done}/${recordings.length}`),
+          }),
+        })
+      show('sizes left to the controller')
+      const report = simulateEngine(recordings, drafters[drafter](), {
+        draft: 'auto',
+        cost: curve.record,
+        cold: options.cold,
+      })
+      ofFile.push({ file: name, drafter, budget: 'auto', ...report, ...ratiosOf(report) })
+    }
     if (terminal.watched) terminal.err('\r\x1b[K')
     terminal.out(`${describe(name, options, recordings)}\n`)
     for (const line of formatTable([heading, ...ofFile.map(cells)])) terminal.out(`  ${line}\n`)
     terminal.out('\n')
     rows.push(...ofFile)
   }
-  if (options.json) terminal.out(`${JSON.stringify({ cold: options.cold ?? false, limit: options.limit, rows })}\n`)
+  if (options.json) {
+    const { cold = false, ungrouped = false, limit } = options
+    terminal.out(`${JSON.stringify({ cold, ungrouped, limit, curve, rows })}\n`)
+  }
   return rows
 }
 
-const heading = ['drafter', 'nodes', 'EDL', 'DL', 'promised', 'kept', 'waste', 'µs', 'µs p99']
+/** A replay, and what its forwards would have cost. */
+export function replayAtCost(
+  recordings: Recording[],
+  drafter: Drafter,
+  record: ForwardCostRecord,
+  options: ReplayOptions,
+): ReplayReport & Pick<SimulationRow, 'idealised' | 'speed'> {
+  const cost = ForwardCost.from(record)
+  const sums = { conventionalMs: 0, forwardMs: 0, rebuildMs: 0, retrievalMs: 0 }
+  let last = -1
+  const report = replay(recordings, drafter, {
+    ...options,
+    onForward({ nodes, tokens, context, retrievalMs }) {
+      sums.conventionalMs += tokens * cost.ms(1, context)
+      sums.forwardMs += cost.ms(1 + nodes, context)
+      sums.rebuildMs += nodes === last ? 0 : cost.rebuildMs
+      sums.retrievalMs += retrievalMs
+      last = nodes
+    },
+  })
+  return { ...report, ...speedsOf(sums) }
+}
 
-function cells(row: SimulationRow): string[] {
+function ratiosOf(report: SimulationReport): Pick<ControlledRow, 'edl' | 'dl' | 'idealised' | 'speed'> {
+  const forwards = Math.max(1, report.forwards)
+  return { edl: report.tokens / forwards, dl: report.drafted / forwards, ...speedsOf(report) }
+}
+
+function speedsOf({
+  conventionalMs,
+  forwardMs,
+  rebuildMs,
+  retrievalMs,
+}: Pick<SimulationReport, 'conventionalMs' | 'forwardMs' | 'rebuildMs' | 'retrievalMs'>): {
+  idealised: number
+  speed: number
+} {
+  const spent = forwardMs + rebuildMs + retrievalMs
+  return { idealised: conventionalMs / Math.max(forwardMs, 1e-9), speed: conventionalMs / Math.max(spent, 1e-9) }
+}
+
+const heading = [
+  'drafter',
+  'nodes',
+  'EDL',
+  'DL',
+  'promised',
+  'kept',
+  'waste',
+  'µs',
+  'µs p99',
+  'MiB',
+  'ideal ×',
+  'speed ×',
+]
+
+function cells(row: SimulationRow | ControlledRow): string[] {
   const perForward = (count: number) => (count / Math.max(1, row.forwards)).toFixed(2)
+  const replayed = row.budget === 'auto' ? undefined : (row as SimulationRow)
   return [
     row.drafter,
     String(row.budget),
     row.edl.toFixed(2),
     row.dl.toFixed(1),
-    perForward(row.promised),
+    replayed ? perForward(replayed.promised) : '',
     perForward(row.accepted),
     `${Math.round(100 * (1 - row.accepted / Math.max(1, row.drafted)))} %`,
-    row.retrievalMicros.toFixed(0),
-    row.retrievalMicros99.toFixed(0),
+    replayed ? replayed.retrievalMicros.toFixed(0) : '',
+    replayed ? replayed.retrievalMicros99.toFixed(0) : '',
+    replayed ? (replayed.bytes / 2 ** 20).toFixed(1) : '',
+    row.idealised.toFixed(2),
+    row.speed.toFixed(2),
   ]
 }
 
 function describe(name: string, options: SimulateOptions, recordings: Recording[]): string {
   const tokens = recordings.reduce((sum, { response }) => sum + response.length, 0)
   const filter = options.filter ? `, ${options.filter.join(', ')}` : ''
-  return `${name}${filter}: ${recordings.length} requests, ${tokens} tokens written${options.cold ? ', cold' : ''}`
+  return `${name}${filter}: ${recordings.length} requests, ${tokens} tokens written${options.cold ? ', cold' : ''}${options.ungrouped ? ', ungrouped' : ''}`
 }
 
 async function tokenizedRecordings(
   file: string,
-  { filter = [], limit }: SimulateOptions,
+  { filter = [], limit, ungrouped }: SimulateOptions,
   vocabulary: Vocabulary,
 ): Promise<Recording[]> {
   const requests = await readRecordings(file, filter, limit)
   const recordings = tokenizeRecordings(requests, vocabulary)
   if (recordings.length === 0)
     throw new UsageError(`${file} holds no requests${filter.length > 0 ? ` with ${filter.join(', ')}` : ''}`)
-  return recordings
+  return ungrouped ? recordings.map(({ prompt, response }) => ({ prompt, response })) : recordings
 }
 
 function budgets(text: string): number[] {

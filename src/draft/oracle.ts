@@ -14,6 +14,10 @@ export class OracleDrafter implements Drafter {
   readonly shared = new TokenLog()
   readonly sharedIndex = new MatchIndex(this.shared, { orders: [1], maxMatch: 1 })
 
+  get byteLength(): number {
+    return this.shared.byteLength + this.sharedIndex.byteLength
+  }
+
   open(): OracleSession {
     return new OracleSession(this)
   }
@@ -32,6 +36,10 @@ export class OracleSession implements DraftSession {
 
   constructor(drafter: OracleDrafter) {
     this.drafter = drafter
+  }
+
+  get byteLength(): number {
+    return this.own.byteLength + this.ownIndex.byteLength
   }
 
   /** Shows the whole answer in advance. */

@@ -41,8 +41,22 @@ export interface ReplayReport {
   retrievalMicros: number
   /** Time that 99 of 100 drafts stay under, in microseconds. */
   retrievalMicros99: number
+  /** Most bytes the drafter and an open request held together, where it tells; 0 where it does not. */
+  bytes: number
   /** Ten bins of probability: 0–0.1, 0.1–0.2, … */
   calibration: CalibrationBin[]
+}
+
+/** One forward of a {@link replay}. */
+export interface ReplayedForward {
+  /** Draft nodes it verified. */
+  nodes: number
+  /** Tokens it emitted. */
+  tokens: number
+  /** Tokens read and written before it. */
+  context: number
+  /** Milliseconds of retrieval. */
+  retrievalMs: number
 }
 
 /** Options of {@link replay}. */
@@ -53,6 +67,8 @@ export interface ReplayOptions {
   cold?: boolean
   /** Called after every recording with how many are done. */
   onProgress?: (done: number) => void
+  /** Called after every forward. */
+  onForward?: (forward: ReplayedForward) => void
 }
 
 /**
@@ -67,7 +83,7 @@ export function replay(recordings: Iterable<Recording>, drafter: Drafter, option
   const calibration = Array.from({ length: 10 }, () => ({ nodes: 0, promised: 0, kept: 0 }))
   const times: number[] = []
   const emitted = new Int32Array(options.budget + 1)
-  const report = { recordings: 0, forwards: 0, tokens: 0, drafted: 0, accepted: 0, promised: 0 }
+  const report = { recordings: 0, forwards: 0, tokens: 0, drafted: 0, accepted: 0, promised: 0, bytes: 0 }
   for (const group of groupsOf(recordings)) {
     const sessions: DraftSession[] = []
     for (const { prompt, response } of group) {
@@ -80,17 +96,20 @@ export function replay(recordings: Iterable<Recording>, drafter: Drafter, option
       for (let at = 1; at < response.length; ) {
         const start = performance.now()
         session.draft(tree, options.budget)
-        times.push(performance.now() - start)
+        const retrievalMs = performance.now() - start
+        times.push(retrievalMs)
         const accepted = follow(tree, response, at, calibration)
         const count = Math.min(accepted + 1, response.length - at)
         for (let k = 0; k < count; k++) emitted[k] = response[at + k]
         session.accept(emitted, count)
+        options.onForward?.({ nodes: tree.size, tokens: count, context: prompt.length + at, retrievalMs })
         at += count
         report.forwards++
         report.tokens += count
         report.drafted += tree.size
         report.accepted += accepted
       }
+      report.bytes = Math.max(report.bytes, (drafter.byteLength ?? 0) + (session.byteLength ?? 0))
       report.recordings++
       options.onProgress?.(report.recordings)
     }
@@ -128,7 +147,7 @@ function follow(tree: DraftTree, response: ArrayLike<number>, at: number, bins: 
 }
 
 /** Recordings by group, groups in order of their first recording; recordings without one are groups of their own. */
-function groupsOf(recordings: Iterable<Recording>): Recording[][] {
+export function groupsOf(recordings: Iterable<Recording>): Recording[][] {
   const groups: Recording[][] = []
   const byName = new Map<string, Recording[]>()
   for (const recording of recordings) {

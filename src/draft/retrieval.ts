@@ -3,6 +3,7 @@ import { SEPARATOR, TokenLog } from '../corpus/log.js'
 import { MatchIndex, type MatchLimits } from '../corpus/match-index.js'
 import type { Namespace } from '../corpus/namespace.js'
 import type { CorpusView } from '../corpus/view.js'
+import { columnBytes } from './columns.js'
 import { Confidence, type ConfidenceOptions } from './confidence.js'
 import { AFTER, BEFORE, Cursors } from './cursors.js'
 import type { Drafter, DraftSession, SessionOptions } from './drafter.js'
@@ -111,6 +112,13 @@ export class RetrievalDrafter implements Drafter {
     this.confidence = new Confidence(options.confidence)
   }
 
+  /** Bytes of the corpus, of what confidence has learnt, and of the workspaces that wait for requests. */
+  get byteLength(): number {
+    let bytes = this.corpus.byteLength + columnBytes(this.confidence)
+    for (const workspace of this.spare) bytes += workspace.byteLength
+    return bytes
+  }
+
   /** @throws CorpusError `invalid-parameter` */
   open(options: SessionOptions = {}): DraftSession {
     const view = this.corpus.open(options.namespace, options.request)
@@ -167,6 +175,11 @@ class Workspace implements Surroundings {
   depth = 0
   last = 0
   copied = -1
+
+  get byteLength(): number {
+    const { evidence, frontier, cursors, counts } = this
+    return columnBytes(this, evidence, evidence.leads, frontier, cursors, counts)
+  }
 
   ownCount(token: number): number {
     return this.counts.get(token)
@@ -235,6 +248,11 @@ class RetrievalSession implements DraftSession {
     workspace.counts.clear()
     workspace.cursors.clear()
     workspace.copied = -1
+  }
+
+  get byteLength(): number {
+    if (!this.open) return 0
+    return this.workspace.byteLength + (this.own?.byteLength ?? 0) + (this.ownIndex?.byteLength ?? 0)
   }
 
   read(tokens: ArrayLike<number>): void {
