@@ -18,7 +18,7 @@ export { CorpusError, type CorpusErrorCode } from './corpus/error.js'
 // What a forward costs.
 export { type CostPoint, ForwardCost } from './cost/forward-cost.js'
 // Drafts: where they come from. More in 'lookahead-llm/draft'.
-export type { Drafter, DraftSession, SessionOptions } from './draft/drafter.js'
+export type { Drafter, DraftOrigin, DraftSession, SessionOptions } from './draft/drafter.js'
 export { RetrievalDrafter } from './draft/retrieval.js'
 export { DraftSource, type DraftSourceName, DraftTree } from './draft/tree.js'
 // The engine: a loaded model and the answers it writes.
@@ -26,7 +26,7 @@ export type { Configuration, Exactness, ExactnessWish } from './engine/configura
 export type { DraftingReport } from './engine/drafting.js'
 export { Engine } from './engine/engine.js'
 export { EngineError, type EngineErrorCode } from './engine/error.js'
-export type { DraftNode } from './engine/explain.js'
+export type { DraftNode, TokenOrigin } from './engine/explain.js'
 export {
   type EndReason,
   Generation,

@@ -3,12 +3,13 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import type { Exactness, ExactnessWish } from '../engine/configuration.js'
 import { Engine } from '../engine/engine.js'
-import type { Generation, GenerationResult } from '../engine/generation.js'
+import type { Generation, GenerationResult, GenerationStep } from '../engine/generation.js'
 import type { DraftMode, RequestDocument, RequestOptions } from '../engine/options.js'
 import { choice, decimal, draftMode, gather, integer } from './arguments.js'
 import { embeddedModel } from './embedded.js'
+import { explainSteps } from './explanation.js'
 import { exitCodes, UsageError } from './failure.js'
-import { processTerminal, type Terminal } from './terminal.js'
+import { palette, processTerminal, type Terminal } from './terminal.js'
 
 interface RunOptions {
   model?: string
@@ -30,6 +31,7 @@ interface RunOptions {
   threads?: number
   cache?: string
   namespace?: string
+  explain?: boolean
   json?: boolean
 }
 
@@ -65,6 +67,7 @@ export function registerRun(program: Command): void {
     .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
     .option('--namespace <name>', 'namespace whose earlier answers and documents are drafted from')
+    .option('--explain', 'list after the text where each token came from; with --json in its "steps"')
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: RunOptions) => {
       process.exitCode = await run(options, processTerminal())
@@ -93,11 +96,16 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   const onInterrupt = () => interrupt.abort()
   process.once('SIGINT', onInterrupt)
   const generation = start(engine, prompt, documents, options, interrupt.signal)
-  for await (const step of generation) terminal.out(step.text)
+  const steps: GenerationStep[] = []
+  for await (const step of generation) {
+    terminal.out(step.text)
+    if (options.explain) steps.push(step)
+  }
   process.off('SIGINT', onInterrupt)
   const result = await generation.result
   if (!result.text.endsWith('\n')) terminal.out('\n')
-  if (options.json) terminal.out(`${JSON.stringify(jsonOf(model, engine.exactness, result))}\n`)
+  if (options.explain && !options.json) terminal.out(`\n${explainSteps(steps, palette(terminal.colours)).join('\n')}\n`)
+  if (options.json) terminal.out(`${JSON.stringify(jsonOf(model, engine.exactness, result, steps))}\n`)
   else if (terminal.watched) terminal.err(`${summary(result)}\n`)
   return result.reason === 'aborted' ? exitCodes.interrupted : 0
 }
@@ -120,6 +128,7 @@ function start(
     stop: options.stop,
     draft: options.draft,
     namespace: options.namespace,
+    explain: options.explain,
     signal,
   }
   if (options.raw) return engine.complete({ prompt, ...request })
@@ -154,7 +163,7 @@ function summary({ stats, reason }: GenerationResult): string {
   return `${stats.completionTokens} tokens in ${stats.forwards + 1} forwards (EDL ${stats.edl.toFixed(2)}, ${drafted}), ${stats.tokensPerSecond.toFixed(0)} tokens/s, ended by ${reason}`
 }
 
-function jsonOf(model: string, exactness: Exactness, result: GenerationResult) {
+function jsonOf(model: string, exactness: Exactness, result: GenerationResult, steps: GenerationStep[]) {
   const { text, tokens, reason, stopString, seed, stats } = result
   return {
     model: path.basename(model),
@@ -165,6 +174,7 @@ function jsonOf(model: string, exactness: Exactness, result: GenerationResult) {
     seed,
     stats,
     exactness,
+    ...(steps.length > 0 && { steps }),
   }
 }
 

@@ -74,6 +74,25 @@ export class RecordList {
     return record?.id === id && record.start >= 0 ? record : undefined
   }
 
+  /** The record that holds a position of the log. */
+  holding(position: number): CorpusRecord | undefined {
+    // The last record that begins at or before the position; removed ones have no place and are passed over.
+    let low = this.head
+    let high = this.records.length
+    let found: CorpusRecord | undefined
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      let at = middle
+      while (at >= low && this.records[at].start < 0) at--
+      if (at < low) low = middle + 1
+      else if (this.records[at].start <= position) {
+        found = this.records[at]
+        low = middle + 1
+      } else high = at
+    }
+    return found && position < found.start + found.length ? found : undefined
+  }
+
   /** The document whose text has this content hash. */
   findDocument(hash: string): CorpusRecord | undefined {
     return this.byHash.get(hash)

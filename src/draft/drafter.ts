@@ -10,6 +10,21 @@ export interface SessionOptions {
   together?: object
 }
 
+/** Where a drafted token was found. */
+export interface DraftOrigin {
+  /**
+   * - `prompt`: in what the request has read
+   * - `answer`: in what it has written itself
+   * - `document`: in a document that its namespace, or the common one, knows
+   * - `request`: in what an earlier request left behind
+   */
+  kind: 'prompt' | 'answer' | 'document' | 'request'
+  /** Id of the document, or of the earlier request, if it has one. */
+  id?: string
+  /** In prompt and answer: tokens from the beginning of the answer on; negative in the prompt. */
+  place?: number
+}
+
 /**
  * A source of drafts. One drafter serves many requests; what it learns from one may help the next.
  *
@@ -45,6 +60,11 @@ export interface DraftSession {
    * @param budgetNodes 0 … `tree.capacityNodes`
    */
   draft(tree: DraftTree, budgetNodes: number): void
+  /**
+   * Where a node of the last draft was found, for people who want to know; `undefined` where that cannot be told (any
+   * more). Not called in the course of decoding.
+   */
+  originOf?(node: number): DraftOrigin | undefined
   /**
    * The first `count` of `tokens` are what the model wrote next. Also scores the last draft against them, verified or
    * not.

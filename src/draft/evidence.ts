@@ -59,6 +59,9 @@ export class Evidence {
   readonly sharedLengths: Uint8Array
   readonly sharedCounts: Uint8Array
   readonly sharedRanks: Uint8Array
+  /** Where the newest of them stands, and in which log. */
+  readonly sharedPositions: Int32Array
+  readonly sharedLogs: Uint8Array
   /** The zone nearest to a cursor among its leads. */
   readonly nearestZones: Uint8Array
   /** The largest `beyond` of its leads. */
@@ -104,6 +107,8 @@ export class Evidence {
     this.sharedLengths = new Uint8Array(capacity)
     this.sharedCounts = new Uint8Array(capacity)
     this.sharedRanks = new Uint8Array(capacity)
+    this.sharedPositions = new Int32Array(capacity)
+    this.sharedLogs = new Uint8Array(capacity)
     this.nearestZones = new Uint8Array(capacity)
     this.mostBeyond = new Uint8Array(capacity)
     this.probabilities = new Float64Array(capacity)
@@ -170,13 +175,16 @@ export class Evidence {
           this.ownPositions[c] = leads.positions[lead]
         }
       }
-    } else if (length > this.sharedLengths[c]) {
+    } else if (length >= this.sharedLengths[c]) {
+      const longer = length > this.sharedLengths[c] || this.sharedPositions[c] < 0
       this.sharedLengths[c] = length
-      this.sharedCounts[c] = 1
-      this.sharedRanks[c] = rank
-    } else if (length === this.sharedLengths[c]) {
-      if (this.sharedCounts[c] < 255) this.sharedCounts[c]++
-      if (rank < this.sharedRanks[c]) this.sharedRanks[c] = rank
+      if (longer) this.sharedCounts[c] = 1
+      else if (this.sharedCounts[c] < 255) this.sharedCounts[c]++
+      if (longer || rank < this.sharedRanks[c]) {
+        this.sharedRanks[c] = rank
+        this.sharedPositions[c] = leads.positions[lead]
+        this.sharedLogs[c] = leads.logs[lead]
+      }
     }
   }
 
@@ -228,6 +236,7 @@ export class Evidence {
     this.sharedLengths[c] = 0
     this.sharedCounts[c] = 0
     this.sharedRanks[c] = 255
+    this.sharedPositions[c] = -1
     this.nearestZones[c] = 0
     this.mostBeyond[c] = 0
     let slot = slotOf(token)

@@ -12,7 +12,7 @@
  * @module
  */
 export type { ConfidenceOptions } from './confidence.js'
-export type { Drafter, DraftSession, SessionOptions } from './drafter.js'
+export type { Drafter, DraftOrigin, DraftSession, SessionOptions } from './drafter.js'
 export type { DrafterName } from './drafters.js'
 export { drafterNames, drafters } from './drafters.js'
 export type { NgramSimpleOptions } from './ngram-simple.js'

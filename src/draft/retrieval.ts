@@ -6,7 +6,7 @@ import type { CorpusView } from '../corpus/view.js'
 import { columnBytes } from './columns.js'
 import { Confidence, type ConfidenceOptions } from './confidence.js'
 import { AFTER, BEFORE, Cursors } from './cursors.js'
-import type { Drafter, DraftSession, SessionOptions } from './drafter.js'
+import type { Drafter, DraftOrigin, DraftSession, SessionOptions } from './drafter.js'
 import { Evidence } from './evidence.js'
 import type { Surroundings } from './features.js'
 import { FrequentTokens } from './frequent-tokens.js'
@@ -225,6 +225,8 @@ class RetrievalSession implements DraftSession {
   /** The namespace's log and the common one, as they are for the draft under way. */
   private shared: Namespace | undefined
   private common: Namespace | undefined
+  private sharedLog: TokenLog | undefined
+  private commonLog: TokenLog | undefined
   /** Where the answer begins in the own log; -1 before the first accepted token. */
   private answerStart = -1
   /** Node of the last draft that the text has reached; -1: the root, -2: it left the draft. */
@@ -279,6 +281,8 @@ class RetrievalSession implements DraftSession {
     this.siblings?.leave(this.voice)
     this.shared = undefined
     this.common = undefined
+    this.sharedLog = undefined
+    this.commonLog = undefined
     this.own = undefined
     this.ownIndex = undefined
     this.release(this.workspace)
@@ -300,6 +304,8 @@ class RetrievalSession implements DraftSession {
     // 1.
     this.shared = this.view.shared
     this.common = this.view.common
+    this.sharedLog = this.shared?.log
+    this.commonLog = this.common?.log
     workspace.frequent = this.drafter.frequentTokens(this.shared)
     this.lookUp(context, contextLength, ROOT, 0)
     evidence.begin(-1)
@@ -339,6 +345,22 @@ class RetrievalSession implements DraftSession {
       const item = frontier.pop()
       if (item < 0) this.grow(tree, ~item, contextLength)
     }
+  }
+
+  originOf(node: number): DraftOrigin | undefined {
+    const { evidence } = this.workspace
+    const c = evidence.continued[node]
+    if (evidence.sourceOf(c) === DraftSource.own) {
+      const place = evidence.ownPositions[c] - (this.answerStart >= 0 ? this.answerStart : this.own!.end)
+      return { kind: place >= 0 ? 'answer' : 'prompt', place }
+    }
+    const isCommon = evidence.sharedLogs[c] === COMMON_LOG
+    const namespace = isCommon ? this.common : this.shared
+    // Since the draft was made another request may have ended, and the log been copied or cut.
+    const log = isCommon ? this.commonLog : this.sharedLog
+    if (namespace === undefined || namespace.log !== log) return undefined
+    const record = namespace.records.holding(evidence.sharedPositions[c])
+    return record && { kind: record.kind, ...(record.names.length > 0 && { id: record.names[0] }) }
   }
 
   /** Finds what may follow a node. */

@@ -31,8 +31,6 @@ export class DraftTree {
   readonly sources: Uint8Array
   /** Length in tokens of the longest context match behind the node (0 where a source has no such notion). */
   readonly matchLengths: Uint8Array
-  /** Where the node's token was found: a number that means something to its source; -1 where that has no such notion. */
-  readonly positions: Int32Array
   /** Nodes in use. */
   size = 0
 
@@ -47,7 +45,6 @@ export class DraftTree {
     this.probabilities = new Float32Array(capacityNodes)
     this.sources = new Uint8Array(capacityNodes)
     this.matchLengths = new Uint8Array(capacityNodes)
-    this.positions = new Int32Array(capacityNodes)
   }
 
   /** Empties the tree; nothing is allocated or freed. */
@@ -60,14 +57,7 @@ export class DraftTree {
    *
    * @throws RangeError if the tree is full or the parent does not stand before the new node
    */
-  add(
-    token: number,
-    parent: number,
-    probability: number,
-    source: number,
-    matchLength: number,
-    position: number = -1,
-  ): number {
+  add(token: number, parent: number, probability: number, source: number, matchLength: number): number {
     const node = this.size
     if (node >= this.capacityNodes) throw new RangeError(`DraftTree: full at ${this.capacityNodes} nodes`)
     if (parent < -1 || parent >= node)
@@ -78,7 +68,6 @@ export class DraftTree {
     this.probabilities[node] = probability
     this.sources[node] = source
     this.matchLengths[node] = matchLength
-    this.positions[node] = position
     this.size = node + 1
     return node
   }
@@ -110,7 +99,6 @@ export class DraftTree {
       this.probabilities[size] = this.probabilities[node]
       this.sources[size] = this.sources[node]
       this.matchLengths[size] = this.matchLengths[node]
-      this.positions[size] = this.positions[node]
       size++
     }
     this.size = size

@@ -9,6 +9,7 @@ import { Sampler } from '../llama/sampler.js'
 import { type ChatMessage, ChatTemplate } from '../llama/template.js'
 import type { TokenizeOptions } from '../llama/vocabulary.js'
 import type { Exactness } from './configuration.js'
+import { DocumentSpans } from './document-spans.js'
 import type { DraftingReport } from './drafting.js'
 import { EngineError } from './error.js'
 import { Generation } from './generation.js'
@@ -368,7 +369,10 @@ export class Engine implements AsyncDisposable {
     const generation = new Generation(() => {
       writer.aborted = true
     })
-    const limits = { maxTokens, stops, logprobs, explain: request.explain }
+    const explain = request.explain
+      ? new DocumentSpans(prompt, documents, (token) => this.#model.vocabulary.bytesOf(token))
+      : undefined
+    const limits = { maxTokens, stops, logprobs, explain }
     const writer = new AnswerWriter(generation, this.#model.vocabulary, limits, prompt.length, sampler.seed)
     const { signal } = request
     if (signal?.aborted) writer.aborted = true

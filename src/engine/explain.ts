@@ -1,5 +1,22 @@
 import { type DraftSourceName, sourceName } from '../draft/tree.js'
+import type { DocumentSpans } from './document-spans.js'
 import type { Sequence } from './sequence.js'
+
+/** Where a token came from. */
+export interface TokenOrigin {
+  /**
+   * - `prompt`: drafted from the request's own prompt
+   * - `document`: drafted from a document, of the prompt or of the namespace
+   * - `answer`: drafted from what the answer itself had said
+   * - `prediction`: drafted from the request's `prediction`
+   * - `request`: drafted from what an earlier request left behind
+   * - `other`: drafted by a drafter that does not tell, or from a place that is gone by now
+   * - `model`: not drafted; the model's own logits gave it
+   */
+  kind: 'prompt' | 'document' | 'answer' | 'prediction' | 'request' | 'other' | 'model'
+  /** Of a document: its id, title or number; of an earlier request: its id, if it has one. */
+  id?: string
+}
 
 /** A node of a draft tree as it was verified. A parent stands before its children. */
 export interface DraftNode {
@@ -10,6 +27,8 @@ export interface DraftNode {
   /** How probable the drafter held the whole path down to this node. */
   probability: number
   source: DraftSourceName
+  /** Where exactly it was found. */
+  origin: TokenOrigin
   /** Tokens of the context match behind the node. */
   matchLength: number
   /** Whether the model chose it. */
@@ -17,18 +36,21 @@ export interface DraftNode {
 }
 
 /**
- * The draft of the last forward, for people to look at.
+ * The draft of the last forward, for people to look at. The session may not have drafted anew since.
  *
  * @param nodes how many nodes took part
  * @param path accepted nodes from the root down
+ * @param spans where documents stand in the prompt
  */
 export function explainDraft(
-  { tree }: Sequence,
+  sequence: Sequence,
   nodes: number,
   path: Int32Array,
   pathLength: number,
   textOf: (token: number) => string,
+  spans?: DocumentSpans,
 ): DraftNode[] {
+  const { tree } = sequence
   const accepted = new Set(path.subarray(0, pathLength))
   return Array.from({ length: nodes }, (_, node) => ({
     token: tree.tokens[node],
@@ -36,7 +58,21 @@ export function explainDraft(
     parent: tree.parents[node],
     probability: tree.probabilities[node],
     source: sourceName(tree.sources[node]),
+    origin: originOf(sequence, node, spans),
     matchLength: tree.matchLengths[node],
     accepted: accepted.has(node),
   }))
+}
+
+function originOf({ session, promptLength }: Sequence, node: number, spans?: DocumentSpans): TokenOrigin {
+  const origin = session.originOf?.(node)
+  if (!origin) return { kind: 'other' }
+  const { kind, id, place } = origin
+  if (kind === 'prompt' && place !== undefined) {
+    // A prediction is read before the prompt.
+    if (promptLength + place < 0) return { kind: 'prediction' }
+    const document = spans?.idAt(promptLength + place)
+    if (document !== undefined) return { kind: 'document', id: document }
+  }
+  return { kind, ...(id !== undefined && { id }) }
 }

@@ -1,5 +1,5 @@
 import type { DraftSourceName } from '../draft/tree.js'
-import type { DraftNode } from './explain.js'
+import type { DraftNode, TokenOrigin } from './explain.js'
 import type { TokenLogprobs } from './logprobs.js'
 
 /** Why a generation ended. */
@@ -27,6 +27,12 @@ export interface StepPiece {
   text: string
   /** The source of the draft that held this token; `'model'` if the model computed it alone. */
   source: DraftSourceName | 'model'
+  /** Where exactly the token came from, where the request asked to have it explained. */
+  origin?: TokenOrigin
+  /** Of a drafted token, where the request asked: tokens of the context match behind it. */
+  matchLength?: number
+  /** Of a drafted token, where the request asked: how probable the draft held it after the token before, 0 … 1. */
+  probability?: number
   /** How probable the model held the token, where the request asked for it. */
   logprobs?: TokenLogprobs
 }

@@ -257,7 +257,9 @@ export class DecodeLoop {
       sourceOf: (i) => (i < verdict.pathLength ? sourceName(sequence.tree.sources[verdict.path[i]]) : 'model'),
       forwardMs,
       retrievalMs: running.retrievalMs,
-      explain: (textOf) => explainDraft(sequence, running.nodes, verdict.path, verdict.pathLength, textOf),
+      nodeOf: (i) => (i < verdict.pathLength ? verdict.path[i] : -1),
+      explain: (textOf, spans) =>
+        explainDraft(sequence, running.nodes, verdict.path, verdict.pathLength, textOf, spans),
     })
     stopwatch?.lap('emit')
     if (verdict.ended) this.#end(running, () => writer.end())

@@ -84,7 +84,10 @@ export interface RequestOptions extends SamplerOptions {
   prediction?: string | ArrayLike<number>
   /** Note with each token its log-probability and those of the so many most likely ones, 0 … 20. Default: none. */
   logprobs?: number
-  /** Add to each step the draft tree that was verified. Default `false`. */
+  /**
+   * Tell of each token where it came from, how long the match behind it was and how probable the draft held it, and add
+   * to each step the draft tree that was verified. Default `false`.
+   */
   explain?: boolean
 }
 

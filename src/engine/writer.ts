@@ -1,4 +1,5 @@
 import type { DraftSourceName } from '../draft/tree.js'
+import type { DocumentSpans } from './document-spans.js'
 import type { DraftNode } from './explain.js'
 import type { EndReason, Generation, GenerationStats, StepPiece } from './generation.js'
 import type { LogprobSampler } from './logprobs.js'
@@ -14,10 +15,12 @@ export interface StepReport {
   accepted: number
   /** Where the step's `i`-th token came from. */
   sourceOf: (i: number) => DraftSourceName | 'model'
+  /** The node of the draft that held the step's `i`-th token; -1 if none did. */
+  nodeOf?: (i: number) => number
   forwardMs: number
   retrievalMs: number
   /** The draft of the step, for requests that want it explained. */
-  explain?: (textOf: (token: number) => string) => DraftNode[]
+  explain?: (textOf: (token: number) => string, spans: DocumentSpans) => DraftNode[]
 }
 
 /** What a writer needs to know of the vocabulary. */
@@ -32,8 +35,8 @@ export interface AnswerLimits {
   stops: readonly string[]
   /** Where log-probabilities are noted, if the request wants them. */
   logprobs?: LogprobSampler
-  /** Whether steps tell their drafts. */
-  explain?: boolean
+  /** Set if steps are to tell their drafts: where documents stand in the prompt. */
+  explain?: DocumentSpans
 }
 
 /**
@@ -131,7 +134,9 @@ export class AnswerWriter {
       this.#retrievalMs += report.retrievalMs
     }
     const { drafted, accepted, forwardMs, retrievalMs } = report
-    const tree = this.#limits.explain ? report.explain?.(this.#textOf) : undefined
+    const { explain } = this.#limits
+    const tree = explain && report.explain?.(this.#textOf, explain)
+    if (tree) for (let i = 0; i < pieces.length; i++) explainPiece(pieces[i], tree, report.nodeOf?.(i) ?? -1)
     this.generation.push({ text, pieces, drafted, accepted, forwardMs, retrievalMs, ...(tree && { tree }) })
   }
   #emittedByPrefill = 0
@@ -189,4 +194,17 @@ export class AnswerWriter {
       tokensPerSecond: decodeMs > 0 && decoded > 0 ? (decoded / decodeMs) * 1000 : 0,
     }
   }
+}
+
+/** Tells of a token what its node of the draft tells, and how probable that was given its parent. */
+function explainPiece(piece: StepPiece, tree: readonly DraftNode[], index: number): void {
+  const node = tree[index]
+  if (!node) {
+    piece.origin = { kind: 'model' }
+    return
+  }
+  const { origin, matchLength, parent, probability } = node
+  piece.origin = origin
+  piece.matchLength = matchLength
+  piece.probability = parent < 0 ? probability : probability / tree[parent].probability
 }

@@ -2,7 +2,17 @@ import type { GenerationStep } from '../engine/generation.js'
 
 /** What one forward did, for requests with `explain`. */
 export interface Explanation {
-  pieces: { text: string; source: string }[]
+  pieces: {
+    text: string
+    source: string
+    /** Where exactly: `prompt`, `document`, `answer`, `prediction`, `request`, `other` or `model`. */
+    origin: string
+    /** Id of the document or of the earlier request. */
+    id?: string
+    match_length?: number
+    /** How probable the draft held it after the token before. */
+    probability?: number
+  }[]
   drafted: number
   accepted: number
   forward_ms: number
@@ -20,7 +30,14 @@ export function explanationOf({
   tree,
 }: GenerationStep): Explanation {
   return {
-    pieces: pieces.map(({ text, source }) => ({ text, source })),
+    pieces: pieces.map(({ text, source, origin, matchLength, probability }) => ({
+      text,
+      source,
+      origin: origin?.kind ?? 'other',
+      ...(origin?.id !== undefined && { id: origin.id }),
+      ...(matchLength !== undefined && { match_length: matchLength }),
+      ...(probability !== undefined && { probability }),
+    })),
     drafted,
     accepted,
     forward_ms: forwardMs,
