@@ -118,8 +118,13 @@ async function warm(files: string[], options: WarmCommand, terminal: Terminal): 
   const memory = await Memory.open(model.vocabulary, path.basename(file), {
     cache: options.cache,
     corpus: { namespaceBytes: Number.POSITIVE_INFINITY, totalBytes: Number.POSITIVE_INFINITY },
+    onCacheProblem: ({ code, message }) => {
+      // That nothing can be kept is no warning here: it ends the command, below.
+      if (code !== 'read-only') terminal.err(`lookahead: ${message}\n`)
+    },
   })
   try {
+    if (memory.store?.readOnly) throw new UsageError(`cannot write to the cache ${options.cache}: it is read-only`)
     const began = performance.now()
     let shown = 0
     const onProgress = (done: number, total: number) => {

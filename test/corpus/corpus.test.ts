@@ -1,5 +1,13 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Corpus, CorpusError, type CorpusOptions, contentHash, MatchList } from '../../src/corpus/index.js'
+import {
+  Corpus,
+  CorpusError,
+  type CorpusOptions,
+  type CorpusRecord,
+  contentHash,
+  MatchList,
+} from '../../src/corpus/index.js'
 import { CorpusTwin, checkIntegrity } from './corpus-twin.js'
 
 /** Numbers from 0 to n - 1, the same for the same seed. */
@@ -209,5 +217,31 @@ describe('a corpus', () => {
   ])('refuses what makes no sense (%#)', (act) => {
     expect(act).toThrow(CorpusError)
     expect(act).toThrow(/must be|expected/)
+  })
+})
+
+describe('records', () => {
+  it('are found by a position of the log, whatever was added and removed', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.boolean()), { maxLength: 80 }), (records) => {
+        const corpus = new Corpus()
+        const kept: CorpusRecord[] = []
+        for (const [length, removes] of records) {
+          const record = corpus.addRequest(Array.from({ length }, (_, k) => k))!
+          kept.push(record)
+          if (removes) {
+            const [gone] = kept.splice((length * 7) % kept.length, 1)
+            corpus.remove('default', gone.id)
+          }
+        }
+        const found = corpus.find('default')
+        if (!found) return
+        for (let position = found.log.first; position < found.log.end; position++) {
+          const holder = kept.find(({ start, length }) => start <= position && position < start + length)
+          expect(found.records.holding(position)).toBe(holder)
+        }
+      }),
+      { numRuns: 100, seed: 9 },
+    )
   })
 })

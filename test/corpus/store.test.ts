@@ -3,7 +3,9 @@ import { hostname, tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { CorpusOptions } from '../../src/corpus/corpus.js'
+import { emptyEntry, encodeEntry, encodeHeader, readEntry } from '../../src/corpus/durable/format.js'
 import { CorpusStore, type StoreOptions } from '../../src/corpus/durable/index.js'
+import { chooseReader, formatReaders } from '../../src/corpus/durable/versions.js'
 import { CorpusError, MatchIndex, MatchList } from '../../src/corpus/index.js'
 
 const root = mkdtempSync(path.join(tmpdir(), 'lookahead-store-'))
@@ -294,5 +296,73 @@ describe('the lock of a store', () => {
     const opening = openStore(folder)
     if (free) await (await opening).close()
     else await expect(opening).rejects.toMatchObject({ code: 'locked' })
+  })
+})
+
+describe('versions of the format', () => {
+  // There is one version so far: a made-up older one, whose tokens were counted from 1, stands for those to come.
+  const readers = new Map([
+    ...formatReaders,
+    [
+      0,
+      {
+        ...formatReaders.get(1)!,
+        readEntry: (...given: Parameters<typeof readEntry>) => {
+          const entry = readEntry(...given)
+          return { ...entry, tokens: Array.from(entry.tokens, (token) => token - 1) }
+        },
+      },
+    ],
+  ])
+
+  /** A folder of the made-up version. */
+  function olderFolder(): string {
+    const folder = newFolder()
+    mkdirSync(folder)
+    const header = encodeHeader(tokenizer)
+    header[8] = 0
+    const entries = [
+      encodeEntry({ ...emptyEntry, type: 'namespace', namespace: 1, name: 'acme' }),
+      encodeEntry({ ...emptyEntry, type: 'record', namespace: 1, id: 1, time: Date.now(), tokens: [8, 9, 10] }),
+    ]
+    writeFileSync(path.join(folder, 'corpus-000001.lkc'), Buffer.concat([header, ...entries]))
+    return folder
+  }
+
+  const tokensIn = ({ corpus }: CorpusStore) => {
+    const { log, records } = corpus.find('acme')!
+    return Array.from(records, ({ start, length }) => Array.from(log.slice(start, start + length)))
+  }
+
+  it('are told by the first bytes of a file, each read by its own reader', () => {
+    expect(chooseReader(encodeHeader(tokenizer), 'x')).toEqual({ version: 1, reader: formatReaders.get(1) })
+    const other = encodeHeader(tokenizer)
+    other[8] = 0
+    expect(chooseReader(other, 'x', readers)).toEqual({ version: 0, reader: readers.get(0) })
+    other[8] = 7
+    expect(() => chooseReader(other, 'x', readers)).toThrow('format version 7; this program reads version 0 and 1')
+  })
+
+  it('are read and written anew when an older folder is opened to be changed', async () => {
+    const folder = olderFolder()
+    const store = await openStore(folder, { readers })
+    expect(tokensIn(store)).toEqual([[7, 8, 9]])
+    store.corpus.addRequest([5, 6], 'acme')
+    await store.close()
+    expect(readFileSync(fileIn(folder))[8]).toBe(1)
+    const again = await openStore(folder)
+    expect(tokensIn(again)).toEqual([
+      [7, 8, 9],
+      [5, 6],
+    ])
+    await again.close()
+  })
+
+  it('are read and left alone where an older folder is only looked at', async () => {
+    const folder = olderFolder()
+    const before = readFileSync(fileIn(folder))
+    await using store = await CorpusStore.open(folder, { readOnly: true, readers })
+    expect(tokensIn(store)).toEqual([[7, 8, 9]])
+    expect(readFileSync(fileIn(folder))).toEqual(before)
   })
 })

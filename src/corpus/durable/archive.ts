@@ -37,13 +37,13 @@ export function editStore(folder: string): Promise<CorpusStore> {
  * Checks every byte of a folder's file.
  *
  * @param repair cut off what is not whole, and with it all that comes after
- * @throws CorpusError `not-found`, `not-a-corpus`, `unknown-version`, with `repair` also `locked`
+ * @throws CorpusError `not-found`, `not-a-corpus`, `unknown-version`, with `repair` also `locked` and `read-only`
  */
 export async function verifyStore(folder: string, repair = false): Promise<VerifyReport> {
   const generation = await newestGeneration(folder).catch(() => 0)
   if (generation === 0) throw new CorpusError('not-found', `there is no cache in ${folder}`)
   const file = fileOf(folder, generation)
-  const lock = repair ? FolderLock.take(folder) : undefined
+  const lock = repair ? takeLock(folder) : undefined
   const handle = await open(file, repair ? 'r+' : 'r').catch((error) => {
     lock?.release()
     throw explainIo(error, `read ${file}`)
@@ -96,7 +96,8 @@ export async function exportStore(store: CorpusStore, file: string, namespace?: 
  * taken twice. Their age counts from now.
  *
  * @returns how many records were taken and how many were there already
- * @throws CorpusError `other-tokenizer`, `damaged` (then nothing was taken), and as {@link CorpusStore.open}
+ * @throws CorpusError `other-tokenizer`, `damaged` (then nothing was taken), `read-only`, and as
+ *   {@link CorpusStore.open}
  */
 export async function importStore(folder: string, file: string): Promise<{ added: number; known: number }> {
   const handle = await open(file, 'r').catch((error) => {
@@ -106,6 +107,7 @@ export async function importStore(folder: string, file: string): Promise<{ added
     const { header, end, fileBytes } = await readEntries(handle, file, { take: () => {} })
     if (end < fileBytes) throw new CorpusError('damaged', `${file} is damaged at byte ${end}; export it again`)
     await using store = await CorpusStore.open(folder, { ...header, corpus: unlimited })
+    if (store.readOnly) throw new CorpusError('read-only', `cannot write to the cache ${folder}: it is read-only`)
     const known = new Set<string>()
     for (const { name, log, records } of store.corpus.namespaces())
       for (const { kind, start, length } of records)
@@ -128,6 +130,14 @@ export async function importStore(folder: string, file: string): Promise<{ added
     return report
   } finally {
     await handle.close()
+  }
+}
+
+function takeLock(folder: string): FolderLock {
+  try {
+    return FolderLock.take(folder)
+  } catch (error) {
+    throw explainIo(error, `repair the cache ${folder}`)
   }
 }
 

@@ -3,10 +3,13 @@ import type { Corpus } from '../corpus.js'
 import { CorpusError } from '../error.js'
 import type { FileHeader } from './format.js'
 import { readEntries } from './reader.js'
+import type { FormatReaders } from './versions.js'
 
 /** What {@link loadCorpus} found besides the records. */
 export interface LoadReport {
   header: FileHeader
+  /** Version of the format. */
+  version: number
   /** Numbers of the namespaces in the file, by name. */
   numbers: Map<string, number>
   /** Where the next entry goes. */
@@ -19,6 +22,8 @@ export interface LoadReport {
 export interface Expectation {
   fingerprint?: string
   vocabularySize: number
+  /** Default: all that there are. */
+  readers?: FormatReaders
 }
 
 /**
@@ -29,7 +34,7 @@ export interface Expectation {
  *
  * So nothing that was deleted ever enters the corpus.
  *
- * @throws CorpusError `other-tokenizer`, `damaged` and as `readHeader`
+ * @throws CorpusError `other-tokenizer`, `damaged` and as {@link readEntries}
  */
 export async function loadCorpus(
   handle: FileHandle,
@@ -47,7 +52,9 @@ export async function loadCorpus(
   const tokens = new Map<string, number>()
   let lastId = 0
   let entries = 0
+  const { readers } = expected
   const report = await readEntries(handle, file, {
+    readers,
     begin: (header) => checkHeader(header, file, expected),
     take: (entry) => {
       const name = nameOf.get(entry.namespace) ?? ''
@@ -75,6 +82,7 @@ export async function loadCorpus(
   for (const [name, count] of tokens) corpus.reserve(name, count)
   let number = 0
   await readEntries(handle, file, {
+    readers,
     check: false,
     end: report.end,
     take: ({ type, namespace, id, kind, time, hash, tokens, ...entry }) => {
@@ -88,7 +96,8 @@ export async function loadCorpus(
     },
   })
   corpus.skipIds(lastId)
-  return { header: report.header, numbers, end: report.end, tornBytes: report.fileBytes - report.end }
+  const { version, header, end, fileBytes } = report
+  return { version, header, numbers, end, tornBytes: fileBytes - end }
 }
 
 function checkHeader(header: FileHeader, file: string, { fingerprint, vocabularySize }: Expectation): void {

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
-import { ENTRY_BYTES, type Entry, entryLength, type FileHeader, isWhole, readEntry, readHeader } from './format.js'
+import { ENTRY_BYTES, type Entry, type FileHeader } from './format.js'
+import { chooseReader, type FormatReader, type FormatReaders } from './versions.js'
 
 /** Bytes read at a time; more where an entry is longer. */
 const WINDOW = 8 * 2 ** 20
@@ -14,10 +15,14 @@ export interface Reading {
   check?: boolean
   /** Where to stop. Default: the end of the file. */
   end?: number
+  /** Default: all that there are. */
+  readers?: FormatReaders
 }
 
 /** What {@link readEntries} found. */
 export interface FileReport {
+  /** Version of the format. */
+  version: number
   header: FileHeader
   /** Bytes of the header. */
   headerBytes: number
@@ -39,52 +44,58 @@ export interface FileReport {
  *   2. an entry that is not whole ends the reading: usually a write that was interrupted
  *   3. if a whole entry comes after it, it was no interrupted write, and the file is damaged
  *
- * @throws CorpusError as {@link readHeader}
+ * @throws CorpusError `not-a-corpus`, `unknown-version`, `damaged`
  */
 export async function readEntries(
   handle: FileHandle,
   file: string,
-  { begin, take, check = true, end }: Reading,
+  { begin, take, check = true, end, readers }: Reading,
 ): Promise<FileReport> {
   const size = end ?? (await handle.stat()).size
   let bytes = new Uint8Array(WINDOW)
   let held = await fill(handle, bytes, 0, 0)
-  const { length: headerBytes, ...header } = readHeader(bytes.subarray(0, held), file)
+  const { version, reader } = chooseReader(bytes.subarray(0, held), file, readers)
+  const { length: headerBytes, ...header } = reader.readHeader(bytes.subarray(0, held), file)
   begin?.(header)
-  const report = { header, headerBytes, entries: 0, end: headerBytes, fileBytes: size, damagedAt: undefined }
+  const report = { version, header, headerBytes, entries: 0, end: headerBytes, fileBytes: size, damagedAt: undefined }
   let at = headerBytes
   for (;;) {
     const view = new DataView(bytes.buffer)
     while (held - at >= ENTRY_BYTES && report.end < size) {
-      const length = entryLength(view, at)
+      const length = reader.entryLength(view, at)
       // 2.
-      if (length === 0) return finish(handle, report)
+      if (length === 0) return finish(handle, report, reader)
       if (length > held - at) break
-      if (check && !isWhole(bytes, view, at, length)) return finish(handle, report)
-      take(readEntry(bytes, view, at), length)
+      if (check && !reader.isWhole(bytes, view, at, length)) return finish(handle, report, reader)
+      take(reader.readEntry(bytes, view, at), length)
       report.entries++
       report.end += length
       at += length
     }
-    if (report.end + (held - at) >= size) return finish(handle, report)
+    if (report.end + (held - at) >= size) return finish(handle, report, reader)
     // 1.
-    const wanted = held - at >= ENTRY_BYTES ? entryLength(view, at) : 0
+    const wanted = held - at >= ENTRY_BYTES ? reader.entryLength(view, at) : 0
     const next = new Uint8Array(Math.max(WINDOW, wanted))
-    if (wanted > size - report.end) return finish(handle, report)
+    if (wanted > size - report.end) return finish(handle, report, reader)
     bytes = next
     held = await fill(handle, bytes, 0, report.end)
     at = 0
-    if (held < ENTRY_BYTES) return finish(handle, report)
+    if (held < ENTRY_BYTES) return finish(handle, report, reader)
   }
 }
 
-async function finish(handle: FileHandle, report: FileReport): Promise<FileReport> {
-  if (report.end < report.fileBytes) report.damagedAt = await findDamage(handle, report.end, report.fileBytes)
+async function finish(handle: FileHandle, report: FileReport, reader: FormatReader): Promise<FileReport> {
+  if (report.end < report.fileBytes) report.damagedAt = await findDamage(handle, report.end, report.fileBytes, reader)
   return report
 }
 
 /** 3. `from` if a whole entry begins anywhere after it. */
-async function findDamage(handle: FileHandle, from: number, size: number): Promise<number | undefined> {
+async function findDamage(
+  handle: FileHandle,
+  from: number,
+  size: number,
+  { entryLength, isWhole }: FormatReader,
+): Promise<number | undefined> {
   for (let start = from + 4; start + ENTRY_BYTES <= size; ) {
     const bytes = new Uint8Array(Math.min(WINDOW, size - start))
     const held = await fill(handle, bytes, 0, start)

@@ -6,9 +6,18 @@ import type { Namespace } from '../namespace.js'
 import type { CorpusRecord } from '../record.js'
 import { Appender, explainIo } from './appender.js'
 import { createFile, fileOf, newestGeneration, removeOthers, syncFolder, temporaryOf } from './folder.js'
-import { type Entry, emptyEntry, encodeEntry, encodeHeader, type FileHeader, recordBytes } from './format.js'
+import {
+  type Entry,
+  emptyEntry,
+  encodeEntry,
+  encodeHeader,
+  type FileHeader,
+  FORMAT_VERSION,
+  recordBytes,
+} from './format.js'
 import { type LoadReport, loadCorpus } from './load.js'
 import { FolderLock } from './lock.js'
+import type { FormatReaders } from './versions.js'
 
 /** Milliseconds between looks at what is to be done in the background. */
 const TICK_MS = 1000
@@ -37,6 +46,8 @@ export interface StoreOptions {
   readOnly?: boolean
   /** Told once of everything that went wrong without stopping the work: a full disk, a folder that is read-only. */
   onProblem?: (problem: CorpusError) => void
+  /** Readers of the versions that can be opened. Default: all that there are. @internal */
+  readers?: FormatReaders
 }
 
 /**
@@ -120,7 +131,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
   }
 
   static async #load(folder: string, readOnly: boolean, lock: FolderLock | undefined, options: StoreOptions) {
-    const { fingerprint, vocabularySize = 0, modelName = '' } = options
+    const { fingerprint, vocabularySize = 0, modelName = '', readers } = options
     let generation = await newestGeneration(folder)
     if (generation === 0) {
       if (readOnly || fingerprint === undefined) throw new CorpusError('not-found', `there is no cache in ${folder}`)
@@ -131,10 +142,17 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     const handle = await open(file, readOnly ? 'r' : 'r+')
     try {
       const corpus = new Corpus(options.corpus)
-      const loaded = await loadCorpus(handle, file, corpus, { fingerprint, vocabularySize })
+      const loaded = await loadCorpus(handle, file, corpus, { fingerprint, vocabularySize, readers })
       if (!readOnly && loaded.tornBytes > 0) await handle.truncate(loaded.end)
       if (!readOnly) await removeOthers(folder, generation)
-      return new CorpusStore(folder, corpus, readOnly, lock, handle, generation, loaded, options)
+      const store = new CorpusStore(folder, corpus, readOnly, lock, handle, generation, loaded, options)
+      // Nothing may be appended to a file of another version.
+      if (!readOnly && loaded.version !== FORMAT_VERSION)
+        await store.compact().catch(async (error) => {
+          await store.close().catch(() => {})
+          throw error
+        })
+      return store
     } catch (error) {
       await handle.close()
       throw error
