@@ -3,16 +3,22 @@
  *
  *     npm run bench:retrieval -- --traces FOLDER --vocab FILE.gguf                       answers of earlier requests known
  *     npm run bench:retrieval -- --traces FOLDER --vocab FILE.gguf --cold                not known
+ *     npm run bench:retrieval -- --traces FOLDER --vocab FILE.gguf --ungrouped           of the same group too
  *     npm run bench:retrieval -- --traces FOLDER --vocab FILE.gguf --drafters lookahead  only that one
+ *     … --only agent                                                                     only workloads of that name
+ *     … --json FILE                                                                      all figures, as JSON
  *
- * Each row is one workload, replayed as `lookahead simulate` does, at most 250 requests. The last line is JSON.
+ * Each row is one workload, replayed as `lookahead simulate` does, at most 250 requests: tokens per forward at 8 and 64
+ * nodes. A second table says what drafters cost, over all workloads: waste, time of a draft, memory.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadVocabulary, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
 import { type DrafterName, drafterNames, drafters } from '../src/draft/drafters.js'
 import { type ReplayReport, replay } from '../src/draft/replay.js'
+import { describeMachine } from './machine.js'
+import { median, sum } from './statistics.js'
 
 /** Workloads: a name, a file of the folder, and what its requests are filtered by. */
 const WORKLOADS: [name: string, file: string, ...filters: string[]][] = [
@@ -35,6 +41,12 @@ const WORKLOADS: [name: string, file: string, ...filters: string[]][] = [
   ['translation', 'translation_gptmt'],
 ]
 
+interface Result extends ReplayReport {
+  workload: string
+  drafter: DrafterName
+  budget: number
+}
+
 const { values } = parseArgs({
   options: {
     traces: { type: 'string' },
@@ -42,29 +54,61 @@ const { values } = parseArgs({
     drafters: { type: 'string', default: drafterNames.join(',') },
     budgets: { type: 'string', default: '8,64' },
     limit: { type: 'string', default: '250' },
+    only: { type: 'string', default: '' },
     cold: { type: 'boolean', default: false },
+    ungrouped: { type: 'boolean', default: false },
+    json: { type: 'string' },
   },
 })
 if (!values.traces || !values.vocab) throw new Error('expected --traces FOLDER and --vocab FILE.gguf')
 const names = values.drafters.split(',') as DrafterName[]
+for (const name of names)
+  if (!drafterNames.includes(name))
+    throw new Error(`--drafters: expected some of ${drafterNames.join(', ')}, got ${name}`)
 const budgets = values.budgets.split(',').map(Number)
+const { cold, ungrouped } = values
 
 using vocabulary = await loadVocabulary(values.vocab)
-const results: ({ workload: string; drafter: string; budget: number } & ReplayReport)[] = []
-console.log(`| workload | ${names.map((name) => `${name} ${budgets.join(' / ')}`).join(' | ')} | µs per draft |`)
-console.log(`|---|${names.map(() => '---|').join('')}---|`)
+const results: Result[] = []
+const sizes = budgets.join(' / ')
+console.log(`Tokens per forward at ${sizes} nodes${cold ? ', cold' : ''}${ungrouped ? ', ungrouped' : ''}:\n`)
+console.log(`| workload | ${names.join(' | ')} |`)
+console.log(`|---|${names.map(() => '---|').join('')}`)
 for (const [workload, name, ...filters] of WORKLOADS) {
   const file = path.join(values.traces, `${name}.jsonl.gz`)
-  if (!existsSync(file)) continue
-  const recordings = tokenizeRecordings(await readRecordings(file, filters, Number(values.limit)), vocabulary)
-  const cells: string[] = []
-  let micros = ''
-  for (const drafter of names) {
-    const reports = budgets.map((budget) => replay(recordings, drafters[drafter](), { budget, cold: values.cold }))
-    for (const [k, report] of reports.entries()) results.push({ workload, drafter, budget: budgets[k], ...report })
-    cells.push(reports.map(({ edl }) => edl.toFixed(2)).join(' / '))
-    if (drafter === names[0]) micros = reports.map((report) => report.retrievalMicros.toFixed(0)).join(' / ')
-  }
-  console.log(`| ${workload} | ${cells.join(' | ')} | ${micros} |`)
+  if (!workload.includes(values.only) || !existsSync(file)) continue
+  const read = tokenizeRecordings(await readRecordings(file, filters, Number(values.limit)), vocabulary)
+  const recordings = ungrouped ? read.map(({ prompt, response }) => ({ prompt, response })) : read
+  const cells = names.map((drafter) =>
+    budgets
+      .map((budget) => {
+        const report = replay(recordings, drafters[drafter](), { budget, cold })
+        results.push({ workload, drafter, budget, ...report })
+        return report.edl.toFixed(2)
+      })
+      .join(' / '),
+  )
+  console.log(`| ${workload} | ${cells.join(' | ')} |`)
 }
-console.log(JSON.stringify({ cold: values.cold, limit: Number(values.limit), results }))
+
+const { cpu, cores, node } = describeMachine()
+console.log(`\nWhat that costs (${cpu}, ${cores} cores, Node ${node}); medians over the workloads, most for bytes:\n`)
+console.log('| drafter | waste | µs per draft, p50 | p99 | MiB |')
+console.log('|---|---|---|---|---|')
+for (const drafter of names) {
+  const cell = (of: (reports: Result[]) => string) =>
+    budgets.map((budget) => of(results.filter((row) => row.drafter === drafter && row.budget === budget))).join(' / ')
+  const waste = cell((rows) => {
+    const drafted = sum(rows, (row) => row.drafted)
+    return `${Math.round(100 * (1 - sum(rows, (row) => row.accepted) / Math.max(1, drafted)))} %`
+  })
+  const typical = cell((rows) => median(rows.map((row) => row.retrievalMicros)).toFixed(0))
+  const slow = cell((rows) => median(rows.map((row) => row.retrievalMicros99)).toFixed(0))
+  const bytes = cell((rows) => (Math.max(...rows.map((row) => row.bytes)) / 2 ** 20).toFixed(1))
+  console.log(`| ${drafter} | ${waste} | ${typical} | ${slow} | ${bytes} |`)
+}
+if (values.json !== undefined)
+  writeFileSync(
+    values.json,
+    `${JSON.stringify({ cpu, cores, node, cold, ungrouped, limit: Number(values.limit), results })}\n`,
+  )

@@ -82,7 +82,16 @@ export function simulateEngine(
       verdict.tokens[0] = response[0]
       sequence.append(response[0])
       session.accept(verdict.tokens, 1)
-      const share: Share = { sequence, draft, headRows: 0, nodes: 0, retrievalMs: 0, tokens: 0, accepted: 0 }
+      const share: Share = {
+        sequence,
+        draft,
+        headRows: 0,
+        nodes: 0,
+        retrievalMs: 0,
+        tokens: 0,
+        accepted: 0,
+        undecided: false,
+      }
       const shares = [share]
       const end = prompt.length + response.length
       while (sequence.length < end) {
