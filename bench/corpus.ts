@@ -5,6 +5,7 @@
  *     npm run bench:corpus                                              10 M made-up tokens
  *     npm run bench:corpus -- --tokens 50000000
  *     npm run bench:corpus -- --traces FOLDER --vocab FILE.gguf         real text, cut into passages and shuffled
+ *     npm run bench:corpus -- --allocations                             which functions allocate while drafting, alone
  *
  * The last line of the output is one JSON object.
  */
@@ -22,6 +23,7 @@ import { CorpusStore } from '../src/corpus/durable/store.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { DraftTree } from '../src/draft/tree.js'
 import { Vocabulary } from '../src/llama/vocabulary.js'
+import { profileAllocations } from './allocations.js'
 import { describeMachine } from './machine.js'
 import { readWorkload, WORKLOADS } from './traces.js'
 
@@ -148,6 +150,7 @@ async function main(): Promise<void> {
       tokens: { type: 'string', default: '10000000' },
       traces: { type: 'string' },
       vocab: { type: 'string' },
+      allocations: { type: 'boolean', default: false },
       open: { type: 'string' },
     },
   })
@@ -157,6 +160,7 @@ async function main(): Promise<void> {
   const tokens = requests ? shuffled(requests, count) : madeUp(count)
   const asked = requests ?? [{ prompt: tokens.slice(0, 2000), response: tokens.slice(2000, 30_000) }]
   const say = (what: string, value: string) => console.log(`${what.padEnd(34)} ${value}`)
+  if (values.allocations) return await showAllocations(tokens, asked)
   say('tokens', `${count}, ${requests ? 'passages of recorded requests' : 'made up'}`)
 
   const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-corpus-'))
@@ -226,6 +230,42 @@ async function main(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Prints which functions allocate while drafts are made and scored, in bytes per draft. */
+async function showAllocations(tokens: Int32Array, asked: readonly Request[]): Promise<void> {
+  const corpus = new Corpus(unlimited)
+  const most = Math.min(tokens.length, 1_000_000)
+  for (let at = 0; at < most; at += RECORD) corpus.addRequest(tokens.subarray(at, at + RECORD))
+  const drafter = new RetrievalDrafter({ corpus })
+  const tree = new DraftTree(16)
+  const one = new Int32Array(1)
+  /** Drafts along answers; the request itself is opened and read outside of what is measured. */
+  const sessions = asked.slice(0, 200).map(({ prompt, response }) => {
+    const session = drafter.open()
+    session.read(prompt)
+    return { session, response }
+  })
+  let drafts = 0
+  const play = (from: number, to: number) => {
+    for (const { session, response } of sessions)
+      for (let at = from; at < Math.min(to, response.length); at++) {
+        session.draft(tree, 16)
+        one[0] = response[at]
+        session.accept(one, 1)
+        drafts++
+      }
+  }
+  // Until everything is compiled.
+  play(0, 40)
+  drafts = 0
+  const allocations = await profileAllocations(() => play(40, 240))
+  const total = allocations.reduce((sum, { bytes }) => sum + bytes, 0)
+  console.log(
+    `${drafts} drafts of 16 nodes, each with one token accepted: ${(total / drafts).toFixed(1)} bytes per draft\n`,
+  )
+  for (const { where, bytes } of allocations.slice(0, 12))
+    console.log(`${(bytes / drafts).toFixed(2).padStart(8)}  ${where}`)
 }
 
 /** Opens a folder, and prints how long that took. */

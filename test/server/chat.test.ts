@@ -172,6 +172,11 @@ describe('POST /v1/chat/completions', () => {
     for (const step of steps) {
       expect(step.tree).toHaveLength(step.drafted)
       expect(step.tree.filter((node: { accepted: boolean }) => node.accepted)).toHaveLength(step.accepted)
+      for (const { source, origin, match_length, probability } of step.pieces) {
+        expect(origin === 'model').toBe(source === 'model')
+        expect(match_length === undefined).toBe(source === 'model')
+        expect(probability === undefined).toBe(source === 'model')
+      }
     }
     const events = await server.chatEvents({ ...question, max_tokens: 40, explain: true })
     const streamed = events.flatMap(({ data }) => data.lookahead?.pieces ?? [])
