@@ -47,7 +47,7 @@ const WORKLOADS: [name: string, file: string, ...filters: string[]][] = [
  * prototype's, which knew answers of the same group: it is compared with `--ungrouped`, and so are its agents and GSM8k.
  */
 const AIMS: Record<string, { prototype: string; aim: string }> = {
-  'RAG, claude-haiku-4.5': { prototype: '2.93 / 3.59', aim: '3.1 / 3.8' },
+  'RAG, claude-haiku-4.5': { prototype: '2.92 / 3.59', aim: '3.1 / 3.8' },
   'RAG, qwen3-235b': { prototype: '1.68 / 1.77', aim: '1.75 / 1.9' },
   'Spec-Bench RAG': { prototype: '1.87 / 2.03', aim: '1.95 / 2.15' },
   'Spec-Bench summarisation': { prototype: '2.51 / 2.90', aim: '2.65 / 3.1' },
