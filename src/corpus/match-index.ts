@@ -143,7 +143,10 @@ export class MatchIndex {
     const tokens = window
     const from = begin & segmentMask
     tokens.set(recent)
-    tokens.set(log.segments[number]!.subarray(from, from + count), lead)
+    const segment = log.segments[number]!
+    // A view costs an object, which a few tokens are not worth.
+    if (count > 64) tokens.set(segment.subarray(from, from + count), lead)
+    else for (let i = 0; i < count; i++) tokens[lead + i] = segment[from + i]
     const hashes = hashColumn
     const ages = ageColumn
     let { age } = this

@@ -36,12 +36,15 @@ export class Confidence {
   /** Every weight; the tables lie one after the other. */
   readonly weights = new Float32Array(tables.size)
   private readonly squares = new Float32Array(tables.size)
-  private readonly learningRate: number
-  private readonly memory: number
+  /**
+   * Step sizes of common weights and of those of single tokens, and the memory. In an array, since numbers with a
+   * fraction that wander through variables cost an object each.
+   */
+  private readonly rates = new Float64Array(3)
 
   constructor(options: ConfidenceOptions = {}) {
-    this.learningRate = options.learningRate ?? 0.05
-    this.memory = options.memory ?? 0.9998
+    const { learningRate = 0.05, memory = 0.9998 } = options
+    this.rates.set([learningRate, learningRate * TOKEN_RATE, memory])
     this.weights.set(options.weights ?? prior)
   }
 
@@ -73,7 +76,7 @@ export class Confidence {
 
   /** Learns that `token` followed `node`, and returns the continuation that foresaw it; -1 if none did. */
   learn(evidence: Evidence, node: number, token: number): number {
-    const { weights, squares, learningRate, memory } = this
+    const { weights, squares, rates } = this
     const { features, probabilities, tokens } = evidence
     const from = evidence.starts[node + 1]
     const to = evidence.ends[node + 1]
@@ -86,9 +89,8 @@ export class Confidence {
       for (let at = c * FEATURES, stop = at + FEATURES; at < stop; at++) {
         const f = features[at]
         if (f === 0) break
-        squares[f] = squares[f] * memory + square
-        const rate = f >= FIRST_TOKEN_TABLE ? learningRate * TOKEN_RATE : learningRate
-        weights[f] += (rate * error) / Math.sqrt(1 + squares[f] * 0.05)
+        squares[f] = squares[f] * rates[2] + square
+        weights[f] += (rates[f >= FIRST_TOKEN_TABLE ? 1 : 0] * error) / Math.sqrt(1 + squares[f] * 0.05)
       }
     }
     return hit

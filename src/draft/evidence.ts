@@ -80,6 +80,8 @@ export class Evidence {
   readonly bests: Int32Array
   /** How many tokens in a row, each node the last of them, were the most probable ones; numbered likewise. */
   readonly agreed: Uint8Array
+  /** How probable the best of what may follow each node can be. */
+  readonly hopes: Float64Array
   /** The continuation each node was. */
   readonly continued: Int32Array
   /** Continuations in use. */
@@ -118,6 +120,7 @@ export class Evidence {
     this.ends = new Int32Array(nodes + 1)
     this.bests = new Int32Array(nodes + 1)
     this.agreed = new Uint8Array(nodes + 1)
+    this.hopes = new Float64Array(nodes)
     this.continued = new Int32Array(nodes)
   }
 

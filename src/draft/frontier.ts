@@ -33,9 +33,10 @@ export class Frontier {
     this.size = 0
   }
 
-  /** Adds an item. */
-  push(item: number, value: number): void {
+  /** Adds an item whose value stands at place `at` of `given`: passed as it is, a fraction would cost an object. */
+  push(item: number, given: Float64Array, at: number): void {
     const { items, values } = this
+    const value = given[at]
     if (this.size === items.length) return
     let place = this.size++
     while (place > 0) {

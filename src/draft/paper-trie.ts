@@ -167,7 +167,7 @@ class PaperTrieSession implements DraftSession {
       sharedNodes[items] = sharedNode
       parents[items] = parent
       values[items] = weightOf(ownNode, sharedNode)
-      frontier.push(items, values[items])
+      frontier.push(items, values, items)
       items++
     }
     const expand = (ownNode: number, sharedNode: number, parent: number) => {

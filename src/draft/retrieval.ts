@@ -44,6 +44,8 @@ const COMMON_LOG = 2
 const SIBLING_LOGS = 3
 /** Matches looked up for the root. */
 const ROOT: MatchLimits = { matches: [32, 32, 16], reach: 96 }
+/** The same in logs that others share: they may be large, and every place looked at there is far from the last. */
+const SHARED_ROOT: MatchLimits = { matches: [32, 32, 16], reach: 96 }
 /**
  * Matches looked up for a node, by its depth: one that reaches back beyond the root is inherited, so only those that
  * are no longer than the path are missing.
@@ -307,14 +309,14 @@ class RetrievalSession implements DraftSession {
     this.sharedLog = this.shared?.log
     this.commonLog = this.common?.log
     workspace.frequent = this.drafter.frequentTokens(this.shared)
-    this.lookUp(context, contextLength, ROOT, 0)
+    this.lookUp(context, contextLength, ROOT, SHARED_ROOT, 0)
     evidence.begin(-1)
     for (let lead = 0; lead < leads.size; lead++) this.count(-1, lead)
     // 2.
     this.guess()
     evidence.agreed[0] = this.agreed
     // 3. and 4.
-    this.expand(-1, context[0], 0, 1)
+    this.expand(-1, context[0], 0)
     while (tree.size < budget) {
       const item = frontier.pop()
       if (item === NOTHING) break
@@ -326,10 +328,13 @@ class RetrievalSession implements DraftSession {
       const node = tree.add(
         evidence.tokens[item],
         evidence.parents[item],
-        Math.min(evidence.paths[item], tree.size > 0 ? tree.probabilities[tree.size - 1] : 1),
+        // Set below: passed on, a fraction would cost an object.
+        0,
         evidence.sourceOf(item),
         evidence.lengthOf(item),
       )
+      const ceiling = node > 0 ? tree.probabilities[node - 1] : 1
+      tree.probabilities[node] = Math.min(evidence.paths[item], ceiling)
       evidence.nodes[item] = node
       evidence.agreed[node + 1] = evidence.agreedWith(item)
       evidence.begin(node)
@@ -337,7 +342,8 @@ class RetrievalSession implements DraftSession {
       evidence.continued[node] = item
       if (tree.depths[node] < drafter.maxDepth) {
         const hope = HOPES[Math.min(evidence.lengthOf(item), HOPES.length - 1)]
-        frontier.push(~node, evidence.paths[item] * hope)
+        evidence.hopes[node] = evidence.paths[item] * hope
+        frontier.push(~node, evidence.hopes, node)
       }
     }
     // 8.
@@ -385,22 +391,28 @@ class RetrievalSession implements DraftSession {
     if (inherited < FEW_LEADS && evidence.paths[c] > LOOK_UP_FLOOR) {
       const length = this.readPath(tree, node, contextLength)
       const limits = NODE[Math.min(depth, NODE.length - 1)]
-      this.lookUp(workspace.pathContext, length, limits, depth)
+      this.lookUp(workspace.pathContext, length, limits, limits, depth)
       for (let lead = newest; lead < leads.size; lead++) this.countUnknown(node, lead)
     }
     // 7.
-    this.expand(node, tree.tokens[node], depth, evidence.paths[c])
+    this.expand(node, tree.tokens[node], depth)
   }
 
   /** Lists the matches of a context in all logs that the request may read. */
-  private lookUp(context: Int32Array, length: number, limits: MatchLimits, depth: number): void {
+  private lookUp(
+    context: Int32Array,
+    length: number,
+    limits: MatchLimits,
+    sharedLimits: MatchLimits,
+    depth: number,
+  ): void {
     const { evidence, cursors } = this.workspace
     const { leads, zones, beyond } = evidence
     const begin = leads.size
     this.ownIndex!.find(context, length, limits, leads, DraftSource.own)
     const ownEnd = leads.size
-    this.shared?.index.find(context, length, limits, leads, DraftSource.shared)
-    this.common?.index.find(context, length, limits, leads, COMMON_LOG)
+    this.shared?.index.find(context, length, sharedLimits, leads, DraftSource.shared)
+    this.common?.index.find(context, length, sharedLimits, leads, COMMON_LOG)
     this.siblings?.find(this.voice, context, length, limits, leads, SIBLING_LOGS)
     for (let lead = begin; lead < leads.size; lead++) {
       zones[lead] = lead < ownEnd ? cursors.zoneOf(leads.positions[lead] - depth) : 0
@@ -472,7 +484,7 @@ class RetrievalSession implements DraftSession {
   }
 
   /** Judges the continuations just counted for `node` and puts them on the frontier. */
-  private expand(node: number, token: number, depth: number, path: number): void {
+  private expand(node: number, token: number, depth: number): void {
     const { workspace } = this
     const { evidence, frontier } = workspace
     const { confidence, minProbability } = this.drafter
@@ -482,10 +494,11 @@ class RetrievalSession implements DraftSession {
     workspace.last = token
     workspace.depth = depth
     confidence.judge(evidence, node, workspace)
+    const path = node < 0 ? 1 : evidence.paths[evidence.continued[node]]
     for (let c = from; c < to; c++) {
       const probability = path * evidence.probabilities[c]
       evidence.paths[c] = probability
-      if (probability >= minProbability) frontier.push(c, probability)
+      if (probability >= minProbability) frontier.push(c, evidence.paths, c)
     }
   }
 

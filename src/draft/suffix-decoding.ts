@@ -132,7 +132,7 @@ class OpenEnds {
     this.offsets[item] = offset
     this.parents[item] = parent
     this.probabilities[item] = probability
-    this.frontier.push(item, probability)
+    this.frontier.push(item, this.probabilities, item)
   }
 }
 

@@ -10,7 +10,7 @@ describe('a frontier', () => {
         const waiting: { item: number; value: number }[] = []
         for (const [item, value] of turns.entries()) {
           if (value !== null) {
-            frontier.push(item, value)
+            frontier.push(item, Float64Array.of(value), 0)
             waiting.push({ item, value })
             continue
           }
@@ -27,7 +27,7 @@ describe('a frontier', () => {
 
   it('drops what does not fit, and empties', () => {
     const frontier = new Frontier(2)
-    for (let k = 0; k < 3; k++) frontier.push(k, k)
+    for (let k = 0; k < 3; k++) frontier.push(k, Float64Array.of(9, 8, 7), k)
     expect(frontier.size).toBe(2)
     frontier.clear()
     expect(frontier.pop()).toBe(NOTHING)
