@@ -3,11 +3,10 @@ import { embeddedModel } from '../../src/cli/embedded.js'
 import { explainSteps } from '../../src/cli/explanation.js'
 import { palette } from '../../src/cli/terminal.js'
 import { DocumentSpans } from '../../src/engine/document-spans.js'
-import { Engine, type GenerationStep, type RequestDocument, type StepPiece } from '../../src/index.js'
+import { Engine, type GenerationStep, type StepPiece } from '../../src/index.js'
 
 const permit =
   'The Selby permit costs 40 euros per year. You can apply online. The permit is sent by post within ten days.'
-const fees = 'The late fee is 15 euros. Riders pay it at the counter.'
 const messages = [{ role: 'user', content: 'How much does the Selby permit cost?' }]
 
 let engine: Engine
@@ -29,11 +28,8 @@ function piecesOf(steps: GenerationStep[]): StepPiece[] {
 
 describe('explain', () => {
   it('tells of every token where it came from; of drafted ones the match and a probability', async () => {
-    const documents: RequestDocument[] = [
-      { id: 'fees', text: fees },
-      { id: 'permit', text: permit },
-    ]
-    const pieces = piecesOf(await stepsOf({ documents, namespace: 'one' }))
+    const documents = [{ id: 'permit', title: 'notes', text: permit }]
+    const pieces = piecesOf(await stepsOf({ documents, namespace: 'one', draft: 4 }))
     const drafted = pieces.filter(({ source }) => source !== 'model')
     expect(drafted.length).toBeGreaterThan(2)
     for (const { source, origin, matchLength, probability } of pieces)
@@ -46,7 +42,6 @@ describe('explain', () => {
         expect(probability).toBeGreaterThan(0)
         expect(probability).toBeLessThanOrEqual(1)
       }
-    // What the answer says stands in that document alone.
     expect(drafted.some(({ origin }) => origin?.kind === 'document' && origin.id === 'permit')).toBe(true)
   })
 
