@@ -21,6 +21,8 @@ function inWords({ kind, id }: TokenOrigin): string {
       return 'the prediction'
     case 'request':
       return id === undefined ? 'an earlier request' : `earlier request ${id}`
+    case 'sibling':
+      return 'another answer'
     case 'other':
       return 'a draft'
     default:

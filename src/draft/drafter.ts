@@ -17,8 +17,9 @@ export interface DraftOrigin {
    * - `answer`: in what it has written itself
    * - `document`: in a document that its namespace, or the common one, knows
    * - `request`: in what an earlier request left behind
+   * - `sibling`: in another answer to the same prompt, still being written
    */
-  kind: 'prompt' | 'answer' | 'document' | 'request'
+  kind: 'prompt' | 'answer' | 'document' | 'request' | 'sibling'
   /** Id of the document, or of the earlier request, if it has one. */
   id?: string
   /** In prompt and answer: tokens from the beginning of the answer on; negative in the prompt. */

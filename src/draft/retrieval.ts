@@ -360,6 +360,7 @@ class RetrievalSession implements DraftSession {
       const place = evidence.ownPositions[c] - (this.answerStart >= 0 ? this.answerStart : this.own!.end)
       return { kind: place >= 0 ? 'answer' : 'prompt', place }
     }
+    if (evidence.sharedLogs[c] >= SIBLING_LOGS) return { kind: 'sibling' }
     const isCommon = evidence.sharedLogs[c] === COMMON_LOG
     const namespace = isCommon ? this.common : this.shared
     // Since the draft was made another request may have ended, and the log been copied or cut.

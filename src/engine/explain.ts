@@ -10,10 +10,11 @@ export interface TokenOrigin {
    * - `answer`: drafted from what the answer itself had said
    * - `prediction`: drafted from the request's `prediction`
    * - `request`: drafted from what an earlier request left behind
+   * - `sibling`: drafted from another answer to the same prompt
    * - `other`: drafted by a drafter that does not tell, or from a place that is gone by now
    * - `model`: not drafted; the model's own logits gave it
    */
-  kind: 'prompt' | 'document' | 'answer' | 'prediction' | 'request' | 'other' | 'model'
+  kind: 'prompt' | 'document' | 'answer' | 'prediction' | 'request' | 'sibling' | 'other' | 'model'
   /** Of a document: its id, title or number; of an earlier request: its id, if it has one. */
   id?: string
 }

@@ -5,7 +5,7 @@ export interface Explanation {
   pieces: {
     text: string
     source: string
-    /** Where exactly: `prompt`, `document`, `answer`, `prediction`, `request`, `other` or `model`. */
+    /** Where exactly: `prompt`, `document`, `answer`, `prediction`, `request`, `sibling`, `other` or `model`. */
     origin: string
     /** Id of the document or of the earlier request. */
     id?: string
