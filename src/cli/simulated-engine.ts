@@ -2,6 +2,7 @@ import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import type { Drafter } from '../draft/drafter.js'
 import { OracleSession } from '../draft/oracle.js'
 import { groupsOf, type Recording } from '../draft/replay.js'
+import { CellStack } from '../engine/cells.js'
 import type { Decoder, TokenSampler } from '../engine/decoder.js'
 import { Forward } from '../engine/forward.js'
 import type { DraftMode } from '../engine/options.js'
@@ -65,9 +66,10 @@ export function simulateEngine(
   const decoder = new SilentDecoder()
   const truth = ForwardCost.from(cost)
   const scheduler = new Scheduler(decoder, maxNodes, ForwardCost.from(cost))
-  const forward = new Forward(decoder)
+  const cells = new CellStack(decoder)
+  const forward = new Forward(decoder, cells)
   const verdict = new Verdict(maxNodes)
-  const slots = new SlotTable(decoder, 1, branches)
+  const slots = new SlotTable(decoder, cells, 1, branches)
   let shape = ''
   for (const group of groupsOf(recordings)) {
     const sequences = group.map(({ prompt, response }) => {
@@ -99,6 +101,7 @@ export function simulateEngine(
         scheduler.plan(shares)
         share.nodes = forward.lay(sequence, share.headRows, share.nodes)
         scheduler.laid(shares)
+        cells.push(decoder.batch.size)
         const context = sequence.length
         const { size, outputCount } = decoder.batch
         const ms = truth.ms(size, context)
@@ -107,7 +110,7 @@ export function simulateEngine(
         shape = laid
         let left = end - sequence.length
         verify(sequence, share.nodes, verdict, () => --left === 0)
-        forward.commit(sequence, share.headRows, verdict.path, verdict.pathLength)
+        forward.commit(sequence, share.headRows, verdict.path, verdict.pathLength, true)
         share.tokens = verdict.count
         share.accepted = Math.min(verdict.pathLength, verdict.count)
         for (let k = 0; k < verdict.count; k++) sequence.append(verdict.tokens[k])
@@ -137,11 +140,14 @@ class SilentDecoder implements Decoder {
   readonly contextTokens = Number.MAX_SAFE_INTEGER
   readonly maxSequences = branches
   readonly canBranch = true
+  readonly canMove = false
   readonly batch = new Batch(512 + maxNodes, branches)
 
   async decode(): Promise<void> {}
 
   copySequence(): void {}
+
+  async moveSequence(): Promise<void> {}
 
   removePositions(): boolean {
     return true
