@@ -44,8 +44,9 @@ const COMMON_LOG = 2
 const SIBLING_LOGS = 3
 /** Matches looked up for the root. */
 const ROOT: MatchLimits = { matches: [32, 32, 16], reach: 96 }
-/** The same in logs that others share: they may be large, and every place looked at there is far from the last. */
-const SHARED_ROOT: MatchLimits = { matches: [32, 32, 16], reach: 96 }
+/** The same in a log that no cache of a processor holds: there every place looked at costs a wait for memory. */
+const LARGE_ROOT: MatchLimits = { matches: [8, 16, 16], reach: 40 }
+const LARGE_LOG = 2 ** 20
 /**
  * Matches looked up for a node, by its depth: one that reaches back beyond the root is inherited, so only those that
  * are no longer than the path are missing.
@@ -309,7 +310,7 @@ class RetrievalSession implements DraftSession {
     this.sharedLog = this.shared?.log
     this.commonLog = this.common?.log
     workspace.frequent = this.drafter.frequentTokens(this.shared)
-    this.lookUp(context, contextLength, ROOT, SHARED_ROOT, 0)
+    this.lookUp(context, contextLength, ROOT, 0)
     evidence.begin(-1)
     for (let lead = 0; lead < leads.size; lead++) this.count(-1, lead)
     // 2.
@@ -392,7 +393,7 @@ class RetrievalSession implements DraftSession {
     if (inherited < FEW_LEADS && evidence.paths[c] > LOOK_UP_FLOOR) {
       const length = this.readPath(tree, node, contextLength)
       const limits = NODE[Math.min(depth, NODE.length - 1)]
-      this.lookUp(workspace.pathContext, length, limits, limits, depth)
+      this.lookUp(workspace.pathContext, length, limits, depth)
       for (let lead = newest; lead < leads.size; lead++) this.countUnknown(node, lead)
     }
     // 7.
@@ -400,20 +401,15 @@ class RetrievalSession implements DraftSession {
   }
 
   /** Lists the matches of a context in all logs that the request may read. */
-  private lookUp(
-    context: Int32Array,
-    length: number,
-    limits: MatchLimits,
-    sharedLimits: MatchLimits,
-    depth: number,
-  ): void {
+  private lookUp(context: Int32Array, length: number, limits: MatchLimits, depth: number): void {
     const { evidence, cursors } = this.workspace
     const { leads, zones, beyond } = evidence
     const begin = leads.size
     this.ownIndex!.find(context, length, limits, leads, DraftSource.own)
     const ownEnd = leads.size
-    this.shared?.index.find(context, length, sharedLimits, leads, DraftSource.shared)
-    this.common?.index.find(context, length, sharedLimits, leads, COMMON_LOG)
+    const { shared, common } = this
+    shared?.index.find(context, length, limitsIn(shared.log, limits), leads, DraftSource.shared)
+    common?.index.find(context, length, limitsIn(common.log, limits), leads, COMMON_LOG)
     this.siblings?.find(this.voice, context, length, limits, leads, SIBLING_LOGS)
     for (let lead = begin; lead < leads.size; lead++) {
       zones[lead] = lead < ownEnd ? cursors.zoneOf(leads.positions[lead] - depth) : 0
@@ -560,4 +556,9 @@ class RetrievalSession implements DraftSession {
   private checkOpen(): void {
     if (!this.open) throw new Error('RetrievalDrafter: the session is closed')
   }
+}
+
+/** How much is looked up in a shared log. */
+function limitsIn(log: TokenLog, limits: MatchLimits): MatchLimits {
+  return limits === ROOT && log.length > LARGE_LOG ? LARGE_ROOT : limits
 }

@@ -28,8 +28,8 @@ const NODES = 256
  * that either tree holds, the likeliest continuations by their counts are gathered, the more the longer the match; the
  * one draft with the largest sum of probabilities is used.
  *
- * Factor and least probability are those that accept most on the traces of `docs/retrieval.md`; ArcticInference
- * suggests 1 and 0.1 for servers, where every drafted token costs time of another request.
+ * Factor and least probability are those that accept most in small drafts; a larger factor accepts more in large ones.
+ * ArcticInference's defaults are 1 and 0.1, for servers where a drafted token costs time of another request.
  */
 export class SuffixDecodingDrafter implements Drafter {
   readonly name = 'suffix-tree'

@@ -126,7 +126,7 @@ describe('lookahead cache', () => {
     })()
     if (!hasScript) return
     const command = `${process.execPath} ${main} cache warm more.jsonl --cache bar`
-    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: folder })
+    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] })
     let output = ''
     child.stdout.on('data', (chunk) => {
       output += chunk
