@@ -106,9 +106,8 @@ describe('lookahead cache', () => {
     expect(existsSync(inFolder('three'))).toBe(false)
   })
 
-  it('says so where nothing can be kept', () => {
-    // Not even the superuser may write into this one.
-    mkdirSync(inFolder('parent'))
+  it.runIf(process.platform === 'linux')('says so where nothing can be kept', () => {
+    // Not even the superuser may write into this one; Node’s recursive mkdir hangs there.
     const target = '/proc/lookahead-cache'
     const { code, stdout, stderr } = cache('warm', 'terms.md', '--cache', target)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })

@@ -1,9 +1,28 @@
-import { open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { encodeHeader, type FileHeader } from './format.js'
 
 const EXTENSION = '.lkc'
 const pattern = /^corpus-(\d{6,})\.(lkc|tmp)$/
+
+/**
+ * Makes a folder, and those it is in, unless it is there.
+ *
+ * Not by Node's own `recursive`: where a folder that exists takes no new ones, as /proc does, that never returns.
+ *
+ * @throws the system's error
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  const parent = path.dirname(path.resolve(folder))
+  const parentExists = await stat(parent).then(
+    () => true,
+    () => false,
+  )
+  if (!parentExists) await makeFolder(parent)
+  await mkdir(folder).catch(async (error) => {
+    if (error.code !== 'EEXIST' || !(await stat(folder)).isDirectory()) throw error
+  })
+}
 
 /** The file of a generation. */
 export function fileOf(folder: string, generation: number): string {

@@ -1,11 +1,11 @@
 import { renameSync } from 'node:fs'
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import { Corpus, type CorpusJournal, type CorpusOptions } from '../corpus.js'
 import { CorpusError } from '../error.js'
 import type { Namespace } from '../namespace.js'
 import type { CorpusRecord } from '../record.js'
 import { Appender, explainIo } from './appender.js'
-import { createFile, fileOf, newestGeneration, removeOthers, syncFolder, temporaryOf } from './folder.js'
+import { createFile, fileOf, makeFolder, newestGeneration, removeOthers, syncFolder, temporaryOf } from './folder.js'
 import {
   type Entry,
   emptyEntry,
@@ -113,7 +113,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     let lock: FolderLock | undefined
     if (!readOnly) {
       try {
-        await mkdir(folder, { recursive: true })
+        await makeFolder(folder)
         lock = FolderLock.take(folder)
       } catch (error) {
         const problem = explainIo(error, `use the cache ${folder}`)
