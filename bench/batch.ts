@@ -120,11 +120,16 @@ function pointOf(samples: readonly BatchSample[], slots: number, tasks: number):
 async function measure({ model: file, ...task }: BatchTask): Promise<Omit<BatchSample, 'set'>[]> {
   const { tasks, slots, rounds, threads } = task
   const model = await Model.load(file)
-  const { context, cost } = await tune(model, {
-    exactness: 'bitwise',
-    context: { contextTokens: slots * (contextTokens + maxNodes), maxSequences: slots * branches, threads },
-    modelOptions: {},
-  })
+  const watch = new OthersWatch(() => [process.pid, process.ppid])
+  const { context, cost } = await watch.undisturbed(
+    () =>
+      tune(model, {
+        exactness: 'bitwise',
+        context: { contextTokens: slots * (contextTokens + maxNodes), maxSequences: slots * branches, threads },
+        modelOptions: {},
+      }),
+    (spoilt) => spoilt.context[Symbol.asyncDispose](),
+  )
   // The loop refines what was measured; figures by T(n) stay with that.
   const measured = ForwardCost.from(cost.record())
   const rows: number[] = []
@@ -136,7 +141,6 @@ async function measure({ model: file, ...task }: BatchTask): Promise<Omit<BatchS
   const loop = new DecodeLoop(context, { slots, branches, contextTokens, maxNodes, cost })
   const say = { loop, context, rows, tasks }
   await answerAll({ ...say, tasks: tasks.slice(0, slots) }, 'off', measured)
-  const watch = new OthersWatch(() => [process.pid, process.ppid])
   let patience = task.patienceMs
   const samples: Omit<BatchSample, 'set'>[] = []
   for (let round = 0; round < rounds; round++) {

@@ -219,17 +219,21 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
   const { file, set, workloads, contextTokens, tokens, threads, ways, limitMs } = task
   const model = await Model.load(file)
   const room = contextTokens + tokens + 2 * maxNodes
-  const { context, cost, exactness } = await tune(model, {
-    exactness: 'bitwise',
-    context: { contextTokens: room, maxSequences: branches, batchTokens: 512, threads },
-    modelOptions: {},
-  })
+  const watch = new OthersWatch(() => [process.pid, process.ppid])
+  const { context, cost, exactness } = await watch.undisturbed(
+    () =>
+      tune(model, {
+        exactness: 'bitwise',
+        context: { contextTokens: room, maxSequences: branches, batchTokens: 512, threads },
+        modelOptions: {},
+      }),
+    (spoilt) => spoilt.context[Symbol.asyncDispose](),
+  )
   const record = cost.record()
   const { name, weightBytes } = model.describe()
   const compared: ClockRows = { records: 0, rows: 0, equalRows: 0, accepted: 0 }
   const samples: ClockSample[] = []
   let rows: number[] = []
-  const watch = new OthersWatch(() => [process.pid, process.ppid])
   let patience = task.patienceMs
   const layout = { slots: 1, branches, contextTokens: contextTokens + tokens + maxNodes, maxNodes }
   const newLoop = () => new DecodeLoop(context, { ...layout, cost: ForwardCost.from(record) })

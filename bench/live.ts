@@ -6,6 +6,7 @@ import { type ContestResult, hold } from './contest/contest.js'
 import type { Contestant, Task } from './contest/contestant.js'
 import { engineContestant } from './contest/engine.js'
 import { root } from './machine.js'
+import { OthersWatch } from './others.js'
 import { nodeLlamaCpp } from './peers/node-llama-cpp.js'
 import { OpenAiContestant } from './peers/openai.js'
 import type { RecordedWorkload } from './replays.js'
@@ -46,7 +47,12 @@ export async function prepareTasks(
   maxTokens: number,
   threads: number,
 ): Promise<{ tasks: Task[]; recorded: RecordedWorkload; model: BenchModel; cost: CostPoint[] }> {
-  await using engine = await Engine.load({ model, threads })
+  // Its T(n) is everybody's.
+  const watch = new OthersWatch(() => [process.pid])
+  await using engine = await watch.undisturbed(
+    () => Engine.load({ model, threads }),
+    (spoilt) => spoilt[Symbol.asyncDispose](),
+  )
   const render = ({ question, documents }: Question) => {
     const plain = [...documents.map(({ title, text }) => `${title}\n${text}\n`), `${question}\n`].join('\n')
     const messages = [{ role: 'user', content: question }]

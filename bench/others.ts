@@ -5,6 +5,10 @@ import { setTimeout } from 'node:timers/promises'
 /** Share of all cores above which other programs disturb: a forward on several threads waits at barriers for each. */
 export const DISTURBED = 0.04
 
+/** Long enough to see whether others are at work, and how long to wait for them before each attempt. */
+const restMs = 200
+const patienceMs = 5000
+
 /** Linux counts processor time in hundredths of a second. */
 const tickMs = 10
 
@@ -51,6 +55,20 @@ export class OthersWatch {
       await setTimeout(leastMs)
       const took = performance.now() - began
       if ((this.share() ?? 0) <= DISTURBED || took >= mostMs) return took
+    }
+  }
+
+  /**
+   * Does something until others leave it alone, at most three times; what was spoilt is undone. For what everything
+   * after it rests on, such as T(n).
+   */
+  async undisturbed<T>(attempt: () => Promise<T>, undo: (spoilt: T) => Promise<void>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      await this.rest(restMs, patienceMs)
+      this.start()
+      const outcome = await attempt()
+      if ((this.share() ?? 0) <= DISTURBED || tries === 3) return outcome
+      await undo(outcome)
     }
   }
 
