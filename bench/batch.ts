@@ -11,7 +11,7 @@ import type { Task } from './contest/contestant.js'
 import { DRAFTERS } from './contest/engine.js'
 import { inFreshProcess, serveOnce } from './fresh.js'
 import { DISTURBED, OthersWatch } from './others.js'
-import { type Spread, spread, sum } from './statistics.js'
+import { median, type Spread, spread, sum } from './statistics.js'
 
 /** All tasks answered once, so many at a time. */
 export interface BatchSample {
@@ -31,7 +31,7 @@ export interface BatchSample {
   identical: number
   /** Share of all cores that other programs took meanwhile, where that is known. */
   others?: number
-  /** Whether figures are made of it; if not, others disturbed it and it was measured again. */
+  /** Whether speeds are made of it: others did not disturb it, or disturbed it in every round. */
   counts: boolean
 }
 
@@ -100,20 +100,37 @@ export async function measureBatches(
 }
 
 function pointOf(samples: readonly BatchSample[], slots: number, tasks: number): BatchPoint {
-  const own = samples.filter((sample) => sample.slots === slots && sample.counts)
-  const [off, auto] = (['off', 'auto'] as const).map((draft) => own.filter((sample) => sample.draft === draft))
+  const all = samples.filter((sample) => sample.slots === slots)
+  const [off, auto] = (['off', 'auto'] as const).map((draft) => {
+    const own = all.filter((sample) => sample.draft === draft)
+    if (!own.some(({ counts }) => counts)) for (const sample of lastOfRounds(own)) sample.counts = true
+    return own.filter(({ counts }) => counts)
+  })
   const speed = ({ tokens, ms }: BatchSample) => (1000 * tokens) / ms
-  const partner = ({ set, round }: BatchSample) => off.find((s) => s.set === set && s.round === round)!
+  // Of the same round; where that does not count, the median of all has to do.
+  const usual = median(off.map(speed))
+  const base = ({ set, round }: BatchSample) => {
+    const partner = off.find((sample) => sample.set === set && sample.round === round)
+    return partner ? speed(partner) : usual
+  }
+  const compared = lastOfRounds(all.filter(({ draft }) => draft === 'auto'))
   const per = (some: readonly BatchSample[]) => sum(some, ({ tokens }) => tokens) / sum(some, (s) => s.idealMs)
   return {
     slots,
     conventional: spread(off.map(speed)),
     lookahead: spread(auto.map(speed)),
-    speedup: spread(auto.map((sample) => speed(sample) / speed(partner(sample)))),
+    speedup: spread(auto.map((sample) => speed(sample) / base(sample))),
     idealised: per(auto) / per(off),
-    answers: tasks * auto.length,
-    identical: sum(auto, ({ identical }) => identical),
+    answers: tasks * compared.length,
+    identical: sum(compared, ({ identical }) => identical),
   }
+}
+
+/** Of what was measured again, the last time; those are the answers that were compared. */
+function lastOfRounds(samples: readonly BatchSample[]): BatchSample[] {
+  return samples.filter(
+    ({ set, round }, i) => !samples.some((other, k) => k > i && other.set === set && other.round === round),
+  )
 }
 
 /** What one process measures. */
@@ -140,19 +157,21 @@ async function measure({ model: file, ...task }: BatchTask): Promise<Omit<BatchS
   }
   const loop = new DecodeLoop(context, { slots, branches, contextTokens, maxNodes, cost })
   const say = { loop, context, rows, tasks }
-  await answerAll({ ...say, tasks: tasks.slice(0, slots) }, 'off', measured)
+  // Warms up both ways.
+  for (const draft of ['off', 'auto'] as const) await answerAll(say, draft, measured)
   let patience = task.patienceMs
   const samples: Omit<BatchSample, 'set'>[] = []
   for (let round = 0; round < rounds; round++) {
     const answers = new Map<string, string[]>()
     for (const draft of round % 2 === 0 ? (['off', 'auto'] as const) : (['auto', 'off'] as const)) {
-      for (let counts = false; !counts; ) {
+      for (let again = true; again; ) {
         if (patience > 0) patience -= await watch.rest(restMs, restMs + patience)
         watch.start()
         const { texts, ...measures } = await answerAll(say, draft, measured)
         const others = watch.share()
-        counts = patience <= 0 || (others ?? 0) <= DISTURBED
+        const counts = (others ?? 0) <= DISTURBED
         if (!counts) patience -= measures.ms
+        again = !counts && patience > 0
         answers.set(draft, texts)
         samples.push({ slots, round, draft, ...measures, identical: 0, others, counts })
       }

@@ -10,11 +10,12 @@ import { tune } from '../src/engine/tuning.js'
 import { AnswerWriter } from '../src/engine/writer.js'
 import type { Context } from '../src/llama/context.js'
 import { Model } from '../src/llama/model.js'
+import { type ClockSample, type ClockStanding, settle, standingOf } from './clock-standings.js'
 import { DRAFTERS, type DrafterName } from './contest/engine.js'
 import { inFreshProcess, serveOnce } from './fresh.js'
 import { DISTURBED, OthersWatch } from './others.js'
 import type { RecordedWorkload } from './replays.js'
-import { addCounts, median, type Spread, spread, sum } from './statistics.js'
+import { addCounts, sum } from './statistics.js'
 
 /** A way of decoding recorded answers. */
 export interface ClockWay {
@@ -23,45 +24,6 @@ export interface ClockWay {
   draft: DraftMode
   /** Whether every record finds an empty memory. */
   cold?: boolean
-}
-
-/** One record decoded in one way, in one of the processes. */
-export interface ClockSample {
-  workload: string
-  /** Its place among the records asked. */
-  record: number
-  set: number
-  way: string
-  tokens: number
-  forwards: number
-  drafted: number
-  decodeMs: number
-  forwardMs: number
-  retrievalMs: number
-  /** What T(n) says: of one token per forward, and of the forwards that were done. */
-  singleMs: number
-  idealMs: number
-  /** Share of all cores that other programs took meanwhile, where that is known. */
-  others?: number
-  /** Whether figures are made of it: others did not disturb it, or did so whenever it was decoded. */
-  counts: boolean
-}
-
-/** One way on one workload: forwards are real, their tokens come from the record. */
-export interface ClockStanding {
-  name: string
-  tokensPerSecond: number
-  /** Conventional time over this way's time in the same process, by record: what a clock says. */
-  speedup: Spread
-  /** The same over all records together, the median of the processes. */
-  whole: number
-  /** The same by T(n) alone. */
-  idealised: number
-  edl: number
-  dl: number
-  /** FT and QT: milliseconds of a forward, microseconds of a retrieval. */
-  forwardMs: number
-  retrievalMicros: number
 }
 
 /** Rows of logits of both ways of decoding, compared bit by bit on recorded answers. */
@@ -168,7 +130,7 @@ export async function replayOnTheClock(
     parts.push(await inFreshProcess<ClockTask, ClockPart>(fileURLToPath(import.meta.url), task, say))
   }
   const samples = parts.flatMap((part) => part.samples)
-  settle(samples)
+  settle(samples, ways[0].name)
   const [first] = parts
   return {
     ...first,
@@ -176,25 +138,12 @@ export async function replayOnTheClock(
     sets: parts.length,
     rows: parts.reduce((rows: number[], part) => addCounts(rows, part.rows), []),
     workloads: chosen.flatMap(({ name: workload, asked }) => {
-      const own = samples.filter((sample) => sample.workload === workload && sample.counts)
+      const own = samples.filter((sample) => sample.workload === workload)
       if (own.length === 0) return []
-      const base = own.filter(({ way }) => way === ways[0].name)
-      const singleMs = sum(base, ({ decodeMs }) => decodeMs) / sum(base, ({ forwards }) => forwards)
-      const standings = ways.map(({ name }) => standingOf(name, own, base))
-      return [{ workload, records: asked.length, singleMs, standings }]
+      const standings = ways.map(({ name }) => standingOf(name, own, ways[0].name))
+      return [{ workload, records: asked.length, singleMs: standings[0].forwardMs, standings }]
     }),
     samples,
-  }
-}
-
-/**
- * A way's time on a record is compared with the conventional one of the same process, so both must count. Where no pair
- * was left alone by others, the last one has to do.
- */
-function settle(samples: readonly ClockSample[]): void {
-  for (const { workload, record, set, way } of samples) {
-    const own = samples.filter((s) => s.workload === workload && s.record === record && s.set === set && s.way === way)
-    if (!own.some(({ counts }) => counts)) own[own.length - 1].counts = true
   }
 }
 
@@ -362,29 +311,6 @@ function hashOf({ vocabularySize, batch, logits }: Context, row: number): string
   return createHash('md5')
     .update(logits.subarray(begin, begin + vocabularySize))
     .digest('hex')
-}
-
-function standingOf(name: string, samples: readonly ClockSample[], base: readonly ClockSample[]): ClockStanding {
-  const own = samples.filter(({ way }) => way === name)
-  const conventional = (sample: ClockSample) =>
-    base.find(({ set, record }) => set === sample.set && record === sample.record)!
-  const sets = [...new Set(own.map(({ set }) => set))].map((set) => own.filter((sample) => sample.set === set))
-  const forwards = sum(own, (sample) => sample.forwards)
-  return {
-    name,
-    tokensPerSecond: (1000 * sum(own, ({ tokens }) => tokens)) / sum(own, ({ decodeMs }) => decodeMs),
-    speedup: spread(own.map((sample) => conventional(sample).decodeMs / sample.decodeMs)),
-    whole: median(
-      sets.map(
-        (ofSet) => sum(ofSet, (sample) => conventional(sample).decodeMs) / sum(ofSet, ({ decodeMs }) => decodeMs),
-      ),
-    ),
-    idealised: sum(own, ({ singleMs }) => singleMs) / sum(own, ({ idealMs }) => idealMs),
-    edl: sum(own, ({ tokens }) => tokens) / forwards,
-    dl: 1 + sum(own, ({ drafted }) => drafted) / forwards,
-    forwardMs: sum(own, ({ forwardMs }) => forwardMs) / forwards,
-    retrievalMicros: (1000 * sum(own, ({ retrievalMs }) => retrievalMs)) / forwards,
-  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) serveOnce(measure)
