@@ -7,13 +7,14 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { ForwardCost } from '../src/cost/forward-cost.js'
+import type { Recording } from '../src/draft/replay.js'
 import { measureBatches } from './batch.js'
 import { type Ceiling, ceilingOf } from './ceiling.js'
 import { CLOCK_WAYS, replayOnTheClock } from './clock.js'
 import { compareRows } from './exactness.js'
 import { holdLive, holdLoops, holdPeers, prepareTasks } from './live.js'
 import { describeMachine, measureBandwidth, measureFreeCores, root } from './machine.js'
-import { benchmarkModel } from './models.js'
+import { benchmarkModel, SHAPES } from './models.js'
 import { type BenchOptions, parseOptions, type Section, USAGE } from './options.js'
 import { plans } from './plans.js'
 import { readWorkloads } from './recordings.js'
@@ -98,7 +99,11 @@ async function bench(options: BenchOptions): Promise<void> {
     await section('clock', async () => {
       const { model, workloads, without, ...rest } = plan.clock
       const ways = CLOCK_WAYS.filter(({ name }) => !without.includes(name))
-      const wanted = traces.filter(({ name }) => workloads?.includes(name) ?? true)
+      // Another vocabulary than the shape's may have tokens that it lacks.
+      const most = model ? SHAPES[model.shape].vocabulary : Number.POSITIVE_INFINITY
+      const wanted = traces
+        .filter(({ name }) => workloads?.includes(name) ?? true)
+        .map(({ name, recordings }) => ({ name, recordings: recordings.filter((one) => staysBelow(one, most)) }))
       const timed = model ? wanted : [recorded]
       if (timed.length === 0) return
       const shape = model ? benchmarkModel(model) : file
@@ -119,6 +124,10 @@ async function bench(options: BenchOptions): Promise<void> {
     rmSync(profiles, { recursive: true, force: true })
   }
   write(results, options)
+}
+
+function staysBelow({ prompt, response }: Recording, limit: number): boolean {
+  return Array.from(prompt).every((token) => token < limit) && Array.from(response).every((token) => token < limit)
 }
 
 function sayCeiling({ model, readMs, readTokensPerSecond, bandwidth, singleMs, bestSpeedup, bestRows }: Ceiling): void {
