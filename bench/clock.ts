@@ -70,7 +70,8 @@ export interface ClockPlan {
 }
 
 export interface ClockOptions extends ClockPlan {
-  threads: number
+  /** Default: what the engine finds best. */
+  threads?: number
   ways: readonly ClockWay[]
   onProgress: (text: string) => void
 }

@@ -24,7 +24,9 @@ export interface BenchModel {
 /** What live contests need. */
 export interface LiveOptions {
   model: string
+  /** Most threads anyone may use, and those of ours. */
   threads: number
+  ownThreads?: number
   questions: number
   maxTokens: number
   rounds: number
@@ -40,13 +42,23 @@ const pauseMs = 500
 /** Nodes of the draft where the cost model has no say. */
 const fixedNodes = 16
 
+/** What contests need of the model, and what they compare with. */
+export interface Prepared {
+  tasks: Task[]
+  recorded: RecordedWorkload
+  model: BenchModel
+  /** Threads that the engine found best, or was told to use, and T(n) with them. */
+  threads: number
+  cost: CostPoint[]
+}
+
 /** Reads the model once: renders and tokenises the questions, and records its answers for the replay. */
 export async function prepareTasks(
   model: string,
   count: number,
   maxTokens: number,
-  threads: number,
-): Promise<{ tasks: Task[]; recorded: RecordedWorkload; model: BenchModel; cost: CostPoint[] }> {
+  threads: number | undefined,
+): Promise<Prepared> {
   // Its T(n) is everybody's.
   const watch = new OthersWatch(() => [process.pid])
   await using engine = await watch.undisturbed(
@@ -71,14 +83,15 @@ export async function prepareTasks(
     tasks,
     recorded: { name: 'embedded', recordings: recordings.filter(({ response }) => response.length > 1) },
     model: { file: path.basename(model), name, parameters, weightBytes },
+    threads: engine.threads,
     cost,
   }
 }
 
 /** All our ways of decoding, on the same questions. */
 export async function holdLive(tasks: readonly Task[], options: LiveOptions): Promise<ContestResult> {
-  const { model, threads, rounds, sets, limitMs, patienceMs, onProgress } = options
-  const way = { model, threads }
+  const { model, ownThreads, rounds, sets, limitMs, patienceMs, onProgress } = options
+  const way = { model, threads: ownThreads }
   const contestants = [
     conventional(options),
     lookahead(options),
@@ -158,12 +171,12 @@ export async function holdLoops(options: LiveOptions): Promise<ContestResult> {
   return hold(contestants, { title: 'Loops', tasks, rounds, sets, limitMs, patienceMs, pauseMs, onProgress })
 }
 
-function conventional({ model, threads }: LiveOptions): Contestant {
+function conventional({ model, ownThreads: threads }: LiveOptions): Contestant {
   const about = 'One token per forward: our loop with drafting off.'
   return engineContestant('conventional', about, { model, threads, drafter: 'lookahead', draft: 'off' })
 }
 
-function lookahead({ model, threads }: LiveOptions): Contestant {
+function lookahead({ model, ownThreads: threads }: LiveOptions): Contestant {
   const about = 'What the package does unless told otherwise.'
   return engineContestant('lookahead', about, { model, threads, drafter: 'lookahead', draft: 'auto' })
 }

@@ -10,7 +10,10 @@ export interface BenchOptions {
   traces: string[]
   vocabulary?: string
   peers: { name: string; url: string }[]
+  /** Most threads anyone may use. */
   threads: number
+  /** Threads of ours; by default what the engine finds best. */
+  ownThreads?: number
   /** Name of the machine's folder of results. */
   machine?: string
   /** Folder of results; default `bench/results/<machine>`, nothing kept for a smoke run. */
@@ -34,7 +37,7 @@ export const USAGE = `usage: npm run bench -- [options]
   --traces FILE…       recorded requests (JSONL, gzipped or not) to replay: objects with at least prompt and response
   --vocab FILE         GGUF whose tokenizer reads them, gzipped or not (default: the one of -m)
   --peer NAME=URL      an OpenAI-compatible server that holds the same model; may be given several times
-  -t, --threads N      threads of everyone (default: all cores)
+  -t, --threads N      threads of everyone (default: what each finds best, up to all cores)
   --machine NAME       name of the folder of results (default: made from the processor)
   --out FOLDER         where report.html and results.json go (default: bench/results/NAME)
   --only SECTION…      ${SECTIONS.join(', ')}
@@ -80,6 +83,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     vocabulary: values.vocab ?? values.model,
     peers: (values.peer ?? []).map(parsePeer),
     threads,
+    ownThreads: values.threads === undefined && !values.smoke ? undefined : threads,
     machine: values.machine,
     out: values.out,
     readme: values.readme ?? false,

@@ -28,7 +28,7 @@ import type { Results } from './report/results.js'
 const restMs = 500
 
 async function bench(options: BenchOptions): Promise<void> {
-  const { size, threads, sections } = options
+  const { size, threads, ownThreads, sections } = options
   const plan = plans[size]
   const file = options.model ?? path.join(root, 'models', 'lookahead-qa.gguf')
   const say = (text: string) => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : '')
@@ -40,14 +40,14 @@ async function bench(options: BenchOptions): Promise<void> {
   // left alone.
   const profiles = mkdtempSync(path.join(tmpdir(), 'lookahead-bench-'))
   process.env.LOOKAHEAD_PROFILES = profiles
-  const prepared = await prepareTasks(file, plan.live.questions, plan.live.maxTokens, threads)
+  const prepared = await prepareTasks(file, plan.live.questions, plan.live.maxTokens, ownThreads)
   const { tasks, recorded } = prepared
   const made = new Date().toISOString()
   const results: Results = {
     schema: 2,
     made,
     size,
-    threads,
+    threads: prepared.threads,
     machine,
     model: prepared.model,
     ceilings: [],
@@ -67,6 +67,7 @@ async function bench(options: BenchOptions): Promise<void> {
     console.log(`${name}: ${results.seconds[name].toFixed(1)} s`)
   }
   const onProgress = say
+  const everyone = { threads, ownThreads: prepared.threads, onProgress }
   try {
     await section('ceiling', async () => {
       const bandwidth = await measureBandwidth(threads, size === 'smoke' ? 16 : 256)
@@ -75,20 +76,20 @@ async function bench(options: BenchOptions): Promise<void> {
       sayCeiling(results.ceilings[0])
     })
     await section('live', async () => {
-      results.live = await holdLive(tasks, { ...plan.live, model: file, threads, onProgress })
+      results.live = await holdLive(tasks, { ...plan.live, ...everyone, model: file })
     })
     await section('peers', async () => {
       const shared = tasks.slice(0, plan.peers.questions)
-      results.peers = await holdPeers(shared, options.peers, { ...plan.peers, model: file, threads, onProgress })
+      results.peers = await holdPeers(shared, options.peers, { ...plan.peers, ...everyone, model: file })
       if (plan.loops && plan.clock.model) {
         const model = benchmarkModel(plan.clock.model)
-        results.loops = await holdLoops({ ...plan.loops, model, threads, onProgress })
+        results.loops = await holdLoops({ ...plan.loops, ...everyone, ownThreads, model })
       }
     })
     await section('batch', async () => {
       results.batch = await measureBatches(file, tasks.slice(0, plan.batch.questions), {
         ...plan.batch,
-        threads,
+        threads: prepared.threads,
         onProgress,
       })
     })
@@ -107,7 +108,7 @@ async function bench(options: BenchOptions): Promise<void> {
       const timed = model ? wanted : [recorded]
       if (timed.length === 0) return
       const shape = model ? benchmarkModel(model) : file
-      const timing = await replayOnTheClock(shape, timed, { ...rest, ways, threads, onProgress })
+      const timing = await replayOnTheClock(shape, timed, { ...rest, ways, threads: ownThreads, onProgress })
       // llama.cpp names shapes by rounding; ours are named after the models they have the shape of.
       if (model) timing.model = `${model.shape} ${model.type}`
       results.clock = timing

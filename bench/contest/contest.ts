@@ -19,8 +19,12 @@ export interface Sample {
   accepted?: number
   forwardMs?: number
   retrievalMs?: number
-  /** Milliseconds its forwards would have taken by the reference's T(n). */
+  /**
+   * Milliseconds its forwards would have taken by the reference's T(n, context), and one forward for each token, with
+   * the context half way through the answer.
+   */
   idealMs?: number
+  singleMs?: number
   /** Whether the answer is the reference's. */
   identical: boolean
 }
@@ -39,7 +43,7 @@ export interface Standing {
   /** FT and QT: milliseconds of a forward, microseconds of a retrieval. */
   forwardMs?: number
   retrievalMicros?: number
-  /** Speed-up by T(n) alone: tokens × T(1) / Σ T(n), as the reference measured T at load. */
+  /** Speed-up by T(n) alone: Σ T(1) / Σ T(n), as the reference measured T at load. */
   idealised?: number
 }
 
@@ -133,7 +137,8 @@ export async function hold(contestants: readonly Contestant[], options: ContestO
     if (set > 0 && performance.now() - began > limitMs) break
     const present = await startAll(contestants, entries, tasks, onProgress)
     const watch = options.watch ?? new OthersWatch(() => [process.pid, ...present.flatMap(({ pid }) => pid ?? [])])
-    curve ??= entries[0].cost && new ForwardCost(entries[0].cost)
+    const { cost, costPerContextToken } = entries[0]
+    curve ??= cost && new ForwardCost(cost, { perContextToken: costPerContextToken })
     try {
       for (let turn = 0; turn < rounds; turn++) {
         if (turn > 0 && performance.now() - began > limitMs) break
@@ -191,11 +196,11 @@ export async function hold(contestants: readonly Contestant[], options: ContestO
     rounds: round,
     sets,
     turns,
-    standings: standingsOf(samples, turns, names, reference.name, curve),
+    standings: standingsOf(samples, turns, names, reference.name),
     kinds: kinds.map((kind) => {
       const ofKind = samples.filter((sample) => sample.kind === kind)
       const count = tasks.filter((task) => task.kind === kind).length
-      return { kind, tasks: count, standings: standingsOf(ofKind, turns, names, reference.name, curve) }
+      return { kind, tasks: count, standings: standingsOf(ofKind, turns, names, reference.name) }
     }),
     samples,
   }
@@ -248,8 +253,11 @@ function sampleOf(
   curve: ForwardCost | undefined,
 ): Sample {
   const { decoded, prefillMs, decodeMs, forwards, drafted, accepted, forwardMs, retrievalMs, rows } = answer
-  const idealMs = rows && curve ? sum(rows.entries(), ([n, times]) => (n > 0 ? times * curve.ms(n) : 0)) : undefined
-  const known = { forwards, drafted, accepted, forwardMs, retrievalMs, idealMs }
+  const middle = task.prompt.length + decoded / 2
+  const idealMs =
+    rows && curve ? sum(rows.entries(), ([n, times]) => (n > 0 ? times * curve.ms(n, middle) : 0)) : undefined
+  const singleMs = curve && decoded * curve.ms(1, middle)
+  const known = { forwards, drafted, accepted, forwardMs, retrievalMs, idealMs, singleMs }
   const of = { contestant, task: task.id, kind: task.kind, round, turn: index }
   return { ...of, decoded, prefillMs, decodeMs, ...known, identical }
 }
@@ -265,7 +273,6 @@ function standingsOf(
   turns: readonly Turn[],
   names: readonly string[],
   reference: string,
-  curve: ForwardCost | undefined,
 ): Standing[] {
   const counted = samples.filter(({ turn }) => turns[turn].counts)
   const speeds = new Map(names.map((name) => [name, speedsOf(counted, name)]))
@@ -301,7 +308,7 @@ function standingsOf(
       dl: 1 + sum(own, ({ drafted = 0 }) => drafted) / forwards,
       forwardMs: per((sample) => sample.forwardMs),
       retrievalMicros: retrievalMs === undefined ? undefined : 1000 * retrievalMs,
-      idealised: idealMs > 0 && curve ? (tokens * curve.ms(1)) / idealMs : undefined,
+      idealised: idealMs > 0 ? sum(own, ({ singleMs = 0 }) => singleMs) / idealMs : undefined,
     }
   })
 }

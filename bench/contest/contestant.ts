@@ -1,3 +1,5 @@
+import type { CostPoint } from '../../src/cost/forward-cost.js'
+
 /** One prompt to be answered, the same for everyone. */
 export interface Task {
   id: string
@@ -39,7 +41,9 @@ export interface ContestantReport {
   /** Numbers of threads it tried to find its best one. */
   tried?: { threads: number; tokensPerSecond: number }[]
   /** T(n) as measured when it was loaded. */
-  cost?: { rows: number; ms: number }[]
+  cost?: CostPoint[]
+  /** What every token of context adds to a forward of so many rows. */
+  costPerContextToken?: CostPoint[]
 }
 
 /** A way of decoding that takes part: a process of its own, or a server somewhere. */

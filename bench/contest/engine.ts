@@ -68,7 +68,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url))
       way = options
       drafter = DRAFTERS[way.drafter]()
       engine = await Engine.load({ model: way.model, threads: way.threads })
-      return { threads: engine.threads, cost: [...engine.cost.points] }
+      return {
+        threads: engine.threads,
+        cost: [...engine.cost.points],
+        costPerContextToken: [...engine.cost.perContextToken],
+      }
     },
     async reset() {
       drafter = DRAFTERS[way.drafter]()

@@ -8,14 +8,12 @@ export function aboutMachine(results: Results): string[] {
   const total = Object.values(seconds).reduce((sum, value) => sum + value, 0)
   const least = Math.min(...freeCores)
   return [
-    `${machine.cpu}, ${threads} of ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.platform}`,
+    `${machine.cpu}, ${machine.cores} cores (ours on ${threads === 1 ? '1 thread' : `${threads} threads`}), ${machine.memoryGiB} GiB, ${machine.platform}`,
     `Node ${machine.node}, llama.cpp ${machine.llama}, lookahead-llm ${machine.version}${machine.commit ? ` at ${machine.commit}` : ''}`,
     `${model.name} (${model.file}, ${(model.parameters / 1e6).toFixed(1)} M parameters)`,
     `${size} run of ${made.slice(0, 16).replace('T', ' ')} UTC, ${thousands(Math.round(total))} s`,
     ...(freeCores.length > 0
-      ? [
-          `cores free of other work: ${figure(freeCores[0])} when it began, at least ${figure(least)} of ${threads} between sections`,
-        ]
+      ? [`cores free of other work: ${figure(freeCores[0])} when it began, at least ${figure(least)} between sections`]
       : []),
     ...disturbances(results),
     ...(note ? [note] : []),
