@@ -25,11 +25,16 @@ interface Reading {
  */
 export class OthersWatch {
   readonly #pids: () => readonly number[]
+  readonly #file: (name: string) => string
   #from: Reading | undefined
 
-  /** @param pids processes of ours */
-  constructor(pids: () => readonly number[]) {
+  /**
+   * @param pids processes of ours
+   * @param file reads a file of `/proc`
+   */
+  constructor(pids: () => readonly number[], file = (name: string) => readFileSync(name, 'utf8')) {
     this.#pids = pids
+    this.#file = file
     this.start()
   }
 
@@ -74,25 +79,25 @@ export class OthersWatch {
 
   #read(): Reading | undefined {
     try {
-      const fields = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0].trim().split(/\s+/).slice(1).map(Number)
+      const fields = this.#file('/proc/stat').split('\n', 1)[0].trim().split(/\s+/).slice(1).map(Number)
       const [user, nice, system, , , irq = 0, softirq = 0, steal = 0] = fields
-      const ownMs = this.#pids().reduce((sum, pid) => sum + cpuMs(pid), 0)
+      const ownMs = this.#pids().reduce((sum, pid) => sum + this.#cpuMs(pid), 0)
       return { at: performance.now(), busyMs: tickMs * (user + nice + system + irq + softirq + steal), ownMs }
     } catch {
       return undefined
     }
   }
-}
 
-/** Processor time of a process; 0 once it has gone. */
-function cpuMs(pid: number): number {
-  try {
-    // The name, in brackets, may hold blanks.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /, '')
-      .split(' ')
-    return tickMs * (Number(fields[11]) + Number(fields[12]))
-  } catch {
-    return 0
+  /** Processor time of a process; 0 once it has gone. */
+  #cpuMs(pid: number): number {
+    try {
+      // The name, in brackets, may hold blanks.
+      const fields = this.#file(`/proc/${pid}/stat`)
+        .replace(/^.*\) /, '')
+        .split(' ')
+      return tickMs * (Number(fields[11]) + Number(fields[12]))
+    } catch {
+      return 0
+    }
   }
 }

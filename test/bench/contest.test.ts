@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { hold } from '../../bench/contest/contest.js'
 import type { Answer, Contestant, Task } from '../../bench/contest/contestant.js'
@@ -34,11 +35,31 @@ function fake(name: string, msPerToken: number, edl: number, calls: string[], ov
 }
 
 describe('the watch on others', () => {
-  it.runIf(process.platform === 'linux')('tells time of ours from time of others', () => {
-    const all = new OthersWatch(() => [])
-    const others = new OthersWatch(() => [process.pid])
-    for (const end = performance.now() + 200; performance.now() < end; );
-    expect(all.share()).toBeGreaterThan(others.share()!)
+  /** A `/proc` in which all cores have been busy, and process 7 has run, for so many hundredths of a second. */
+  const proc = (ticks: { busy: number; own: number }) => (name: string) => {
+    if (name === '/proc/stat') return `cpu  ${ticks.busy} 0 0 900 0 0 0 0 0 0\ncpu0 1 2 3`
+    if (name === '/proc/7/stat') return `7 (a (b) c) S 1 1 1 0 -1 0 0 0 0 0 ${ticks.own} 0 0 0`
+    throw new Error(`no ${name}`)
+  }
+
+  it('takes time of ours from the time that cores were busy', async () => {
+    const ticks = { busy: 1000, own: 100 }
+    const all = new OthersWatch(() => [], proc(ticks))
+    const others = new OthersWatch(() => [7, 8], proc(ticks))
+    await setTimeout(20)
+    Object.assign(ticks, { busy: 1050, own: 150 })
+    expect(others.share()).toBe(0)
+    expect(all.share()).toBeGreaterThan(0)
+  })
+
+  it('knows nothing where the system does not tell', () => {
+    const silent = new OthersWatch(
+      () => [7],
+      () => {
+        throw new Error('no /proc')
+      },
+    )
+    expect(silent.share()).toBeUndefined()
   })
 })
 
