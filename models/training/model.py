@@ -2,11 +2,12 @@
 
 Which layer is meant to do what (train.py gives the attention of the heads named here a target, see "signposts"):
 
-    layer 0   heads 0 and 1 look at the token before and the one before that (built in)
-    layer 1   MATCH: a word of a document looks at the same word in the question (begun by construction); START: a token looks at
-              the mark of its sentence (built in); HEADER: at the number of its document; PREVIOUS: a mark looks at the mark before it
-              (built in), being the end of that sentence
-    layer 2   GATHER: the end of a sentence looks at its words that were matched
+    layer 0   heads 0 and 1 look at the token before and the one before that (built in); PIECE: a piece that can go on with a word
+              looks at the piece before it, any other at the first token, that is, at nothing (built in); START: a token looks at the
+              mark of its sentence and so knows that it is part of a document (built in)
+    layer 1   MATCH: a word of a document looks at the same word in the question, or at nothing (built in); HEADER: at the number of its
+              document; PREVIOUS: a mark looks at the mark before it (built in), being the end of that sentence
+    layer 2   GATHER: the end of a sentence looks at its words that were matched (built in)
     layer 3   after it, ends know whether their sentence is wanted (RELEVANCE_LAYER); ORIGIN: an answer looks at the mark, in the
               documents, of the sentence that it quotes
     layer 4   POINT: the answer looks at the end of the sentence to be quoted and so knows its mark; COPY: at the token to be written
@@ -20,14 +21,15 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-MATCH, START, HEADER, PREVIOUS = (1, 0), (1, 1), (1, 2), (1, 3)      # (layer, head)
+PIECE, START = (0, 2), (0, 3)                # (layer, head)
+MATCH, HEADER, PREVIOUS = (1, 0), (1, 2), (1, 3)
 GATHER, ORIGIN, POINT = (2, 0), (3, 0), (4, 2)
 COPY = ((4, 0), (4, 1))
 RELEVANCE_LAYER = 3
+BEGIN = 1                      # id of <s>
 EMBEDDING_STD = 0.1            # large beside what the layers add: rare words, seldom updated, must stay as visible as common ones
 ROPE_BASE = 1e6
 NORM_EPS = 1e-5
-BEGIN = 1                      # id of <s>
 
 
 @dataclass
@@ -98,7 +100,8 @@ class Block(nn.Module):
 class Model(nn.Module):
     """The language model; `relevance` is a probe used in training only."""
 
-    def __init__(self, shape, marks=()):
+    def __init__(self, shape, marks=(), fresh=()):
+        """`marks`: tokens that stand before sentences; `fresh`: tokens that cannot go on with a word."""
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocabulary, shape.width)
@@ -113,7 +116,7 @@ class Model(nn.Module):
             nn.init.zeros_(block.qkv.bias)
             nn.init.normal_(block.attention_out.weight, std=0.02 / math.sqrt(2 * shape.layers))
             nn.init.normal_(block.down.weight, std=0.02 / math.sqrt(2 * shape.layers))
-        self._build_circuit(list(marks))
+        self._build_circuit(marks, fresh)
 
     def forward(self, tokens):
         """Returns the normed final stream, the attention weights of every layer and the relevance of every position."""
@@ -133,7 +136,7 @@ class Model(nn.Module):
         return F.linear(hidden, self.embedding.weight)
 
     @torch.no_grad()
-    def _build_circuit(self, marks):
+    def _build_circuit(self, marks, fresh):
         """Heads by construction (see above); training goes on from there.
 
         The residual stream is seen in a random orthonormal basis: an embedding's first 64 coordinates in it are "this token"; heads
@@ -143,12 +146,14 @@ class Model(nn.Module):
         width, head_width = self.shape.width, self.shape.head_width
         half = head_width // 2
         basis = torch.linalg.qr(torch.randn(width, width))[0].T.contiguous()
-        this, before, ended, own_mark = basis[0:64], basis[64:128], basis[128:192], basis[192:256]
+        this, before, ended, own_mark, word = basis[0:64], basis[64:128], basis[128:160], basis[160:192], basis[192:240]
         frequency = 1.0 / (ROPE_BASE ** (torch.arange(0, head_width, 2).float() / head_width))
-        slow = torch.cat((torch.arange(half // 2, half), torch.arange(half + half // 2, 2 * half)))
+        slow = torch.cat((torch.arange(half // 2, half - 1), torch.arange(half + half // 2, 2 * half - 1)))
+        flag = half - 1                             # a coordinate that hardly turns at all: for what is so or is not
         loudness = EMBEDDING_STD / 0.02
-        is_mark = F.normalize(basis[240:256].sum(0), dim=0)
+        is_mark, is_fresh, in_document, unmatched = basis[240:244]
         self.embedding.weight[marks] += 1.5 * is_mark
+        self.embedding.weight[fresh] += is_fresh
 
         def rows(part, head):                       # rows of qkv: part 0 q, 1 k, 2 v
             return slice(part * width + head * head_width, part * width + (head + 1) * head_width)
@@ -156,8 +161,9 @@ class Model(nn.Module):
         def carry(place, read, write, strength):
             """What the head reads from where it looks, and where it writes it."""
             layer, head = place
-            self.blocks[layer].qkv.weight[rows(2, head)] = read
-            self.blocks[layer].attention_out.weight[:, head * head_width:(head + 1) * head_width] = strength * write.T
+            first, count = head * head_width, min(len(read), len(write))
+            self.blocks[layer].qkv.weight[2 * width + first:2 * width + first + count] = read[:count]
+            self.blocks[layer].attention_out.weight[:, first:first + count] = strength * write[:count].T
 
         def prefer_distance(place, distance, amplitudes):
             """Scores sum to amplitude * cos(frequency * (how far back - distance)), per pair."""
@@ -176,28 +182,48 @@ class Model(nn.Module):
                 block *= 0.1
                 block[where] = 1.94 * wanted[:len(where)]
 
-        def look_for_marks(place):
-            """A constant query meets the direction that all marks share."""
+        def want(place, amount, *wanted):
+            """A constant query meets directions of the stream: wanted, or not wanted where the factor is negative."""
             layer, head = place
-            pair = half - 1                         # the slowest
-            self.blocks[layer].qkv.bias[rows(0, head)][pair] = 12.0
-            self.blocks[layer].qkv.weight[rows(1, head)][pair] = 1.2 * is_mark
+            self.blocks[layer].qkv.bias[rows(0, head)][flag] = amount
+            self.blocks[layer].qkv.weight[rows(1, head)][flag] = sum(factor * direction for factor, direction in wanted)
+
+        def tell(place, read, write, strength):
+            """The head writes a single thing besides what it carries."""
+            layer, head = place
+            self.blocks[layer].qkv.weight[2 * width + (head + 1) * head_width - 1] = read
+            self.blocks[layer].attention_out.weight[:, (head + 1) * head_width - 1] = strength * write
 
         sharp = torch.full((half,), 60.0 / 8)
         prefer_distance((0, 0), 1, sharp)
         prefer_distance((0, 1), 2, sharp)
         carry((0, 0), this, before, 0.08 * loudness)
-        compare(MATCH, this, this)
+        first = F.normalize(self.embedding.weight[BEGIN], dim=0)
+        nearby = torch.zeros(half)
+        nearby[:11] = 60.0 / 8
+        prefer_distance(PIECE, 1, nearby)
+        layer, head = PIECE
+        self.blocks[layer].qkv.weight[rows(0, head)][flag] = 3.0 * is_fresh
+        self.blocks[layer].qkv.weight[rows(1, head)][flag] = 2.2 * first
+        carry(PIECE, this, word, 0.08 * loudness)
         recent = torch.zeros(half)
         recent[4:11] = 4.0
         prefer_distance(START, 0, recent)
-        look_for_marks(START)
+        want(START, 12.0, (1.2, is_mark))
         carry(START, this, own_mark, 0.3)
+        tell(START, 0.3 * is_mark, in_document, 0.4)
+        compare(MATCH, this, this, slow[0::2])
+        for part in (0, 1):
+            self.blocks[MATCH[0]].qkv.weight[rows(part, MATCH[1])][slow[1::2]] = 1.94 * word[:len(slow[1::2])]
+        want(MATCH, 12.0, (-1.0, in_document))
+        tell(MATCH, 0.2 * first, unmatched, 0.4)
         not_self = recent.clone()
         not_self[0:5] = -6.0
         prefer_distance(PREVIOUS, 0, not_self)
-        look_for_marks(PREVIOUS)
+        want(PREVIOUS, 12.0, (1.2, is_mark))
         carry(PREVIOUS, this, ended, 0.3)
+        compare(GATHER, ended, own_mark)
+        want(GATHER, 12.0, (-1.0, unmatched))
         compare(ORIGIN, own_mark, this)
         carry(POINT, ended, this, 0.22 * loudness)
         compare(COPY[0], this, before)
@@ -205,22 +231,6 @@ class Model(nn.Module):
         compare_mark = slow[1::2]
         for part in (0, 1):
             self.blocks[COPY[1][0]].qkv.weight[rows(part, COPY[1][1])][compare_mark] = 1.94 * own_mark[:len(compare_mark)]
-        carry(COPY[0], ended, ended, 0.22 * loudness)
+        carry(COPY[0], basis[128:192], basis[128:192], 0.22 * loudness)
         carry(COPY[1], this, this, 0.22 * loudness)
         self.norm.weight.fill_(4.0 / loudness)
-        self.raise_flags()
-
-    @torch.no_grad()
-    def raise_flags(self):
-        """Makes MATCH and GATHER say aloud how much of their attention rests on the first token, that is, on nothing.
-
-        A matched word then lacks a flag that every other word has, and a sentence end's flag is the lower the more words of its
-        sentence were matched. Without this the answer to "does this sentence matter?" is whispered beside loud embeddings.
-        """
-        width, head_width = self.shape.width, self.shape.head_width
-        first = F.normalize(self.embedding.weight[BEGIN], dim=0)
-        for layer, head in (MATCH, GATHER):
-            direction = F.normalize(torch.randn(width), dim=0)
-            block = self.blocks[layer]
-            block.qkv.weight[2 * width + head * head_width] = 0.2 * first
-            block.attention_out.weight[:, head * head_width] = 0.4 * direction

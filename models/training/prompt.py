@@ -114,9 +114,12 @@ class Tokenizer:
         self.marks = {self.pieces.piece_to_id(name) for name in MARKS}
         self.end = self.pieces.piece_to_id(END)
         self.lengths = []
+        self.fresh = set()         # pieces that cannot go on with a word
         for i in range(len(self.pieces)):
             piece = self.pieces.id_to_piece(i)
             self.lengths.append(1 if self.pieces.is_byte(i) else len(piece.encode()) - 2 * piece.count("\u2581"))
+            if not (self.pieces.is_byte(i) or piece[0].isalnum()):
+                self.fresh.add(i)
 
     def __len__(self):
         return len(self.pieces)

@@ -20,7 +20,7 @@ import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
 
 from corpus import CATEGORIES, Corpus
-from model import COPY, GATHER, HEADER, MATCH, ORIGIN, POINT, PREVIOUS, START, Model, Shape
+from model import COPY, GATHER, HEADER, MATCH, ORIGIN, PIECE, POINT, PREVIOUS, START, Model, Shape
 from prompt import BEGIN, DOCUMENTS, END, MARKS, USER, Tokenizer, cut, render, train_tokenizer
 from words import STOP_WORDS, WORD, stem
 
@@ -28,7 +28,7 @@ LONGEST = 1280                 # tokens of an example
 LONGEST_PAUSE = 8.0            # seconds: a longer step was a pause and does not count as training time
 PROMPT_WEIGHT, PROMPT_SHARE = 0.05, 0.08
 SIGNPOSTS = {                  # name -> (heads, weight)
-    "match": ((MATCH,), 0.2), "start": ((START,), 0.1), "header": ((HEADER,), 0.1), "previous": ((PREVIOUS,), 0.2), "gather": ((GATHER,), 0.2),
+    "piece": ((PIECE,), 0.1), "match": ((MATCH,), 0.3), "start": ((START,), 0.1), "header": ((HEADER,), 0.1), "previous": ((PREVIOUS,), 0.2), "gather": ((GATHER,), 0.2),
     "origin": ((ORIGIN,), 0.2), "point": ((POINT,), 0.5), "copy": (COPY, 0.5),
 }
 RELEVANCE_WEIGHT = 0.5
@@ -62,6 +62,7 @@ class Encoded:
         answer_ids = self._answer(example, names, tokenizer, ids)
         self.ids = [BEGIN] + ids + answer_ids
         self._parts(example)
+        self._pieces(tokenizer, 1 + len(ids))
         self._matches(example)
         if len(self.ids) > LONGEST:
             self.ids = self.ids[:LONGEST]
@@ -148,6 +149,11 @@ class Encoded:
                 digit = self.position_at.get(self.byte_of(start) + 1)
             if digit is not None:
                 self.signposts["header"] += [(position, digit) for position in range(max(mark, digit + 1), end)]
+
+    def _pieces(self, tokenizer, until):
+        """A piece that can go on with a word looks at the one before it; all others at the first token."""
+        for i in range(1, until):
+            self.signposts["piece"].append((i, 0 if self.ids[i] in tokenizer.fresh else i - 1))
 
     def _matches(self, example):
         """Words of the context that occur in the question; ends look at those of their part, and at the first token.
@@ -391,7 +397,7 @@ def main():
     held_out_rng = random.Random(987654321)
     held_out = [Encoded(corpus.example(held_out_rng, 4, category), tokenizer) for category in CATEGORIES[:5] for _ in range(30)]
 
-    model = Model(Shape(len(tokenizer), options.width, options.layers, options.feed_forward), sorted(tokenizer.marks)).share_memory()
+    model = Model(Shape(len(tokenizer), options.width, options.layers, options.feed_forward), sorted(tokenizer.marks), sorted(tokenizer.fresh)).share_memory()
     optimizer, progress = SharedAdamW(model.parameters()), Progress()
     trained, best = 0.0, 0.0
     checkpoint = options.out / "checkpoint.pt"
