@@ -108,9 +108,9 @@ class Encoded:
                 part = self.part_of(char)
                 stop = min(until, self.part_starts[part + 1] if part + 1 < len(self.part_starts) else until)
                 writer = self.prompt_length + len(ids) - 1
-                if char == piece.source and piece.unit is not None:
+                if char == piece.source:
                     self.signposts["point"].append((writer, self.ends[part]))
-                elif char > piece.source:
+                else:
                     self.signposts["copy"].append((writer, self.marks[part]))
                 mark_here = self.prompt_length + len(ids)
                 ids += tokenizer.encode(names[part])
