@@ -38,7 +38,7 @@ class Shape:
     vocabulary: int = 6144
     width: int = 256
     layers: int = 6
-    feed_forward: int = 512
+    feed_forward: int = 768
     head_width: int = 64
 
     @property

@@ -1,6 +1,6 @@
 """Trains the model on the CPU.
 
-    python3 train.py --out run --hours 1.25            writes run/checkpoint.pt and run/best.pt; --resume goes on
+    python3 train.py --out run --hours 1.2             writes run/checkpoint.pt and run/best.pt; --resume goes on
 
 Signposts: a quotation knows where it comes from, so besides the words of the answer a few attention heads are told where to look
 (model.py lists them), and sentence ends whether their sentence is wanted. A circuit that a small model would find after many hours,
@@ -373,11 +373,11 @@ def help_along(model, optimizer, progress, corpus, tokenizer, seed, tokens, rate
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the tokenizer and the checkpoints")
-    parser.add_argument("--hours", type=float, default=1.25, help="training time; pauses do not count")
+    parser.add_argument("--hours", type=float, default=1.2, help="training time; pauses do not count")
     parser.add_argument("--vocabulary", type=int, default=6144)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--feed-forward", type=int, default=512)
+    parser.add_argument("--feed-forward", type=int, default=768)
     parser.add_argument("--rate", type=float, default=4e-4, help="highest learning rate")
     parser.add_argument("--tokens", type=int, default=2048, help="tokens of a batch, on average over the training")
     parser.add_argument("--workers", type=int, default=2, help="processes, one thread each")
