@@ -29,7 +29,7 @@ export class TestServer {
     const { server, ...engineOptions } = options
     const test = new TestServer()
     beforeAll(async () => {
-      test.engine = await Engine.load({ model: embedded, slots: 2, threads: 1, ...engineOptions })
+      test.engine = await Engine.load({ model: embedded, slots: 2, threads: 1, contextTokens: 2048, ...engineOptions })
       test.app = createApp(test.engine, { model: 'test', log: () => {}, ...server })
     })
     afterAll(() => test.engine?.[Symbol.asyncDispose]())
