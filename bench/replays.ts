@@ -1,10 +1,9 @@
 import type { ForwardCost } from '../src/cost/forward-cost.js'
 import type { Drafter, DraftSession } from '../src/draft/drafter.js'
-import { OracleDrafter } from '../src/draft/oracle.js'
+import { drafters } from '../src/draft/drafters.js'
 import { PaperTrieDrafter } from '../src/draft/paper-trie.js'
 import { type Recording, type ReplayReport, replay } from '../src/draft/replay.js'
 import type { DraftTree } from '../src/draft/tree.js'
-import { DRAFTERS } from './contest/engine.js'
 import { sum } from './statistics.js'
 
 /** Recorded requests of one kind. */
@@ -72,7 +71,8 @@ export interface ReplayPlan {
   branchLengths: number[]
 }
 
-const drafters: Record<string, () => Drafter> = { ...DRAFTERS, oracle: () => new OracleDrafter() }
+/** All but the oracle, which needs the answer and so learns nothing. */
+const contenders = Object.entries(drafters).filter(([name]) => name !== 'oracle')
 
 /** Replays workloads with every drafter; curves and the grid only of those in `detailed`. */
 export function replayAll(
@@ -82,11 +82,11 @@ export function replayAll(
 ): ReplayResult {
   const result: ReplayResult = { rows: [], budgets: [], learning: [], depths: [], grids: [] }
   for (const { name, recordings } of workloads) {
-    for (const drafter of Object.keys(drafters))
+    for (const [drafter, make] of Object.entries(drafters))
       for (const budget of plan.budgets)
         for (const warm of [true, false]) {
           onProgress(`${name}: ${drafter}, ${budget} nodes`)
-          const report = replay(recordings, drafters[drafter](), { budget, cold: !warm })
+          const report = replay(recordings, make(), { budget, cold: !warm })
           result.rows.push(rowOf({ workload: name, drafter, budget, warm, requests: recordings.length }, report))
         }
     if (!detailed.has(name)) continue
@@ -122,7 +122,7 @@ function learningCurves(workload: string, recordings: readonly Recording[], plan
   const groups = new Set(asked.map(({ group }) => group).filter((group) => group !== undefined))
   const known = recordings.slice(0, recordings.length - asked.length).filter(({ group }) => !groups.has(group ?? ''))
   const counts = [...new Set(plan.answers.map((count) => Math.min(count, known.length)))]
-  const series = Object.entries(DRAFTERS).map(([name, make]) => ({
+  const series = contenders.map(([name, make]) => ({
     name,
     points: counts.map((count): [number, number] => {
       const drafter: Drafter = make()
@@ -140,7 +140,7 @@ function learningCurves(workload: string, recordings: readonly Recording[], plan
 }
 
 function depthCurves(workload: string, recordings: readonly Recording[], plan: ReplayPlan): ReplayCurves {
-  const series = Object.entries(DRAFTERS).map(([name, make]) => {
+  const series = contenders.map(([name, make]) => {
     const watched = new WatchedDrafter(make())
     replay(recordings, watched, { budget: plan.nodes })
     return { name, points: watched.reached().slice(0, plan.nodes) }
