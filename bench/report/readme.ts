@@ -33,7 +33,7 @@ export function readmeSection(
     ? ` Logits compared bit by bit: ${exactness.equalRows} of ${exactness.rows} rows equal.`
     : ''
   const lead =
-    `The embedded model (${(model.parameters / 1e6).toFixed(1)} M parameters) on ${machine.cpu}, ${threads} threads: ` +
+    `The embedded model (${(model.parameters / 1e6).toFixed(1)} M parameters) on ${machine.cpu}, ours on ${threads === 1 ? '1 thread' : `${threads} threads`}: ` +
     `${contest.tasks} questions over documents, medians of ${contest.rounds} interleaved rounds.${rowsLine}${note ? ` ${note}` : ''}`
   const image = peers ? [`![Tokens per second, ours and others](${picture})`, ''] : []
   const foot = 'Made by `npm run bench`; method, other workloads and limits: [docs/benchmarks.md](docs/benchmarks.md).'
