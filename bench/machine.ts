@@ -43,7 +43,7 @@ export function describeMachine(name?: string): Machine {
     cpu,
     cores,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    platform: `${process.platform} ${process.arch}, ${release()}`,
+    platform: `${process.platform} ${process.arch}, ${release().split('-')[0]}`,
     node: process.versions.node,
     version,
     llama: llamaRelease,
