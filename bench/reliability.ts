@@ -136,10 +136,13 @@ function draw(): string {
       .filter((bin) => bin.nodes >= leastNodes)
       .map((bin) => [x(bin.promised / bin.nodes), y(bin.kept / bin.nodes)])
     const points = places.map(([a, b]) => `${a.toFixed(1)},${b.toFixed(1)}`).join(' ')
-    const stroke = seriesColour(s)
-    parts.push(element('polyline', { points, fill: 'none', stroke, 'stroke-width': isSum ? 3 : 1.2 }))
+    const stroke = isSum ? 'var(--ink)' : seriesColour(s)
+    const dashes = name === 'live' ? { 'stroke-dasharray': '7 4' } : {}
+    parts.push(element('polyline', { points, fill: 'none', stroke, 'stroke-width': isSum ? 2.5 : 1.2, ...dashes }))
     for (const [cx, cy] of places) parts.push(element('circle', { cx, cy, r: isSum ? 4 : 2, fill: stroke }))
-    parts.push(element('rect', { x: x(1) + 20, y: top + s * 20, width: 12, height: 12, rx: 2, fill: stroke }))
+    const [lineX, lineY] = [x(1) + 20, top + 6 + s * 20]
+    const key = { x1: lineX, x2: lineX + 14, y1: lineY, y2: lineY, stroke, 'stroke-width': isSum ? 2.5 : 3 }
+    parts.push(element('line', { ...key, ...dashes }))
     parts.push(label(x(1) + 38, top + 10 + s * 20, name, { anchor: 'start', className: isSum ? 'strong' : undefined }))
   }
   const title = `What drafts of ${nodes} nodes promise, and what comes true`
