@@ -114,7 +114,8 @@ const mutated = fc
     const key = keys[(path[0] ?? 0) % keys.length]
     if (how === 0) delete place[key]
     else if (how === 1) place[`x${key}`] = value
-    else if (how === 2 && typeof place[key] === 'string') place[key] = splice(place[key], path, String(value))
+    else if (how === 2 && typeof place[key] === 'string')
+      place[key] = splice(place[key], path, typeof value === 'string' ? value : JSON.stringify(value))
     else place[key] = value
     return [route, JSON.stringify(copy)]
   })
