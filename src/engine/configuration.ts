@@ -29,11 +29,17 @@ export interface Exactness extends ProbeResult, Configuration {
 const noiseMargin = 2
 
 /**
+ * Largest difference taken for granted where rows are not known to be exact: plain attention differs so seldom that the
+ * probe may see nothing.
+ */
+const leastDifference = 0.05
+
+/**
  * How far two logits of a row may lie from where a forward of one token has them; 0 where the near-tie guard is not
  * needed, or not wanted.
  */
 export function noiseOf({ level, largestDifference }: ProbeResult, wish: ExactnessWish): number {
-  return level === 'bitwise' || wish === 'fastest' ? 0 : noiseMargin * largestDifference
+  return level === 'bitwise' || wish === 'fastest' ? 0 : noiseMargin * Math.max(leastDifference, largestDifference)
 }
 
 /**

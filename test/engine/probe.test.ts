@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { chooseConfiguration } from '../../src/engine/configuration.js'
+import { chooseConfiguration, noiseOf } from '../../src/engine/configuration.js'
 import { probeExactness } from '../../src/engine/probe.js'
 import { Context, type ContextOptions } from '../../src/llama/context.js'
 import { Model } from '../../src/llama/model.js'
@@ -142,5 +142,25 @@ describe('real models', () => {
     const fixed = { keyType: 'q8_0', valueType: 'q8_0' } as const
     const found = await chooseConfiguration(model, { wish: 'bitwise', fixed, threads: 1, budgetMs: 1000 })
     expect(found).toMatchObject(fixed)
+  })
+})
+
+describe('the noise that the near-tie guard allows for', () => {
+  const probed = (level: 'bitwise' | 'token', largestDifference: number) => ({
+    level,
+    largestDifference,
+    rows: 48,
+    equalRows: 40,
+  })
+
+  it('is none where rows are exact or nobody wants a guard', () => {
+    expect(noiseOf(probed('bitwise', 0), 'bitwise')).toBe(0)
+    expect(noiseOf(probed('token', 0.3), 'fastest')).toBe(0)
+  })
+
+  it('is twice what the probe saw, and something even where it saw nothing', () => {
+    expect(noiseOf(probed('token', 0.3), 'token')).toBeCloseTo(0.6)
+    expect(noiseOf(probed('token', 0), 'token')).toBeGreaterThan(0)
+    expect(noiseOf(probed('token', 0), 'bitwise')).toBeGreaterThan(0)
   })
 })
