@@ -21,13 +21,17 @@ export interface StepOutlook {
   context: number
   /** Rows of the forward before, 0 if there was none: the same number costs no rebuild. */
   lastRows: number
+  /** Milliseconds of a step beside its forward, however many rows that has: retrieval, verification, bookkeeping. */
+  overheadMs: number
 }
 
 /**
  * Decides how many draft nodes to verify: the prefix of the best-first order that maximises expected tokens per
  * millisecond,
  *
- *     (requests + Σ p) / T(rows, context),        T with a share of the rebuild if the number of rows is new
+ *     (requests + Σ p) / (T(rows, context) + overhead),    T with a share of the rebuild if the number of rows is new
+ *
+ * What a step costs beside its forward is paid once per step, so it speaks for longer drafts.
  *
  * 0 where nothing pays, which is conventional decoding.
  *
@@ -40,10 +44,11 @@ export function chooseNodes(
   outlook: StepOutlook,
   cost: ForwardCost,
 ): number {
-  const { requests, headRows, context, lastRows } = outlook
+  const { requests, headRows, context, lastRows, overheadMs } = outlook
   const rebuildMs = cost.rebuildMs * rebuildShare
   let chosen = 0
-  let bestRate = (margin * requests) / (cost.ms(headRows, context) + (headRows === lastRows ? 0 : rebuildMs))
+  const stepMs = (rows: number) => cost.ms(rows, context) + overheadMs + (rows === lastRows ? 0 : rebuildMs)
+  let bestRate = (margin * requests) / stepMs(headRows)
   let expected = requests
   let counted = 0
   for (const rows of stableRows) {
@@ -51,7 +56,7 @@ export function chooseNodes(
     if (nodes < 1) continue
     if (nodes > available) break
     while (counted < nodes) expected += probabilities[counted++]
-    const rate = expected / (cost.ms(rows, context) + (rows === lastRows ? 0 : rebuildMs))
+    const rate = expected / stepMs(rows)
     if (rate > bestRate) {
       bestRate = rate
       chosen = nodes

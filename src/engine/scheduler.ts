@@ -31,9 +31,9 @@ const sharedPrefillRows = 64
 /** Of them, what every prompt gets at least, so that a long one does not hold up short ones. */
 const leastPrefillRows = 8
 
-/** Milliseconds of retrieval that are believed at once, and the weight of one in their mean. */
-const leastRetrievalMs = 0.05
-const retrievalLearning = 1 / 16
+/** Milliseconds that are believed at once of what is done beside forwards, and the weight of one in their mean. */
+const leastBelievedMs = 0.05
+const smoothing = 1 / 16
 
 /** Most nodes of all requests together that compete for one forward. */
 const mostNodes = 256
@@ -50,7 +50,7 @@ export class Scheduler {
   readonly #trust = new Trust()
   /** Where new requests begin: what the last draft of any request has earned. */
   readonly #leash = new Leash()
-  readonly #outlook: StepOutlook = { requests: 0, headRows: 0, context: 0, lastRows: 0 }
+  readonly #outlook: StepOutlook = { requests: 0, headRows: 0, context: 0, lastRows: 0, overheadMs: 0 }
   /** Probabilities of the nodes that compete, best first, and whose they are. */
   readonly #merged = new Float64Array(mostNodes)
   readonly #owners = new Int32Array(mostNodes)
@@ -65,6 +65,10 @@ export class Scheduler {
   #isAuto = false
   /** Milliseconds that looking for the draft of one request takes, smoothed. */
   #retrievalMs = 0
+  /** What a step takes beside its forward; when the last forward was laid, and when it was over. */
+  #overheadMs = 0
+  #laidAt = 0
+  #forwardEnd = 0
   /** Counted for {@link describe}. */
   readonly #forwardsByNodes = new Float64Array(mostNodes + 1)
   #nearTies = 0
@@ -131,6 +135,7 @@ export class Scheduler {
     this.#outlook.headRows = headRows
     this.#outlook.context = context / shares.length
     this.#outlook.lastRows = this.#rows
+    this.#outlook.overheadMs = this.#overheadMs
     const available = this.#merge(shares, Math.min(competing, freeRows, mostNodes))
     const trust = this.#trust.factor
     for (let i = 0; i < available; i++) this.#merged[i] *= trust
@@ -214,8 +219,13 @@ export class Scheduler {
     return most
   }
 
-  /** Takes note of the forward that was laid: whether its graph has to be built anew. */
+  /** Takes note of the forward that was laid, now to be done: whether its graph has to be built anew. */
   laid(shares: readonly Share[]): void {
+    const now = performance.now()
+    // Before a prompt is read the loop may have been idle.
+    if (this.#forwardEnd > 0 && !this.#prefills)
+      this.#overheadMs = smoothed(this.#overheadMs, Math.max(0, now - this.#forwardEnd))
+    this.#laidAt = now
     const { size, outputCount } = this.#decoder.batch
     let sequences = 0
     for (const share of shares) sequences += 1 + share.sequence.branches
@@ -231,6 +241,7 @@ export class Scheduler {
    * @param shares those that took part
    */
   learn(shares: readonly Share[], forwardMs: number): void {
+    this.#forwardEnd = this.#laidAt + forwardMs
     if (this.#prefills || shares.length === 0) return
     let context = 0
     let tokens = 0
@@ -239,7 +250,11 @@ export class Scheduler {
     for (const share of shares) {
       context += share.sequence.length
       tokens += share.tokens
-      if (share.retrievalMs > 0) spent += this.#smoothRetrieval(share.retrievalMs)
+      if (share.retrievalMs > 0) {
+        // Where sixteen requests look for drafts one after the other, that is told in full.
+        this.#retrievalMs = smoothed(this.#retrievalMs, share.retrievalMs)
+        spent += this.#retrievalMs
+      }
       drafted += share.nodes
       // A draft cut short by a near tie was not wrong.
       if (share.undecided) this.#nearTies++
@@ -260,17 +275,6 @@ export class Scheduler {
     this.#cost.observe(this.#rows, context, forwardMs, this.#rebuilt)
   }
 
-  /**
-   * What a retrieval of so many milliseconds counts for. Busy moments and first calls of functions not yet compiled say
-   * nothing about drafting, so the mean grows by little at a time; but where sixteen requests look for drafts one after
-   * the other, that is told in full.
-   */
-  #smoothRetrieval(ms: number): number {
-    const believed = Math.min(ms, Math.max(2 * this.#retrievalMs, leastRetrievalMs))
-    this.#retrievalMs += (believed - this.#retrievalMs) * retrievalLearning
-    return this.#retrievalMs
-  }
-
   /** Compares what a draft promised with what came: all of it if it was verified, else its first tokens. */
   #judge({ sequence, nodes, tokens, accepted }: Share): void {
     const { probabilities, parents, size } = sequence.tree
@@ -286,6 +290,14 @@ export class Scheduler {
       this.#trust.learn(promised, sequence.tree.childOf(-1, first) >= 0 ? 1 : 0)
     }
   }
+}
+
+/**
+ * A mean that takes a further duration in. Busy moments and first calls of functions not yet compiled say nothing about
+ * drafting, so it grows by little at a time.
+ */
+function smoothed(mean: number, ms: number): number {
+  return mean + (Math.min(ms, Math.max(2 * mean, leastBelievedMs)) - mean) * smoothing
 }
 
 /** Drafts for one request. Sets and returns how many nodes fit into the forward and into the request's context. */

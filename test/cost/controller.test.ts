@@ -11,7 +11,7 @@ const flat = new ForwardCost([
   { rows: 1, ms: 1 },
   { rows: 512, ms: 1 },
 ])
-const alone = { requests: 1, headRows: 1, context: 0, lastRows: 1 }
+const alone = { requests: 1, headRows: 1, context: 0, lastRows: 1, overheadMs: 0 }
 
 const bestFirst = fc
   .array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 80 })
@@ -38,9 +38,10 @@ describe('chooseNodes', () => {
       extra: fc.integer({ min: 0, max: 4 }),
       context: fc.nat(4000),
       lastRows: fc.nat(40),
+      overheadMs: fc.double({ min: 0, max: 3, noNaN: true }),
     })
     fc.assert(
-      fc.property(bestFirst, costs, outlook, (p, steps, { requests, extra, context, lastRows }) => {
+      fc.property(bestFirst, costs, outlook, (p, steps, { requests, extra, context, lastRows, overheadMs }) => {
         let ms = 1
         const points = steps.map((step, i) => {
           const point = { rows: 2 ** i, ms }
@@ -49,13 +50,13 @@ describe('chooseNodes', () => {
         })
         const cost = new ForwardCost(points, { perContextToken: [{ rows: 1, ms: 0.0001 }], rebuildMs: 0.2 })
         const headRows = requests + extra
-        const nodes = chooseNodes(p, p.length, { requests, headRows, context, lastRows }, cost)
+        const nodes = chooseNodes(p, p.length, { requests, headRows, context, lastRows, overheadMs }, cost)
         expect(nodes).toBeGreaterThanOrEqual(0)
         expect(nodes).toBeLessThanOrEqual(p.length)
         if (nodes === 0) return
         const expected = requests + p.slice(0, nodes).reduce((sum, x) => sum + x, 0)
-        expect(expected / cost.ms(headRows + nodes, context)).toBeGreaterThan(
-          requests / (cost.ms(headRows, context) + cost.rebuildMs),
+        expect(expected / (cost.ms(headRows + nodes, context) + overheadMs)).toBeGreaterThan(
+          requests / (cost.ms(headRows, context) + overheadMs + cost.rebuildMs),
         )
       }),
     )
@@ -77,6 +78,17 @@ describe('chooseNodes', () => {
     const p = [0.5, 0.3, 0.2, 0.1, 0.1, 0.1, 0.1]
     expect(chooseNodes(p, 7, alone, cost)).toBeGreaterThan(0)
     expect(chooseNodes(p, 7, { ...alone, context: 20_000 }, cost)).toBe(0)
+  })
+
+  it('drafts more where a step costs much beside its forward', () => {
+    const cost = new ForwardCost([
+      { rows: 1, ms: 0.4 },
+      { rows: 4, ms: 0.8 },
+      { rows: 8, ms: 1.3 },
+    ])
+    const p = [0.9, 0.8, 0.7, 0.4, 0.35, 0.3, 0.25]
+    const nodes = [0, 2].map((overheadMs) => chooseNodes(p, 7, { ...alone, overheadMs }, cost))
+    expect(nodes).toEqual([3, 7])
   })
 
   it('stays on the size it has where another is hardly better', () => {
