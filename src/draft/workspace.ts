@@ -1,0 +1,50 @@
+import { columnBytes } from './columns.js'
+import { Cursors } from './cursors.js'
+import { Evidence } from './evidence.js'
+import type { Surroundings } from './features.js'
+import type { FrequentTokens } from './frequent-tokens.js'
+import { Frontier } from './frontier.js'
+import { TokenCounts } from './token-counts.js'
+
+/** Longest match told from a longer one. */
+export const MAX_MATCH = 32
+/** Leads, continuations and nodes one draft can hold. */
+const LEADS = 4096
+const CONTINUATIONS = 4096
+export const NODES = 256
+
+/** The memory one session works in, handed on from session to session. */
+export class Workspace implements Surroundings {
+  readonly evidence = new Evidence(LEADS, CONTINUATIONS, NODES)
+  readonly frontier = new Frontier(CONTINUATIONS)
+  /** Where the answer has been copying from. */
+  readonly cursors = new Cursors()
+  /** Tokens of the own log, counted. */
+  readonly counts = new TokenCounts()
+  /** Frequent tokens of the namespace's log; replaced when that is. */
+  frequent: FrequentTokens | undefined
+  /** End of the context, newest token first. */
+  readonly context = new Int32Array(MAX_MATCH)
+  /** The same for a node: its path, then the end of the context. */
+  readonly pathContext = new Int32Array(MAX_MATCH)
+  depth = 0
+  last = 0
+  copied = -1
+
+  get byteLength(): number {
+    const { evidence, frontier, cursors, counts } = this
+    return columnBytes(this, evidence, evidence.leads, frontier, cursors, counts)
+  }
+
+  ownCount(token: number): number {
+    return this.counts.get(token)
+  }
+
+  sharedCount(token: number): number {
+    return this.frequent ? this.frequent.counts.get(token) : 0
+  }
+
+  sharedTotal(): number {
+    return this.frequent ? this.frequent.counts.total : 0
+  }
+}
