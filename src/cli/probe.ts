@@ -8,7 +8,7 @@ import { measureRowParts, type RowParts } from '../engine/row-parts.js'
 import { type Tuned, tune } from '../engine/tuning.js'
 import { type FileType, fileTypes, quantize } from '../llama/quantize.js'
 import { choice, integer } from './arguments.js'
-import { drawCurve, writeCurve } from './cost-curve.js'
+import { drawCurve, writeCurve } from './curve-plot.js'
 import { embeddedModel } from './embedded.js'
 import { formatTable, palette, processTerminal, type Terminal } from './terminal.js'
 

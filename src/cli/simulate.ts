@@ -4,12 +4,12 @@ import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import type { Drafter } from '../draft/drafter.js'
 import { type DrafterName, drafterNames, drafters } from '../draft/drafters.js'
 import { type Recording, type ReplayOptions, type ReplayReport, replay } from '../draft/replay.js'
+import { type SimulationReport, simulateEngine } from '../engine/simulation.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
 import { gather, integer } from './arguments.js'
 import { costCurves, readCostCurve } from './cost-curves.js'
 import { UsageError } from './failure.js'
 import { loadVocabulary, readRecordings, tokenizeRecordings } from './recordings.js'
-import { type SimulationReport, simulateEngine } from './simulated-engine.js'
 import { formatTable, processTerminal, type Terminal } from './terminal.js'
 
 /** Options of {@link simulate}. */

@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { costCurves, readCostCurve } from '../../src/cli/cost-curves.js'
 import { embeddedModel } from '../../src/cli/embedded.js'
 import { type SimulateOptions, type SimulationRow, simulate } from '../../src/cli/simulate.js'
-import { simulateEngine } from '../../src/cli/simulated-engine.js'
 import type { Terminal } from '../../src/cli/terminal.js'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import {
@@ -17,6 +16,7 @@ import {
   type Recording,
   replay,
 } from '../../src/draft/index.js'
+import { simulateEngine } from '../../src/engine/simulation.js'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-simulate-'))
 const traces = path.join(folder, 'traces.jsonl')
