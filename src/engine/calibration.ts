@@ -37,6 +37,12 @@ export interface Calibration {
 /** Most by which a size can be dearer than the next larger one. */
 const mostDip = 1.25
 
+/**
+ * What a row adds at most, in forwards of one row, where a busy machine spoilt the measurement: as on a processor without
+ * a matrix unit.
+ */
+const guessedSlope = 0.4
+
 /** Most by which the slower half of equal forwards may exceed the fastest. */
 const steadySpread = 1.6
 
@@ -72,6 +78,9 @@ export async function measureForwardCost(
   for (const point of points) point.ms = Math.min(point.ms, point.rows * points[0].ms)
   // Nor does it take much longer than a larger one: kernels like multiples of 4, but not that much.
   for (let i = points.length - 2; i >= 0; i--) points[i].ms = Math.min(points[i].ms, mostDip * points[i + 1].ms)
+  // What looks too dear to be tried would never be put right. Real forwards correct a guess that is too low.
+  if (!isSteady)
+    for (const point of points) point.ms = Math.min(point.ms, (1 + guessedSlope * (point.rows - 1)) * points[0].ms)
   const rebuildMs = Math.min(Math.max(0, median(rebuilds)), single / 2)
   // 3. The same over a context; where that would take too long, a guess.
   const base = new ForwardCost(points)

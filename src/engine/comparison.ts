@@ -54,13 +54,14 @@ export class Comparison {
   constructor(model: Model, tuned: Tuned, contextTokens: number) {
     this.#model = model
     this.#tuned = tuned
-    const { context, cost, noise } = tuned
+    const { context, cost, crew, noise } = tuned
     this.#loop = new DecodeLoop(context, {
       slots: 1,
       branches: comparisonBranches,
       contextTokens,
       maxNodes: comparisonNodes,
       cost,
+      crew,
       noise,
     })
   }

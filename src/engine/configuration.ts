@@ -68,6 +68,13 @@ const fewestRounds = 3
 /** Time for comparing numbers of threads; models that would take longer keep to the processor's cores. */
 const threadsMs = 400
 
+/**
+ * Bytes of weights per millisecond below which a forward of one row is not slow but held up: a tenth of what the memory
+ * of small computers gives. And what a forward may take besides, in milliseconds.
+ */
+const leastBytesPerMs = 500_000
+const mostOverheadMs = 3
+
 /** A later candidate must be this much faster: the choice shows in the text, and should not hang on chance. */
 const clearlyFaster = 0.9
 
@@ -126,7 +133,8 @@ async function choose(
 
 /**
  * The number of threads with which forwards are fastest: the processor's cores, unless half as many or one is clearly
- * faster, as for tiny models, where threads wait for each other longer than they compute. Slow models are not asked.
+ * faster, as for tiny models, where threads wait for each other longer than they compute, or while other programs keep
+ * the cores busy. Slow models are not asked.
  */
 async function chooseThreads(model: Model, fixed: Partial<Configuration>): Promise<number> {
   const most = defaultThreads()
@@ -134,12 +142,13 @@ async function chooseThreads(model: Model, fixed: Partial<Configuration>): Promi
   const configuration = { ...bitwiseCandidates[0], ...withoutUndefined(fixed) }
   let best = most
   let bestMs = Number.POSITIVE_INFINITY
+  const plausibleMs = mostOverheadMs + model.describe().weightBytes / leastBytesPerMs
   for (const threads of candidates) {
     await using context = await smallContext(model, configuration, threads)
-    const first = await timeRound(context, 0)
-    if (first * mostRounds * candidates.length > threadsMs) return best
-    const times: number[] = []
-    for (let round = 0; round < mostRounds; round++) times.push(await timeRound(context, 0))
+    const times = [await timeRound(context, 0)]
+    const isSlow = times[0] * mostRounds * candidates.length > threadsMs
+    if (isSlow && times[0] < comparedRows.length * plausibleMs) return best
+    if (!isSlow) for (let round = 0; round < mostRounds; round++) times.push(await timeRound(context, 0))
     const ms = lowerQuartile(times)
     if (ms < clearlyFaster * bestMs) {
       best = threads

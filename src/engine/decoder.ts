@@ -17,6 +17,8 @@ export interface Decoder {
   readonly batch: Batch
   /** Runs the forward of `batch`. */
   decode(): Promise<void>
+  /** Computes the coming forwards with so many threads, at most those it was made with. */
+  useThreads?(count: number): void
   /** Makes the cells of `source` at positions `from` … `to`-1 part of `target` too. */
   copySequence(source: number, target: number, from: number, to: number): void
   /** Takes positions `from` … `to`-1 (-1: the end) out of a sequence. */

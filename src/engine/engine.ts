@@ -149,7 +149,7 @@ export class Engine implements AsyncDisposable {
     layout: { slots: number; branches: number; contextTokens: number; maxNodes: number },
     drafter: Drafter = new RetrievalDrafter({ corpus: memory.corpus }),
   ) {
-    const { context, cost, exactness, noise } = tuned
+    const { context, cost, exactness, noise, crew } = tuned
     this.#model = model
     this.#memory = memory
     this.#tuned = tuned
@@ -163,14 +163,14 @@ export class Engine implements AsyncDisposable {
     this.slots = layout.slots
     this.cost = cost
     this.drafter = drafter
-    this.#loop = new DecodeLoop(context, { ...layout, cost, noise, ordered })
+    this.#loop = new DecodeLoop(context, { ...layout, cost, crew, noise, ordered })
     const { vocabulary } = model
     this.#bosText = vocabulary.bos >= 0 ? vocabulary.textOf([vocabulary.bos], true) : ''
     this.#eosText = vocabulary.eos >= 0 ? vocabulary.textOf([vocabulary.eos], true) : ''
     this.#template = model.chatTemplate === undefined ? undefined : new ChatTemplate(model.chatTemplate)
   }
 
-  /** Threads that compute. */
+  /** Threads that compute, at most; fewer while other programs keep the cores busy. */
   get threads(): number {
     return this.#context.threads
   }

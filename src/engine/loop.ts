@@ -1,3 +1,4 @@
+import type { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { DraftSession } from '../draft/drafter.js'
 import { sourceName } from '../draft/tree.js'
@@ -38,6 +39,8 @@ export interface LoopOptions {
   /** Most draft nodes of one request in one forward. */
   maxNodes: number
   cost: ForwardCost
+  /** Decides how many threads compute. Default: all, always. */
+  crew?: Crew
   /**
    * How far two logits of a row may lie from where a forward of one token has them. Where two candidates are closer,
    * the token is decided by such a forward. Default 0: rows are exact, or taken as they are.
@@ -96,7 +99,7 @@ export class DecodeLoop {
   constructor(decoder: Decoder, options: LoopOptions) {
     this.#decoder = decoder
     this.#options = options
-    this.#scheduler = new Scheduler(decoder, options.maxNodes, options.cost)
+    this.#scheduler = new Scheduler(decoder, options.maxNodes, options.cost, options.crew)
     const { slots, branches, ordered = false } = options
     this.#cells = new CellStack(decoder, ordered && slots > 1 ? slots * branches : undefined)
     this.#forward = new Forward(decoder, this.#cells)

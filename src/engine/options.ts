@@ -29,7 +29,10 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
   branches?: number
   /** Most draft nodes of one request in one forward, 0 … 256. Default 64. */
   maxNodes?: number
-  /** Threads that compute. Default: the processor's cores, or fewer where that is measured to be clearly faster. */
+  /**
+   * Threads that compute, always so many. Default: the processor’s cores, or fewer where that is measured to be clearly
+   * faster, as it is while other programs take the cores.
+   */
   threads?: number
   /**
    * How exactly the text must be the same with drafts as without. `'bitwise'`: the fastest configuration in which no bit

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { arch, cpus, homedir, platform } from 'node:os'
 import path from 'node:path'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
@@ -74,6 +74,11 @@ export class ProfileStore {
   /** Writes a profile, all at once or not at all. `false` if it could not be written. */
   async write(subject: ProfileSubject, { exactness, cost }: Profile): Promise<boolean> {
     return this.#write(subject, { exactness, cost: cost.record() })
+  }
+
+  /** Forgets a profile, if there is one. */
+  async discard(subject: ProfileSubject): Promise<void> {
+    await rm(await this.fileOf(subject), { force: true }).catch(() => {})
   }
 
   /** Whether weights are to be repacked, if that has been found out. */

@@ -1,4 +1,5 @@
 import { chooseNodes, type StepOutlook } from '../cost/controller.js'
+import type { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { Guard } from '../cost/guard.js'
 import { Leash } from '../cost/leash.js'
@@ -46,6 +47,7 @@ export class Scheduler {
   readonly #decoder: Decoder
   readonly #maxNodes: number
   readonly #cost: ForwardCost
+  readonly #crew: Crew | undefined
   readonly #guard = new Guard()
   readonly #trust = new Trust()
   /** Where new requests begin: what the last draft of any request has earned. */
@@ -59,6 +61,8 @@ export class Scheduler {
   #outputs = 0
   #sequences = 0
   #rebuilt = false
+  /** Threads that computed the last forward; 0: all. */
+  #threads = 0
   /** Whether the coming forward reads a prompt. */
   #prefills = false
   /** Whether the coming forward was left to the controller by at least one request. */
@@ -75,10 +79,12 @@ export class Scheduler {
   #rests = 0
   #restedForwards = 0
 
-  constructor(decoder: Decoder, maxNodes: number, cost: ForwardCost) {
+  /** @param crew decides how many threads compute. Default: all of the decoder's, always */
+  constructor(decoder: Decoder, maxNodes: number, cost: ForwardCost, crew?: Crew) {
     this.#decoder = decoder
     this.#maxNodes = maxNodes
     this.#cost = cost
+    this.#crew = crew
   }
 
   /** How drafting has gone so far. */
@@ -233,6 +239,10 @@ export class Scheduler {
     this.#rows = size
     this.#outputs = outputCount
     this.#sequences = sequences
+    if (this.#crew && this.#crew.threads !== this.#threads) {
+      this.#threads = this.#crew.threads
+      this.#decoder.useThreads?.(this.#threads)
+    }
   }
 
   /**
@@ -272,6 +282,7 @@ export class Scheduler {
       if (rested) this.#restedForwards++
       else if (this.#guard.resting) this.#rests++
     }
+    this.#crew?.observe((forwardMs / expected) * this.#cost.slowdown, this.#forwardEnd)
     this.#cost.observe(this.#rows, context, forwardMs, this.#rebuilt)
   }
 

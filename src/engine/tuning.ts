@@ -1,3 +1,4 @@
+import { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { Context, type ContextOptions, defaultThreads } from '../llama/context.js'
 import type { Model } from '../llama/model.js'
@@ -30,6 +31,11 @@ export interface Tuned {
   exactness: Exactness
   /** Noise of the rows that the near-tie guard must allow for; 0: no guard. */
   noise: number
+  /**
+   * Fewer threads while other programs keep the cores busy; missing where the user has chosen their number, or where it
+   * would change the bits of rows.
+   */
+  crew: Crew | undefined
   /** Keeps what real forwards have taught since, for the next load. */
   keep(): Promise<void>
 }
@@ -56,18 +62,27 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
       budgetMs: probeMs,
       company,
     }))
+  const first = wanted.threads ?? exactness.threads ?? defaultThreads()
+  // Equal types of keys and values allow the kernel whose result depends on the number of threads.
+  const isFree = wanted.threads === undefined && exactness.keyType !== exactness.valueType
   const context = await Context.create(model, {
     ...wanted,
-    threads: wanted.threads ?? exactness.threads ?? defaultThreads(),
+    threads: isFree ? defaultThreads() : first,
     flashAttention: exactness.flashAttention,
     keyType: exactness.keyType,
     valueType: exactness.valueType,
   })
+  const crew = isFree ? new Crew(context.threads, first) : undefined
+  context.useThreads(first)
   const measured = known ? undefined : await measureForwardCost(context, { budgetMs: calibrationMs })
   const cost = (known ?? measured)!.cost
   if (measured?.isSteady) await store?.write(subject, { exactness, cost })
   const keep = async () => {
+    // Found fastest on a machine that was busy: the next load measures anew.
+    if (crew && crew.threads > first) await store?.discard(subject)
+    // What forwards cost with another number of threads says nothing about this one.
+    if (crew && crew.changes > 0) return
     if (cost.observed >= worthKeeping && (known || measured?.isSteady)) await store?.write(subject, { exactness, cost })
   }
-  return { context, cost, exactness, noise: noiseOf(exactness, wish), keep }
+  return { context, cost, exactness, noise: noiseOf(exactness, wish), crew, keep }
 }

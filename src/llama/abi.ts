@@ -196,6 +196,7 @@ const prototypes = {
   llama_init_from_model: 'void* llama_init_from_model(void* model, llama_context_params params)',
   llama_free: 'void llama_free(void* context)',
   llama_n_ctx: 'uint32 llama_n_ctx(void* context)',
+  llama_set_n_threads: 'void llama_set_n_threads(void* context, int32 threads, int32 batchThreads)',
   llama_n_batch: 'uint32 llama_n_batch(void* context)',
   llama_attach_threadpool: 'void llama_attach_threadpool(void* context, void* pool, void* batchPool)',
   llama_detach_threadpool: 'void llama_detach_threadpool(void* context)',
@@ -271,6 +272,7 @@ export interface LlamaFunctions {
   llama_init_from_model: Native<[model: Pointer, params: ContextParams], Pointer | null>
   llama_free: Native<[context: Pointer], void>
   llama_n_ctx: Native<[context: Pointer], number>
+  llama_set_n_threads: Native<[context: Pointer, threads: number, batchThreads: number], void>
   llama_n_batch: Native<[context: Pointer], number>
   llama_attach_threadpool: Native<[context: Pointer, pool: Pointer, batchPool: Pointer], void>
   llama_detach_threadpool: Native<[context: Pointer], void>

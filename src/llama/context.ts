@@ -51,6 +51,7 @@ export class Context {
   readonly contextTokens: number
   readonly maxSequences: number
   readonly vocabularySize: number
+  /** Threads it was made with. */
   readonly threads: number
   /** The rows of the next forward. */
   readonly batch: Batch
@@ -144,6 +145,12 @@ export class Context {
       logits: batch.outputs,
     }
     this.#forget = model.adopt(this)
+  }
+
+  /** Computes the coming forwards with so many threads, 1 … {@link threads}; the others sleep. */
+  useThreads(count: number): void {
+    const threads = inRange('threads', count, 1, this.threads)
+    this.#llama.llama_set_n_threads(this.#live(), threads, threads)
   }
 
   /** Runs the forward of {@link batch} off the event loop. @throws LlamaError `decode-failed`, `disposed` */

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { demoQuestions } from '../../src/cli/embedded.js'
+import { Crew } from '../../src/cost/crew.js'
 import { RetrievalDrafter } from '../../src/draft/retrieval.js'
 import type { ContextOptions } from '../../src/llama/context.js'
 import { type FileType, quantize } from '../../src/llama/quantize.js'
@@ -98,6 +99,37 @@ describe('the embedded model', () => {
       }
     }
     expect(accepted).toBeGreaterThan(100)
+  })
+})
+
+/** Takes another number of threads for every forward. */
+class RestlessCrew extends Crew {
+  #forwards = 0
+
+  override get threads(): number {
+    return 1 + (this.#forwards % 2)
+  }
+
+  override observe(): void {
+    this.#forwards++
+  }
+}
+
+describe('threads', () => {
+  it('change no bit of any row, however often their number changes', async () => {
+    const source = path.join(folder, 'threads.f32.gguf')
+    writeRandomModel(source, { seed: 21 })
+    for (const type of ['Q8_0', 'Q4_0', 'BF16'] as const) {
+      const file = path.join(folder, `threads-${type}.gguf`)
+      await quantize(source, file, { type, threads: 1 })
+      await using one = await RealLoop.load(file)
+      await using many = await RealLoop.load(file, { threads: 2, crew: new RestlessCrew(2) })
+      const none = new RandomSession(1, 448)
+      for (let i = 0; i < 3; i++) {
+        const run = { prompt: promptOf(i, 448), draft: 'off', session: none, maxTokens: 12 } as const
+        expect(await many.decode(run)).toEqual(await one.decode(run))
+      }
+    }
   })
 })
 

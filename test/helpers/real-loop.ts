@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Crew } from '../../src/cost/crew.js'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import type { DraftSession } from '../../src/draft/drafter.js'
 import type { TokenSampler } from '../../src/engine/decoder.js'
@@ -38,9 +39,9 @@ export class RealLoop implements AsyncDisposable {
 
   static async load(
     path: string,
-    options: ContextOptions & ModelOptions & { branches?: number; slots?: number; ordered?: boolean } = {},
+    options: ContextOptions & ModelOptions & { branches?: number; slots?: number; ordered?: boolean; crew?: Crew } = {},
   ): Promise<RealLoop> {
-    const { branches = 8, slots = 1, contextTokens = 1024, ordered = slots > 1 } = options
+    const { branches = 8, slots = 1, contextTokens = 1024, ordered = slots > 1, crew } = options
     const model = await Model.load(path, options)
     const context = await Context.create(model, {
       threads: 1,
@@ -53,7 +54,7 @@ export class RealLoop implements AsyncDisposable {
       { rows: 16, ms: 2 },
     ])
     const layout = { slots, branches, contextTokens, maxNodes: 64, ordered }
-    return new RealLoop(model, context, new DecodeLoop(context, { ...layout, cost }))
+    return new RealLoop(model, context, new DecodeLoop(context, { ...layout, cost, crew }))
   }
 
   private constructor(model: Model, context: Context, loop: DecodeLoop) {

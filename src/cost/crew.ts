@@ -1,0 +1,103 @@
+/** Forwards of one look at a number of threads; their median counts. */
+const lookForwards = 5
+/** Forwards after a change that are not looked at: threads have to wake up, caches to fill. */
+const settlingForwards = 1
+/** So many times as long as measured at load forwards take before other numbers of threads are tried. */
+const slow = 2
+/** A number of threads must be that much faster than the present one to be taken instead. */
+const clearly = 0.9
+/** Milliseconds from one trial to the next; doubled each time nothing better was found. */
+const shortestWaitMs = 1000
+const longestWaitMs = 64_000
+
+/**
+ * How many threads compute. The threads of a forward wait for each other dozens of times, so where another program
+ * takes one core, all of them stand still until it gives that core back: a forward of 0.4 ms then takes 100. Fewer
+ * threads are slower by a small factor and wait for nobody.
+ *
+ *     settled ──(whole crew: forwards twice as long as at load; fewer: some seconds are over)──► every other number,
+ *        ▲                                                                                       5 forwards each
+ *        └────────────────────────(the fastest is taken)─────────────────────────────────────────┘
+ *
+ * Only for configurations in which the number of threads changes no bit of any row.
+ */
+export class Crew {
+  /** Numbers of threads, the whole crew first. */
+  readonly #sizes: readonly number[]
+  #at = 0
+  /** Where the trial that goes on began; -1: there is none. */
+  #from = -1
+  /** Of a trial, the best so far and how slow forwards were with it. */
+  #best = 0
+  #bestSlowness = 0
+  readonly #looks = new Float64Array(lookForwards)
+  #looked = -settlingForwards
+  #waitMs = shortestWaitMs
+  #waitEndMs = 0
+  #changes = 0
+
+  /**
+   * @param most threads of the whole crew; ≥ 1
+   * @param first threads to begin with, found fastest at load; 1 … most. Default: all
+   */
+  constructor(most: number, first = most) {
+    const sizes = [most, most - 1, most >> 1, 1, first].filter((size) => size >= 1 && size <= most)
+    this.#sizes = [...new Set(sizes)].sort((a, b) => b - a)
+    this.#at = this.#sizes.indexOf(first)
+  }
+
+  /** Threads of the coming forward. */
+  get threads(): number {
+    return this.#sizes[this.#at]
+  }
+
+  /** How often that number has changed. */
+  get changes(): number {
+    return this.#changes
+  }
+
+  /**
+   * Takes the outcome of a forward with {@link threads}.
+   *
+   * @param slowness time over what a forward of this size took at load
+   * @param nowMs a clock
+   */
+  observe(slowness: number, nowMs: number): void {
+    if (this.#sizes.length === 1 || !(slowness > 0)) return
+    const isTrial = this.#from >= 0
+    // One bad forward may cost a hundred good ones: it ends this part of the trial.
+    if (isTrial && slowness > slow * this.#bestSlowness) {
+      this.#tryNext(nowMs)
+      return
+    }
+    if (++this.#looked <= 0) return
+    this.#looks[this.#looked - 1] = slowness
+    if (this.#looked < lookForwards) return
+    this.#looked = 0
+    const seen = this.#looks.sort()[lookForwards >> 1]
+    if (!isTrial) {
+      if (nowMs < this.#waitEndMs || (this.#at === 0 && seen <= slow)) return
+      this.#from = this.#at
+      this.#best = this.#at
+      this.#bestSlowness = seen
+      this.#at = -1
+    } else if (seen < clearly * this.#bestSlowness) {
+      this.#best = this.#at
+      this.#bestSlowness = seen
+    }
+    this.#tryNext(nowMs)
+  }
+
+  /** On to the next number of threads, or to the best of them. */
+  #tryNext(nowMs: number): void {
+    this.#changes++
+    this.#looked = -settlingForwards
+    this.#at++
+    if (this.#at === this.#from) this.#at++
+    if (this.#at < this.#sizes.length) return
+    this.#waitMs = this.#best === this.#from ? Math.min(longestWaitMs, 2 * this.#waitMs) : shortestWaitMs
+    this.#waitEndMs = nowMs + this.#waitMs
+    this.#at = this.#best
+    this.#from = -1
+  }
+}

@@ -1,0 +1,100 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Crew } from '../../src/cost/crew.js'
+
+/** A machine on which a forward of the whole crew takes 1 ms, and which another program may keep busy. */
+class Machine {
+  nowMs = 0
+  forwards = 0
+  readonly #most: number
+  /** Cores taken by others. */
+  taken = 0
+
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  /** A thread without a core of its own holds all others up; one thread alone has to share at worst. */
+  ms(threads: number): number {
+    const speed = 1 + 0.3 * (threads - 1)
+    const whole = 1 + 0.3 * (this.#most - 1)
+    const held = threads > 1 && threads > this.#most - this.taken ? 200 : 0
+    return whole / speed + held
+  }
+
+  run(crew: Crew, forMs: number): void {
+    const end = this.nowMs + forMs
+    while (this.nowMs < end) {
+      const ms = this.ms(crew.threads)
+      this.nowMs += ms
+      this.forwards++
+      crew.observe(ms, this.nowMs)
+    }
+  }
+}
+
+describe('Crew', () => {
+  it('stays whole on a quiet machine, forwards of other sizes and single slow ones included', () => {
+    const crew = new Crew(8)
+    for (let i = 0; i < 10_000; i++) crew.observe(i % 10 === 0 ? 30 : 0.7 + (i % 7) / 10, i)
+    expect(crew.threads).toBe(8)
+    expect(crew.changes).toBe(0)
+  })
+
+  it('leaves a core that is taken alone, and takes it back when it is free', () => {
+    const crew = new Crew(4)
+    const machine = new Machine(4)
+    machine.taken = 1
+    machine.run(crew, 30_000)
+    expect(crew.threads).toBe(3)
+    machine.taken = 0
+    machine.run(crew, 70_000)
+    expect(crew.threads).toBe(4)
+  })
+
+  it('goes on alone where every core is taken', () => {
+    const crew = new Crew(2)
+    const machine = new Machine(2)
+    machine.taken = 2
+    machine.run(crew, 10_000)
+    expect(crew.threads).toBe(1)
+  })
+
+  it('loses little on a busy machine: trials of the whole crew are rare and short', () => {
+    const crew = new Crew(4)
+    const machine = new Machine(4)
+    machine.taken = 4
+    machine.run(crew, 120_000)
+    const alone = 120_000 / machine.ms(1)
+    expect(machine.forwards).toBeGreaterThan(0.93 * alone)
+  })
+
+  it('begins with what was found best at load, and looks for better', () => {
+    const crew = new Crew(4, 1)
+    expect(crew.threads).toBe(1)
+    const machine = new Machine(4)
+    machine.run(crew, 2000)
+    expect(crew.threads).toBe(4)
+  })
+
+  it('has nothing to decide for one thread', () => {
+    const crew = new Crew(1)
+    for (let i = 0; i < 100; i++) crew.observe(50, i)
+    expect(crew.threads).toBe(1)
+    expect(crew.changes).toBe(0)
+  })
+
+  it('is always between one thread and the whole crew', () => {
+    const times = fc.array(fc.oneof(fc.double(), fc.double({ min: 0.1, max: 10 })), { maxLength: 400 })
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 64 }), times, (most, slowness) => {
+        const crew = new Crew(most)
+        for (const [i, once] of slowness.entries()) {
+          crew.observe(once, i * 300)
+          expect(crew.threads).toBeGreaterThanOrEqual(1)
+          expect(crew.threads).toBeLessThanOrEqual(most)
+        }
+      }),
+    )
+  })
+})
