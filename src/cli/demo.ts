@@ -30,7 +30,11 @@ export function registerDemo(program: Command): void {
       'Answers help-centre questions from retrieved documents with the embedded model,\nconventionally and with lookahead, and compares speed and text.',
     )
     .option('--rounds <n>', 'rounds that are timed; the first is shown', integer(1, 100), 5)
-    .option('-t, --threads <n>', 'threads that compute (default: cores; fewer while other programs take them)', integer(1, 512))
+    .option(
+      '-t, --threads <n>',
+      'threads that compute (default: cores; fewer while other programs take them)',
+      integer(1, 512),
+    )
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: DemoOptions) => {
       process.exitCode = await demo(options, processTerminal())

@@ -64,7 +64,11 @@ export function registerRun(program: Command): void {
       'bitwise',
     )
     .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096)', integer(8))
-    .option('-t, --threads <n>', 'threads that compute (default: cores; fewer while other programs take them)', integer(1, 512))
+    .option(
+      '-t, --threads <n>',
+      'threads that compute (default: cores; fewer while other programs take them)',
+      integer(1, 512),
+    )
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
     .option('--namespace <name>', 'namespace whose earlier answers and documents are drafted from')
     .option('--explain', 'list after the text where each token came from; with --json in its "steps"')

@@ -53,7 +53,11 @@ export function registerServe(program: Command): void {
       'bitwise',
     )
     .option('-c, --ctx-size <n>', 'most tokens of one request (default: the model’s, at most 4096)', integer(8))
-    .option('-t, --threads <n>', 'threads that compute (default: cores; fewer while other programs take them)', integer(1, 512))
+    .option(
+      '-t, --threads <n>',
+      'threads that compute (default: cores; fewer while other programs take them)',
+      integer(1, 512),
+    )
     .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
     .option('--namespace-key <name=key>', 'a key whose requests belong to this namespace; as often as needed', gather)
     .option('--cache <folder>', 'keep what is read and written here, to draft from after a restart')

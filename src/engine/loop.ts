@@ -8,7 +8,7 @@ import type { DraftingReport } from './drafting.js'
 import { explainDraft } from './explain.js'
 import { Forward } from './forward.js'
 import type { DraftMode } from './options.js'
-import { Scheduler, type Share } from './scheduler.js'
+import { newShare, Scheduler, type Share } from './scheduler.js'
 import { Sequence } from './sequence.js'
 import { SlotTable } from './slots.js'
 import type { Stopwatch } from './stopwatch.js'
@@ -185,8 +185,7 @@ export class DecodeLoop {
       slot.sequence = sequence
       session.read(prompt)
       writer.begin(cached)
-      const share = { headRows: 0, nodes: 0, retrievalMs: 0, tokens: 0, accepted: 0, undecided: false }
-      this.#running.push({ request, sequence, draft, ...share })
+      this.#running.push({ request, ...newShare(sequence, draft) })
     }
   }
 

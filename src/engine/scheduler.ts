@@ -17,13 +17,20 @@ export interface Share {
   headRows: number
   /** Nodes of the draft tree. Decided here; the forward may leave some out. */
   nodes: number
-  /** Milliseconds of retrieval. */
+  /** Whether a draft was looked for, and the milliseconds that took. */
+  retrieved: boolean
   retrievalMs: number
   /** Tokens the forward brought, and how many of them had been drafted. Set by the loop. */
   tokens: number
   accepted: number
   /** Whether it left the next token to a forward of its own, too close a race for its noise. Set by the loop. */
   undecided: boolean
+}
+
+/** The share of a request that has not taken part in a forward. */
+export function newShare(sequence: Sequence, draft: DraftMode): Share {
+  const outcome = { tokens: 0, accepted: 0, undecided: false }
+  return { sequence, draft, headRows: 0, nodes: 0, retrieved: false, retrievalMs: 0, ...outcome }
 }
 
 /** Tokens of prompts in one forward while answers are being written, so that prompts do not hold them up. */
@@ -99,7 +106,7 @@ export class Scheduler {
     }
   }
 
-  /** Fills the draft trees and sets `headRows`, `nodes` and `retrievalMs` of every share. */
+  /** Fills the draft trees and sets `headRows`, `nodes`, `retrieved` and `retrievalMs` of every share. */
   plan(shares: readonly Share[]): void {
     let freeRows = this.#decoder.batch.capacity
     let headRows = 0
@@ -117,6 +124,7 @@ export class Scheduler {
     for (const share of shares) {
       const { sequence } = share
       share.nodes = 0
+      share.retrieved = false
       share.retrievalMs = 0
       headRows += share.headRows
       context += sequence.length
@@ -155,6 +163,7 @@ export class Scheduler {
     for (const share of shares) {
       share.headRows = 0
       share.nodes = 0
+      share.retrieved = false
       share.retrievalMs = 0
     }
     this.#isAuto = alone.draft === 'auto'
@@ -260,7 +269,7 @@ export class Scheduler {
     for (const share of shares) {
       context += share.sequence.length
       tokens += share.tokens
-      if (share.retrievalMs > 0) {
+      if (share.retrieved) {
         // Where sixteen requests look for drafts one after the other, that is told in full.
         this.#retrievalMs = smoothed(this.#retrievalMs, share.retrievalMs)
         spent += this.#retrievalMs
@@ -268,7 +277,7 @@ export class Scheduler {
       drafted += share.nodes
       // A draft cut short by a near tie was not wrong.
       if (share.undecided) this.#nearTies++
-      else if (share.draft === 'auto' && share.retrievalMs > 0) this.#judge(share)
+      else if (share.draft === 'auto' && share.retrieved) this.#judge(share)
     }
     context /= shares.length
     const conventional = this.#cost.ms(shares.length, context)
@@ -320,6 +329,7 @@ function retrieve(share: Share, budget: number, freeRows: number): number {
   let nodes = Math.min(tree.size, freeRows)
   for (let node = 0; node < nodes; node++) if (tree.depths[node] >= room) nodes = node
   share.nodes = nodes
+  share.retrieved = true
   share.retrievalMs = performance.now() - began
   return nodes
 }

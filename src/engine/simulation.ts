@@ -7,7 +7,7 @@ import { CellStack } from './cells.js'
 import type { Decoder, TokenSampler } from './decoder.js'
 import { Forward } from './forward.js'
 import type { DraftMode } from './options.js'
-import { Scheduler, type Share } from './scheduler.js'
+import { newShare, Scheduler } from './scheduler.js'
 import { Sequence } from './sequence.js'
 import { SlotTable } from './slots.js'
 import { Verdict, verify } from './verify.js'
@@ -84,16 +84,7 @@ export function simulateEngine(
       verdict.tokens[0] = response[0]
       sequence.append(response[0])
       session.accept(verdict.tokens, 1)
-      const share: Share = {
-        sequence,
-        draft,
-        headRows: 0,
-        nodes: 0,
-        retrievalMs: 0,
-        tokens: 0,
-        accepted: 0,
-        undecided: false,
-      }
+      const share = newShare(sequence, draft)
       const shares = [share]
       const end = prompt.length + response.length
       while (sequence.length < end) {
