@@ -3,11 +3,10 @@ import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import type { Context } from '../llama/context.js'
-import { LlamaError } from '../llama/error.js'
 import type { Model, ModelDescription } from '../llama/model.js'
 import { Sampler } from '../llama/sampler.js'
-import { type ChatMessage, ChatTemplate } from '../llama/template.js'
 import type { TokenizeOptions } from '../llama/vocabulary.js'
+import { ChatPrompts } from './chat-prompts.js'
 import type { Exactness } from './configuration.js'
 import { DocumentSpans } from './document-spans.js'
 import type { DraftingReport } from './drafting.js'
@@ -78,9 +77,7 @@ export class Engine implements AsyncDisposable {
   readonly #context: Context
   readonly #memory: Memory
   readonly #loop: DecodeLoop
-  readonly #template: ChatTemplate | undefined
-  readonly #bosText: string
-  readonly #eosText: string
+  readonly #prompts: ChatPrompts
   #disposing: Promise<void> | undefined
 
   /**
@@ -164,10 +161,7 @@ export class Engine implements AsyncDisposable {
     this.cost = cost
     this.drafter = drafter
     this.#loop = new DecodeLoop(context, { ...layout, cost, crew, noise, ordered })
-    const { vocabulary } = model
-    this.#bosText = vocabulary.bos >= 0 ? vocabulary.textOf([vocabulary.bos], true) : ''
-    this.#eosText = vocabulary.eos >= 0 ? vocabulary.textOf([vocabulary.eos], true) : ''
-    this.#template = model.chatTemplate === undefined ? undefined : new ChatTemplate(model.chatTemplate)
+    this.#prompts = new ChatPrompts(model)
   }
 
   /** Threads that compute, at most; fewer while other programs keep the cores busy. */
@@ -192,7 +186,7 @@ export class Engine implements AsyncDisposable {
 
   /** Whether the chat template shows `tools` to the model. */
   get rendersTools(): boolean {
-    return this.#template?.rendersTools ?? false
+    return this.#prompts.rendersTools
   }
 
   /** What each slot does now; `undefined`: nothing. */
@@ -214,8 +208,7 @@ export class Engine implements AsyncDisposable {
     this.#checkLive()
     const text = this.renderChat(request)
     this.#checkLength(text)
-    // Many templates write the BOS themselves; it must not stand twice.
-    const addSpecial = !(this.#bosText !== '' && text.startsWith(this.#bosText))
+    const addSpecial = !this.#prompts.beginsWithBos(text)
     return this.#start(this.tokenize(text, { special: true, addSpecial }), request, request.documents)
   }
 
@@ -237,25 +230,8 @@ export class Engine implements AsyncDisposable {
   }
 
   /** The prompt text of a conversation, as the model's chat template renders it. @throws as {@link chat} */
-  renderChat({ messages, documents, tools }: Pick<ChatRequest, 'messages' | 'documents' | 'tools'>): string {
-    if (!this.#template)
-      throw new LlamaError(
-        'template-failed',
-        'this model has no chat template; use complete() with a prompt of your own',
-      )
-    checkMessages(messages)
-    if (tools && tools.length > 0 && !this.#template.rendersTools)
-      throw new EngineError('invalid-parameter', "tools: this model's chat template has no place for tools")
-    const shared = {
-      ...(tools && tools.length > 0 && { tools: [...tools] }),
-      bosToken: this.#bosText,
-      eosToken: this.#eosText,
-    }
-    if (!documents || documents.length === 0) return this.#template.render({ messages: [...messages], ...shared })
-    const titled = checkDocuments(documents)
-    return this.#template.rendersDocuments
-      ? this.#template.render({ messages: [...messages], documents: titled, ...shared })
-      : this.#template.render({ messages: placeDocuments(messages, titled), ...shared })
+  renderChat(conversation: Pick<ChatRequest, 'messages' | 'documents' | 'tools'>): string {
+    return this.#prompts.render(conversation)
   }
 
   /**
@@ -404,32 +380,4 @@ export class Engine implements AsyncDisposable {
       throw error
     }
   }
-}
-
-function checkMessages(messages: readonly ChatMessage[]): void {
-  if (!Array.isArray(messages) || messages.length === 0)
-    throw new EngineError('invalid-parameter', 'messages must be an array of at least one message')
-  for (const [i, message] of messages.entries())
-    if (typeof message?.role !== 'string' || typeof message.content !== 'string')
-      throw new EngineError('invalid-parameter', `messages[${i}] must have a role and a content, both strings`)
-}
-
-function checkDocuments(documents: readonly RequestDocument[]): { title: string; text: string }[] {
-  return documents.map(({ text, title }, i) => {
-    if (typeof text !== 'string')
-      throw new EngineError('invalid-parameter', `documents[${i}].text must be a string, got ${typeof text}`)
-    return { title: title ?? `Document ${i + 1}`, text }
-  })
-}
-
-/** Puts documents, numbered, before the last user message, for templates that have no place for them. */
-function placeDocuments(
-  messages: readonly ChatMessage[],
-  documents: readonly { title: string; text: string }[],
-): ChatMessage[] {
-  const listing = documents.map(({ title, text }, i) => `[${i + 1}] ${title}\n${text}`).join('\n\n')
-  const last = messages.findLastIndex((message) => message.role === 'user')
-  return messages.map((message, i) =>
-    i === last ? { ...message, content: `Documents:\n\n${listing}\n\nQuestion: ${message.content}` } : message,
-  )
 }
