@@ -164,9 +164,9 @@ export class Engine implements AsyncDisposable {
     this.#prompts = new ChatPrompts(model)
   }
 
-  /** Threads that compute, at most; fewer while other programs keep the cores busy. */
+  /** Threads that compute at the moment: fewer while other programs take the cores. */
   get threads(): number {
-    return this.#context.threads
+    return this.#tuned.crew?.threads ?? this.#context.threads
   }
 
   /** Requests that are being decoded. */

@@ -221,6 +221,7 @@ export class Metrics {
       'How much slower than at load forwards are now; 1: as then.',
       one(engine.cost.slowdown),
     )
+    write('gauge', 'threads', 'Threads that compute now; fewer while others take the cores.', one(engine.threads))
     write('histogram', 'draft_nodes', 'Draft tokens verified in a forward, of all answers in it.', histogram(nodes))
     write('gauge', 'draft_trust', 'How far promises of drafts are believed now, 0 to 1.', one(drafting.trust))
     write('gauge', 'draft_resting', '1 while drafting rests because it did not pay.', one(drafting.resting ? 1 : 0))

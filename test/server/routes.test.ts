@@ -143,6 +143,7 @@ describe('the smaller routes', () => {
     expect(value('request_queue_time_seconds_count')).toBe(value('e2e_request_latency_seconds_count'))
     expect(value('draft_nodes_count')).toBeGreaterThan(0)
     expect(value('draft_nodes_sum')).toBeGreaterThan(0)
+    expect(value('threads')).toBeGreaterThanOrEqual(1)
     expect(value('draft_resting') + value('draft_rests_total')).toBeGreaterThanOrEqual(0)
     expect(value('corpus_documents')).toBeGreaterThan(0)
     expect(value('corpus_bytes')).toBeGreaterThan(value('corpus_tokens'))
