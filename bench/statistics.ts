@@ -27,6 +27,10 @@ export function median(values: readonly number[]): number {
   return values.length === 0 ? Number.NaN : spread(values).median
 }
 
+export function mean(values: readonly number[]): number {
+  return sum(values, (value) => value) / values.length
+}
+
 export function sum<T>(items: Iterable<T>, of: (item: T) => number): number {
   let total = 0
   for (const item of items) total += of(item)
