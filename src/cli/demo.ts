@@ -75,7 +75,7 @@ function introduce(engine: Engine, terminal: Terminal, paint: Palette): void {
   const costs = [1, 4, 8, 16].map((rows) => `${rows}: ${engine.cost.ms(rows).toFixed(2)} ms`).join('   ')
   terminal.out(`${paint.bold('Lookahead')} answers from documents with a small embedded model (${name}, this CPU,\n`)
   terminal.out(
-    `${engine.threads} threads): first token by token, then with drafts from what it has read and written.\n`,
+    `${engine.threads} ${engine.threads === 1 ? 'thread' : 'threads'}): first token by token, then with drafts from what it has read and written.\n`,
   )
   terminal.out(paint.dim(`A forward of so many tokens takes  ${costs}\n`))
   terminal.out(`${paint.drafted('Coloured')} text was drafted and accepted; the rest the model computed alone.\n`)
