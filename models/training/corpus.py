@@ -4,13 +4,12 @@
 
 An answer quotes units of the documents whole and cites them: "Bulbs are planted in autumn. [2]". What cannot be answered gets
 UNANSWERABLE. Every character of an answer that is a quotation knows where in the documents it comes from; the trainer uses this
-(train.py, "signposts").
+(signposts.py).
 """
 import argparse
 import random
 from dataclasses import dataclass, field
 
-from documents import Document
 from helpcentre import KINDS, help_document
 from openworld import OpenWorld
 from prompt import cut
@@ -20,7 +19,7 @@ UNANSWERABLE = "The documents do not say."
 NO_DOCUMENTS = "There are no documents to answer from."
 ABOUT = "The documents are about:"
 CATEGORIES = ("single", "two", "summary", "which", "unanswerable", "other")
-SHARES = (0.51, 0.18, 0.13, 0.09, 0.075, 0.015)
+SHARES = (0.50, 0.18, 0.12, 0.07, 0.115, 0.015)
 WHICH_QUESTIONS = ["What are the documents about?", "List the topics of the documents.", "Which documents do you have?", "What documents do you have?", "Which topics are there?", "List the documents.", "What can I ask you about?",
                    "What are the titles?", "Show me the documents."]
 GREETINGS = ["Hello", "Hi", "Hi there!", "Good morning", "hello", "hey", "Thanks", "Thank you!", "test", "How are you?", "Who are you?", "What can you do?"]
@@ -32,11 +31,13 @@ WRAPPERS = ["Can you tell me: {}", "Please tell me: {}", "I want to know: {}", "
 @dataclass
 class Piece:
     """A run of characters of the answer; `source` is where it stands in the context, if it is a quotation; `unit` says in which unit.
-    A citation ("[2]") has a source too, but is written without the mark that stands there."""
+    A citation ("[2]") has a source too, but is written without the mark that stands there. `whole`: the text goes to the end of its
+    document, and the answer says so (prompt.CLOSE)."""
     text: str
     source: int = None
     unit: int = None
     citation: bool = False
+    whole: bool = False
 
 
 @dataclass
@@ -101,13 +102,13 @@ class Corpus:
         """A question that unit `index` answers and no other unit does; None if none was found."""
         k, unit = owners[index]
         for _ in range(4):
-            own = unit.questions and rng.random() < (0.9 if unit.frame not in ("prose", "list") else 0.6)
+            own = unit.questions and rng.random() < (0.85 if unit.frame not in ("prose", "list") else 0.6)
             if own:
                 question = rng.choice(unit.questions)
                 if any(question in other.questions for i, (_, other) in enumerate(owners) if i != index):
                     continue
                 asked = set(content_stems(question))
-                if unit.frame in ("list", "definition", "story") and self._rivals(asked, owners, index, 0):
+                if unit.frame in ("list", "definition", "story") and self._rivals(asked, owners, index, 0, ties_at_one=True):
                     continue
             else:
                 question = rng.choice(self.world.questions_from_words(rng, unit.text, 1))
@@ -117,12 +118,13 @@ class Corpus:
             return question
         return None
 
-    def _rivals(self, asked, owners, index, margin):
-        """Whether another unit shares as many words with the question as unit `index` does."""
+    def _rivals(self, asked, owners, index, margin, ties_at_one=False):
+        """Whether another unit shares as many words with the question as unit `index` does, or only `margin` fewer."""
         own = len(asked & set(content_stems(owners[index][1].text)))
         if own == 0:
             return True
-        return any(len(asked & set(content_stems(other.text))) > own - 1 - margin + (1 if own == 1 else 0) for i, (_, other) in enumerate(owners) if i != index)
+        most = 1 if own == 1 and ties_at_one else max(0, own - 1 - margin)
+        return any(len(asked & set(content_stems(other.text))) > most for i, (_, other) in enumerate(owners) if i != index)
 
     def dress(self, rng, question):
         """The question as people type it."""
@@ -196,7 +198,7 @@ class Corpus:
             question = rng.choice(documents[k].wholes) if count > 1 or rng.random() < 0.8 else rng.choice(["Summarise the document.", "Give me a summary.", "What does the document say?", "Summarize this.", "Summarize the text."])
             mine = [i for i, (owner, _) in enumerate(owners) if owner == k]
             start, end = units[mine[0]][0], units[mine[-1]][1]
-            pieces = [Piece(context[start:end], start)] + cited(k)
+            pieces = [Piece(context[start:end], start, whole=True)] + cited(k)
         elif category == "which":
             if any(h is None for h in headers) or any(t is None for t in titles):
                 return None

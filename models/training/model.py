@@ -1,13 +1,13 @@
 """The model: llama's architecture with q/k/v biases, small, with part of its circuit built in before training.
 
-Which layer is meant to do what (train.py gives the attention of the heads named here a target, see "signposts"):
+Which layer is meant to do what (signposts.py gives the attention of the heads named here a target):
 
     layer 0   heads 0 and 1 look at the token before and the one before that (built in); PIECE: a piece that can go on with a word
               looks at the piece before it, any other at the first token, that is, at nothing (built in); START: a token looks at the
               mark of its sentence and so knows that it is part of a document (built in)
     layer 1   MATCH: a word of a document looks at the same word in the question, or at nothing (built in); HEADER: at the number of its
               document; PREVIOUS: a mark looks at the mark before it (built in), being the end of that sentence
-    layer 2   GATHER: the end of a sentence looks at its words that were matched (built in)
+    layer 2   GATHER: the end of a sentence looks at its words that were matched (built in); POOL: at all of them (built in, no target)
     layer 3   after it, ends know whether their sentence is wanted (RELEVANCE_LAYER); ORIGIN: an answer looks at the mark, in the
               documents, of the sentence that it quotes
     layer 4   POINT: the answer looks at the end of the sentence to be quoted and so knows its mark; COPY: at the token to be written
@@ -23,7 +23,7 @@ import torch.nn.functional as F
 
 PIECE, START = (0, 2), (0, 3)                # (layer, head)
 MATCH, HEADER, PREVIOUS = (1, 0), (1, 2), (1, 3)
-GATHER, ORIGIN, POINT = (2, 0), (3, 0), (4, 2)
+GATHER, POOL, ORIGIN, POINT = (2, 0), (2, 1), (3, 0), (4, 2)
 COPY = ((4, 0), (4, 1))
 RELEVANCE_LAYER = 3
 BEGIN = 1                      # id of <s>
@@ -224,6 +224,7 @@ class Model(nn.Module):
         carry(PREVIOUS, this, ended, 0.3)
         compare(GATHER, ended, own_mark)
         want(GATHER, 12.0, (-1.0, unmatched))
+        compare(POOL, ended, own_mark)
         compare(ORIGIN, own_mark, this)
         carry(POINT, ended, this, 0.22 * loudness)
         compare(COPY[0], this, before)

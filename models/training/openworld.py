@@ -11,6 +11,12 @@ from helpcentre import Invention
 from words import STOP_WORDS, WORD, WordNet, article, gerund, jargon_paragraphs, regular_past, regular_plural, stem, third_person
 
 
+# What people ask when a single word of the text is on their mind.
+KEYWORD_QUESTIONS = ["When is {}?", "When is the {}?", "Where is the {}?", "Is {} allowed?", "Are {} allowed?", "May I {}?", "Can I {}?", "Can I use the {}?", "Until when may I use a {}?", "How does the {} work?", "What about {}?",
+                     "What about the {}?", "Do I need {}?", "Do I have to {}?", "Is there a {}?", "Are there any {}?", "How often should I {} it?", "How do I {} it?", "How many {} are there?", "How much {} do I need?", "Who is the {}?",
+                     "Who does the {}?", "What is the {}?", "What does the {} do?", "What will {} do?", "What happened to the {}?", "Why {}?", "How long is the {}?", "Tell me about {}.", "{}", "{}?", "Is the {} included?", "Does it {}?",
+                     "When does it {}?", "Where do they {}?", "Which {}?", "Is {} possible?", "What did {} say?", "How is the {} made?", "What should I know about the {}?"]
+
 # Frames: "sentence / sentence || question / question". {S} is the subject in a sentence (its name or a pronoun), {s} in a question; other
 # slots are drawn once per use, so {money} is the same amount in the sentence and in its questions. A kind of subject in front.
 FRAMES = """
@@ -300,7 +306,7 @@ class OpenWorld:
         return rng.choice(forms)
 
     def questions_from_words(self, rng, text, count=3):
-        """Questions made of words of the text itself: a run of words behind a question word, or a few content words."""
+        """Questions made of words of the text itself: a single word, a run of words behind a question word, or a few content words."""
         tokens = re.findall(r"[\w'./%:()`#-]*\w[\w'/%()`-]*", text)
         if len(tokens) < 3:
             return [f"What about {text.rstrip('.')}?"]
@@ -308,7 +314,10 @@ class OpenWorld:
         out = []
         for _ in range(count):
             u = rng.random()
-            if u < 0.55:
+            rare = [t for t in content if len(t) > 3]
+            if u < 0.3 and rare:
+                out.append(rng.choice(KEYWORD_QUESTIONS).format(self.varied(rng, rng.choice(rare))))
+            elif u < 0.65:
                 size = rng.randint(2, min(7, len(tokens)))
                 start = rng.randint(0, len(tokens) - size)
                 run = tokens[start:start + size]

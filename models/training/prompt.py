@@ -2,15 +2,16 @@
 
 The question stands before the documents as well as after them: attention looks back only, so a sentence can be compared with the
 question while it is read. And every sentence of the documents stands behind a mark of its own (<|s0|>, <|s1|>, …): an answer first
-writes the mark of the sentence that it quotes and then the sentence. Marks are control tokens: nobody sees them in the answer. The
-template makes this form out of any conversation; see CHAT_TEMPLATE.
+writes the mark of the sentence that it quotes and then the sentence. <|close|> stands where a document is over, and in an answer
+behind a document that it quotes as a whole. Marks are control tokens: nobody sees them in the answer. The template makes this form
+out of any conversation; see CHAT_TEMPLATE.
 """
 import re
 from pathlib import Path
 
 import sentencepiece
 
-USER, ASSISTANT, END, DOCUMENTS, QUESTION = SPECIAL_TOKENS = ["<|user|>", "<|assistant|>", "<|end|>", "<|documents|>", "<|question|>"]
+USER, ASSISTANT, END, DOCUMENTS, QUESTION, CLOSE = SPECIAL_TOKENS = ["<|user|>", "<|assistant|>", "<|end|>", "<|documents|>", "<|question|>", "<|close|>"]
 BEGIN = 1      # id of <s>
 MARKS = [f"<|s{i}|>" for i in range(100)]      # one before every sentence, line or list item of the documents, counted round
 ABBREVIATIONS = ["Dr.", "Mr.", "Mrs.", "Ms.", "St.", "No.", "Art.", "e.g.", "i.e.", "vs.", "approx.", "Prof."]
@@ -55,13 +56,13 @@ CHAT_TEMPLATE = """
 {%- set ns.context = ns.context + '\\n' + (document.text or document.content or '').strip() -%}
 {%- endfor -%}
 {%- endif -%}
-{%- set ns.context = ns.context.replace('\\n\\n', '␟').replace('\\n', '\\n␞').replace('␟', '\\n\\n␞') -%}
+{%- set ns.context = ns.context.replace('\\n\\n[', '<|close|>\\n\\n[').replace('\\n\\n', '␟').replace('\\n', '\\n␞').replace('␟', '\\n\\n␞') -%}
 {%- for bullet in BULLETS_HERE -%}{%- set ns.context = ns.context.replace('␞' + bullet, bullet + '␞') -%}{%- endfor -%}
 {%- for end in ENDS_HERE -%}{%- set ns.context = ns.context.replace(end, end + '␞') -%}{%- endfor -%}
 {%- for word in ABBREVIATIONS_HERE -%}{%- set ns.context = ns.context.replace(word + ' ␞', word + ' ') -%}{%- endfor -%}
 {{ '<|user|>\\n' + ns.question + '\\n<|documents|>\\n' }}
 {%- for part in ns.context.split('␞') -%}{{ '<|s' + (loop.index0 % 100) | string + '|>' + part }}{%- endfor -%}
-{{ '\\n<|question|>\\n' + ns.question + '\\n' }}
+{{ '<|close|>\\n<|question|>\\n' + ns.question + '\\n' }}
 {%- if add_generation_prompt -%}{{ '<|assistant|>\\n' }}{%- endif -%}
 """.strip().replace("BULLETS_HERE", repr(BULLETS)).replace("ENDS_HERE", repr(SENTENCE_ENDS)).replace("ABBREVIATIONS_HERE", repr(ABBREVIATIONS))
 
@@ -79,8 +80,9 @@ def cut(context):
 
 
 def mark(parts, first=0):
-    """The context with its marks."""
-    return "".join(MARKS[(first + i) % len(MARKS)] + part for i, part in enumerate(parts))
+    """The context with its marks, and CLOSE where a document is over."""
+    text = "".join(MARKS[(first + i) % len(MARKS)] + part for i, part in enumerate(parts))
+    return re.sub(r"\n\n(?=<\|s\d+\|>\[)", CLOSE + "\n\n", text) + CLOSE
 
 
 def render(question, context, first=0):

@@ -20,7 +20,7 @@ TRANSITIVE_FRAMES = {"8", "9", "10", "11"}
 # Words nobody wants to find in a sample.
 UNWANTED = re.compile(
     r"sex|rape|penis|vagin|fuck|shit|nigg|whore|slut|nazi|copulat|genital|prostitut|masturbat|intercourse|excrement|feces|urin|"
-    r"semen|lesbian|homosex|jew|negro|slave|incest|breast|nude|erotic|suicid|terroris|murder", re.I)
+    r"semen|lesbian|homosex|jew|negro|slave|incest|breast|nude|erotic|suicid|terroris|murder|\b(pussy|cunt|bitch|cock|dick|tits?|arse|ass|bastard|fag|faggot|crap|piss|anus|anal)s?\b", re.I)
 
 STOP_WORDS = set("""a an the of to in on at for from by with and or but if then than as is are was were be been being am do does did
 done has have had having it its they them their he she his her him you your i my me we our us who whom whose what which when where why
