@@ -13,7 +13,7 @@
  *   --rounds N           times each record is decoded in each way, in turns; the median counts. Default 3
  *   --patience N         seconds that may go, in all, into turns that other programs disturbed and that are held again.
  *                        Default 60
- *   --tokens N           tokens per answer. Default 64
+ *   --tokens N           tokens per answer, at most. Default 64
  *   --context N          tokens of the prompt the model reads; drafters read all of it. Default 256
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -81,6 +81,8 @@ interface Timing {
 }
 
 const maxNodes = 32
+/** Answers of fewer tokens are left out, unless no more are asked for. */
+const shortest = 24
 const model = await Model.load(values.model)
 const tuned = await tune(model, {
   exactness: 'bitwise',
@@ -258,7 +260,7 @@ function readRecordings(name: string): Recording[] {
       response: tokenize(response).slice(0, tokens),
       group,
     }))
-    .filter(({ prompt, response }) => prompt.length > 0 && response.length === tokens)
+    .filter(({ prompt, response }) => prompt.length > 0 && response.length >= Math.min(tokens, shortest))
     .slice(0, records + warm)
 }
 
