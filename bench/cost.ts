@@ -14,6 +14,7 @@
  *   --patience N         seconds that may go, in all, into turns that other programs disturbed and that are held again.
  *                        Default 60
  *   --tokens N           tokens per answer, at most. Default 64
+ *   --shortest N         leave out answers of fewer tokens. Default: as many as --tokens says
  *   --context N          tokens of the prompt the model reads; drafters read all of it. Default 256
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -54,6 +55,7 @@ const { values } = parseArgs({
     warm: { type: 'string', default: '40' },
     patience: { type: 'string', default: '60' },
     tokens: { type: 'string', default: '64' },
+    shortest: { type: 'string' },
     context: { type: 'string', default: '256' },
   },
 })
@@ -68,6 +70,7 @@ const [records, rounds, warm, tokens, contextLength] = [
   values.tokens,
   values.context,
 ].map(Number)
+const shortest = Number(values.shortest ?? tokens)
 
 /** What one answer took. */
 interface Timing {
@@ -81,8 +84,6 @@ interface Timing {
 }
 
 const maxNodes = 32
-/** Answers of fewer tokens are left out, unless no more are asked for. */
-const shortest = 24
 const model = await Model.load(values.model)
 const tuned = await tune(model, {
   exactness: 'bitwise',
@@ -121,6 +122,10 @@ const names =
 const tokenize = await openTokenizer(values.vocabulary)
 for (const name of names) {
   const recordings = name === 'adversarial' ? randomRecordings() : readRecordings(name)
+  if (recordings.length === 0) {
+    console.error(`${name}: no answer of at least ${shortest} tokens; see --shortest`)
+    continue
+  }
   const timings = await measure(recordings, name === 'adversarial')
   report(name, timings)
   // A long run that is cut short has said what it knew.
@@ -260,7 +265,7 @@ function readRecordings(name: string): Recording[] {
       response: tokenize(response).slice(0, tokens),
       group,
     }))
-    .filter(({ prompt, response }) => prompt.length > 0 && response.length >= Math.min(tokens, shortest))
+    .filter(({ prompt, response }) => prompt.length > 0 && response.length >= shortest)
     .slice(0, records + warm)
 }
 

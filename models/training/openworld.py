@@ -311,10 +311,10 @@ class OpenWorld:
         if len(tokens) < 3:
             return [f"What about {text.rstrip('.')}?"]
         content = [t for t in tokens if t.lower() not in STOP_WORDS and len(t) > 1] or tokens
+        rare = [t for t in content if len(t) > 3]
         out = []
         for _ in range(count):
             u = rng.random()
-            rare = [t for t in content if len(t) > 3]
             if u < 0.3 and rare:
                 out.append(rng.choice(KEYWORD_QUESTIONS).format(self.varied(rng, rng.choice(rare))))
             elif u < 0.65:

@@ -4,7 +4,7 @@ import { RetrievalDrafter } from '../draft/retrieval.js'
 import { Engine } from '../engine/engine.js'
 import type { GenerationResult, GenerationStats } from '../engine/generation.js'
 import type { DraftMode } from '../engine/options.js'
-import { integer } from './arguments.js'
+import { integer, threadsOption } from './arguments.js'
 import { type DemoQuestion, demoQuestions, embeddedModel } from './embedded.js'
 import { exitCodes } from './failure.js'
 import { formatTable, type Palette, palette, processTerminal, type Terminal } from './terminal.js'
@@ -30,11 +30,7 @@ export function registerDemo(program: Command): void {
       'Answers help-centre questions from retrieved documents with the embedded model,\nconventionally and with lookahead, and compares speed and text.',
     )
     .option('--rounds <n>', 'rounds that are timed; the first is shown', integer(1, 100), 5)
-    .option(
-      '-t, --threads <n>',
-      'threads that compute (default: cores; fewer while other programs take them)',
-      integer(1, 512),
-    )
+    .addOption(threadsOption())
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: DemoOptions) => {
       process.exitCode = await demo(options, processTerminal())

@@ -5,7 +5,7 @@ import type { Exactness, ExactnessWish } from '../engine/configuration.js'
 import { Engine } from '../engine/engine.js'
 import type { Generation, GenerationResult, GenerationStep } from '../engine/generation.js'
 import type { DraftMode, RequestDocument, RequestOptions } from '../engine/options.js'
-import { choice, decimal, draftMode, gather, integer } from './arguments.js'
+import { choice, decimal, draftMode, gather, integer, threadsOption } from './arguments.js'
 import { embeddedModel } from './embedded.js'
 import { explainSteps } from './explanation.js'
 import { exitCodes, UsageError } from './failure.js'
@@ -64,11 +64,7 @@ export function registerRun(program: Command): void {
       'bitwise',
     )
     .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096)', integer(8))
-    .option(
-      '-t, --threads <n>',
-      'threads that compute (default: cores; fewer while other programs take them)',
-      integer(1, 512),
-    )
+    .addOption(threadsOption())
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
     .option('--namespace <name>', 'namespace whose earlier answers and documents are drafted from')
     .option('--explain', 'list after the text where each token came from; with --json in its "steps"')

@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import type { ExactnessWish } from '../engine/configuration.js'
 import { Engine } from '../engine/engine.js'
 import { type App, createApp } from '../server/index.js'
-import { choice, gather, integer } from './arguments.js'
+import { choice, gather, integer, threadsOption } from './arguments.js'
 import { embeddedModel } from './embedded.js'
 import { exitCodes, UsageError } from './failure.js'
 import { processTerminal, type Terminal } from './terminal.js'
@@ -53,11 +53,7 @@ export function registerServe(program: Command): void {
       'bitwise',
     )
     .option('-c, --ctx-size <n>', 'most tokens of one request (default: the model’s, at most 4096)', integer(8))
-    .option(
-      '-t, --threads <n>',
-      'threads that compute (default: cores; fewer while other programs take them)',
-      integer(1, 512),
-    )
+    .addOption(threadsOption())
     .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
     .option('--namespace-key <name=key>', 'a key whose requests belong to this namespace; as often as needed', gather)
     .option('--cache <folder>', 'keep what is read and written here, to draft from after a restart')

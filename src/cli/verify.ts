@@ -6,7 +6,7 @@ import { loadModel } from '../engine/loading.js'
 import { tune } from '../engine/tuning.js'
 import type { Model } from '../llama/model.js'
 import { ChatTemplate } from '../llama/template.js'
-import { choice, integer } from './arguments.js'
+import { choice, integer, threadsOption } from './arguments.js'
 import { demoQuestions, embeddedModel } from './embedded.js'
 import { exitCodes } from './failure.js'
 import { formatTable, palette, processTerminal, type Terminal } from './terminal.js'
@@ -49,7 +49,7 @@ export function registerVerify(program: Command): void {
       choice('bitwise', 'token', 'fastest'),
       'bitwise',
     )
-    .option('-t, --threads <n>', 'threads that compute (default: cores)', integer(1, 512))
+    .addOption(threadsOption())
     .option('--repack', 'repack weights for this processor (default: where that keeps the level)')
     .option('--no-repack', 'leave weights as they are')
     .option('--json', 'print one JSON object as the last line')

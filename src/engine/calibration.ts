@@ -72,7 +72,9 @@ export async function measureForwardCost(
   const { times, rebuilds } = await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextShare)
   const points = sizes.flatMap((rows, i) => (times[i].length > 0 ? [{ rows, ms: undisturbed(times[i]) }] : []))
   // The forwards of step 1 count too: all else is compared with one row.
-  const isSteady = points.length > 2 && areSteady(times) && isClose(single, points[0].ms)
+  // And where time is up after a fraction of the rounds, larger forwards were held up far beyond what they can take.
+  const hadTime = rounds < 3 || 3 * times[0].length >= rounds
+  const isSteady = hadTime && points.length > 2 && areSteady(times) && isClose(single, points[0].ms)
   points[0].ms = Math.min(single, points[0].ms, points[1]?.ms ?? single)
   // A batch of n never takes longer than n forwards of one row: what seems to was held up by other processes.
   for (const point of points) point.ms = Math.min(point.ms, point.rows * points[0].ms)

@@ -166,7 +166,7 @@ export class Engine implements AsyncDisposable {
 
   /** Threads that compute at the moment: fewer while other programs take the cores. */
   get threads(): number {
-    return this.#tuned.crew?.threads ?? this.#context.threads
+    return this.#context.threads
   }
 
   /** Requests that are being decoded. */

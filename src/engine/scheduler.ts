@@ -68,8 +68,6 @@ export class Scheduler {
   #outputs = 0
   #sequences = 0
   #rebuilt = false
-  /** Threads that computed the last forward; 0: all. */
-  #threads = 0
   /** Whether the coming forward reads a prompt. */
   #prefills = false
   /** Whether the coming forward was left to the controller by at least one request. */
@@ -248,10 +246,7 @@ export class Scheduler {
     this.#rows = size
     this.#outputs = outputCount
     this.#sequences = sequences
-    if (this.#crew && this.#crew.threads !== this.#threads) {
-      this.#threads = this.#crew.threads
-      this.#decoder.useThreads?.(this.#threads)
-    }
+    if (this.#crew) this.#decoder.useThreads?.(this.#crew.threads)
   }
 
   /**

@@ -78,10 +78,12 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
   const cost = (known ?? measured)!.cost
   if (measured?.isSteady) await store?.write(subject, { exactness, cost })
   const keep = async () => {
-    // Found fastest on a machine that was busy: the next load measures anew.
-    if (crew && crew.threads > first) await store?.discard(subject)
-    // What forwards cost with another number of threads says nothing about this one.
-    if (crew && crew.changes > 0) return
+    if (crew && crew.changes > 0) {
+      // What forwards cost with another number of threads is not kept. If more turned out faster than what was chosen,
+      // the machine was busy then: the next load measures anew.
+      if (crew.threads > first) await store?.discard(subject)
+      return
+    }
     if (cost.observed >= worthKeeping && (known || measured?.isSteady)) await store?.write(subject, { exactness, cost })
   }
   return { context, cost, exactness, noise: noiseOf(exactness, wish), crew, keep }

@@ -51,8 +51,6 @@ export class Context {
   readonly contextTokens: number
   readonly maxSequences: number
   readonly vocabularySize: number
-  /** Threads it was made with. */
-  readonly threads: number
   /** The rows of the next forward. */
   readonly batch: Batch
   /** Whether several sequences may share cells, and rejected tokens can be taken back. */
@@ -68,6 +66,8 @@ export class Context {
   /** Its own threads; undefined if they are shared. */
   readonly #pool: ThreadPool | undefined
   readonly #struct: BatchStruct
+  readonly #mostThreads: number
+  #threads: number
   readonly #forget: () => void
   #candidates: Candidates | undefined
   #logits: Float32Array = new Float32Array(0)
@@ -126,7 +126,8 @@ export class Context {
     this.contextTokens = this.#llama.llama_n_ctx(pointer)
     this.maxSequences = params.n_seq_max
     this.vocabularySize = model.vocabulary.size
-    this.threads = params.threads
+    this.#mostThreads = params.threads
+    this.#threads = params.threads
     this.canBranch = !model.isRecurrent
     this.canMove = !model.isRecurrent && this.#llama.llama_model_n_swa(model.pointer) === 0
     const batch = new Batch(params.n_batch, params.n_seq_max)
@@ -147,10 +148,16 @@ export class Context {
     this.#forget = model.adopt(this)
   }
 
-  /** Computes the coming forwards with so many threads, 1 … {@link threads}; the others sleep. */
+  /** Threads that compute; at first those it was made with. */
+  get threads(): number {
+    return this.#threads
+  }
+
+  /** Computes the coming forwards with so many threads, at most those it was made with; the others sleep. */
   useThreads(count: number): void {
-    const threads = inRange('threads', count, 1, this.threads)
-    this.#llama.llama_set_n_threads(this.#live(), threads, threads)
+    if (count === this.#threads) return
+    this.#threads = inRange('threads', count, 1, this.#mostThreads)
+    this.#llama.llama_set_n_threads(this.#live(), count, count)
   }
 
   /** Runs the forward of {@link batch} off the event loop. @throws LlamaError `decode-failed`, `disposed` */
