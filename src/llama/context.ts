@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { addressOf, type BatchStruct, callAsync, type LlamaFunctions, type Pointer, viewFloats } from './abi.js'
+import { Argmax } from './argmax.js'
 import { Batch } from './batch.js'
 import { Candidates } from './candidates.js'
 import { LlamaError } from './error.js'
@@ -72,6 +73,9 @@ export class Context {
   #candidates: Candidates | undefined
   #logits: Float32Array = new Float32Array(0)
   #logitsAddress: Pointer = 0n
+  /** Views of single rows of {@link logits}, made when first asked for. */
+  #rows: Float32Array[] = []
+  readonly #argmax: Argmax
   #inFlight: Promise<unknown> | undefined
   #disposing: Promise<void> | undefined
 
@@ -126,6 +130,7 @@ export class Context {
     this.contextTokens = this.#llama.llama_n_ctx(pointer)
     this.maxSequences = params.n_seq_max
     this.vocabularySize = model.vocabulary.size
+    this.#argmax = new Argmax(this.vocabularySize)
     this.#mostThreads = params.threads
     this.#threads = params.threads
     this.canBranch = !model.isRecurrent
@@ -186,8 +191,10 @@ export class Context {
 
   /** The most likely token of a batch row with an output; of equals the smallest id. */
   argmax(row: number): number {
-    const begin = this.batch.outputRows[row] * this.vocabularySize
-    return indexOfMost(this.#logits, begin, begin + this.vocabularySize) - begin
+    const output = this.batch.outputRows[row]
+    const begin = output * this.vocabularySize
+    this.#rows[output] ??= this.#logits.subarray(begin, begin + this.vocabularySize)
+    return this.#argmax.of(this.#rows[output])
   }
 
   /** How far the largest logit of a batch row with an output lies above the second largest. */
@@ -257,6 +264,7 @@ export class Context {
     this.#disposing ??= (async () => {
       await this.#inFlight?.catch(() => {})
       this.#logits = new Float32Array(0)
+      this.#rows = []
       this.#llama.llama_free(this.#pointer)
       this.#pool?.free()
       this.#forget()
@@ -277,6 +285,7 @@ export class Context {
     if (address === this.#logitsAddress && length <= this.#logits.length) return
     this.#logits = viewFloats(address, length)
     this.#logitsAddress = address
+    this.#rows = []
   }
 }
 
@@ -284,39 +293,6 @@ function inRange(name: string, value: number, least: number, most: number): numb
   if (!Number.isInteger(value) || value < least || value > most)
     throw new RangeError(`${name} must be an integer from ${least} to ${most}, got ${value}`)
   return value
-}
-
-/**
- * Index of the largest value from `begin` to `end`, of equals the first. Eight are compared at a time and looked at
- * singly only where one is larger than all before: 89 µs for 152k logits instead of 168.
- */
-function indexOfMost(values: Float32Array, begin: number, end: number): number {
-  let best = begin
-  let most = values[begin]
-  let i = begin
-  for (; i + 8 <= end; i += 8) {
-    if (
-      values[i] > most ||
-      values[i + 1] > most ||
-      values[i + 2] > most ||
-      values[i + 3] > most ||
-      values[i + 4] > most ||
-      values[i + 5] > most ||
-      values[i + 6] > most ||
-      values[i + 7] > most
-    )
-      for (let k = i; k < i + 8; k++)
-        if (values[k] > most) {
-          most = values[k]
-          best = k
-        }
-  }
-  for (; i < end; i++)
-    if (values[i] > most) {
-      most = values[i]
-      best = i
-    }
-  return best
 }
 
 /** Distance of the two largest values from `begin` to `end`. */
