@@ -19,7 +19,7 @@ UNANSWERABLE = "The documents do not say."
 NO_DOCUMENTS = "There are no documents to answer from."
 ABOUT = "The documents are about:"
 CATEGORIES = ("single", "two", "summary", "which", "unanswerable", "other")
-SHARES = (0.50, 0.18, 0.12, 0.07, 0.115, 0.015)
+SHARES = (0.46, 0.25, 0.10, 0.05, 0.125, 0.015)
 WHICH_QUESTIONS = ["What are the documents about?", "List the topics of the documents.", "Which documents do you have?", "What documents do you have?", "Which topics are there?", "List the documents.", "What can I ask you about?",
                    "What are the titles?", "Show me the documents."]
 GREETINGS = ["Hello", "Hi", "Hi there!", "Good morning", "hello", "hey", "Thanks", "Thank you!", "test", "How are you?", "Who are you?", "What can you do?"]

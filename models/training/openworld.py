@@ -8,14 +8,15 @@ import re
 
 from documents import Document, Unit, whole_questions
 from helpcentre import Invention
-from words import STOP_WORDS, WORD, WordNet, article, gerund, jargon_paragraphs, regular_past, regular_plural, stem, third_person
+from words import STOP_WORDS, WORD, WordNet, article, gerund, jargon_paragraphs, regular_past, regular_plural, third_person
 
 
 # What people ask when a single word of the text is on their mind.
-KEYWORD_QUESTIONS = ["When is {}?", "When is the {}?", "Where is the {}?", "Is {} allowed?", "Are {} allowed?", "May I {}?", "Can I {}?", "Can I use the {}?", "Until when may I use a {}?", "How does the {} work?", "What about {}?",
-                     "What about the {}?", "Do I need {}?", "Do I have to {}?", "Is there a {}?", "Are there any {}?", "How often should I {} it?", "How do I {} it?", "How many {} are there?", "How much {} do I need?", "Who is the {}?",
-                     "Who does the {}?", "What is the {}?", "What does the {} do?", "What will {} do?", "What happened to the {}?", "Why {}?", "How long is the {}?", "Tell me about {}.", "{}", "{}?", "Is the {} included?", "Does it {}?",
-                     "When does it {}?", "Where do they {}?", "Which {}?", "Is {} possible?", "What did {} say?", "How is the {} made?", "What should I know about the {}?"]
+KEYWORD_QUESTIONS = ["What about {}?", "What about the {}?", "Tell me about {}.", "{}", "{}?", "What is said about {}?", "Why {}?", "Which {}?"]
+NOUN_QUESTIONS = ["When is {}?", "When is the {}?", "Where is the {}?", "Is {} allowed?", "Are {} allowed?", "Can I use the {}?", "Until when may I use a {}?", "How does the {} work?", "Do I need {}?", "Is there a {}?",
+                  "Are there any {}?", "How many {} are there?", "How much {} do I need?", "Who is the {}?", "What is the {}?", "What does the {} do?", "What will {} do?", "What happened to the {}?", "How long is the {}?",
+                  "Is the {} included?", "Where do I find the {}?", "Is {} possible?", "What did {} say?", "How is the {} made?", "What should I know about the {}?"]
+VERB_QUESTIONS = ["May I {}?", "Can I {}?", "Do I have to {}?", "How often should I {} it?", "How do I {} it?", "Does it {}?", "When does it {}?", "Where do they {}?", "What should I {}?", "Who can {} it?"]
 
 # Frames: "sentence / sentence || question / question". {S} is the subject in a sentence (its name or a pronoun), {s} in a question; other
 # slots are drawn once per use, so {money} is the same amount in the sentence and in its questions. A kind of subject in front.
@@ -299,11 +300,20 @@ class OpenWorld:
         lower = word.lower()
         if not lower.isalpha() or u < 0.7:
             return lower if rng.random() < 0.3 else word
-        if u < 0.82 and lower in self.words.synonyms:
+        if u < 0.78 and lower in self.words.synonyms:
             return rng.choice(self.words.synonyms[lower])
-        root = stem(lower)
-        forms = [f for f in (root, root + "s", root + "ed", root + "ing", root + "e", self.plural(lower), gerund(lower)) if f != lower]
-        return rng.choice(forms)
+        return rng.choice(self.words.forms(lower) or [word])
+
+    def keyword_question(self, rng, word):
+        """A question about one word, such as one asks about a thing or about something one does."""
+        varied = self.varied(rng, word)
+        templates = KEYWORD_QUESTIONS
+        if rng.random() < 0.75:
+            lemmas = self.words.lemmas
+            is_verb = varied in lemmas["verb"] and (varied not in lemmas["noun"] or rng.random() < 0.5)
+            is_thing = varied in lemmas["noun"] or varied[0].isupper() or any(form in lemmas["noun"] for form in self.words.forms(varied))
+            templates = VERB_QUESTIONS if is_verb else NOUN_QUESTIONS if is_thing else KEYWORD_QUESTIONS
+        return rng.choice(templates).format(varied)
 
     def questions_from_words(self, rng, text, count=3):
         """Questions made of words of the text itself: a single word, a run of words behind a question word, or a few content words."""
@@ -316,7 +326,7 @@ class OpenWorld:
         for _ in range(count):
             u = rng.random()
             if u < 0.3 and rare:
-                out.append(rng.choice(KEYWORD_QUESTIONS).format(self.varied(rng, rng.choice(rare))))
+                out.append(self.keyword_question(rng, rng.choice(rare)))
             elif u < 0.65:
                 size = rng.randint(2, min(7, len(tokens)))
                 start = rng.randint(0, len(tokens) - size)

@@ -161,7 +161,7 @@ def main():
     parser.add_argument("--rate", type=float, default=4e-4, help="highest learning rate")
     parser.add_argument("--tokens", type=int, default=2048, help="tokens of a batch, on average over the training")
     parser.add_argument("--workers", type=int, default=2, help="processes, one thread each")
-    parser.add_argument("--open-share", type=float, default=0.75, help="share of documents about anything; the others are of the help centre")
+    parser.add_argument("--open-share", type=float, default=0.8, help="share of documents about anything; the others are of the help centre")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from OUT/checkpoint.pt")
     options = parser.parse_args()

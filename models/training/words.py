@@ -43,6 +43,7 @@ class WordNet:
         self.verbs, self.common_verbs = [], []
         self.adjectives, self.common_adjectives = [], []
         self.synonyms = defaultdict(set)
+        self.lemmas = defaultdict(set)          # "noun", "verb", "adj", "adv" -> every word of that kind
         self.definitions = []                   # (part of speech, term, definition)
         self.examples = []                      # example sentences
         for part, number in (("noun", "1"), ("verb", "2"), ("adj", "3"), ("adv", "4")):
@@ -66,6 +67,7 @@ class WordNet:
         if UNWANTED.search(line):
             return
         plain = [lemma for lemma in lemmas if re.fullmatch(r"[a-z]{3,13}", lemma)]
+        self.lemmas[part].update(plain)
         common = [lemma for lemma in plain if counts[lemma, number] > 1]
         if len(common) > 1 and part in ("noun", "verb", "adj"):
             for lemma in common:
@@ -89,6 +91,25 @@ class WordNet:
         for example in re.findall(r'"([^"]{18,160})"', gloss):
             if example.count(" ") > 3:
                 self.examples.append(example[0].upper() + example[1:].rstrip(".") + ("" if example[-1] in "?!" else "."))
+
+    def forms(self, word):
+        """Other forms of an English word, by what it can be: "plants", "planted", "planting" for "plant". Empty for names and unknown words."""
+        forms = set()
+        for base in self._bases(word):
+            if base in self.lemmas["noun"]:
+                forms.update((base, self.plural.get(base, regular_plural(base))))
+            if base in self.lemmas["verb"]:
+                forms.update((base, third_person(base), gerund(base), self.past.get(base, regular_past(base))))
+        return sorted(form for form in forms - {word} if not UNWANTED.search(form))
+
+    def _bases(self, word):
+        """The words of WordNet of which `word` may be a form."""
+        bases = [word]
+        for suffix, endings in (("ies", ["y"]), ("es", ["", "e"]), ("s", [""]), ("ied", ["y"]), ("ed", ["", "e"]), ("ing", ["", "e"])):
+            if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+                root = word[: -len(suffix)]
+                bases += [root + ending for ending in endings] + [root[:-1]] * (root[-1] == root[-2])
+        return [base for base in bases if base in self.lemmas["noun"] or base in self.lemmas["verb"]]
 
     def _verb_forms(self):
         irregular = defaultdict(list)

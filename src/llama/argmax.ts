@@ -67,8 +67,21 @@ export class Argmax {
 
   /** Index of the largest float of a row, of equals the first. A row with NaN gives any index. */
   of(row: Float32Array): number {
+    this.#floats.set(row)
+    return this.#find()
+  }
+
+  /** How far the largest float of a row lies above the second largest; infinite where there is only one. */
+  lead(row: Float32Array): number {
     const floats = this.#floats
-    floats.set(row)
+    const first = this.of(row)
+    const most = floats[first]
+    floats[first] = Number.NEGATIVE_INFINITY
+    return most - floats[this.#find()]
+  }
+
+  #find(): number {
+    const floats = this.#floats
     const begin = this.#findBlock(this.#end) / Float32Array.BYTES_PER_ELEMENT
     let best = begin
     for (let i = begin + 1; i < begin + blockFloats; i++) if (floats[i] > floats[best]) best = i

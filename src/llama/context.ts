@@ -191,16 +191,19 @@ export class Context {
 
   /** The most likely token of a batch row with an output; of equals the smallest id. */
   argmax(row: number): number {
-    const output = this.batch.outputRows[row]
-    const begin = output * this.vocabularySize
-    this.#rows[output] ??= this.#logits.subarray(begin, begin + this.vocabularySize)
-    return this.#argmax.of(this.#rows[output])
+    return this.#argmax.of(this.#rowOf(row))
   }
 
   /** How far the largest logit of a batch row with an output lies above the second largest. */
   lead(row: number): number {
-    const begin = this.batch.outputRows[row] * this.vocabularySize
-    return leadOf(this.#logits, begin, begin + this.vocabularySize)
+    return this.#argmax.lead(this.#rowOf(row))
+  }
+
+  #rowOf(row: number): Float32Array {
+    const output = this.batch.outputRows[row]
+    const begin = output * this.vocabularySize
+    this.#rows[output] ??= this.#logits.subarray(begin, begin + this.vocabularySize)
+    return this.#rows[output]
   }
 
   /** Room for one row's tokens, to be shown to samplers; made when first needed, as large as the vocabulary. */
@@ -293,19 +296,4 @@ function inRange(name: string, value: number, least: number, most: number): numb
   if (!Number.isInteger(value) || value < least || value > most)
     throw new RangeError(`${name} must be an integer from ${least} to ${most}, got ${value}`)
   return value
-}
-
-/** Distance of the two largest values from `begin` to `end`. */
-function leadOf(values: Float32Array, begin: number, end: number): number {
-  let first = Number.NEGATIVE_INFINITY
-  let second = Number.NEGATIVE_INFINITY
-  for (let i = begin; i < end; i++) {
-    const value = values[i]
-    if (value <= second) continue
-    if (value > first) {
-      second = first
-      first = value
-    } else second = value
-  }
-  return first - second
 }
