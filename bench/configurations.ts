@@ -30,6 +30,7 @@ const caches: Omit<Candidate, 'repack'>[] = [
   { keyType: 'f16', valueType: 'f16', flashAttention: false },
   { keyType: 'bf16', valueType: 'f16', flashAttention: true },
   { keyType: 'f16', valueType: 'bf16', flashAttention: true },
+  { keyType: 'q8_0', valueType: 'f16', flashAttention: true },
   { keyType: 'q8_0', valueType: 'q8_0', flashAttention: true },
 ]
 const candidates: Candidate[] = [true, false].flatMap((repack) => caches.map((cache) => ({ ...cache, repack })))

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option } from 'commander'
+import { InvalidArgumentError } from 'commander'
 import type { DraftMode } from '../engine/options.js'
 
 /** A commander parser for integers in a range. */
@@ -50,12 +50,4 @@ export function choice<Word extends string>(...words: Word[]): (text: string) =>
     if (found === undefined) throw new InvalidArgumentError(`expected ${words.join(', ')}`)
     return found
   }
-}
-
-/** `-t`, `--threads` of the commands that decode. */
-export function threadsOption(): Option {
-  return new Option(
-    '-t, --threads <n>',
-    'threads that compute (default: cores; fewer while other programs take them)',
-  ).argParser(integer(1, 512))
 }

@@ -2,21 +2,19 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
-import type { ExactnessWish } from '../engine/configuration.js'
 import { loadModel } from '../engine/loading.js'
 import { measureRowParts, type RowParts } from '../engine/row-parts.js'
 import { type Tuned, tune } from '../engine/tuning.js'
 import { type FileType, fileTypes, quantize } from '../llama/quantize.js'
-import { choice, integer } from './arguments.js'
+import { integer } from './arguments.js'
 import { drawCurve, writeCurve } from './curve-plot.js'
+import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
 import { embeddedModel } from './embedded.js'
 import { formatTable, palette, processTerminal, type Terminal } from './terminal.js'
 
-interface ProbeOptions {
+interface ProbeOptions extends DecodingOptions {
   model?: string
-  exactness: ExactnessWish
   context: number
-  threads?: number
   repack?: boolean
   types?: FileType[]
   svg?: string
@@ -28,21 +26,16 @@ const heavyHead = 0.25
 
 /** Adds `lookahead probe`. */
 export function registerProbe(program: Command): void {
-  program
-    .command('probe')
-    .summary('measure what forwards cost and how exact they are')
-    .description(
-      'Measures what a forward of n tokens costs on this device, which decides how much is drafted,\nwhere the time of a further token goes, and whether decoding with drafts keeps every bit.\nAlways measures anew.',
-    )
-    .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
-    .option(
-      '--exactness <level>',
-      'configuration: bitwise, token or fastest',
-      choice('bitwise', 'token', 'fastest'),
-      'bitwise',
-    )
-    .option('--context <n>', 'tokens of context for which the curve is shown', integer(0), 512)
-    .option('-t, --threads <n>', 'threads that compute (default: the fastest)', integer(1, 512))
+  addDecodingOptions(
+    program
+      .command('probe')
+      .summary('measure what forwards cost and how exact they are')
+      .description(
+        'Measures what a forward of n tokens costs on this device, which decides how much is drafted,\nwhere the time of a further token goes, and whether decoding with drafts keeps every bit.\nAlways measures anew.',
+      )
+      .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
+      .option('--context <n>', 'tokens of context for which the curve is shown', integer(0), 512),
+  )
     .option('--repack', 'repack weights for this processor (default: where that keeps the level)')
     .option('--no-repack', 'leave weights as they are')
     .option(
@@ -99,14 +92,19 @@ interface Measured {
 
 /** Loads a file, measures it, and shows what was found before it is unloaded. */
 async function measure<T>(file: string, options: ProbeOptions, show: (measured: Measured) => T): Promise<T> {
-  const { exactness, threads, repack } = options
+  const { exactness, ...configuration } = configurationOf(options)
   const began = performance.now()
-  await using model = await loadModel(file, { exactness, threads, repack, profile: false })
+  await using model = await loadModel(file, {
+    exactness,
+    threads: options.threads,
+    repack: options.repack,
+    profile: false,
+  })
   const loaded = performance.now()
   const tuned = await tune(model, {
     exactness,
     profile: false,
-    context: { contextTokens: 1024, maxSequences: 8, batchTokens: 512, threads },
+    context: { contextTokens: 1024, maxSequences: 8, batchTokens: 512, ...configuration },
     modelOptions: {},
   })
   const parts = await measureRowParts(tuned.context, tuned.cost, { context: options.context })

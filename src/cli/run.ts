@@ -1,17 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
-import type { Exactness, ExactnessWish } from '../engine/configuration.js'
+import type { Exactness } from '../engine/configuration.js'
 import { Engine } from '../engine/engine.js'
 import type { Generation, GenerationResult, GenerationStep } from '../engine/generation.js'
 import type { DraftMode, RequestDocument, RequestOptions } from '../engine/options.js'
-import { choice, decimal, draftMode, gather, integer, threadsOption } from './arguments.js'
+import { decimal, draftMode, gather, integer } from './arguments.js'
+import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
 import { embeddedModel } from './embedded.js'
 import { explainSteps } from './explanation.js'
 import { exitCodes, UsageError } from './failure.js'
 import { palette, processTerminal, type Terminal } from './terminal.js'
 
-interface RunOptions {
+interface RunOptions extends DecodingOptions {
   model?: string
   prompt?: string
   system?: string
@@ -26,9 +27,7 @@ interface RunOptions {
   repeatPenalty?: number
   stop?: string[]
   draft: DraftMode
-  exactness: ExactnessWish
   ctxSize?: number
-  threads?: number
   cache?: string
   namespace?: string
   explain?: boolean
@@ -37,34 +36,29 @@ interface RunOptions {
 
 /** Adds `lookahead run`. */
 export function registerRun(program: Command): void {
-  program
-    .command('run')
-    .summary('write one answer')
-    .description(
-      'Writes one answer to stdout. Progress goes to stderr, so the text can be piped.\nWithout -p the prompt is read from stdin.',
-    )
-    .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
-    .option('-p, --prompt <text>', 'what to answer or, with --raw, to continue')
-    .option('--system <text>', 'system message')
-    .option('--documents <file...>', 'text files the answer may draw from')
-    .option('--raw', 'continue the prompt as it stands, without the chat template')
-    .option('-n, --max-tokens <n>', 'most tokens to write (default: until the context is full)', integer(1))
-    .option('--temp <t>', 'temperature; 0 is greedy (default: 0)', decimal(0))
-    .option('--top-k <k>', 'keep the k most likely tokens, 0: all (default: 40)', integer(0))
-    .option('--top-p <p>', 'keep the most likely tokens that reach p together (default: 0.95)', decimal(0, 1))
-    .option('--min-p <p>', 'drop tokens below p times the most likely (default: 0.05)', decimal(0, 1))
-    .option('--seed <s>', 'seed of the random draws (default: random)', integer(0, 2 ** 32 - 1))
-    .option('--repeat-penalty <r>', 'penalty for recent tokens, 1: none (default: 1)', decimal(0))
-    .option('--stop <text>', 'end before this text; may be given several times', gather)
-    .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
-    .option(
-      '--exactness <level>',
-      'how exactly texts stay the same with drafts: bitwise, token or fastest',
-      choice('bitwise', 'token', 'fastest'),
-      'bitwise',
-    )
-    .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096)', integer(8))
-    .addOption(threadsOption())
+  addDecodingOptions(
+    program
+      .command('run')
+      .summary('write one answer')
+      .description(
+        'Writes one answer to stdout. Progress goes to stderr, so the text can be piped.\nWithout -p the prompt is read from stdin.',
+      )
+      .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
+      .option('-p, --prompt <text>', 'what to answer or, with --raw, to continue')
+      .option('--system <text>', 'system message')
+      .option('--documents <file...>', 'text files the answer may draw from')
+      .option('--raw', 'continue the prompt as it stands, without the chat template')
+      .option('-n, --max-tokens <n>', 'most tokens to write (default: until the context is full)', integer(1))
+      .option('--temp <t>', 'temperature; 0 is greedy (default: 0)', decimal(0))
+      .option('--top-k <k>', 'keep the k most likely tokens, 0: all (default: 40)', integer(0))
+      .option('--top-p <p>', 'keep the most likely tokens that reach p together (default: 0.95)', decimal(0, 1))
+      .option('--min-p <p>', 'drop tokens below p times the most likely (default: 0.05)', decimal(0, 1))
+      .option('--seed <s>', 'seed of the random draws (default: random)', integer(0, 2 ** 32 - 1))
+      .option('--repeat-penalty <r>', 'penalty for recent tokens, 1: none (default: 1)', decimal(0))
+      .option('--stop <text>', 'end before this text; may be given several times', gather)
+      .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
+      .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096)', integer(8)),
+  )
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
     .option('--namespace <name>', 'namespace whose earlier answers and documents are drafted from')
     .option('--explain', 'list after the text where each token came from; with --json in its "steps"')
@@ -86,8 +80,7 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   await using engine = await Engine.load({
     model,
     contextTokens: options.ctxSize,
-    threads: options.threads,
-    exactness: options.exactness,
+    ...configurationOf(options),
     cache: options.cache,
   })
   if (terminal.watched) terminal.err(`\r\x1b[K${engine.description.name}, ${seconds(performance.now() - began)}\n`)

@@ -2,24 +2,22 @@ import { createServer } from 'node:http'
 import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import type { Command } from 'commander'
-import type { ExactnessWish } from '../engine/configuration.js'
 import { Engine } from '../engine/engine.js'
 import { type App, createApp } from '../server/index.js'
-import { choice, gather, integer, threadsOption } from './arguments.js'
+import { gather, integer } from './arguments.js'
+import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
 import { embeddedModel } from './embedded.js'
 import { exitCodes, UsageError } from './failure.js'
 import { processTerminal, type Terminal } from './terminal.js'
 
-interface ServeOptions {
+interface ServeOptions extends DecodingOptions {
   model?: string
   alias?: string
   host: string
   port: number
   parallel: number
   queue: number
-  exactness: ExactnessWish
   ctxSize?: number
-  threads?: number
   apiKey?: string[]
   namespaceKey?: string[]
   corsOrigin?: string[]
@@ -34,26 +32,21 @@ const stopMs = 5000
 
 /** Adds `lookahead serve`. */
 export function registerServe(program: Command): void {
-  program
-    .command('serve')
-    .summary('an OpenAI-compatible server')
-    .description(
-      'Serves the OpenAI API (/v1/chat/completions, /v1/completions, /v1/responses) and a page to watch it work.\nCtrl-C lets running answers finish for a few seconds; a second one ends at once.',
-    )
-    .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
-    .option('-a, --alias <name>', 'name of the model in the API (default: the file’s name)')
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <n>', 'port to listen on, 0: any free one', integer(0, 65_535), 8080)
-    .option('--parallel <n>', 'answers written at the same time', integer(1, 64), 4)
-    .option('--queue <n>', 'answers that may wait beyond those; then 429', integer(0, 100_000), 32)
-    .option(
-      '--exactness <level>',
-      'how exactly texts stay the same with drafts: bitwise, token or fastest',
-      choice('bitwise', 'token', 'fastest'),
-      'bitwise',
-    )
-    .option('-c, --ctx-size <n>', 'most tokens of one request (default: the model’s, at most 4096)', integer(8))
-    .addOption(threadsOption())
+  addDecodingOptions(
+    program
+      .command('serve')
+      .summary('an OpenAI-compatible server')
+      .description(
+        'Serves the OpenAI API (/v1/chat/completions, /v1/completions, /v1/responses) and a page to watch it work.\nCtrl-C lets running answers finish for a few seconds; a second one ends at once.',
+      )
+      .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
+      .option('-a, --alias <name>', 'name of the model in the API (default: the file’s name)')
+      .option('--host <address>', 'address to listen on', '127.0.0.1')
+      .option('--port <n>', 'port to listen on, 0: any free one', integer(0, 65_535), 8080)
+      .option('--parallel <n>', 'answers written at the same time', integer(1, 64), 4)
+      .option('--queue <n>', 'answers that may wait beyond those; then 429', integer(0, 100_000), 32)
+      .option('-c, --ctx-size <n>', 'most tokens of one request (default: the model’s, at most 4096)', integer(8)),
+  )
     .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
     .option('--namespace-key <name=key>', 'a key whose requests belong to this namespace; as often as needed', gather)
     .option('--cache <folder>', 'keep what is read and written here, to draft from after a restart')
@@ -96,8 +89,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
       model: file,
       slots: options.parallel,
       contextTokens: options.ctxSize,
-      exactness: options.exactness,
-      threads: options.threads,
+      ...configurationOf(options),
       cache: options.cache,
       corpus: {
         totalBytes: options.cacheSize * 2 ** 20,

@@ -1,24 +1,22 @@
 import path from 'node:path'
 import type { Command } from 'commander'
 import { addAgreement, Comparison, comparisonBranches, comparisonNodes, noAgreement } from '../engine/comparison.js'
-import type { ExactnessWish } from '../engine/configuration.js'
 import { loadModel } from '../engine/loading.js'
 import { tune } from '../engine/tuning.js'
 import type { Model } from '../llama/model.js'
 import { ChatTemplate } from '../llama/template.js'
-import { choice, integer, threadsOption } from './arguments.js'
+import { integer } from './arguments.js'
+import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
 import { demoQuestions, embeddedModel } from './embedded.js'
 import { exitCodes } from './failure.js'
 import { formatTable, palette, processTerminal, type Terminal } from './terminal.js'
 
-interface VerifyOptions {
+interface VerifyOptions extends DecodingOptions {
   model?: string
   tokens: number
   seconds?: number
   first: number
   sampled?: boolean
-  exactness: ExactnessWish
-  threads?: number
   repack?: boolean
   json?: boolean
 }
@@ -32,24 +30,19 @@ const draftSizes = [3, 7, 15, 31]
 
 /** Adds `lookahead verify`. */
 export function registerVerify(program: Command): void {
-  program
-    .command('verify')
-    .summary('decode with and without drafts and compare')
-    .description(
-      'Decodes prompts conventionally and with drafts in every forward, and compares tokens and\nlogits rows bit for bit. Exit code 1 if a token differs.',
-    )
-    .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
-    .option('--tokens <n>', 'tokens to write in all', integer(1), 2000)
-    .option('--seconds <n>', 'stop after so many seconds', integer(1))
-    .option('--first <n>', 'begin with this prompt and seed, to go on where another run stopped', integer(0), 0)
-    .option('--sampled', 'draw at temperature 0.8 with fixed seeds instead of greedily')
-    .option(
-      '--exactness <level>',
-      'configuration: bitwise, token or fastest',
-      choice('bitwise', 'token', 'fastest'),
-      'bitwise',
-    )
-    .addOption(threadsOption())
+  addDecodingOptions(
+    program
+      .command('verify')
+      .summary('decode with and without drafts and compare')
+      .description(
+        'Decodes prompts conventionally and with drafts in every forward, and compares tokens and\nlogits rows bit for bit. Exit code 1 if a token differs.',
+      )
+      .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
+      .option('--tokens <n>', 'tokens to write in all', integer(1), 2000)
+      .option('--seconds <n>', 'stop after so many seconds', integer(1))
+      .option('--first <n>', 'begin with this prompt and seed, to go on where another run stopped', integer(0), 0)
+      .option('--sampled', 'draw at temperature 0.8 with fixed seeds instead of greedily'),
+  )
     .option('--repack', 'repack weights for this processor (default: where that keeps the level)')
     .option('--no-repack', 'leave weights as they are')
     .option('--json', 'print one JSON object as the last line')
@@ -66,13 +59,14 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
     repack: options.repack,
   })
   const contextTokens = Math.min(promptTokens + answerTokens, model.describe().trainedContextTokens)
+  const { exactness, ...configuration } = configurationOf(options)
   const tuned = await tune(model, {
-    exactness: options.exactness,
+    exactness,
     context: {
       contextTokens: contextTokens + comparisonNodes,
       maxSequences: comparisonBranches,
       batchTokens: 1024,
-      threads: options.threads,
+      ...configuration,
     },
     modelOptions: { command: 'verify', repack: options.repack },
   })

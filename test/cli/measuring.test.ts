@@ -68,6 +68,16 @@ describe('lookahead verify', () => {
     expect(status).toBe(0)
   })
 
+  it('decodes with the cache types it is given, and refuses others with one sentence', () => {
+    const types = ['--cache-type-k', 'q8_0', '--cache-type-v', 'f16']
+    const { status, last } = lookahead('verify', '-m', model, '-t', '1', '--tokens', '60', ...types, '--json')
+    expect(status).toBe(0)
+    expect(JSON.parse(last)).toMatchObject({ exactness: { keyType: 'q8_0', valueType: 'f16' }, mismatches: 0 })
+    const refused = lookahead('verify', '-m', model, '--cache-type-k', 'q4_0')
+    expect({ status: refused.status, stdout: refused.stdout }).toEqual({ status: 2, stdout: '' })
+    expect(refused.stderr).toContain("'q4_0' is invalid. expected f32, f16, bf16, q8_0")
+  })
+
   it('guards near ties at level token, and not at level fastest', () => {
     const run = (level: string) =>
       JSON.parse(lookahead('verify', '-m', inexact, '-t', '1', '--tokens', '400', '--exactness', level, '--json').last)

@@ -185,6 +185,7 @@ describe('models whose memory cannot be rewound', () => {
 describe('other context configurations', () => {
   const configurations: [string, ContextOptions, boolean][] = [
     ['keys and values in Q8_0', { keyType: 'q8_0', valueType: 'q8_0' }, true],
+    ['keys in Q8_0', { keyType: 'q8_0', valueType: 'f16' }, true],
     ['keys and values in F16, where the kernel depends on the rows', { keyType: 'f16', valueType: 'f16' }, false],
     ['no flash attention', { flashAttention: false, keyType: 'f16', valueType: 'f16' }, false],
   ]

@@ -1,0 +1,47 @@
+import { type Command, Option } from 'commander'
+import type { ExactnessWish } from '../engine/configuration.js'
+import type { EngineOptions } from '../engine/options.js'
+import { choice, integer } from './arguments.js'
+
+type CacheType = NonNullable<EngineOptions['keyType']>
+
+/** What the commands that decode can be told about how. */
+export interface DecodingOptions {
+  exactness: ExactnessWish
+  cacheTypeK?: CacheType
+  cacheTypeV?: CacheType
+  threads?: number
+}
+
+/** `-t`, `--threads`. */
+export function threadsOption(): Option {
+  return new Option(
+    '-t, --threads <n>',
+    'threads that compute (default: cores; fewer while other programs take them)',
+  ).argParser(integer(1, 512))
+}
+
+/** Adds the options of {@link DecodingOptions}. */
+export function addDecodingOptions(command: Command): Command {
+  const cacheType = choice<CacheType>('f32', 'f16', 'bf16', 'q8_0')
+  return command
+    .option(
+      '--exactness <level>',
+      'how exactly texts stay the same with drafts: bitwise, token or fastest',
+      choice('bitwise', 'token', 'fastest'),
+      'bitwise',
+    )
+    .option('--cache-type-k <type>', 'keys in the KV cache: f32, f16, bf16, q8_0 (default: by --exactness)', cacheType)
+    .option('--cache-type-v <type>', 'values in the KV cache, likewise', cacheType)
+    .addOption(threadsOption())
+}
+
+/** The same as options of an engine. */
+export function configurationOf({ exactness, cacheTypeK, cacheTypeV, threads }: DecodingOptions): Pick<
+  EngineOptions,
+  'exactness' | 'keyType' | 'valueType' | 'threads'
+> & {
+  exactness: ExactnessWish
+} {
+  return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, threads }
+}
