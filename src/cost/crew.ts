@@ -1,5 +1,11 @@
-/** Forwards of one look at a number of threads; their median counts. */
-const lookForwards = 5
+/**
+ * A look at a number of threads takes so many forwards and so many milliseconds, whichever comes later; what they took
+ * in all counts. Shorter ones mistake a compiler at work in this very process for a busy machine.
+ */
+const lookForwards = 3
+const lookMs = 100
+/** Looks in a row that must find forwards slow: a process that was stopped, or a computer that slept, is seen once. */
+const slowLooks = 2
 /** Forwards after a change that are not looked at: threads have to wake up, caches to fill. */
 const settlingForwards = 1
 /** So many times as long as measured at load forwards take before other numbers of threads are tried. */
@@ -16,7 +22,7 @@ const longestWaitMs = 64_000
  * threads are slower by a small factor and wait for nobody.
  *
  *     settled ──(whole crew: forwards twice as long as at load; fewer: some seconds are over)──► every other number,
- *        ▲                                                                                       5 forwards each
+ *        ▲                                                                                       a look each
  *        └────────────────────────(the fastest is taken)─────────────────────────────────────────┘
  *
  * Only for configurations in which the number of threads changes no bit of any row.
@@ -30,8 +36,12 @@ export class Crew {
   /** Of a trial, the best so far and how slow forwards were with it. */
   #best = 0
   #bestSlowness = 0
-  readonly #looks = new Float64Array(lookForwards)
-  #looked = -settlingForwards
+  /** Of the look that goes on: its forwards, what they took, and what they would have taken at load. */
+  #forwards = -settlingForwards
+  #ms = 0
+  #atLoadMs = 0
+  /** Looks in a row that found the whole crew slow. */
+  #slow = 0
   #waitMs = shortestWaitMs
   #waitEndMs = 0
   #changes = 0
@@ -59,39 +69,47 @@ export class Crew {
   /**
    * Takes the outcome of a forward with {@link threads}.
    *
-   * @param slowness time over what a forward of this size took at load
+   * @param ms what it took
+   * @param atLoadMs what a forward of this size took at load
    * @param nowMs a clock
    */
-  observe(slowness: number, nowMs: number): void {
-    if (this.#sizes.length === 1 || !(slowness > 0)) return
+  observe(ms: number, atLoadMs: number, nowMs: number): void {
+    if (this.#sizes.length === 1 || !(ms > 0) || !(atLoadMs > 0)) return
+    if (++this.#forwards <= 0) return
+    this.#ms += ms
+    this.#atLoadMs += atLoadMs
+    const slowness = this.#ms / this.#atLoadMs
     const isTrial = this.#from >= 0
-    // One bad forward may cost a hundred good ones: it ends this part of the trial.
-    if (isTrial && slowness > slow * this.#bestSlowness) {
-      this.#tryNext(nowMs)
-      return
-    }
-    if (++this.#looked <= 0) return
-    this.#looks[this.#looked - 1] = slowness
-    if (this.#looked < lookForwards) return
-    this.#looked = 0
-    const seen = this.#looks.sort()[lookForwards >> 1]
+    // One bad forward may cost a hundred good ones: no more of them than time has to be seen.
+    const enough = isTrial && slowness > slow * this.#bestSlowness ? 1 : lookForwards
+    if (this.#forwards < enough || this.#ms < lookMs) return
+    this.#lookAnew(0)
     if (!isTrial) {
-      if (nowMs < this.#waitEndMs || (this.#at === 0 && seen <= slow)) return
+      const isWhole = this.#at === 0
+      this.#slow = isWhole && slowness > slow ? this.#slow + 1 : 0
+      if (nowMs < this.#waitEndMs || (isWhole && this.#slow < slowLooks)) return
+      this.#slow = 0
       this.#from = this.#at
       this.#best = this.#at
-      this.#bestSlowness = seen
+      this.#bestSlowness = slowness
       this.#at = -1
-    } else if (seen < clearly * this.#bestSlowness) {
+    } else if (slowness < clearly * this.#bestSlowness) {
       this.#best = this.#at
-      this.#bestSlowness = seen
+      this.#bestSlowness = slowness
     }
     this.#tryNext(nowMs)
+  }
+
+  #lookAnew(settling: number): void {
+    this.#forwards = -settling
+    this.#ms = 0
+    this.#atLoadMs = 0
   }
 
   /** On to the next number of threads, or to the best of them. */
   #tryNext(nowMs: number): void {
     this.#changes++
-    this.#looked = -settlingForwards
+    this.#lookAnew(settlingForwards)
     this.#at++
     if (this.#at === this.#from) this.#at++
     if (this.#at < this.#sizes.length) return

@@ -286,7 +286,7 @@ export class Scheduler {
       if (rested) this.#restedForwards++
       else if (this.#guard.resting) this.#rests++
     }
-    this.#crew?.observe((forwardMs / expected) * this.#cost.slowdown, this.#forwardEnd)
+    this.#crew?.observe(forwardMs, expected / this.#cost.slowdown, this.#forwardEnd)
     this.#cost.observe(this.#rows, context, forwardMs, this.#rebuilt)
   }
 

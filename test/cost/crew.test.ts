@@ -28,7 +28,7 @@ class Machine {
       const ms = this.ms(crew.threads)
       this.nowMs += ms
       this.forwards++
-      crew.observe(ms, this.nowMs)
+      crew.observe(ms, 1, this.nowMs)
     }
   }
 }
@@ -36,8 +36,23 @@ class Machine {
 describe('Crew', () => {
   it('stays whole on a quiet machine, forwards of other sizes and single slow ones included', () => {
     const crew = new Crew(8)
-    for (let i = 0; i < 10_000; i++) crew.observe(i % 10 === 0 ? 30 : 0.7 + (i % 7) / 10, i)
-    expect(crew.threads).toBe(8)
+    for (let i = 0; i < 10_000; i++) crew.observe(i % 50 === 0 ? 30 : 0.7 + (i % 7) / 10, 1, i)
+    expect(crew.changes).toBe(0)
+  })
+
+  it('stays whole through 50 ms in which a compiler takes a core, and through a pause of a minute', () => {
+    const crew = new Crew(2)
+    let nowMs = 0
+    const forward = (ms: number) => {
+      nowMs += ms
+      crew.observe(ms, 0.4, nowMs)
+    }
+    for (let second = 0; second < 60; second++) {
+      for (let i = 0; i < 2000; i++) forward(0.4)
+      for (let i = 0; i < 10; i++) forward(5)
+    }
+    forward(60_000)
+    for (let i = 0; i < 2000; i++) forward(0.4)
     expect(crew.changes).toBe(0)
   })
 
@@ -66,7 +81,7 @@ describe('Crew', () => {
     machine.taken = 4
     machine.run(crew, 120_000)
     const alone = 120_000 / machine.ms(1)
-    expect(machine.forwards).toBeGreaterThan(0.93 * alone)
+    expect(machine.forwards).toBeGreaterThan(0.9 * alone)
   })
 
   it('begins with what was found best at load, and looks for better', () => {
@@ -79,7 +94,7 @@ describe('Crew', () => {
 
   it('has nothing to decide for one thread', () => {
     const crew = new Crew(1)
-    for (let i = 0; i < 100; i++) crew.observe(50, i)
+    for (let i = 0; i < 100; i++) crew.observe(50, 1, i)
     expect(crew.threads).toBe(1)
     expect(crew.changes).toBe(0)
   })
@@ -90,7 +105,7 @@ describe('Crew', () => {
       fc.property(fc.integer({ min: 1, max: 64 }), times, (most, slowness) => {
         const crew = new Crew(most)
         for (const [i, once] of slowness.entries()) {
-          crew.observe(once, i * 300)
+          crew.observe(once, 1, i * 300)
           expect(crew.threads).toBeGreaterThanOrEqual(1)
           expect(crew.threads).toBeLessThanOrEqual(most)
         }
