@@ -21,18 +21,22 @@ export interface BenchModel {
   weightBytes: number
 }
 
-/** What live contests need. */
-export interface LiveOptions {
-  model: string
-  /** Most threads anyone may use, and those of ours. */
-  threads: number
-  ownThreads?: number
+/** How much a live contest measures. */
+export interface ContestPlan {
   questions: number
   maxTokens: number
   rounds: number
   sets: number
   limitMs: number
   patienceMs: number
+}
+
+/** What live contests need. */
+export interface LiveOptions extends ContestPlan {
+  model: string
+  /** Most threads anyone may use, and those of ours. */
+  threads: number
+  ownThreads?: number
   onProgress: (text: string) => void
 }
 

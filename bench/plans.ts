@@ -1,16 +1,8 @@
 import type { BatchPlan } from './batch.js'
 import type { ClockPlan } from './clock.js'
+import type { ContestPlan } from './live.js'
 import type { BenchmarkModelOptions } from './models.js'
 import type { ReplayPlan } from './replays.js'
-
-interface ContestPlan {
-  questions: number
-  maxTokens: number
-  rounds: number
-  sets: number
-  limitMs: number
-  patienceMs: number
-}
 
 /** How much of everything is measured. */
 interface Plan {
