@@ -382,7 +382,7 @@ export function callAsync<Args extends unknown[], Result>(fn: Native<Args, Resul
 }
 
 /** Address of a typed array's first byte. The array must not be resized or collected while native code holds it. */
-export function addressOf(array: Int32Array): Pointer {
+export function addressOf(array: NodeJS.TypedArray): Pointer {
   return koffi.address(array)
 }
 

@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os'
-import { setImmediate as turnOfEventLoop } from 'node:timers/promises'
 import { addressOf, type BatchStruct, callAsync, type LlamaFunctions, type Pointer, viewFloats } from './abi.js'
 import { Argmax } from './argmax.js'
 import { Batch } from './batch.js'
@@ -13,13 +12,6 @@ const cacheTypes = { f32: 0, f16: 1, q8_0: 8, bf16: 30 } as const
 
 /** Number type of a KV cache. */
 export type CacheType = keyof typeof cacheTypes
-
-/**
- * Milliseconds for which the event loop may be held up. Forwards that take no longer run on its own thread. Elsewhere a
- * thread of Node's pool takes each, another one every time, and where the system puts it on the core of a thread that
- * spins for work, both wait for up to 16 ms: that made decoding with the embedded model 1.1 to 2 times slower.
- */
-const shortMs = 4
 
 /** How a context is made. */
 export interface ContextOptions {
@@ -84,8 +76,6 @@ export class Context {
   /** Views of single rows of {@link logits}, made when first asked for. */
   #rows: Float32Array[] = []
   readonly #argmax: Argmax
-  /** What the last forward took, by the number of binary digits of its rows. */
-  readonly #lastMs = new Float64Array(32).fill(Number.POSITIVE_INFINITY)
   #inFlight: Promise<unknown> | undefined
   #disposing: Promise<void> | undefined
 
@@ -175,24 +165,12 @@ export class Context {
     this.#llama.llama_set_n_threads(this.#live(), count, count)
   }
 
-  /**
-   * Runs the forward of {@link batch}: off the event loop, unless such a forward was over in {@link shortMs} last time.
-   * In any case the event loop has its turn before it ends.
-   *
-   * @throws LlamaError `decode-failed`, `disposed`
-   */
+  /** Runs the forward of {@link batch} off the event loop. @throws LlamaError `decode-failed`, `disposed` */
   async decode(): Promise<void> {
     const pointer = this.#live()
     if (this.#inFlight) throw new LlamaError('decode-failed', 'a forward is already running in this context')
     this.#struct.n_tokens = this.batch.size
-    const size = 32 - Math.clz32(this.batch.size)
-    const isShort = this.#lastMs[size] < shortMs
-    const began = performance.now()
-    const status = isShort
-      ? this.#llama.llama_decode(pointer, this.#struct)
-      : await this.#alone(callAsync(this.#llama.llama_decode, pointer, this.#struct))
-    this.#lastMs[size] = performance.now() - began
-    if (isShort) await turnOfEventLoop()
+    const status = await this.#alone(this.model.library.decode(pointer, this.#struct))
     if (status !== 0)
       throw new LlamaError(
         'decode-failed',

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import koffi, { type LibraryHandle } from 'koffi'
 import {
+  type BatchStruct,
   bindGgml,
   bindLlama,
   type ContextParams,
@@ -14,6 +15,7 @@ import {
   type Pointer,
   registerLogCallback,
 } from './abi.js'
+import { DecodeThread } from './decode-thread.js'
 import { LlamaError } from './error.js'
 
 /** Environment variable that names a folder with another build of the same llama.cpp release. */
@@ -37,6 +39,9 @@ export class LlamaLibrary {
   readonly ggml: GgmlFunctions
   /** Native function that ignores what it is given: the resting log sink. */
   readonly #silence: Pointer
+  /** File of libllama. */
+  readonly #file: string
+  #decodeThread: DecodeThread | undefined
   #logging: Promise<unknown> = Promise.resolve()
 
   static #loaded: LlamaLibrary | undefined
@@ -64,6 +69,7 @@ export class LlamaLibrary {
   private constructor(folder: string) {
     this.folder = folder
     const files = libraryFiles(folder)
+    this.#file = files.llama
     let llama: LibraryHandle
     let base: LibraryHandle
     let ggml: LibraryHandle
@@ -85,6 +91,20 @@ export class LlamaLibrary {
     this.llama.llama_log_set(this.#silence, null)
     this.ggml = bindGgml(ggml, base, folder)
     this.llama.llama_backend_init()
+  }
+
+  /**
+   * Does a forward off the event loop and gives llama_decode's status: on the thread made for that, or, while that does
+   * one for another context or where there can be none, on one of Node's.
+   */
+  async decode(context: Pointer, batch: BatchStruct): Promise<number> {
+    try {
+      this.#decodeThread ??= new DecodeThread(this.#file)
+      if (this.#decodeThread.isFree) return await this.#decodeThread.decode(context, batch)
+    } catch {
+      // Some systems forbid threads. The forward has not been done.
+    }
+    return callAsync(this.llama.llama_decode, context, batch)
   }
 
   /**
