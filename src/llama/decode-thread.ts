@@ -22,7 +22,8 @@ const decode = koffi.load(workerData.llama).func('int32 llama_decode(void* conte
 const state = new Int32Array(workerData.shared, 0, 1)
 const forward = new BigUint64Array(workerData.shared, 8)
 for (;;) {
-  Atomics.wait(state, 0, ${states.resting})
+  // The call of a forward that was over before it came wakes the thread too.
+  while (Atomics.load(state, 0) === ${states.resting}) Atomics.wait(state, 0, ${states.resting})
   const [context, rows, token, pos, n_seq_id, seq_id, logits] = forward
   const status = decode(context, { n_tokens: Number(rows), token, embd: null, pos, n_seq_id, seq_id, logits })
   Atomics.store(state, 0, ${states.resting})

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Context } from '../../src/llama/context.js'
 import { Model } from '../../src/llama/model.js'
 import { writeRandomModel } from '../helpers/random-model.js'
@@ -9,6 +10,7 @@ import { writeRandomModel } from '../helpers/random-model.js'
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-context-'))
 const file = path.join(folder, 'model.gguf')
 beforeAll(() => writeRandomModel(file, { seed: 41 }))
+afterEach(() => void vi.restoreAllMocks())
 afterAll(() => rmSync(folder, { recursive: true }))
 
 function lay({ batch }: Context, token: number, position: number): void {
@@ -43,6 +45,21 @@ describe('Context.decode', () => {
       for (const context of [first, second]) lay(context, (position * 7) % 11, position)
       await Promise.all([first.decode(), second.decode()])
       expect(second.logits.subarray(0, second.vocabularySize)).toEqual(first.logits.subarray(0, first.vocabularySize))
+    }
+  })
+
+  it('does each forward once, though the thread for forwards be woken when there is none', async () => {
+    await using model = await Model.load(file)
+    await using context = await Context.create(model, { threads: 1, contextTokens: 256 })
+    const notify = Atomics.notify
+    vi.spyOn(Atomics, 'notify').mockImplementation((...call: Parameters<typeof Atomics.notify>) => {
+      setTimeout(() => notify(...call), 3)
+      return notify(...call)
+    })
+    for (let position = 0; position < 100; position++) {
+      lay(context, position % 7, position)
+      await context.decode()
+      if (position % 10 === 0) await setTimeoutPromise(5)
     }
   })
 
