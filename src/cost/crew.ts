@@ -45,12 +45,16 @@ export class Crew {
   #waitMs = shortestWaitMs
   #waitEndMs = 0
   #changes = 0
+  /** Whether the first look is followed by a trial whatever it finds. */
+  #doubts: boolean
 
   /**
    * @param most threads of the whole crew; ≥ 1
    * @param first threads to begin with, found fastest at load; 1 … most. Default: all
+   * @param doubts whether what was measured at load cannot be trusted: then other numbers are tried soon. Default `false`
    */
-  constructor(most: number, first = most) {
+  constructor(most: number, first = most, doubts = false) {
+    this.#doubts = doubts
     const sizes = [most, most - 1, most >> 1, 1, first].filter((size) => size >= 1 && size <= most)
     this.#sizes = [...new Set(sizes)].sort((a, b) => b - a)
     this.#at = this.#sizes.indexOf(first)
@@ -87,8 +91,9 @@ export class Crew {
     if (!isTrial) {
       const isWhole = this.#at === 0
       this.#slow = isWhole && slowness > slow ? this.#slow + 1 : 0
-      if (nowMs < this.#waitEndMs || (isWhole && this.#slow < slowLooks)) return
+      if (nowMs < this.#waitEndMs || (isWhole && this.#slow < slowLooks && !this.#doubts)) return
       this.#slow = 0
+      this.#doubts = false
       this.#from = this.#at
       this.#best = this.#at
       this.#bestSlowness = slowness

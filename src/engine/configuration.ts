@@ -75,6 +75,11 @@ const threadsMs = 400
 const leastBytesPerMs = 500_000
 const mostOverheadMs = 3
 
+/** Milliseconds that a forward of one row can take at most where nothing holds it up. */
+export function plausibleMs(model: Model): number {
+  return mostOverheadMs + model.describe().weightBytes / leastBytesPerMs
+}
+
 /** A later candidate must be this much faster: the choice shows in the text, and should not hang on chance. */
 const clearlyFaster = 0.9
 
@@ -142,12 +147,11 @@ async function chooseThreads(model: Model, fixed: Partial<Configuration>): Promi
   const configuration = { ...bitwiseCandidates[0], ...withoutUndefined(fixed) }
   let best = most
   let bestMs = Number.POSITIVE_INFINITY
-  const plausibleMs = mostOverheadMs + model.describe().weightBytes / leastBytesPerMs
   for (const threads of candidates) {
     await using context = await smallContext(model, configuration, threads)
     const times = [await timeRound(context, 0)]
     const isSlow = times[0] * mostRounds * candidates.length > threadsMs
-    if (isSlow && times[0] < comparedRows.length * plausibleMs) return best
+    if (isSlow && times[0] < comparedRows.length * plausibleMs(model)) return best
     if (!isSlow) for (let round = 0; round < mostRounds; round++) times.push(await timeRound(context, 0))
     const ms = lowerQuartile(times)
     if (ms < clearlyFaster * bestMs) {

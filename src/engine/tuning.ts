@@ -3,7 +3,7 @@ import type { ForwardCost } from '../cost/forward-cost.js'
 import { Context, type ContextOptions, defaultThreads } from '../llama/context.js'
 import type { Model } from '../llama/model.js'
 import { measureForwardCost } from './calibration.js'
-import { chooseConfiguration, type Exactness, type ExactnessWish, noiseOf } from './configuration.js'
+import { chooseConfiguration, type Exactness, type ExactnessWish, noiseOf, plausibleMs } from './configuration.js'
 import { ProfileStore, type ProfileSubject } from './profile.js'
 
 /** Milliseconds that measuring the cost of forwards may take at load, and the probe. */
@@ -72,11 +72,13 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     keyType: exactness.keyType,
     valueType: exactness.valueType,
   })
-  const crew = isFree ? new Crew(context.threads, first) : undefined
   context.useThreads(first)
   const measured = known ? undefined : await measureForwardCost(context, { budgetMs: calibrationMs })
   const cost = (known ?? measured)!.cost
-  if (measured?.isSteady) await store?.write(subject, { exactness, cost })
+  // On a busy machine all forwards may be held up alike.
+  const isCertain = known !== undefined || (measured!.isSteady && cost.ms(1) <= plausibleMs(model))
+  const crew = isFree ? new Crew(defaultThreads(), first, !isCertain) : undefined
+  if (measured && isCertain) await store?.write(subject, { exactness, cost })
   const keep = async () => {
     if (crew && crew.changes > 0) {
       // What forwards cost with another number of threads is not kept. If more turned out faster than what was chosen,
@@ -84,7 +86,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
       if (crew.threads > first) await store?.discard(subject)
       return
     }
-    if (cost.observed >= worthKeeping && (known || measured?.isSteady)) await store?.write(subject, { exactness, cost })
+    if (cost.observed >= worthKeeping && isCertain) await store?.write(subject, { exactness, cost })
   }
   return { context, cost, exactness, noise: noiseOf(exactness, wish), crew, keep }
 }

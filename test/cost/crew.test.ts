@@ -92,6 +92,16 @@ describe('Crew', () => {
     expect(crew.threads).toBe(4)
   })
 
+  it('soon tries others where it doubts what was measured at load, and stays whole if they are slower', () => {
+    const crew = new Crew(2, 2, true)
+    for (let i = 0; i < 4; i++) crew.observe(700, 700, i * 700)
+    expect(crew.threads).toBe(1)
+    const content = new Crew(2, 2, true)
+    new Machine(2).run(content, 3000)
+    expect(content.threads).toBe(2)
+    expect(content.changes).toBeGreaterThan(0)
+  })
+
   it('has nothing to decide for one thread', () => {
     const crew = new Crew(1)
     for (let i = 0; i < 100; i++) crew.observe(50, 1, i)
