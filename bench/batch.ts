@@ -43,7 +43,7 @@ export interface BatchPoint {
   speedup: Spread
   /** The same by T(n) alone. */
   idealised: number
-  /** Answers compared, and how many were the same in both ways. Beside others there are holes in the cache. */
+  /** Answers compared, and how many were the same in both ways. */
   answers: number
   identical: number
 }

@@ -23,7 +23,7 @@ ${sections.map((section) => section(results)).join('')}${rest}</main></body></ht
 
 const style = [
   'body{margin:0;background:var(--page);color:var(--ink);font:15px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif}',
-  'main{max-width:840px;margin:0 auto;padding:32px 20px 64px}h1{font-size:26px;margin:0 0 8px}',
+  'main{max-width:920px;margin:0 auto;padding:32px 20px 64px}h1{font-size:26px;margin:0 0 8px}',
   'h2{font-size:19px;margin:44px 0 6px;padding-top:12px;border-top:1px solid var(--line)}h3{font-size:15px;margin:26px 0 4px}',
   'p{margin:6px 0 12px;max-width:70ch}.facts{list-style:none;padding:0;color:var(--soft);font-size:13.5px;line-height:1.5}',
   '.scroll{overflow-x:auto;margin:10px 0}table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}',

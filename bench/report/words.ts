@@ -57,7 +57,7 @@ export function aboutExactness({ exactness, clock, live, peers, batch, model }: 
   if (points.length > 0) {
     const [equal, answers] = [points.reduce((n, p) => n + p.identical, 0), points.reduce((n, p) => n + p.answers, 0)]
     sentences.push(
-      `With several requests in a forward ${equal} of ${answers}: beside others there are holes in the cache, and near ties may fall either way.`,
+      `With several requests in a forward ${equal} of ${answers}, compared with the same number of requests without drafts.`,
     )
   }
   return sentences
