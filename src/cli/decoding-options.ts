@@ -37,11 +37,6 @@ export function addDecodingOptions(command: Command): Command {
 }
 
 /** The same as options of an engine. */
-export function configurationOf({ exactness, cacheTypeK, cacheTypeV, threads }: DecodingOptions): Pick<
-  EngineOptions,
-  'exactness' | 'keyType' | 'valueType' | 'threads'
-> & {
-  exactness: ExactnessWish
-} {
+export function configurationOf({ exactness, cacheTypeK, cacheTypeV, threads }: DecodingOptions) {
   return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, threads }
 }

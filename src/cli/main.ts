@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
 import { Command, CommanderError } from 'commander'
+import { defaultThreads } from '../llama/context.js'
 import { registerCache } from './cache.js'
 import { registerDemo } from './demo.js'
 import { exitCodes, explainFailure } from './failure.js'
@@ -17,12 +18,9 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string
 }
 
-/** Up to so many cores all of them compute; see defaultThreads. */
-const mostComputing = 4
-
-// A compiler thread of V8 would then take a core from a forward, which waits for it: the demo, over in seconds, has
-// 1.92 × so and 1.84 × otherwise (medians of five).
-if (availableParallelism() <= mostComputing) setFlagsFromString('--no-concurrent-recompilation')
+// Where all cores compute, a compiler thread of V8 takes one from a forward, which waits for it: on two cores the demo,
+// over in seconds, has 1.92 × so and 1.84 × otherwise (medians of five).
+if (defaultThreads() === availableParallelism()) setFlagsFromString('--no-concurrent-recompilation')
 
 const program = new Command('lookahead')
   .description(
