@@ -14,6 +14,7 @@ import { type ClockSample, type ClockStanding, settle, standingOf } from './cloc
 import { DRAFTERS, type DrafterName } from './contest/engine.js'
 import { inFreshProcess, serveOnce } from './fresh.js'
 import { DISTURBED, OthersWatch } from './others.js'
+import { openSpelling } from './recordings.js'
 import type { RecordedWorkload } from './replays.js'
 import { addCounts, sum } from './statistics.js'
 
@@ -98,7 +99,7 @@ export const CLOCK_WAYS: readonly ClockWay[] = [
 interface ClockTask extends Omit<ClockOptions, 'onProgress' | 'sets' | 'timed' | 'warm'> {
   file: string
   set: number
-  workloads: { name: string; asked: Recording[]; known: Recording[] }[]
+  workloads: { name: string; vocabulary: string; asked: Recording[]; known: Recording[] }[]
 }
 type ClockPart = Pick<
   ClockResult,
@@ -118,7 +119,7 @@ export async function replayOnTheClock(
 ): Promise<ClockResult> {
   const { tokens, limitMs, ways } = rest
   const chosen = workloads
-    .map(({ name, recordings }) => ({ name, ...choose(recordings, { tokens, timed, warm }) }))
+    .map(({ name, vocabulary, recordings }) => ({ name, vocabulary, ...choose(recordings, { tokens, timed, warm }) }))
     .filter(({ asked }) => asked.length > 0)
   const parts: ClockPart[] = []
   const began = performance.now()
@@ -188,11 +189,12 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
   const layout = { slots: 1, branches, contextTokens: contextTokens + tokens + maxNodes, maxNodes }
   const newLoop = () => new DecodeLoop(context, { ...layout, cost: ForwardCost.from(record) })
   const began = performance.now()
-  for (const [k, { name: workload, asked, known }] of workloads.entries()) {
+  for (const [k, { name: workload, vocabulary, asked, known }] of workloads.entries()) {
     if (k > 0 && performance.now() - began > limitMs) break
     // Every way learns for itself: what its forwards cost, how far its drafts can be believed.
     const loops = ways.map(newLoop)
-    const drafters: Drafter[] = ways.map(({ drafter }) => DRAFTERS[drafter]())
+    const spelling = await openSpelling(vocabulary)
+    const drafters: Drafter[] = ways.map(({ drafter }) => DRAFTERS[drafter](spelling))
     for (const [w, drafter] of drafters.entries())
       if (!ways[w].cold && ways[w].draft !== 'off') replay(known, drafter, { budget: 16 })
     for (const [r, recording] of asked.entries()) {
@@ -202,7 +204,7 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
         const { name: way, draft, cold, drafter } = ways[w]
         for (let again = true; again; ) {
           if (patience > 0) patience -= await watch.rest(restMs, restMs + patience)
-          if (cold) drafters[w] = DRAFTERS[drafter]()
+          if (cold) drafters[w] = DRAFTERS[drafter](spelling)
           const session = drafters[w].open()
           const turnBegan = performance.now()
           watch.start()
@@ -230,7 +232,7 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
       const answers = []
       for (const draft of ['off', comparedNodes] as const) {
         // A memory of its own: drafting from the very answer would never lose a branch.
-        const session = DRAFTERS.lookahead().open()
+        const session = DRAFTERS.lookahead(spelling).open()
         answers.push(await decode(loops[0], asked[0], { context, contextTokens, draft, session, hashed: true }))
       }
       const [conventional, lookahead] = answers

@@ -10,19 +10,20 @@
  * The last line of the output is one JSON object.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { gunzipSync } from 'node:zlib'
-import { Corpus } from '../src/corpus/corpus.js'
+import { loadVocabulary } from '../src/cli/recordings.js'
+import { Corpus, type CorpusOptions } from '../src/corpus/corpus.js'
 import { CorpusStore } from '../src/corpus/durable/store.js'
+import { Spelling } from '../src/corpus/spelling.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { DraftTree } from '../src/draft/tree.js'
-import { Vocabulary } from '../src/llama/vocabulary.js'
+import type { Vocabulary } from '../src/llama/vocabulary.js'
 import { profileAllocations } from './allocations.js'
 import { describeMachine } from './machine.js'
 import { readWorkload, WORKLOADS } from './traces.js'
@@ -94,15 +95,7 @@ function shuffled(requests: readonly Request[], count: number): Int32Array {
   return tokens
 }
 
-async function readRequests(folder: string, vocab: string): Promise<Request[]> {
-  let file = vocab
-  const unpacked = mkdtempSync(path.join(tmpdir(), 'lookahead-bench-'))
-  if (vocab.endsWith('.gz')) {
-    file = path.join(unpacked, 'vocab.gguf')
-    writeFileSync(file, gunzipSync(readFileSync(vocab)))
-  }
-  using vocabulary = await Vocabulary.load(file)
-  rmSync(unpacked, { recursive: true })
+function readRequests(folder: string, vocabulary: Vocabulary): Request[] {
   const tokenize = (text: string) => vocabulary.tokenize(text, { special: true })
   return Object.keys(WORKLOADS)
     .flatMap((name) => readWorkload(folder, name).slice(0, 150))
@@ -154,13 +147,15 @@ async function main(): Promise<void> {
       open: { type: 'string' },
     },
   })
-  if (values.open !== undefined) return await openOnly(values.open)
+  const vocabulary = values.vocab ? await loadVocabulary(values.vocab) : undefined
+  const options: CorpusOptions = { ...unlimited, spelling: vocabulary && new Spelling(vocabulary) }
+  if (values.open !== undefined) return await openOnly(values.open, options)
   const count = Number(values.tokens)
-  const requests = values.traces && values.vocab ? await readRequests(values.traces, values.vocab) : undefined
+  const requests = values.traces && vocabulary ? readRequests(values.traces, vocabulary) : undefined
   const tokens = requests ? shuffled(requests, count) : madeUp(count)
   const asked = requests ?? [{ prompt: tokens.slice(0, 2000), response: tokens.slice(2000, 30_000) }]
   const say = (what: string, value: string) => console.log(`${what.padEnd(34)} ${value}`)
-  if (values.allocations) return await showAllocations(tokens, asked)
+  if (values.allocations) return await showAllocations(tokens, asked, options)
   say('tokens', `${count}, ${requests ? 'passages of recorded requests' : 'made up'}`)
 
   const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-corpus-'))
@@ -168,7 +163,7 @@ async function main(): Promise<void> {
     // Grown record by record, as a server does.
     collect()
     const base = process.memoryUsage()
-    const corpus = new Corpus(unlimited)
+    const corpus = new Corpus(options)
     const watch = startWatch()
     for (let at = 0; at < count; at += RECORD) corpus.addRequest(tokens.subarray(at, at + RECORD))
     const insertion = watch()
@@ -188,7 +183,7 @@ async function main(): Promise<void> {
       retrieval[nodes] = { p50, p99, garbage }
     }
 
-    const store = await CorpusStore.open(folder, { ...identity, corpus: unlimited })
+    const store = await CorpusStore.open(folder, { ...identity, corpus: options })
     const writing = startWatch()
     for (let at = 0; at < count; at += RECORD) store.corpus.addRequest(tokens.subarray(at, at + RECORD))
     await store.flush()
@@ -198,9 +193,9 @@ async function main(): Promise<void> {
     say('insertion with a file, tokens/s', rates(count, written))
     say('bytes per token in the file', (fileBytes / count).toFixed(2))
     const self = fileURLToPath(import.meta.url)
+    const alone = [self, '--open', folder, ...(values.vocab ? ['--vocab', values.vocab] : [])]
     const opened = [1, 2, 3].map(
-      () =>
-        JSON.parse(execFileSync(process.execPath, [self, '--open', folder]).toString()) as Took & { indexed: number },
+      () => JSON.parse(execFileSync(process.execPath, alone).toString()) as Took & { indexed: number },
     )
     opened.sort((a, b) => a.wall - b.wall)
     say(
@@ -233,8 +228,8 @@ async function main(): Promise<void> {
 }
 
 /** Prints which functions allocate while drafts are made and scored, in bytes per draft. */
-async function showAllocations(tokens: Int32Array, asked: readonly Request[]): Promise<void> {
-  const corpus = new Corpus(unlimited)
+async function showAllocations(tokens: Int32Array, asked: readonly Request[], options: CorpusOptions): Promise<void> {
+  const corpus = new Corpus(options)
   const most = Math.min(tokens.length, 1_000_000)
   for (let at = 0; at < most; at += RECORD) corpus.addRequest(tokens.subarray(at, at + RECORD))
   const drafter = new RetrievalDrafter({ corpus })
@@ -269,9 +264,9 @@ async function showAllocations(tokens: Int32Array, asked: readonly Request[]): P
 }
 
 /** Opens a folder, and prints how long that took. */
-async function openOnly(folder: string): Promise<void> {
+async function openOnly(folder: string, corpus: CorpusOptions): Promise<void> {
   const watch = startWatch()
-  const store = await CorpusStore.open(folder, { ...identity, corpus: unlimited })
+  const store = await CorpusStore.open(folder, { ...identity, corpus })
   const opened = watch()
   await store.indexed
   console.log(JSON.stringify({ ...opened, indexed: watch().wall }))

@@ -17,12 +17,11 @@
  *   --shortest N         leave out answers of fewer tokens. Default: as many as --tokens says
  *   --context N          tokens of the prompt the model reads; drafters read all of it. Default 256
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { gunzipSync } from 'node:zlib'
+import { loadVocabulary } from '../src/cli/recordings.js'
 import { formatTable } from '../src/cli/terminal.js'
+import { Spelling } from '../src/corpus/spelling.js'
 import { ForwardCost } from '../src/cost/forward-cost.js'
 import type { DraftSession } from '../src/draft/drafter.js'
 import { type Recording, replay } from '../src/draft/replay.js'
@@ -119,7 +118,8 @@ rows[0].push('by T(n)', 'of best fixed', 'by T(n)', 'overhead µs', 'of forward'
 const lines: Record<string, unknown>[] = []
 const names =
   values.workloads?.split(',') ?? (values.traces ? [...Object.keys(WORKLOADS), 'adversarial'] : ['adversarial'])
-const tokenize = await openTokenizer(values.vocabulary)
+const vocabulary = values.vocabulary ? await loadVocabulary(values.vocabulary) : model.vocabulary
+const spelling = new Spelling(vocabulary)
 for (const name of names) {
   const recordings = name === 'adversarial' ? randomRecordings() : readRecordings(name)
   if (recordings.length === 0) {
@@ -142,7 +142,7 @@ async function measure(recordings: Recording[], lies: boolean): Promise<Timing[]
   const timed = recordings.slice(0, records)
   const before = recordings.slice(records, records + warm)
   const drafters = modes.map(() => {
-    const drafter = new RetrievalDrafter()
+    const drafter = new RetrievalDrafter({ spelling })
     if (!lies) replay(before, drafter, { budget: 16 })
     return drafter
   })
@@ -261,8 +261,8 @@ function readRecordings(name: string): Recording[] {
   return readWorkload(values.traces!, name)
     .slice(0, 3 * (records + warm))
     .map(({ prompt, response, group }) => ({
-      prompt: tokenize(prompt),
-      response: tokenize(response).slice(0, tokens),
+      prompt: vocabulary.tokenize(prompt),
+      response: vocabulary.tokenize(response).slice(0, tokens),
       group,
     }))
     .filter(({ prompt, response }) => prompt.length > 0 && response.length >= shortest)
@@ -280,18 +280,4 @@ function randomRecordings(): Recording[] {
     prompt: Int32Array.from({ length: contextLength }, random),
     response: Int32Array.from({ length: tokens }, random),
   }))
-}
-
-async function openTokenizer(file: string | undefined): Promise<(text: string) => Int32Array> {
-  if (file === undefined) return (text) => model.vocabulary.tokenize(text)
-  if (!file.endsWith('.gz')) {
-    const other = await Model.load(file, { vocabularyOnly: true })
-    return (text) => other.vocabulary.tokenize(text)
-  }
-  const folder = mkdtempSync(path.join(tmpdir(), 'vocabulary-'))
-  const unpacked = path.join(folder, 'vocabulary.gguf')
-  writeFileSync(unpacked, gunzipSync(readFileSync(file)))
-  const other = await Model.load(unpacked, { vocabularyOnly: true })
-  rmSync(folder, { recursive: true })
-  return (text) => other.vocabulary.tokenize(text)
 }

@@ -62,7 +62,7 @@ interface Round {
 
 const results: Round[][] = ways.map(() => [])
 for (let round = 0; round <= rounds; round++) {
-  const drafters = ways.map(() => new RetrievalDrafter())
+  const drafters = ways.map(() => new RetrievalDrafter({ spelling: engine.spelling }))
   const sums: Round[] = ways.map(() => ({ tokens: 0, decodeMs: 0, forwards: 0, idealMs: 0, texts: [] }))
   watch.start()
   for (const [t, task] of tasks.entries())

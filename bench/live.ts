@@ -85,7 +85,11 @@ export async function prepareTasks(
     recordings.push({ prompt, response: (await engine.complete({ prompt, maxTokens }).result).tokens })
   return {
     tasks,
-    recorded: { name: 'embedded', recordings: recordings.filter(({ response }) => response.length > 1) },
+    recorded: {
+      name: 'embedded',
+      recordings: recordings.filter(({ response }) => response.length > 1),
+      vocabulary: model,
+    },
     model: { file: path.basename(model), name, parameters, weightBytes },
     threads: engine.threads,
     cost,

@@ -16,6 +16,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadVocabulary, type RecordedRequest, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
+import { Spelling } from '../src/corpus/spelling.js'
 import { FIRST_TOKEN_TABLE, tables } from '../src/draft/features.js'
 import { prior } from '../src/draft/prior.js'
 import { type Recording, replay } from '../src/draft/replay.js'
@@ -52,7 +53,9 @@ const { values, positionals: files } = parseArgs({
 })
 if (!values.vocab || files.length === 0) throw new Error('expected --vocab FILE.gguf and trace files')
 
-const kinds = await readKinds(values.vocab)
+using vocabulary = await loadVocabulary(values.vocab)
+const spelling = new Spelling(vocabulary)
+const kinds = await readKinds()
 if (values['leave-out']) leaveOut()
 else {
   let weights = start()
@@ -67,8 +70,7 @@ else {
   writePrior(weights)
 }
 
-async function readKinds(vocab: string): Promise<Kind[]> {
-  using vocabulary = await loadVocabulary(vocab)
+async function readKinds(): Promise<Kind[]> {
   const requests = new Map<string, RecordedRequest[]>()
   for (const file of files)
     for (const request of await readRecordings(file, [], Number.POSITIVE_INFINITY)) {
@@ -93,7 +95,7 @@ function learn({ recordings }: Kind, weights: readonly number[]): { learnt: Lear
 }
 
 function play(recordings: Recording[], weights: readonly number[], budget: number) {
-  const drafter = new RetrievalDrafter({ confidence: { weights } })
+  const drafter = new RetrievalDrafter({ confidence: { weights }, spelling })
   const { edl } = replay(recordings, drafter, { budget })
   return { confidence: drafter.confidence, edl }
 }

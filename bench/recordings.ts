@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { readRecordings, readUnpacked } from '../src/cli/recordings.js'
-import { Vocabulary } from '../src/llama/vocabulary.js'
+import { loadVocabulary, readRecordings } from '../src/cli/recordings.js'
+import { Spelling } from '../src/corpus/spelling.js'
 import type { RecordedWorkload } from './replays.js'
 import { type TraceRecord, WORKLOADS } from './traces.js'
 
@@ -18,7 +16,7 @@ export async function readWorkloads(
   vocabularyFile: string,
   limits: { requests: number; promptTokens: number; answerTokens: number },
 ): Promise<RecordedWorkload[]> {
-  using vocabulary = await openVocabulary(vocabularyFile)
+  using vocabulary = await loadVocabulary(vocabularyFile)
   const workloads = new Map<string, RecordedWorkload>()
   for (const file of files) {
     const base = path.basename(file)
@@ -26,7 +24,7 @@ export async function readWorkloads(
     const kinds = known.length > 0 ? known.map(([name, { only }]) => ({ name, only })) : [{ name: base.split('.')[0] }]
     const records = (await readRecordings(file, [], Number.MAX_SAFE_INTEGER)) as unknown as TraceRecord[]
     for (const { name, only = () => true } of kinds as { name: string; only?: (record: TraceRecord) => boolean }[]) {
-      const workload = workloads.get(name) ?? { name, recordings: [] }
+      const workload = workloads.get(name) ?? { name, recordings: [], vocabulary: vocabularyFile }
       for (const record of records) {
         if (workload.recordings.length === limits.requests) break
         if (!only(record)) continue
@@ -43,15 +41,14 @@ export async function readWorkloads(
   return [...workloads.values()].sort((a, b) => rank(a) - rank(b))
 }
 
-/** A vocabulary; a gzipped one is unpacked for a moment. */
-async function openVocabulary(file: string): Promise<Vocabulary> {
-  if (!file.endsWith('.gz')) return Vocabulary.load(file)
-  const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-'))
-  try {
-    const unpacked = path.join(folder, 'vocabulary.gguf')
-    writeFileSync(unpacked, await readUnpacked(file))
-    return await Vocabulary.load(unpacked)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+const spellings = new Map<string, Promise<Spelling>>()
+
+/** How the tokens of a GGUF are written; loaded once, and kept. */
+export function openSpelling(file: string): Promise<Spelling> {
+  let known = spellings.get(file)
+  if (!known) {
+    known = loadVocabulary(file).then((vocabulary) => new Spelling(vocabulary))
+    spellings.set(file, known)
   }
+  return known
 }

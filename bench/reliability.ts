@@ -20,7 +20,7 @@ import { type CalibrationBin, replay } from '../src/draft/replay.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Engine } from '../src/engine/engine.js'
 import { root } from './machine.js'
-import { readWorkloads } from './recordings.js'
+import { openSpelling, readWorkloads } from './recordings.js'
 import { element, label, picture, seriesColour } from './report/svg.js'
 import { groundedQuestions } from './workloads.js'
 
@@ -52,8 +52,9 @@ if (files.length > 0 && values.vocabulary === undefined) {
 const series: { name: string; bins: Bins }[] = []
 if (values.vocabulary !== undefined) {
   const limits = { requests, promptTokens: 8192, answerTokens: 256 }
+  const spelling = await openSpelling(values.vocabulary)
   for (const { name, recordings } of await readWorkloads(files, values.vocabulary, limits))
-    series.push({ name, bins: replay(recordings, new RetrievalDrafter(), { budget: nodes }).calibration })
+    series.push({ name, bins: replay(recordings, new RetrievalDrafter({ spelling }), { budget: nodes }).calibration })
   const all = emptyBins()
   for (const { bins } of series) for (const [i, bin] of bins.entries()) add(all[i], bin)
   series.push({ name: 'all recorded', bins: all })

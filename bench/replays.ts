@@ -1,15 +1,19 @@
+import type { Spelling } from '../src/corpus/spelling.js'
 import type { ForwardCost } from '../src/cost/forward-cost.js'
 import type { Drafter, DraftSession } from '../src/draft/drafter.js'
 import { drafters } from '../src/draft/drafters.js'
 import { PaperTrieDrafter } from '../src/draft/paper-trie.js'
 import { type Recording, type ReplayReport, replay } from '../src/draft/replay.js'
 import type { DraftTree } from '../src/draft/tree.js'
+import { openSpelling } from './recordings.js'
 import { sum } from './statistics.js'
 
 /** Recorded requests of one kind. */
 export interface RecordedWorkload {
   name: string
   recordings: Recording[]
+  /** GGUF whose tokenizer split them. */
+  vocabulary: string
 }
 
 /** A workload, a drafter, a budget. */
@@ -71,18 +75,29 @@ export interface ReplayPlan {
   branchLengths: number[]
 }
 
+/** Drafters by name, each made anew where it is to know nothing. */
+type Makers = [name: string, make: () => Drafter][]
+
+/** All drafters, for tokens that are written so. */
+function makersFor(spelling: Spelling): Makers {
+  return Object.entries(drafters).map(([name, make]) => [name, () => make(spelling)])
+}
+
 /** All but the oracle, which needs the answer and so learns nothing. */
-const contenders = Object.entries(drafters).filter(([name]) => name !== 'oracle')
+function contendersOf(makers: Makers): Makers {
+  return makers.filter(([name]) => name !== 'oracle')
+}
 
 /** Replays workloads with every drafter; curves and the grid only of those in `detailed`. */
-export function replayAll(
+export async function replayAll(
   workloads: readonly RecordedWorkload[],
   detailed: ReadonlySet<string>,
   { onProgress, cost, ...plan }: ReplayPlan & { cost?: ForwardCost; onProgress: (text: string) => void },
-): ReplayResult {
+): Promise<ReplayResult> {
   const result: ReplayResult = { rows: [], budgets: [], learning: [], depths: [], grids: [] }
-  for (const { name, recordings } of workloads) {
-    for (const [drafter, make] of Object.entries(drafters))
+  for (const { name, recordings, vocabulary } of workloads) {
+    const makers = makersFor(await openSpelling(vocabulary))
+    for (const [drafter, make] of makers)
       for (const budget of plan.budgets)
         for (const warm of [true, false]) {
           onProgress(`${name}: ${drafter}, ${budget} nodes`)
@@ -91,9 +106,9 @@ export function replayAll(
         }
     if (!detailed.has(name)) continue
     onProgress(`${name}: curves`)
-    result.budgets.push(budgetCurves(name, recordings, plan))
-    result.depths.push(depthCurves(name, recordings, plan))
-    result.learning.push(learningCurves(name, recordings, plan))
+    result.budgets.push(budgetCurves(name, recordings, makers, plan))
+    result.depths.push(depthCurves(name, recordings, makers, plan))
+    result.learning.push(learningCurves(name, recordings, makers, plan))
     onProgress(`${name}: the paper's grid`)
     result.grids.push(paperGrid(name, recordings, plan, cost))
   }
@@ -108,8 +123,13 @@ function rowOf(key: ReplayKey, report: ReplayReport): ReplayRow {
   return { ...key, tokens, edl, dl, waste, retrievalMicros, retrievalMicros99 }
 }
 
-function budgetCurves(workload: string, recordings: readonly Recording[], plan: ReplayPlan): ReplayCurves {
-  const series = Object.entries(drafters).map(([name, make]) => ({
+function budgetCurves(
+  workload: string,
+  recordings: readonly Recording[],
+  makers: Makers,
+  plan: ReplayPlan,
+): ReplayCurves {
+  const series = makers.map(([name, make]) => ({
     name,
     points: plan.curve.map((budget): [number, number] => [budget, replay(recordings, make(), { budget }).edl]),
   }))
@@ -117,15 +137,20 @@ function budgetCurves(workload: string, recordings: readonly Recording[], plan: 
 }
 
 /** The last third of the requests is answered again and again, with more and more of the others known. */
-function learningCurves(workload: string, recordings: readonly Recording[], plan: ReplayPlan): ReplayCurves {
+function learningCurves(
+  workload: string,
+  recordings: readonly Recording[],
+  makers: Makers,
+  plan: ReplayPlan,
+): ReplayCurves {
   const asked = recordings.slice(Math.floor((recordings.length * 2) / 3))
   const groups = new Set(asked.map(({ group }) => group).filter((group) => group !== undefined))
   const known = recordings.slice(0, recordings.length - asked.length).filter(({ group }) => !groups.has(group ?? ''))
   const counts = [...new Set(plan.answers.map((count) => Math.min(count, known.length)))]
-  const series = contenders.map(([name, make]) => ({
+  const series = contendersOf(makers).map(([name, make]) => ({
     name,
     points: counts.map((count): [number, number] => {
-      const drafter: Drafter = make()
+      const drafter = make()
       // Read, not replayed: nothing is drafted, so this is fast, and confidence is learnt from the requests themselves.
       for (const { prompt, response } of known.slice(0, count)) {
         const session = drafter.open()
@@ -139,8 +164,13 @@ function learningCurves(workload: string, recordings: readonly Recording[], plan
   return { workload, series }
 }
 
-function depthCurves(workload: string, recordings: readonly Recording[], plan: ReplayPlan): ReplayCurves {
-  const series = contenders.map(([name, make]) => {
+function depthCurves(
+  workload: string,
+  recordings: readonly Recording[],
+  makers: Makers,
+  plan: ReplayPlan,
+): ReplayCurves {
+  const series = contendersOf(makers).map(([name, make]) => {
     const watched = new WatchedDrafter(make())
     replay(recordings, watched, { budget: plan.nodes })
     return { name, points: watched.reached().slice(0, plan.nodes) }

@@ -16,6 +16,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadVocabulary, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
+import { Spelling } from '../src/corpus/spelling.js'
 import { type DrafterName, drafterNames, drafters } from '../src/draft/drafters.js'
 import { type ReplayReport, replay } from '../src/draft/replay.js'
 import { describeMachine } from './machine.js'
@@ -86,6 +87,7 @@ const budgets = values.budgets.split(',').map(Number)
 const { cold, ungrouped } = values
 
 using vocabulary = await loadVocabulary(values.vocab)
+const spelling = new Spelling(vocabulary)
 const results: Result[] = []
 const sizes = budgets.join(' / ')
 console.log(`Tokens per forward at ${sizes} nodes${cold ? ', cold' : ''}${ungrouped ? ', ungrouped' : ''}:\n`)
@@ -99,7 +101,7 @@ for (const [workload, name, ...filters] of WORKLOADS) {
   const cells = names.map((drafter) =>
     budgets
       .map((budget) => {
-        const report = replay(recordings, drafters[drafter](), { budget, cold })
+        const report = replay(recordings, drafters[drafter](spelling), { budget, cold })
         results.push({ workload, drafter, budget, ...report })
         return report.edl.toFixed(2)
       })

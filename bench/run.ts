@@ -104,7 +104,7 @@ async function bench(options: BenchOptions): Promise<void> {
       const most = model ? SHAPES[model.shape].vocabulary : Number.POSITIVE_INFINITY
       const wanted = traces
         .filter(({ name }) => workloads?.includes(name) ?? true)
-        .map(({ name, recordings }) => ({ name, recordings: recordings.filter((one) => staysBelow(one, most)) }))
+        .map((one) => ({ ...one, recordings: one.recordings.filter((recording) => staysBelow(recording, most)) }))
       const timed = model ? wanted : [recorded]
       if (timed.length === 0) return
       const shape = model ? benchmarkModel(model) : file
@@ -116,10 +116,10 @@ async function bench(options: BenchOptions): Promise<void> {
       results.ceilings.push(ceilingOf({ ...timing, name: timing.model }, machine.bandwidth, timing.cost))
       sayCeiling(results.ceilings[1])
     })
-    await section('replay', () => {
+    await section('replay', async () => {
       const workloads = [...traces, recorded]
       const cost = new ForwardCost(results.clock?.cost ?? prepared.cost)
-      results.replay = replayAll(workloads, new Set(plan.replay.detailed), { ...plan.replay, cost, onProgress })
+      results.replay = await replayAll(workloads, new Set(plan.replay.detailed), { ...plan.replay, cost, onProgress })
     })
   } finally {
     rmSync(profiles, { recursive: true, force: true })

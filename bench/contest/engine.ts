@@ -1,5 +1,6 @@
 /** A process that answers with our engine, in one of its ways of decoding. Started by {@link engineContestant}. */
 import { fileURLToPath } from 'node:url'
+import type { Spelling } from '../../src/corpus/spelling.js'
 import type { Drafter } from '../../src/draft/drafter.js'
 import { drafters } from '../../src/draft/drafters.js'
 import { Engine } from '../../src/engine/engine.js'
@@ -12,7 +13,7 @@ export const DRAFTERS = {
   lookahead: drafters.lookahead,
   'paper-trie': drafters['paper-trie'],
   'prompt-lookup': drafters['prompt-lookup'],
-} satisfies Record<string, () => Drafter>
+} satisfies Record<string, (spelling?: Spelling) => Drafter>
 
 export type DrafterName = keyof typeof DRAFTERS
 
@@ -36,7 +37,7 @@ let way: EngineWay
 let drafter: Drafter
 
 async function answer(task: Task): Promise<Answer> {
-  if (way.cold) drafter = DRAFTERS[way.drafter]()
+  if (way.cold) drafter = DRAFTERS[way.drafter](engine.spelling)
   const rows: number[] = []
   const { draft } = way
   const { prompt, maxTokens } = task
@@ -66,8 +67,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url))
   serveChild<EngineWay>({
     async start(options) {
       way = options
-      drafter = DRAFTERS[way.drafter]()
       engine = await Engine.load({ model: way.model, threads: way.threads })
+      drafter = DRAFTERS[way.drafter](engine.spelling)
       return {
         threads: engine.threads,
         cost: [...engine.cost.points],
@@ -75,7 +76,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url))
       }
     },
     async reset() {
-      drafter = DRAFTERS[way.drafter]()
+      drafter = DRAFTERS[way.drafter](engine.spelling)
     },
     answer,
   })

@@ -50,7 +50,7 @@ async function demo({ rounds, threads, json = false }: DemoOptions, terminal: Te
   // exactly and only make the times trustworthy.
   const pairs: Pair[][] = questions.map(() => [])
   for (let round = 0; round < rounds; round++) {
-    const drafter = new RetrievalDrafter()
+    const drafter = new RetrievalDrafter({ spelling: engine.spelling })
     const shown = round === 0 ? terminal : undefined
     for (const [i, question] of questions.entries()) {
       shown?.out(`\n${paint.bold(question.question)}\n${paint.dim(sourcesOf(question))}\n`)

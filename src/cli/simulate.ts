@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
+import { Spelling } from '../corpus/spelling.js'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import type { Drafter } from '../draft/drafter.js'
 import { type DrafterName, drafterNames, drafters } from '../draft/drafters.js'
@@ -95,6 +96,7 @@ export async function simulate(
   const rows: (SimulationRow | ControlledRow)[] = []
   const curve = readCostCurve(options.curve)
   using vocabulary = await loadVocabulary(options.vocab)
+  const spelling = new Spelling(vocabulary)
   terminal.out(`curve: ${curve.about}\n\n`)
   for (const file of options.traces) {
     const recordings = await tokenizedRecordings(file, options, vocabulary)
@@ -109,14 +111,14 @@ export async function simulate(
           file: name,
           drafter,
           budget,
-          ...replayAtCost(recordings, drafters[drafter](), curve.record, {
+          ...replayAtCost(recordings, drafters[drafter](spelling), curve.record, {
             budget,
             cold: options.cold,
             onProgress: (done) => show(`${budget} nodes, ${done}/${recordings.length}`),
           }),
         })
       show('sizes left to the controller')
-      const report = simulateEngine(recordings, drafters[drafter](), {
+      const report = simulateEngine(recordings, drafters[drafter](spelling), {
         draft: 'auto',
         cost: curve.record,
         cold: options.cold,

@@ -2,6 +2,7 @@ import { contentHash } from './content-hash.js'
 import { CorpusError } from './error.js'
 import { Namespace } from './namespace.js'
 import type { CorpusRecord, RecordKind } from './record.js'
+import type { Spelling } from './spelling.js'
 import { CorpusView } from './view.js'
 
 /** Namespace of requests that name none. */
@@ -25,6 +26,11 @@ export interface CorpusOptions {
   ttlMs?: number
   /** A namespace that every request may read besides its own. Default: none. */
   common?: string
+  /**
+   * How tokens are written: what differs in capitals or spaces is then found too, and drafts are weighed by the kinds of
+   * words. Default: a token is a number like any other. An engine brings its own.
+   */
+  spelling?: Spelling
   /** The time in milliseconds since 1970. Default: the system's clock. */
   now?: () => number
 }
@@ -89,6 +95,7 @@ export class Corpus {
   readonly totalBytes: number
   readonly ttlMs: number
   readonly common: string | undefined
+  readonly spelling: Spelling | undefined
   /** Told of every change; set by the store that keeps the corpus. */
   journal: CorpusJournal | undefined
   /** Bytes of all namespaces. */
@@ -112,6 +119,7 @@ export class Corpus {
       throw new CorpusError('invalid-parameter', `ttlMs must be a number of milliseconds > 0, got ${ttlMs}`)
     this.ttlMs = ttlMs
     this.common = options.common === undefined ? undefined : checkName('common', options.common)
+    this.spelling = options.spelling
     this.#now = options.now ?? Date.now
   }
 
@@ -323,7 +331,7 @@ export class Corpus {
   #namespace(name: string): Namespace {
     let namespace = this.#namespaces.get(name)
     if (!namespace) {
-      namespace = new Namespace(name, this.namespaceBytes)
+      namespace = new Namespace(name, this.namespaceBytes, this.spelling)
       this.#namespaces.set(name, namespace)
       this.byteLength += namespace.byteLength
     }

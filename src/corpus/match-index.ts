@@ -1,6 +1,7 @@
 import { Links } from './links.js'
 import { SEPARATOR, type TokenLog } from './log.js'
-import type { MatchList } from './match-list.js'
+import { type MatchList, Wording } from './match-list.js'
+import type { Spelling } from './spelling.js'
 
 /** Options of a {@link MatchIndex}. */
 export interface MatchIndexOptions {
@@ -11,6 +12,8 @@ export interface MatchIndexOptions {
   orders?: readonly number[]
   /** Longest match that is told from a longer one, 1 … 255. Default 32. */
   maxMatch?: number
+  /** How tokens are written: those of one form match each other. Default: only a token itself matches. */
+  spelling?: Spelling
   /** Tokens expected; saves building the index again while it grows. Default 1,024. */
   expectedTokens?: number
 }
@@ -46,18 +49,21 @@ const MOST_BITS = 26
  *     context "… the cat": the match at 5 continues with "ran", the match at 1 with "sat";
  *     the one at 8 is the context itself, nothing follows it yet.
  *
+ * With a {@link Spelling} tokens of one form count as the same: chains are those of forms, and "… The cat" matches where
+ * "… the cat" stood. The {@link MatchList} says which matches differ in that way.
+ *
  * Links always point to older positions. So the oldest tokens can be forgotten at no cost (a link below `log.first`
  * ends its chain) and erased tokens need no repair (they no longer equal the context).
  *
  * Insertion, for each new token:
- *   1. hash the last k tokens from the newest backwards, each order going on where the one before it stopped; no
+ *   1. hash the forms of the last k tokens from the newest backwards, each order going on where the one before it stopped; no
  *      k-gram lies across two records
  *   2. link the position to the head of each hash and make it the head
  *   3. when there are too many tokens per head, double the heads and insert everything again (amortised O(1))
  *
  * Retrieval, from the highest order to the lowest:
  *   4. walk the chain from the newest entry, at most `reach` entries
- *   5. count how many tokens before the entry equal the context; fewer than k: two k-grams share a hash, skip; as many
+ *   5. count how many tokens before the entry have the form of those of the context; fewer than k: two k-grams share a hash, skip; as many
  *      as the next higher order: its chain had it already, skip
  *   6. skip what nothing follows; else it is a match
  */
@@ -67,6 +73,7 @@ export class MatchIndex {
   readonly orders: readonly number[]
   /** Longest match told from a longer one. */
   readonly maxMatch: number
+  private readonly spelling: Spelling | undefined
   /** Position up to which the log is indexed. */
   end: number
 
@@ -75,14 +82,14 @@ export class MatchIndex {
   private headBits: number
   /** One per order, in step with the log's segments. */
   private readonly links: Links[]
-  /** The last tokens indexed, oldest first, as many as the highest order has. */
+  /** Forms of the last tokens indexed, oldest first, as many as the highest order has. */
   private readonly recent: Int32Array
   /** Tokens of the current record indexed so far, at most 255. */
   private age = 0
 
   /** @throws RangeError if `orders` or `maxMatch` are out of range */
   constructor(log: TokenLog, options: MatchIndexOptions = {}) {
-    const { orders = [1, 3], maxMatch = 32, expectedTokens = 1024 } = options
+    const { orders = [1, 3], maxMatch = 32, expectedTokens = 1024, spelling } = options
     if (
       orders.length === 0 ||
       orders.some((k, q) => !Number.isInteger(k) || k < 1 || k > 8 || k <= (orders[q - 1] ?? 0))
@@ -93,6 +100,7 @@ export class MatchIndex {
     this.log = log
     this.orders = [...orders]
     this.maxMatch = maxMatch
+    this.spelling = spelling
     this.recent = new Int32Array(orders[orders.length - 1]).fill(SEPARATOR)
     this.links = orders.map(() => new Links(log.segmentTokens))
     this.headBits = Math.min(MOST_BITS, Math.max(8, Math.ceil(Math.log2(expectedTokens / TOKENS_PER_HEAD))))
@@ -132,26 +140,27 @@ export class MatchIndex {
 
   /** Inserts positions `this.end … stop - 1`, all of one segment, one order after the other: each has its own heads. */
   private insertSegment(stop: number): void {
-    const { log, orders, recent } = this
+    const { log, orders, recent, spelling } = this
     const { first, segmentMask, segmentShift } = log
     const begin = this.end
     const number = begin >>> segmentShift
     const count = stop - begin
     const lead = recent.length
     if (window.length < lead + count) growScratch(lead + count)
-    // The tokens in one piece, those before them in front.
-    const tokens = window
+    // The forms of the tokens in one piece, those before them in front.
+    const forms = window
     const from = begin & segmentMask
-    tokens.set(recent)
+    forms.set(recent)
     const segment = log.segments[number]!
     // A view costs an object, which a few tokens are not worth.
-    if (count > 64) tokens.set(segment.subarray(from, from + count), lead)
-    else for (let i = 0; i < count; i++) tokens[lead + i] = segment[from + i]
+    if (spelling) for (let i = 0; i < count; i++) forms[lead + i] = spelling.formOf(segment[from + i])
+    else if (count > 64) forms.set(segment.subarray(from, from + count), lead)
+    else for (let i = 0; i < count; i++) forms[lead + i] = segment[from + i]
     const hashes = hashColumn
     const ages = ageColumn
     let { age } = this
     for (let i = 0; i < count; i++) {
-      age = tokens[lead + i] === SEPARATOR ? 0 : Math.min(age + 1, 255)
+      age = forms[lead + i] === SEPARATOR ? 0 : Math.min(age + 1, 255)
       ages[i] = age
       hashes[i] = 0
     }
@@ -168,7 +177,7 @@ export class MatchIndex {
         // 1.
         let hash = hashes[i]
         const at = lead + i
-        for (let k = hashed; k < order; k++) hash = mix(hash, tokens[at - k])
+        for (let k = hashed; k < order; k++) hash = mix(hash, forms[at - k])
         hashes[i] = hash
         if (ages[i] < order) continue
         // 2.
@@ -184,7 +193,7 @@ export class MatchIndex {
       }
       hashed = order
     }
-    for (let k = 0; k < lead; k++) recent[k] = tokens[count + k]
+    for (let k = 0; k < lead; k++) recent[k] = forms[count + k]
     this.age = age
     this.end = stop
   }
@@ -216,10 +225,12 @@ export class MatchIndex {
    * @param logNumber number under which they are listed
    */
   find(context: Int32Array, contextLength: number, limits: MatchLimits, list: MatchList, logNumber = 0): void {
-    const { log, orders, heads } = this
+    const { log, orders, heads, spelling } = this
     const { segments, segmentShift, segmentMask, first } = log
     const last = this.end - 1
     const longest = Math.min(contextLength, this.maxMatch)
+    // A token that was never met is like none.
+    if (spelling) for (let k = 0; k < longest; k++) spelling.formOf(context[k])
     let rank = 0
     for (let q = orders.length - 1; q >= 0; q--) {
       const order = orders[q]
@@ -228,30 +239,36 @@ export class MatchIndex {
       const tooLong = q + 1 < orders.length ? orders[q + 1] : 256
       const links = this.links[q]
       let hash = 0
-      for (let k = 0; k < order; k++) hash = mix(hash, context[k])
+      for (let k = 0; k < order; k++) hash = mix(hash, spelling ? spelling.formOf(context[k]) : context[k])
       let position = heads[q][hash >>> this.shiftOf(q)] - 1
       let found = 0
       // 4.
       for (let step = 0; step < limits.reach && position >= first; step++) {
         // 5.
         let length = 0
+        let wording: number = Wording.same
         const segment = segments[position >>> segmentShift]!
         const place = position & segmentMask
         // Most matches lie in one segment, and well behind the oldest token.
         if (place >= longest && position - longest >= first)
-          while (length < longest && segment[place - length] === context[length]) length++
+          for (; length < longest; length++) {
+            const token = segment[place - length]
+            if (token === context[length]) continue
+            if (!spelling?.alike(token, context[length])) break
+            wording = length === 0 ? Wording.newestDiffers : wording || Wording.olderDiffers
+          }
         else
-          while (
-            length < longest &&
-            position - length >= first &&
-            segments[(position - length) >>> segmentShift]![(position - length) & segmentMask] === context[length]
-          )
-            length++
+          for (; length < longest && position - length >= first; length++) {
+            const token = segments[(position - length) >>> segmentShift]![(position - length) & segmentMask]
+            if (token === context[length]) continue
+            if (!spelling?.alike(token, context[length])) break
+            wording = length === 0 ? Wording.newestDiffers : wording || Wording.olderDiffers
+          }
         // 6.
         if (length >= order && length < tooLong && position < last) {
           const next = position + 1
           if (segments[next >>> segmentShift]![next & segmentMask] !== SEPARATOR) {
-            if (!list.add(next, length, Math.min(rank, 255), logNumber)) return
+            if (!list.add(next, length, Math.min(rank, 255), logNumber, wording)) return
             rank++
             if (++found === wanted) break
           }
@@ -262,7 +279,7 @@ export class MatchIndex {
   }
 }
 
-/** Room for {@link MatchIndex} to insert a piece of a segment: its tokens, hashes, and how far their record has come. */
+/** Room for {@link MatchIndex} to insert a piece of a segment: its forms, hashes, and how far their record has come. */
 let window = new Int32Array(0)
 let hashColumn = new Int32Array(0)
 let ageColumn = new Uint8Array(0)
@@ -273,8 +290,8 @@ function growScratch(tokens: number): void {
   ageColumn = new Uint8Array(tokens)
 }
 
-/** Folds one more, older token into a hash; the upper bits are the good ones. */
-function mix(hash: number, token: number): number {
-  const h = Math.imul(hash ^ token, 0x9e3779b1)
+/** Folds one more, older form into a hash; the upper bits are the good ones. */
+function mix(hash: number, form: number): number {
+  const h = Math.imul(hash ^ form, 0x9e3779b1)
   return Math.imul(h ^ (h >>> 15), 0x85ebca6b)
 }

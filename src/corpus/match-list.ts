@@ -1,3 +1,13 @@
+/** How the tokens of a match are written, beside those of the context. */
+export const Wording = {
+  /** Every token is the same. */
+  same: 0,
+  /** An older token is another one of the same form, see {@link Spelling}. */
+  olderDiffers: 1,
+  /** The newest one is. */
+  newestDiffers: 2,
+} as const
+
 /**
  * Matches of a context, kept in columns and reused from step to step.
  *
@@ -8,8 +18,10 @@ export class MatchList {
   readonly capacity: number
   /** Position of the token that followed the match: the first token of its continuation. */
   readonly positions: Int32Array
-  /** Tokens of the context that stand before that position, counted from its end. */
+  /** How many tokens before that position have the form of those of the context, counted from its end. */
   readonly lengths: Uint8Array
+  /** Whether its tokens are those of the context: one of {@link Wording}. */
+  readonly wordings: Uint8Array
   /** How many matches of the same log came before this one: 0 is the first. */
   readonly ranks: Uint8Array
   /** Number of the log, as given to `find`. */
@@ -22,6 +34,7 @@ export class MatchList {
     this.capacity = capacity
     this.positions = new Int32Array(capacity)
     this.lengths = new Uint8Array(capacity)
+    this.wordings = new Uint8Array(capacity)
     this.ranks = new Uint8Array(capacity)
     this.logs = new Uint8Array(capacity)
   }
@@ -32,11 +45,12 @@ export class MatchList {
   }
 
   /** Appends a match; says whether there was room. */
-  add(position: number, length: number, rank: number, log: number): boolean {
+  add(position: number, length: number, rank: number, log: number, wording: number = Wording.same): boolean {
     const k = this.size
     if (k >= this.capacity) return false
     this.positions[k] = position
     this.lengths[k] = length
+    this.wordings[k] = wording
     this.ranks[k] = rank
     this.logs[k] = log
     this.size = k + 1

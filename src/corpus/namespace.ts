@@ -1,6 +1,7 @@
 import { TokenLog } from './log.js'
 import { MatchIndex } from './match-index.js'
 import { type CorpusRecord, RecordList } from './record.js'
+import type { Spelling } from './spelling.js'
 
 /** Context lengths that shared logs are searched for. */
 const ORDERS = [1, 2, 4]
@@ -47,12 +48,15 @@ export class Namespace {
   removals = 0
   /** Most bytes, see {@link byteLength}. */
   readonly budget: number
+  /** How its tokens are written, if that is known. */
+  readonly spelling: Spelling | undefined
 
-  constructor(name: string, budget: number) {
+  constructor(name: string, budget: number, spelling?: Spelling) {
     this.name = name
     this.budget = budget
+    this.spelling = spelling
     this.log = new TokenLog({ segmentTokens: SMALLEST_SEGMENT })
-    this.index = makeIndex(this.log, 0)
+    this.index = this.makeIndex(0)
   }
 
   /** Bytes of log, index and records. */
@@ -128,12 +132,18 @@ export class Namespace {
       log.endRecord()
     }
     this.log = log
-    this.index = makeIndex(log, Math.min(expected, this.budget / 16))
+    this.index = this.makeIndex(Math.min(expected, this.budget / 16))
   }
-}
 
-function makeIndex(log: TokenLog, expectedTokens: number): MatchIndex {
-  return new MatchIndex(log, { orders: ORDERS, maxMatch: MAX_MATCH, expectedTokens: Math.max(expectedTokens, 1) })
+  private makeIndex(expectedTokens: number): MatchIndex {
+    const { log, spelling } = this
+    return new MatchIndex(log, {
+      orders: ORDERS,
+      maxMatch: MAX_MATCH,
+      expectedTokens: Math.max(expectedTokens, 1),
+      spelling,
+    })
+  }
 }
 
 /** Large enough that segments are few, small enough that a small namespace is small. */

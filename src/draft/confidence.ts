@@ -13,7 +13,7 @@ export interface ConfidenceOptions {
 }
 
 /** Weights of single tokens are learnt faster: each is seen seldom, and none is known beforehand. */
-const TOKEN_RATE = 2
+const TOKEN_RATE = 4
 
 /**
  * How far a lead can be trusted: turns what speaks for each continuation into its probability, and learns from every

@@ -1,3 +1,4 @@
+import type { Spelling } from '../corpus/spelling.js'
 import type { Drafter } from './drafter.js'
 import { NgramSimpleDrafter } from './ngram-simple.js'
 import { OracleDrafter } from './oracle.js'
@@ -8,16 +9,17 @@ import { SuffixDecodingDrafter } from './suffix-decoding.js'
 
 /**
  * Every drafter there is, by the name it has in tables: ours, the baselines it is compared with, and the ceiling of
- * drafts that continue what stands after the last token. Each call makes one that knows nothing yet.
+ * drafts that continue what stands after the last token. Each call makes one that knows nothing yet;
+ * ours makes use of how tokens are written.
  */
 export const drafters = {
-  lookahead: () => new RetrievalDrafter(),
+  lookahead: (spelling?: Spelling) => new RetrievalDrafter({ spelling }),
   'paper-trie': () => new PaperTrieDrafter(),
   'suffix-tree': () => new SuffixDecodingDrafter(),
   'prompt-lookup': () => new PromptLookupDrafter(),
   'ngram-simple': () => new NgramSimpleDrafter(),
   oracle: () => new OracleDrafter(),
-} satisfies Record<string, () => Drafter>
+} satisfies Record<string, (spelling?: Spelling) => Drafter>
 
 /** Name of a drafter in {@link drafters}. */
 export type DrafterName = keyof typeof drafters

@@ -3,7 +3,7 @@ import { distanceOf } from './cursors.js'
 import { DraftSource } from './tree.js'
 
 /** Most features of one continuation. */
-export const FEATURES = 22
+export const FEATURES = 24
 
 /** Slots of the table that finds a node's continuation by its token. */
 const SLOTS = 1024
@@ -34,6 +34,8 @@ export class Evidence {
   readonly zones: Uint8Array
   /** Tokens of the context that agree beyond the one that ended the match. */
   readonly beyond: Uint8Array
+  /** Recent tokens that stand before each match too. */
+  readonly company: Uint8Array
 
   /** Most continuations it can hold. */
   readonly capacity: number
@@ -51,6 +53,8 @@ export class Evidence {
   readonly ownLengths: Uint8Array
   /** Matches of that length there. */
   readonly ownCounts: Uint8Array
+  /** How those are written at best; see {@link Wording}. */
+  readonly ownWordings: Uint8Array
   /** Rank of the newest of them. */
   readonly ownRanks: Uint8Array
   /** Where that one stands; -1 if there is none. */
@@ -58,6 +62,7 @@ export class Evidence {
   /** The same for the shared logs. */
   readonly sharedLengths: Uint8Array
   readonly sharedCounts: Uint8Array
+  readonly sharedWordings: Uint8Array
   readonly sharedRanks: Uint8Array
   /** Where the newest of them stands, and in which log. */
   readonly sharedPositions: Int32Array
@@ -66,6 +71,8 @@ export class Evidence {
   readonly nearestZones: Uint8Array
   /** The largest `beyond` of its leads. */
   readonly mostBeyond: Uint8Array
+  /** The largest `company` of its leads. */
+  readonly mostCompany: Uint8Array
   /** Probability given that its parent's path is right. */
   readonly probabilities: Float64Array
   /** Probability of the whole path. */
@@ -96,6 +103,7 @@ export class Evidence {
     this.nextLead = new Int32Array(leads)
     this.zones = new Uint8Array(leads)
     this.beyond = new Uint8Array(leads)
+    this.company = new Uint8Array(leads)
     this.capacity = capacity
     this.tokens = new Int32Array(capacity)
     this.parents = new Int32Array(capacity)
@@ -104,15 +112,18 @@ export class Evidence {
     this.leadCounts = new Int32Array(capacity)
     this.ownLengths = new Uint8Array(capacity)
     this.ownCounts = new Uint8Array(capacity)
+    this.ownWordings = new Uint8Array(capacity)
     this.ownRanks = new Uint8Array(capacity)
     this.ownPositions = new Int32Array(capacity)
     this.sharedLengths = new Uint8Array(capacity)
     this.sharedCounts = new Uint8Array(capacity)
+    this.sharedWordings = new Uint8Array(capacity)
     this.sharedRanks = new Uint8Array(capacity)
     this.sharedPositions = new Int32Array(capacity)
     this.sharedLogs = new Uint8Array(capacity)
     this.nearestZones = new Uint8Array(capacity)
     this.mostBeyond = new Uint8Array(capacity)
+    this.mostCompany = new Uint8Array(capacity)
     this.probabilities = new Float64Array(capacity)
     this.paths = new Float64Array(capacity)
     this.features = new Uint16Array(capacity * FEATURES)
@@ -163,16 +174,20 @@ export class Evidence {
     const zone = this.zones[lead]
     if (zone > 0 && distanceOf(zone) < distanceOf(this.nearestZones[c])) this.nearestZones[c] = zone
     if (this.beyond[lead] > this.mostBeyond[c]) this.mostBeyond[c] = this.beyond[lead]
+    if (this.company[lead] > this.mostCompany[c]) this.mostCompany[c] = this.company[lead]
     const length = leads.lengths[lead]
     const rank = leads.ranks[lead]
+    const wording = leads.wordings[lead]
     if (leads.logs[lead] === DraftSource.own) {
       if (length > this.ownLengths[c] || this.ownPositions[c] < 0) {
         this.ownLengths[c] = length
         this.ownCounts[c] = 1
+        this.ownWordings[c] = wording
         this.ownRanks[c] = rank
         this.ownPositions[c] = leads.positions[lead]
       } else if (length === this.ownLengths[c]) {
         if (this.ownCounts[c] < 255) this.ownCounts[c]++
+        if (wording < this.ownWordings[c]) this.ownWordings[c] = wording
         if (rank < this.ownRanks[c]) {
           this.ownRanks[c] = rank
           this.ownPositions[c] = leads.positions[lead]
@@ -181,6 +196,7 @@ export class Evidence {
     } else if (length >= this.sharedLengths[c]) {
       const longer = length > this.sharedLengths[c] || this.sharedPositions[c] < 0
       this.sharedLengths[c] = length
+      if (longer || wording < this.sharedWordings[c]) this.sharedWordings[c] = wording
       if (longer) this.sharedCounts[c] = 1
       else if (this.sharedCounts[c] < 255) this.sharedCounts[c]++
       if (longer || rank < this.sharedRanks[c]) {
@@ -235,13 +251,16 @@ export class Evidence {
     this.leadCounts[c] = 0
     this.ownLengths[c] = 0
     this.ownCounts[c] = 0
+    this.ownWordings[c] = 0
     this.ownPositions[c] = -1
     this.sharedLengths[c] = 0
     this.sharedCounts[c] = 0
+    this.sharedWordings[c] = 0
     this.sharedRanks[c] = 255
     this.sharedPositions[c] = -1
     this.nearestZones[c] = 0
     this.mostBeyond[c] = 0
+    this.mostCompany[c] = 0
     let slot = slotOf(token)
     while (this.stamps[slot] === this.stamp) slot = (slot + 1) & (SLOTS - 1)
     this.stamps[slot] = this.stamp

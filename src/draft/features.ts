@@ -1,10 +1,13 @@
+import { SHAPES, type Spelling } from '../corpus/spelling.js'
 import { ZONES } from './cursors.js'
 import { type Evidence, FEATURES } from './evidence.js'
+import { COMPANY } from './recent-tokens.js'
 
 /** Match lengths told apart; longer ones count as the longest. */
 const LENGTHS = 32
-/** Entries of a table that is indexed by a hash of a token and a class. */
-const TOKENS = 16_384
+/** Bits of the index into a table of tokens: a hash of them and a class. */
+const TOKEN_BITS = 14
+const PAIR_BITS = 13
 /** Classes of match lengths: 0, 1, 2, 3–5, longer. */
 const CLASSES = 5
 
@@ -44,10 +47,22 @@ export const tables = layout({
   sharedFrequency: 16 * CLASSES,
   /** Whether nothing but its frequency speaks for the token. */
   guess: 2,
+  /** How the longest match is written, in the own log or in shared ones. */
+  wording: 6 * CLASSES,
+  /** How far the lead lies before the answer, or that it lies in it. */
+  place: 23 * CLASSES,
+  /** How many of the recent tokens stand around the lead too. */
+  company: (COMPANY + 1) * CLASSES,
+  /** Which kinds of text the token and the one before it are. */
+  shapes: SHAPES * SHAPES * CLASSES,
   /** The token to be continued: after "." copying often ends, within a word it never does. */
-  lastToken: TOKENS,
+  lastToken: 1 << TOKEN_BITS,
   /** The token itself. */
-  nextToken: TOKENS,
+  nextToken: 1 << TOKEN_BITS,
+  /** Both. */
+  bigram: 1 << TOKEN_BITS,
+  /** The token to be continued and the one before it. */
+  lastBigram: 1 << PAIR_BITS,
 })
 
 /** Tables from here on are indexed by tokens: they hold nothing that is true of all texts. */
@@ -59,8 +74,14 @@ export interface Surroundings {
   depth: number
   /** The token that is continued. */
   last: number
+  /** The one before it. */
+  beforeLast: number
   /** The position copied last in the own log; -1 if none was. */
   copied: number
+  /** Where the answer begins in the own log. */
+  answerStart: number
+  /** How tokens are written, if that is known. */
+  spelling: Spelling | undefined
   /** Occurrences of a token in the own log. */
   ownCount(token: number): number
   /** Occurrences of a token in the shared log, and of all tokens. */
@@ -77,7 +98,8 @@ export function describe(evidence: Evidence, from: number, to: number, agreed: n
     longest = Math.max(longest, ownLengths[c], sharedLengths[c])
     leads += leadCounts[c]
   }
-  const { depth, last, copied } = around
+  const { depth, last, beforeLast, copied, answerStart, spelling } = around
+  const lastShape = spelling ? spelling.shapeOf(last) * SHAPES : 0
   const rivals = tables.rivals + steps(to - from, 6) * CLASSES
   const foreseen = tables.agreed + Math.min(agreed, 7) * CLASSES
   const total = around.sharedTotal()
@@ -94,6 +116,7 @@ export function describe(evidence: Evidence, from: number, to: number, agreed: n
       features[at++] = tables.ownLength + Math.min(own, LENGTHS - 1)
       features[at++] = tables.ownCount + steps(evidence.ownCounts[c], 6) * CLASSES + ownKind
       features[at++] = tables.ownRank + rankStep(evidence.ownRanks[c]) * CLASSES + ownKind
+      features[at++] = tables.place + placeStep(evidence.ownPositions[c] - answerStart) * CLASSES + ownKind
       if (copied >= 0) features[at++] = tables.leap + leapStep(evidence.ownPositions[c] - copied) * CLASSES + ownKind
     }
     if (shared > 0) {
@@ -110,13 +133,22 @@ export function describe(evidence: Evidence, from: number, to: number, agreed: n
     features[at++] = tables.support + (steps(count, 6) * 8 + share) * CLASSES + kind
     features[at++] = rivals + kind
     features[at++] = tables.beyond + beyondStep(evidence.mostBeyond[c]) * CLASSES + kind
+    features[at++] = tables.company + evidence.mostCompany[c] * CLASSES + kind
     features[at++] = tables.ownFrequency + ownStep(around.ownCount(token)) * CLASSES + kind
     features[at++] = tables.sharedFrequency + shareStep(around.sharedCount(token), total) * CLASSES + kind
     if (evidence.nearestZones[c] > 0)
       features[at++] = tables.zone + evidence.nearestZones[c] * 4 + Math.min(3, Math.max(0, length - depth))
     if (length === 0) features[at++] = tables.guess + (evidence.ownPositions[c] < 0 ? 1 : 0)
-    features[at++] = tables.lastToken + (Math.imul(last * CLASSES + kind, 0x9e3779b1) >>> 18)
-    features[at++] = tables.nextToken + (Math.imul(token * CLASSES + kind, 0x85ebca6b) >>> 18)
+    else if (spelling) {
+      const wording = own >= shared ? evidence.ownWordings[c] : 3 + evidence.sharedWordings[c]
+      features[at++] = tables.wording + wording * CLASSES + kind
+    }
+    if (spelling) features[at++] = tables.shapes + (lastShape + spelling.shapeOf(token)) * CLASSES + kind
+    const ended = last * CLASSES + kind
+    features[at++] = tables.lastToken + slotOf(ended, TOKEN_BITS)
+    features[at++] = tables.nextToken + slotOf(token * CLASSES + kind, TOKEN_BITS)
+    features[at++] = tables.bigram + slotOf(Math.imul(token, 0x85ebca6b) ^ ended, TOKEN_BITS)
+    features[at++] = tables.lastBigram + slotOf(Math.imul(beforeLast, 0x85ebca6b) ^ ended, PAIR_BITS)
     while (at < stop) features[at++] = 0
   }
 }
@@ -141,6 +173,12 @@ function leapStep(distance: number): number {
   return 1 + Math.min(6, 31 - Math.clz32(Math.abs(distance) / 2 + 1)) + (distance < 0 ? 7 : 0)
 }
 
+/** Powers of four of the place in the answer as 0 … 3; powers of two of the distance before it as 4 … 22. */
+function placeStep(distance: number): number {
+  if (distance >= 0) return Math.min(3, (31 - Math.clz32(distance + 1)) >> 1)
+  return 4 + Math.min(18, 31 - Math.clz32(-distance))
+}
+
 /** Half powers of two: 0, 1, 2, 3, 4, 6, 8, … */
 function ownStep(count: number): number {
   if (count < 1) return 0
@@ -158,6 +196,11 @@ function shareStep(count: number, total: number): number {
 /** 0, 1, 2, 3–5, longer. */
 function classOf(length: number): number {
   return length < 3 ? length : length < 6 ? 3 : 4
+}
+
+/** Place of a key in a table of so many bits. */
+function slotOf(key: number, bits: number): number {
+  return Math.imul(key, 0x9e3779b1) >>> (32 - bits)
 }
 
 function layout<Name extends string>(sizes: Record<Name, number>): Record<Name | 'size', number> {

@@ -1,6 +1,7 @@
 import { SEPARATOR, TokenLog } from '../corpus/log.js'
 import { MatchIndex, type MatchLimits } from '../corpus/match-index.js'
 import type { Namespace } from '../corpus/namespace.js'
+import type { Spelling } from '../corpus/spelling.js'
 import type { CorpusView } from '../corpus/view.js'
 import type { Confidence } from './confidence.js'
 import { AFTER, BEFORE } from './cursors.js'
@@ -17,6 +18,7 @@ export interface Retriever {
   readonly maxDepth: number
   readonly minProbability: number
   readonly sharePrompts: boolean
+  readonly spelling: Spelling | undefined
   /** The frequent tokens of a namespace, up to date with its log. */
   frequentTokens(namespace: Namespace | undefined): FrequentTokens | undefined
 }
@@ -108,6 +110,7 @@ export class RetrievalSession implements DraftSession {
     workspace.counts.clear()
     workspace.cursors.clear()
     workspace.copied = -1
+    workspace.spelling = drafter.spelling
   }
 
   get byteLength(): number {
@@ -165,6 +168,8 @@ export class RetrievalSession implements DraftSession {
     this.sharedLog = this.shared?.log
     this.commonLog = this.common?.log
     workspace.frequent = this.drafter.frequentTokens(this.shared)
+    workspace.answerStart = this.answerStart >= 0 ? this.answerStart : own.end
+    workspace.recent.read(own, workspace.counts)
     this.lookUp(context, contextLength, ROOT, 0)
     evidence.begin(-1)
     for (let lead = 0; lead < leads.size; lead++) this.count(-1, lead)
@@ -172,7 +177,7 @@ export class RetrievalSession implements DraftSession {
     this.guess()
     evidence.agreed[0] = this.agreed
     // 3. and 4.
-    this.expand(-1, context[0], 0)
+    this.expand(-1, context[0], context[1], 0)
     while (tree.size < budget) {
       const item = frontier.pop()
       if (item === NOTHING) break
@@ -252,13 +257,14 @@ export class RetrievalSession implements DraftSession {
       for (let lead = newest; lead < leads.size; lead++) this.countUnknown(node, lead)
     }
     // 7.
-    this.expand(node, tree.tokens[node], depth)
+    const parent = tree.parents[node]
+    this.expand(node, tree.tokens[node], parent < 0 ? workspace.context[0] : tree.tokens[parent], depth)
   }
 
   /** Lists the matches of a context in all logs that the request may read. */
   private lookUp(context: Int32Array, length: number, limits: MatchLimits, depth: number): void {
-    const { evidence, cursors } = this.workspace
-    const { leads, zones, beyond } = evidence
+    const { evidence, cursors, recent } = this.workspace
+    const { leads, zones, beyond, company } = evidence
     const begin = leads.size
     this.ownIndex!.find(context, length, limits, leads, DraftSource.own)
     const ownEnd = leads.size
@@ -268,8 +274,14 @@ export class RetrievalSession implements DraftSession {
     this.siblings?.find(this.voice, context, length, limits, leads, SIBLING_LOGS)
     for (let lead = begin; lead < leads.size; lead++) {
       zones[lead] = lead < ownEnd ? cursors.zoneOf(leads.positions[lead] - depth) : 0
-      beyond[lead] =
-        depth > 0 ? 0 : this.agreeBeyond(this.logOf(lead), leads.positions[lead], leads.lengths[lead], context, length)
+      beyond[lead] = 0
+      company[lead] = 0
+      if (depth > 0) continue
+      const log = this.logOf(lead)
+      const position = leads.positions[lead]
+      const matched = leads.lengths[lead]
+      beyond[lead] = this.agreeBeyond(log, position, matched, context, length)
+      company[lead] = recent.before(log, position - matched)
     }
   }
 
@@ -293,6 +305,7 @@ export class RetrievalSession implements DraftSession {
         if (!leads.add(position, 0, 255, DraftSource.own)) return
         zones[lead] = cursors.zoneOf(position)
         evidence.beyond[lead] = 0
+        evidence.company[lead] = 0
         this.countUnknown(-1, lead)
       }
     }
@@ -304,6 +317,7 @@ export class RetrievalSession implements DraftSession {
       if (!leads.add(position, 0, 255, DraftSource.shared)) return
       zones[lead] = 0
       evidence.beyond[lead] = 0
+      evidence.company[lead] = 0
       this.count(-1, lead)
     }
   }
@@ -336,7 +350,7 @@ export class RetrievalSession implements DraftSession {
   }
 
   /** Judges the continuations just counted for `node` and puts them on the frontier. */
-  private expand(node: number, token: number, depth: number): void {
+  private expand(node: number, token: number, tokenBefore: number, depth: number): void {
     const { workspace } = this
     const { evidence, frontier } = workspace
     const { confidence, minProbability } = this.drafter
@@ -344,6 +358,7 @@ export class RetrievalSession implements DraftSession {
     const from = evidence.starts[node + 1]
     const to = evidence.size
     workspace.last = token
+    workspace.beforeLast = tokenBefore
     workspace.depth = depth
     confidence.judge(evidence, node, workspace)
     const path = node < 0 ? 1 : evidence.paths[evidence.continued[node]]
@@ -382,6 +397,7 @@ export class RetrievalSession implements DraftSession {
         orders: OWN_ORDERS,
         maxMatch: MAX_MATCH,
         expectedTokens: count + 512,
+        spelling: this.drafter.spelling,
       })
     }
     const start = this.own.append(tokens, count)

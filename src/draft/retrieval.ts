@@ -1,5 +1,6 @@
 import { Corpus } from '../corpus/corpus.js'
 import type { Namespace } from '../corpus/namespace.js'
+import type { Spelling } from '../corpus/spelling.js'
 import { columnBytes } from './columns.js'
 import { Confidence, type ConfidenceOptions } from './confidence.js'
 import type { Drafter, DraftSession, SessionOptions } from './drafter.js'
@@ -22,6 +23,11 @@ export interface RetrievalOptions {
    * budget.
    */
   sharedTokens?: number
+  /**
+   * How tokens are written: brings more tokens per forward, see `docs/retrieval.md`. Default: that of the corpus, or
+   * none. The engine's own is `engine.spelling`.
+   */
+  spelling?: Spelling
   /** Whether prompts of earlier requests are remembered as well as answers. Default false. */
   sharePrompts?: boolean
   /** How confidence is learnt. */
@@ -48,6 +54,7 @@ export class RetrievalDrafter implements Drafter, Retriever {
   readonly confidence: Confidence
   /** What earlier requests left and documents brought, by namespace. */
   readonly corpus: Corpus
+  readonly spelling: Spelling | undefined
   readonly maxDepth: number
   readonly minProbability: number
   readonly sharePrompts: boolean
@@ -66,7 +73,9 @@ export class RetrievalDrafter implements Drafter, Retriever {
     if (!(sharedTokens >= 0)) throw new RangeError(`RetrievalDrafter: sharedTokens must be ≥ 0, got ${sharedTokens}`)
     this.maxDepth = maxDepth
     this.minProbability = minProbability
-    this.corpus = options.corpus ?? new Corpus({ namespaceBytes: sharedTokens * 16, totalBytes: sharedTokens * 16 })
+    const bytes = sharedTokens * 16
+    this.corpus = options.corpus ?? new Corpus({ namespaceBytes: bytes, totalBytes: bytes, spelling: options.spelling })
+    this.spelling = this.corpus.spelling
     this.sharePrompts = sharePrompts
     this.confidence = new Confidence(options.confidence)
   }
@@ -94,7 +103,7 @@ export class RetrievalDrafter implements Drafter, Retriever {
   private siblingsOf(together: object): Siblings {
     const known = this.together.get(together)
     if (known) return known
-    const siblings = new Siblings(OWN_ORDERS, MAX_MATCH)
+    const siblings = new Siblings(OWN_ORDERS, MAX_MATCH, this.spelling)
     this.together.set(together, siblings)
     return siblings
   }

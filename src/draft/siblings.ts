@@ -1,6 +1,7 @@
 import { TokenLog } from '../corpus/log.js'
 import { MatchIndex, type MatchLimits } from '../corpus/match-index.js'
 import type { MatchList } from '../corpus/match-list.js'
+import type { Spelling } from '../corpus/spelling.js'
 
 /** Tokens of the prompt's end that stand before an answer, so that its beginning is found too. */
 const leadTokens = 8
@@ -13,9 +14,9 @@ export class Voice {
   readonly index: MatchIndex
 
   /** @param lead what the answer follows */
-  constructor(lead: ArrayLike<number>, orders: readonly number[], maxMatch: number) {
+  constructor(lead: ArrayLike<number>, orders: readonly number[], maxMatch: number, spelling?: Spelling) {
     this.log.append(lead, lead.length)
-    this.index = new MatchIndex(this.log, { orders: [...orders], maxMatch, expectedTokens: 256 })
+    this.index = new MatchIndex(this.log, { orders: [...orders], maxMatch, expectedTokens: 256, spelling })
   }
 
   /** Appends what was said next. */
@@ -36,17 +37,19 @@ export class Voice {
 export class Siblings {
   readonly #orders: readonly number[]
   readonly #maxMatch: number
+  readonly #spelling: Spelling | undefined
   readonly #voices: Voice[] = []
 
-  constructor(orders: readonly number[], maxMatch: number) {
+  constructor(orders: readonly number[], maxMatch: number, spelling?: Spelling) {
     this.#orders = orders
     this.#maxMatch = maxMatch
+    this.#spelling = spelling
   }
 
   /** Adds an answer. @param context what was read before it; its end is kept */
   join(context: TokenLog): Voice {
     const lead = context.slice(Math.max(context.first, context.end - leadTokens), context.end)
-    const voice = new Voice(lead, this.#orders, this.#maxMatch)
+    const voice = new Voice(lead, this.#orders, this.#maxMatch, this.#spelling)
     this.#voices.unshift(voice)
     return voice
   }

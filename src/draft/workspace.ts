@@ -1,9 +1,11 @@
+import type { Spelling } from '../corpus/spelling.js'
 import { columnBytes } from './columns.js'
 import { Cursors } from './cursors.js'
 import { Evidence } from './evidence.js'
 import type { Surroundings } from './features.js'
 import type { FrequentTokens } from './frequent-tokens.js'
 import { Frontier } from './frontier.js'
+import { RecentTokens } from './recent-tokens.js'
 import { TokenCounts } from './token-counts.js'
 
 /** Longest match told from a longer one. */
@@ -21,6 +23,8 @@ export class Workspace implements Surroundings {
   readonly cursors = new Cursors()
   /** Tokens of the own log, counted. */
   readonly counts = new TokenCounts()
+  /** Tokens written last, to tell what a place is about. */
+  readonly recent = new RecentTokens()
   /** Frequent tokens of the namespace's log; replaced when that is. */
   frequent: FrequentTokens | undefined
   /** End of the context, newest token first. */
@@ -29,11 +33,14 @@ export class Workspace implements Surroundings {
   readonly pathContext = new Int32Array(MAX_MATCH)
   depth = 0
   last = 0
+  beforeLast = 0
   copied = -1
+  answerStart = 0
+  spelling: Spelling | undefined
 
   get byteLength(): number {
-    const { evidence, frontier, cursors, counts } = this
-    return columnBytes(this, evidence, evidence.leads, frontier, cursors, counts)
+    const { evidence, frontier, cursors, counts, recent } = this
+    return columnBytes(this, evidence, evidence.leads, frontier, cursors, counts, recent)
   }
 
   ownCount(token: number): number {

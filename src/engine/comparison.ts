@@ -1,3 +1,4 @@
+import { Spelling } from '../corpus/spelling.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import type { Model } from '../llama/model.js'
 import { Sampler, type SamplerOptions } from '../llama/sampler.js'
@@ -48,13 +49,14 @@ export class Comparison {
   readonly #model: Model
   readonly #tuned: Tuned
   readonly #loop: DecodeLoop
-  readonly #drafter = new RetrievalDrafter()
+  readonly #drafter: RetrievalDrafter
 
   /** @param contextTokens most tokens of a prompt and its answer */
   constructor(model: Model, tuned: Tuned, contextTokens: number) {
     this.#model = model
     this.#tuned = tuned
     const { context, cost, crew, noise } = tuned
+    this.#drafter = new RetrievalDrafter({ spelling: new Spelling(model.vocabulary) })
     this.#loop = new DecodeLoop(context, {
       slots: 1,
       branches: comparisonBranches,

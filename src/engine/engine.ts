@@ -1,4 +1,5 @@
 import { DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
+import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
@@ -280,6 +281,11 @@ export class Engine implements AsyncDisposable {
   /** The bytes one token stands for; seldom a whole character. Read only. */
   bytesOf(token: number): Uint8Array {
     return this.#model.vocabulary.bytesOf(token)
+  }
+
+  /** How tokens are written, for a drafter of one's own: `new RetrievalDrafter({ spelling: engine.spelling })`. */
+  get spelling(): Spelling {
+    return this.#memory.spelling
   }
 
   /** Number of tokens in the vocabulary; ids are 0 … vocabularySize-1. */

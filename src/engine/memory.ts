@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Corpus, type CorpusDocument, type CorpusOptions, type DeleteOptions } from '../corpus/corpus.js'
 import { CorpusStore } from '../corpus/durable/store.js'
 import { CorpusError } from '../corpus/error.js'
+import { Spelling } from '../corpus/spelling.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
 import { EngineError } from './error.js'
 
@@ -16,7 +17,7 @@ export interface MemoryOptions {
    */
   cache?: string
   /** Budgets, age and the common namespace of what is remembered. */
-  corpus?: CorpusOptions
+  corpus?: Omit<CorpusOptions, 'spelling'>
   /** Told of what goes wrong while the cache is in use, e.g. a full disk. Default: a process warning. */
   onCacheProblem?: (problem: CorpusError) => void
 }
@@ -47,21 +48,26 @@ export interface WarmReport {
 export class Memory {
   readonly corpus: Corpus
   readonly store: CorpusStore | undefined
+  /** How tokens are written. */
+  readonly spelling: Spelling
   readonly #vocabulary: Vocabulary
 
   /** @throws CorpusError, see {@link CorpusStore.open} */
   static async open(vocabulary: Vocabulary, modelName: string, options: MemoryOptions = {}): Promise<Memory> {
-    const { cache, corpus, onCacheProblem = warn } = options
-    if (cache === undefined) return new Memory(vocabulary, new Corpus(corpus), undefined)
+    const { cache, onCacheProblem = warn } = options
+    const spelling = new Spelling(vocabulary)
+    const corpus = { ...options.corpus, spelling }
+    if (cache === undefined) return new Memory(vocabulary, spelling, new Corpus(corpus), undefined)
     if (typeof cache !== 'string' || cache === '')
       throw new EngineError('invalid-parameter', `cache must be the path of a folder, got '${String(cache)}'`)
     const identity = { fingerprint: fingerprintOf(vocabulary), vocabularySize: vocabulary.size, modelName }
     const store = await CorpusStore.open(cache, { ...identity, corpus, onProblem: onCacheProblem })
-    return new Memory(vocabulary, store.corpus, store)
+    return new Memory(vocabulary, spelling, store.corpus, store)
   }
 
-  private constructor(vocabulary: Vocabulary, corpus: Corpus, store: CorpusStore | undefined) {
+  private constructor(vocabulary: Vocabulary, spelling: Spelling, corpus: Corpus, store: CorpusStore | undefined) {
     this.#vocabulary = vocabulary
+    this.spelling = spelling
     this.corpus = corpus
     this.store = store
   }

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Corpus } from '../../src/corpus/index.js'
+import { Corpus, Spelling } from '../../src/corpus/index.js'
 import { type DraftSession, DraftTree, RetrievalDrafter } from '../../src/draft/index.js'
+import { pairOf, pairs } from './twin.js'
 
 interface Request {
   namespace: string
@@ -31,9 +32,9 @@ type Action =
 const COMMON = 'common'
 const namespaceNames = ['a', 'b', COMMON]
 
-/** Every pair of neighbours, and every token alone. */
+/** Every pair of neighbours, the first by its form, and every token alone. */
 const pairsOf = (tokens: readonly number[]) =>
-  new Set([...tokens.map(String), ...tokens.slice(1).map((token, k) => `${tokens[k]} ${token}`)])
+  new Set([...tokens.map(String), ...tokens.slice(1).map((token, k) => `${pairOf(tokens[k])} ${token}`)])
 
 /** Few tokens, so that everything resembles everything and only the walls keep them apart. */
 const tokens = fc.array(fc.nat(5), { minLength: 1, maxLength: 12 })
@@ -66,7 +67,8 @@ function expectInside(requests: readonly Request[], remembered: readonly Remembe
     request.session.draft(tree, 32)
     for (let node = 0; node < tree.size; node++) {
       const parent = tree.parents[node]
-      const pair = `${parent < 0 ? request.last : tree.tokens[parent]} ${tree.tokens[node]}`
+      const last = parent < 0 ? request.last : tree.tokens[parent]
+      const pair = `${pairOf(last)} ${tree.tokens[node]}`
       const wanted = tree.matchLengths[node] === 0 ? String(tree.tokens[node]) : pair
       const found = request.own.has(wanted) || readable.some(({ pairs }) => pairs.has(wanted))
       if (!found) throw new Error(`a request of ${request.namespace} was drafted ${pair}, which it may not read`)
@@ -74,11 +76,14 @@ function expectInside(requests: readonly Request[], remembered: readonly Remembe
   }
 }
 
-/** @param apart whether each namespace has tokens of its own, so that a single one from elsewhere would show */
-function play(actions: readonly Action[], common: boolean, apart: boolean): void {
+/**
+ * @param apart whether each namespace has tokens of its own, so that a single one from elsewhere would show
+ * @param spelt whether tokens of one form count as the same
+ */
+function play(actions: readonly Action[], common: boolean, apart: boolean, spelt: boolean): void {
   const shift = (tokens: readonly number[], namespace: string) =>
     tokens.map((token) => token + (apart ? 10 * namespaceNames.indexOf(namespace) : 0))
-  const corpus = new Corpus(common ? { common: COMMON } : {})
+  const corpus = new Corpus({ ...(common && { common: COMMON }), ...(spelt && { spelling: new Spelling(pairs) }) })
   const drafter = new RetrievalDrafter({ corpus, minProbability: 0 })
   const requests: Request[] = []
   let remembered: Remembered[] = []
@@ -127,9 +132,12 @@ describe('namespaces', () => {
     ['with a common one', true],
   ])('never see each other’s tokens, nor what was deleted, %s', (_, common) => {
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 40, size: 'max' }), fc.boolean(), (actions, apart) => {
-        play(actions, common, apart)
-      }),
+      fc.property(
+        fc.array(action, { maxLength: 40, size: 'max' }),
+        fc.boolean(),
+        fc.boolean(),
+        (actions, apart, spelt) => play(actions, common, apart, spelt),
+      ),
       { numRuns: 300, seed: 5 },
     )
   })

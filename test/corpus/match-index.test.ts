@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MatchIndex, MatchList, TokenLog } from '../../src/corpus/index.js'
+import { MatchIndex, MatchList, Spelling, TokenLog } from '../../src/corpus/index.js'
 import { distributions } from './distributions.js'
-import { Twin } from './twin.js'
+import { pairOf, pairs, Twin } from './twin.js'
 
 interface Real {
   log: TokenLog
@@ -19,6 +19,7 @@ function expectSameMatches(twin: Twin, { log, index, list }: Real, context: numb
     position: list.positions[k],
     length: list.lengths[k],
     rank: list.ranks[k],
+    wording: list.wordings[k],
   }))
   const expected = twin.find(context, wanted)
   expect(found).toEqual(expected)
@@ -95,11 +96,14 @@ describe('a match index', () => {
           fc.commands(commandsOf(tokens), { maxCommands: 60, size: 'max' }),
           fc.constantFrom([1, 2, 4], [1, 3, 6], [2, 4, 8]),
           fc.constantFrom(8, 32, 255),
-          (commands, orders, maxMatch) => {
+          fc.boolean(),
+          (commands, orders, maxMatch, spelt) => {
             fc.modelRun(() => {
               const log = new TokenLog({ segmentTokens: 64 })
-              const index = new MatchIndex(log, { orders, maxMatch, expectedTokens: 1 })
-              return { model: new Twin(64, orders, maxMatch), real: { log, index, list: new MatchList(20_000) } }
+              const spelling = spelt ? new Spelling(pairs) : undefined
+              const index = new MatchIndex(log, { orders, maxMatch, expectedTokens: 1, spelling })
+              const model = new Twin(64, orders, maxMatch, spelt ? pairOf : undefined)
+              return { model, real: { log, index, list: new MatchList(20_000) } }
             }, commands)
           },
         ),

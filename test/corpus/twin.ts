@@ -1,10 +1,25 @@
-import { SEPARATOR } from '../../src/corpus/index.js'
+import { SEPARATOR, type Spelt, Wording } from '../../src/corpus/index.js'
 
 /** A match as the twin reports it. */
 export interface TwinMatch {
   position: number
   length: number
   rank: number
+  wording: number
+}
+
+/**
+ * A vocabulary in which tokens 2k and 2k + 1 are one word, the second with a capital and a space. The last two stand for
+ * nothing.
+ */
+export const pairs: Spelt = {
+  size: 1000,
+  bytesOf: (token) => Buffer.from(token < 998 ? `${token % 2 ? ' X' : 'x'}${token >> 1}` : ''),
+}
+
+/** The form of a token of {@link pairs}. */
+export function pairOf(token: number): number {
+  return token >= 0 && token < 998 ? token - (token % 2) : token
 }
 
 /** Token log and match index as one would write them on a napkin: an array, and a scan for every question. */
@@ -15,11 +30,18 @@ export class Twin {
   private readonly segmentTokens: number
   private readonly orders: readonly number[]
   private readonly maxMatch: number
+  private readonly formOf: (token: number) => number
 
-  constructor(segmentTokens: number, orders: readonly number[], maxMatch: number) {
+  constructor(
+    segmentTokens: number,
+    orders: readonly number[],
+    maxMatch: number,
+    formOf: (token: number) => number = (token) => token,
+  ) {
     this.segmentTokens = segmentTokens
     this.orders = orders
     this.maxMatch = maxMatch
+    this.formOf = formOf
   }
 
   append(tokens: readonly number[]): void {
@@ -57,11 +79,17 @@ export class Twin {
         const length = this.matchLength(p, context)
         if (length < this.orders[q] || length >= (this.orders[q + 1] ?? Number.POSITIVE_INFINITY)) continue
         if (this.tokens[p + 1] === SEPARATOR) continue
-        found.push({ position: p + 1, length, rank: Math.min(255, found.length) })
+        const wording = this.wordingOf(p, context, length)
+        found.push({ position: p + 1, length, rank: Math.min(255, found.length), wording })
         ofThisOrder++
       }
     }
     return found
+  }
+
+  private wordingOf(position: number, context: readonly number[], length: number): number {
+    const differ = context.slice(0, length).map((token, k) => token !== this.tokens[position - k])
+    return differ[0] ? Wording.newestDiffers : differ.includes(true) ? Wording.olderDiffers : Wording.same
   }
 
   private matchLength(position: number, context: readonly number[]): number {
@@ -69,7 +97,7 @@ export class Twin {
     while (
       length < Math.min(this.maxMatch, context.length) &&
       position - length >= this.first &&
-      this.tokens[position - length] === context[length]
+      this.formOf(this.tokens[position - length]) === this.formOf(context[length])
     )
       length++
     return length

@@ -1,19 +1,24 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { Spelling } from '../../src/corpus/index.js'
 import { DraftSource, DraftTree, RetrievalDrafter } from '../../src/draft/index.js'
 import { distributions } from '../corpus/distributions.js'
+import { pairOf, pairs } from '../corpus/twin.js'
 import { branchesOf, draftOf } from './drafters.js'
 
-/** Every pair of neighbours in a list of tokens. */
-const pairsOf = (tokens: number[]) => tokens.slice(1).map((token, k) => `${tokens[k]} ${token}`)
+/** Every pair of neighbours in a list of tokens, the first of them by its form. */
+const pairsOf = (tokens: number[], formOf: (token: number) => number) =>
+  tokens.slice(1).map((token, k) => `${formOf(tokens[k])} ${token}`)
 
 describe('retrieval', () => {
-  it('drafts only what it has seen, and after the same token unless it says that it guesses', () => {
+  it('drafts only what it has seen, and after a token of the same form unless it says that it guesses', () => {
     const anything = fc.oneof(...Object.values(distributions))
     const requests = fc.array(fc.tuple(anything, anything), { minLength: 1, maxLength: 4 })
     fc.assert(
-      fc.property(requests, fc.boolean(), (list, sharePrompts) => {
-        const drafter = new RetrievalDrafter({ sharePrompts, minProbability: 0 })
+      fc.property(requests, fc.boolean(), fc.boolean(), (list, sharePrompts, spelt) => {
+        const spelling = spelt ? new Spelling(pairs) : undefined
+        const formOf = spelt ? pairOf : (token: number) => token
+        const drafter = new RetrievalDrafter({ sharePrompts, minProbability: 0, spelling })
         const shared = new Set<string>()
         const sharedTokens = new Set<number>()
         for (const [prompt, answer] of list) {
@@ -22,13 +27,13 @@ describe('retrieval', () => {
           session.read(prompt)
           for (let at = 0; at <= answer.length; at += 3) {
             const tree = draftOf(session, 24)
-            const known = new Set(pairsOf(own))
+            const known = new Set(pairsOf(own, formOf))
             for (let node = 0; node < tree.size; node++) {
               const parent = tree.parents[node]
               const last = parent < 0 ? own[own.length - 1] : tree.tokens[parent]
               const token = tree.tokens[node]
               const isOwn = tree.sources[node] === DraftSource.own
-              if (tree.matchLengths[node] > 0) expect(isOwn ? known : shared).toContain(`${last} ${token}`)
+              if (tree.matchLengths[node] > 0) expect(isOwn ? known : shared).toContain(`${formOf(last)} ${token}`)
               else expect(isOwn ? own : [...sharedTokens]).toContain(token)
             }
             session.accept(answer.slice(at, at + 3), answer.slice(at, at + 3).length)
@@ -36,12 +41,24 @@ describe('retrieval', () => {
           }
           session.close()
           const left = sharePrompts ? own : answer
-          for (const pair of pairsOf(left)) shared.add(pair)
+          for (const pair of pairsOf(left, formOf)) shared.add(pair)
           for (const token of left) sharedTokens.add(token)
         }
       }),
       { numRuns: 100, seed: 3 },
     )
+  })
+
+  it('quotes on after a word that is written otherwise in its source', () => {
+    // 2k and 2k + 1 are the same word: the document has the small one, the answer begins with the capital one.
+    const document = [20, 30, 40, 50, 60, 70, 80, 90]
+    const draftedWith = (spelling: Spelling | undefined) => {
+      const session = new RetrievalDrafter({ spelling }).open()
+      session.read([...document, 500, 600, 21])
+      return branchesOf(draftOf(session, 6)).flat()
+    }
+    expect(draftedWith(undefined)).toEqual([])
+    expect(draftedWith(new Spelling(pairs)).slice(0, 3)).toEqual([30, 40, 50])
   })
 
   it('drafts from answers to the same prompt while they are being written, and from no others', () => {

@@ -1,0 +1,98 @@
+/** What is to be known of a vocabulary: how many tokens it has, and the bytes each stands for. */
+export interface Spelt {
+  readonly size: number
+  bytesOf(token: number): Uint8Array
+}
+
+/** A token that has not been seen yet. */
+const UNSEEN = -1
+
+/**
+ * The shapes that tokens are sorted into by the first expression that fits; what fits none is of shape 15. Tokens that
+ * show nothing are of shape 0.
+ */
+const SHAPE_PATTERNS = [
+  /^$/,
+  /\n/,
+  /^\s+$/,
+  /\d/,
+  /^ \p{Lu}/u,
+  /^ \p{Ll}{1,3}$/u,
+  /^ \p{Ll}{4,6}$/u,
+  /^ \p{L}/u,
+  /^\p{Lu}/u,
+  /^\p{Ll}{1,2}$/u,
+  /^\p{L}/u,
+  /^ ?[.!?;:]+/,
+  /^ ?,/,
+  /^ ?["'’`]/,
+  /^ ?[([{<]/,
+]
+/** Number of shapes. */
+export const SHAPES = SHAPE_PATTERNS.length + 1
+
+/**
+ * How the tokens of a vocabulary are written.
+ *
+ * - Tokens of one **form** are the same but for capitals and the spaces around them. An answer quotes a document in
+ *   other capitals at the beginning of a sentence, without the space behind a quotation mark or a bracket:
+ *
+ *       " The"  "the"  " the"     one form           ".\n"  "."     two: line breaks are more than spaces
+ *
+ * - The **shape** says what kind of text a token is: a short word, the middle of a word, a number, a line break, ….
+ *   What usually follows what is much the same in all texts and vocabularies.
+ *
+ * Nothing is done ahead: a token is looked at when it is first met.
+ *
+ * @example
+ * const spelling = new Spelling(model.vocabulary)
+ * spelling.formOf(the) === spelling.formOf(The)   // true
+ */
+export class Spelling {
+  /** Form of each token: the token of that form that was met first. */
+  private readonly forms: Int32Array
+  private readonly shapes: Uint8Array
+  private readonly firstOf = new Map<string, number>()
+  private readonly vocabulary: Spelt
+
+  /** @param vocabulary is read when a token is first met: it must live as long as the spelling is used */
+  constructor(vocabulary: Spelt) {
+    this.vocabulary = vocabulary
+    this.forms = new Int32Array(vocabulary.size).fill(UNSEEN)
+    this.shapes = new Uint8Array(vocabulary.size)
+  }
+
+  /** The form of a token; a number that is no token of the vocabulary is a form of its own. */
+  formOf(token: number): number {
+    if (token < 0 || token >= this.forms.length) return token
+    const form = this.forms[token]
+    return form === UNSEEN ? this.meet(token) : form
+  }
+
+  /** Whether two tokens, both met before, are of one form. */
+  alike(one: number, other: number): boolean {
+    const form = this.forms[one]
+    return form >= 0 && form === this.forms[other]
+  }
+
+  /** The shape of a token, from 0 to {@link SHAPES} - 1. */
+  shapeOf(token: number): number {
+    if (token < 0 || token >= this.forms.length) return 0
+    if (this.forms[token] === UNSEEN) this.meet(token)
+    return this.shapes[token]
+  }
+
+  /** Looks at a token for the first time and returns its form. */
+  private meet(token: number): number {
+    const text = Buffer.from(this.vocabulary.bytesOf(token)).toString('utf8')
+    const shape = SHAPE_PATTERNS.findIndex((pattern) => pattern.test(text))
+    this.shapes[token] = shape < 0 ? SHAPES - 1 : shape
+    const bare = text.replace(/^ +| +$/g, '').toLowerCase()
+    // Nothing but spaces, or part of a character: alike with none.
+    const alone = bare === '' || bare.includes('\ufffd')
+    const form = alone ? token : (this.firstOf.get(bare) ?? token)
+    if (!alone && form === token) this.firstOf.set(bare, token)
+    this.forms[token] = form
+    return form
+  }
+}

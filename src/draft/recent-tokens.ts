@@ -1,0 +1,52 @@
+import { SEPARATOR, type TokenLog } from '../corpus/log.js'
+import type { TokenCounts } from './token-counts.js'
+
+/** Tokens from the end of the text that count as recent. */
+const RECENT = 32
+/** A token that the text holds this often says nothing about what it is about. */
+const COMMON = 12
+/** Tokens before a match that are compared. */
+export const COMPANY = 16
+const SLOT_BITS = 12
+
+/**
+ * The rarer ones of the tokens written last, as a set. Of two places where the same few tokens stood, the one with more
+ * of them around it is about the same thing, whatever their order:
+ *
+ *     text       … the refund of the premium for unused days is paid within
+ *     place 1    … of the unused premium , the refund is made within     premium, unused, refund
+ *     place 2    … please answer our letter within                       –
+ */
+export class RecentTokens {
+  /** The draft a slot was filled for; tokens of one slot are not told apart. */
+  private readonly stamps = new Int32Array(1 << SLOT_BITS)
+  private stamp = 0
+
+  /** Holds the end of `log` from now on. */
+  read(log: TokenLog, counts: TokenCounts): void {
+    const { stamps } = this
+    const stamp = ++this.stamp
+    const from = Math.max(log.first, log.end - RECENT)
+    for (let k = log.end - 1; k >= from; k--) {
+      const token = log.at(k)
+      if (counts.get(token) < COMMON) stamps[slotOf(token)] = stamp
+    }
+  }
+
+  /** How many of the {@link COMPANY} tokens before position `end` are recent ones; those of another record do not count. */
+  before(log: TokenLog, end: number): number {
+    const { stamps, stamp } = this
+    const from = Math.max(log.first, end - COMPANY)
+    let count = 0
+    for (let k = end - 1; k >= from; k--) {
+      const token = log.at(k)
+      if (token === SEPARATOR) break
+      if (stamps[slotOf(token)] === stamp) count++
+    }
+    return count
+  }
+}
+
+function slotOf(token: number): number {
+  return Math.imul(token, 0x9e3779b1) >>> (32 - SLOT_BITS)
+}
