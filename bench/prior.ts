@@ -17,7 +17,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { loadVocabulary, type RecordedRequest, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
 import { Spelling } from '../src/corpus/spelling.js'
-import { FIRST_TOKEN_TABLE, tables } from '../src/draft/features.js'
+import { FIRST_TOKEN_TABLE, GUESS, OWN_LENGTH, SHARED_LENGTH } from '../src/draft/features.js'
 import { prior } from '../src/draft/prior.js'
 import { type Recording, replay } from '../src/draft/replay.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
@@ -142,12 +142,12 @@ function percent(shares: readonly number[]): string {
 /** Longer matches are better, guesses are seldom right: enough to begin with. */
 function start(): number[] {
   const weights = new Array<number>(FIRST_TOKEN_TABLE).fill(0)
-  for (let length = 1; length < tables.sharedLength - tables.ownLength; length++) {
-    weights[tables.ownLength + length] = -2.2 + Math.min(length - 1, 14) * 0.45
-    weights[tables.sharedLength + length] = -2.5 + Math.min(length - 1, 14) * 0.42
+  for (let length = 1; length < SHARED_LENGTH - OWN_LENGTH; length++) {
+    weights[OWN_LENGTH + length] = -2.2 + Math.min(length - 1, 14) * 0.45
+    weights[SHARED_LENGTH + length] = -2.5 + Math.min(length - 1, 14) * 0.42
   }
-  weights[tables.guess] = -3
-  weights[tables.guess + 1] = -3
+  weights[GUESS] = -3
+  weights[GUESS + 1] = -3
   return weights
 }
 

@@ -218,7 +218,7 @@ export class MatchIndex {
    * Appends the matches of a context to `list`: those of the highest order first, within an order the newest first.
    * Allocates nothing and changes nothing but `list`.
    *
-   * @param context the context, **newest token first**
+   * @param context the context, **newest token first**; a token that the spelling has not met is like no other
    * @param contextLength tokens of it that count
    * @param limits how many
    * @param list where the matches go
@@ -229,8 +229,6 @@ export class MatchIndex {
     const { segments, segmentShift, segmentMask, first } = log
     const last = this.end - 1
     const longest = Math.min(contextLength, this.maxMatch)
-    // A token that was never met is like none.
-    if (spelling) for (let k = 0; k < longest; k++) spelling.formOf(context[k])
     let rank = 0
     for (let q = orders.length - 1; q >= 0; q--) {
       const order = orders[q]

@@ -1,5 +1,5 @@
 import { type Evidence, FEATURES } from './evidence.js'
-import { describe, FIRST_TOKEN_TABLE, type Surroundings, tables } from './features.js'
+import { describe, FIRST_TOKEN_TABLE, type Surroundings, WEIGHTS } from './features.js'
 import { prior } from './prior.js'
 
 /** Options of a {@link Confidence}. */
@@ -25,7 +25,7 @@ const TOKEN_RATE = 4
  *     p(c) = ─────────────────────────────────────           score = sum of one weight per feature
  *             1 + Σ exp(score of every continuation)
  *
- * The features are entries of the {@link tables}: how long the matches are, how many, how recent, how many rivals there
+ * The features are entries of the tables of `features.ts`: how long the matches are, how many, how recent, how many rivals there
  * are, where the answer has been copying from, how frequent the token is, and which tokens are concerned.
  *
  * Learning is one step of gradient descent on −log p per written token, with steps that shrink where a weight has
@@ -34,8 +34,8 @@ const TOKEN_RATE = 4
  */
 export class Confidence {
   /** Every weight; the tables lie one after the other. */
-  readonly weights = new Float32Array(tables.size)
-  private readonly squares = new Float32Array(tables.size)
+  readonly weights = new Float32Array(WEIGHTS)
+  private readonly squares = new Float32Array(WEIGHTS)
   /**
    * Step sizes of common weights and of those of single tokens, and the memory. In an array, since numbers with a
    * fraction that wander through variables cost an object each.

@@ -3,7 +3,7 @@ import { distanceOf } from './cursors.js'
 import { DraftSource } from './tree.js'
 
 /** Most features of one continuation. */
-export const FEATURES = 24
+export const FEATURES = 22
 
 /** Slots of the table that finds a node's continuation by its token. */
 const SLOTS = 1024

@@ -11,62 +11,69 @@ const PAIR_BITS = 13
 /** Classes of match lengths: 0, 1, 2, 3–5, longer. */
 const CLASSES = 5
 
-/**
- * The tables of weights, one after the other in one array: where each begins. Place 0 belongs to no table and stays 0.
- */
-export const tables = layout({
-  /** Longest match in the own log. */
-  ownLength: LENGTHS,
-  /** Longest match in the shared logs. */
-  sharedLength: LENGTHS,
-  /** The shorter of the two, where both have one. */
-  bothLength: 8,
-  /** Matches of the longest length, by class. */
-  ownCount: 8 * CLASSES,
-  sharedCount: 8 * CLASSES,
-  /** How recent the newest of them is. */
-  ownRank: 8 * CLASSES,
-  sharedRank: 8 * CLASSES,
-  /** How much shorter the longest match is than the best of all continuations. */
-  shortfall: 16 * CLASSES,
-  /** How many tokens in a row were foreseen. */
-  agreed: 8 * CLASSES,
-  /** How many leads of the node agree on this token, in number and share. */
-  support: 8 * 8 * CLASSES,
-  /** How many continuations the node has. */
-  rivals: 8 * CLASSES,
-  /** Tokens that agree beyond the one that ended the match. */
-  beyond: 8 * CLASSES,
-  /** Where the lead lies seen from the places the answer copied from lately. */
-  zone: ZONES * 4,
-  /** How far the lead lies from the place copied last. */
-  leap: 32 * CLASSES,
-  /** Occurrences of the token in the own log. */
-  ownFrequency: 16 * CLASSES,
-  /** Share of the token in the shared log. */
-  sharedFrequency: 16 * CLASSES,
-  /** Whether nothing but its frequency speaks for the token. */
-  guess: 2,
-  /** How the longest match is written, in the own log or in shared ones. */
-  wording: 6 * CLASSES,
-  /** How far the lead lies before the answer, or that it lies in it. */
-  place: 23 * CLASSES,
-  /** How many of the recent tokens stand around the lead too. */
-  company: (COMPANY + 1) * CLASSES,
-  /** Which kinds of text the token and the one before it are. */
-  shapes: SHAPES * SHAPES * CLASSES,
-  /** The token to be continued: after "." copying often ends, within a word it never does. */
-  lastToken: 1 << TOKEN_BITS,
-  /** The token itself. */
-  nextToken: 1 << TOKEN_BITS,
-  /** Both. */
-  bigram: 1 << TOKEN_BITS,
-  /** The token to be continued and the one before it. */
-  lastBigram: 1 << PAIR_BITS,
-})
+let size = 1
 
+/**
+ * Lays out a table of weights behind the ones before it and returns where it begins. Place 0 belongs to no table and
+ * stays 0.
+ */
+function table(entries: number): number {
+  const begin = size
+  size += entries
+  return begin
+}
+
+// Constants, not properties of one object: so many would make a dictionary of it, and a draft a fifth slower.
+
+/** Longest match in the own log. */
+export const OWN_LENGTH = table(LENGTHS)
+/** Longest match in the shared logs. */
+export const SHARED_LENGTH = table(LENGTHS)
+/** The shorter of the two, where both have one. */
+const BOTH_LENGTH = table(8)
+/** Matches of the longest length, by class. */
+const OWN_COUNT = table(8 * CLASSES)
+const SHARED_COUNT = table(8 * CLASSES)
+/** How recent the newest of them is in the shared logs. */
+const SHARED_RANK = table(8 * CLASSES)
+/** How much shorter the longest match is than the best of all continuations. */
+const SHORTFALL = table(16 * CLASSES)
+/** How many tokens in a row were foreseen. */
+const AGREED = table(8 * CLASSES)
+/** How many leads of the node agree on this token, in number and share. */
+const SUPPORT = table(8 * 8 * CLASSES)
+/** Tokens that agree beyond the one that ended the match. */
+const BEYOND = table(8 * CLASSES)
+/** Where the lead lies seen from the places the answer copied from lately. */
+const ZONE = table(ZONES * 4)
+/** How far the lead lies from the place copied last. */
+const LEAP = table(32 * CLASSES)
+/** Occurrences of the token in the own log. */
+const OWN_FREQUENCY = table(16 * CLASSES)
+/** Share of the token in the shared log. */
+const SHARED_FREQUENCY = table(16 * CLASSES)
+/** Whether nothing but its frequency speaks for the token. */
+export const GUESS = table(2)
+/** How the longest match is written, in the own log or in shared ones. */
+const WORDING = table(6 * CLASSES)
+/** How far the lead lies before the answer, or that it lies in it. */
+const PLACE = table(23 * CLASSES)
+/** How many of the recent tokens stand around the lead too. */
+const AROUND = table((COMPANY + 1) * CLASSES)
+/** Which kinds of text the token and the one before it are. */
+const SHAPE_PAIR = table(SHAPES * SHAPES * CLASSES)
 /** Tables from here on are indexed by tokens: they hold nothing that is true of all texts. */
-export const FIRST_TOKEN_TABLE = tables.lastToken
+export const FIRST_TOKEN_TABLE = size
+/** The token to be continued: after "." copying often ends, within a word it never does. */
+const LAST_TOKEN = table(1 << TOKEN_BITS)
+/** The token itself. */
+const NEXT_TOKEN = table(1 << TOKEN_BITS)
+/** Both. */
+const BIGRAM = table(1 << TOKEN_BITS)
+/** The token to be continued and the one before it. */
+const LAST_BIGRAM = table(1 << PAIR_BITS)
+/** Weights in all. */
+export const WEIGHTS = size
 
 /** What the features of a node's continuations depend on beside its evidence. */
 export interface Surroundings {
@@ -100,8 +107,8 @@ export function describe(evidence: Evidence, from: number, to: number, agreed: n
   }
   const { depth, last, beforeLast, copied, answerStart, spelling } = around
   const lastShape = spelling ? spelling.shapeOf(last) * SHAPES : 0
-  const rivals = tables.rivals + steps(to - from, 6) * CLASSES
-  const foreseen = tables.agreed + Math.min(agreed, 7) * CLASSES
+  const foreseen = AGREED + Math.min(agreed, 7) * CLASSES
+  const eighths = 8 / (leads + 1)
   const total = around.sharedTotal()
   for (let c = from; c < to; c++) {
     const own = ownLengths[c]
@@ -113,42 +120,40 @@ export function describe(evidence: Evidence, from: number, to: number, agreed: n
     const stop = at + FEATURES
     if (own > 0) {
       const ownKind = classOf(own)
-      features[at++] = tables.ownLength + Math.min(own, LENGTHS - 1)
-      features[at++] = tables.ownCount + steps(evidence.ownCounts[c], 6) * CLASSES + ownKind
-      features[at++] = tables.ownRank + rankStep(evidence.ownRanks[c]) * CLASSES + ownKind
-      features[at++] = tables.place + placeStep(evidence.ownPositions[c] - answerStart) * CLASSES + ownKind
-      if (copied >= 0) features[at++] = tables.leap + leapStep(evidence.ownPositions[c] - copied) * CLASSES + ownKind
+      features[at++] = OWN_LENGTH + Math.min(own, LENGTHS - 1)
+      features[at++] = OWN_COUNT + steps(evidence.ownCounts[c], 6) * CLASSES + ownKind
+      features[at++] = PLACE + placeStep(evidence.ownPositions[c] - answerStart) * CLASSES + ownKind
+      if (copied >= 0) features[at++] = LEAP + leapStep(evidence.ownPositions[c] - copied) * CLASSES + ownKind
     }
     if (shared > 0) {
       const sharedKind = classOf(shared)
-      features[at++] = tables.sharedLength + Math.min(shared, LENGTHS - 1)
-      features[at++] = tables.sharedCount + steps(evidence.sharedCounts[c], 6) * CLASSES + sharedKind
-      features[at++] = tables.sharedRank + rankStep(evidence.sharedRanks[c]) * CLASSES + sharedKind
-      if (own > 0) features[at++] = tables.bothLength + steps(Math.min(own, shared), 6)
+      features[at++] = SHARED_LENGTH + Math.min(shared, LENGTHS - 1)
+      features[at++] = SHARED_COUNT + steps(evidence.sharedCounts[c], 6) * CLASSES + sharedKind
+      features[at++] = SHARED_RANK + rankStep(evidence.sharedRanks[c]) * CLASSES + sharedKind
+      if (own > 0) features[at++] = BOTH_LENGTH + steps(Math.min(own, shared), 6)
     }
     const count = leadCounts[c]
-    const share = Math.min(7, Math.floor((8 * count) / (leads + 1)))
-    features[at++] = tables.shortfall + Math.min(longest - length, 15) * CLASSES + kind
+    const share = Math.min(7, (count * eighths) | 0)
+    features[at++] = SHORTFALL + Math.min(longest - length, 15) * CLASSES + kind
     features[at++] = foreseen + kind
-    features[at++] = tables.support + (steps(count, 6) * 8 + share) * CLASSES + kind
-    features[at++] = rivals + kind
-    features[at++] = tables.beyond + beyondStep(evidence.mostBeyond[c]) * CLASSES + kind
-    features[at++] = tables.company + evidence.mostCompany[c] * CLASSES + kind
-    features[at++] = tables.ownFrequency + ownStep(around.ownCount(token)) * CLASSES + kind
-    features[at++] = tables.sharedFrequency + shareStep(around.sharedCount(token), total) * CLASSES + kind
+    features[at++] = SUPPORT + (steps(count, 6) * 8 + share) * CLASSES + kind
+    features[at++] = BEYOND + beyondStep(evidence.mostBeyond[c]) * CLASSES + kind
+    features[at++] = AROUND + evidence.mostCompany[c] * CLASSES + kind
+    features[at++] = OWN_FREQUENCY + ownStep(around.ownCount(token)) * CLASSES + kind
+    features[at++] = SHARED_FREQUENCY + shareStep(around.sharedCount(token), total) * CLASSES + kind
     if (evidence.nearestZones[c] > 0)
-      features[at++] = tables.zone + evidence.nearestZones[c] * 4 + Math.min(3, Math.max(0, length - depth))
-    if (length === 0) features[at++] = tables.guess + (evidence.ownPositions[c] < 0 ? 1 : 0)
+      features[at++] = ZONE + evidence.nearestZones[c] * 4 + Math.min(3, Math.max(0, length - depth))
+    if (length === 0) features[at++] = GUESS + (evidence.ownPositions[c] < 0 ? 1 : 0)
     else if (spelling) {
       const wording = own >= shared ? evidence.ownWordings[c] : 3 + evidence.sharedWordings[c]
-      features[at++] = tables.wording + wording * CLASSES + kind
+      features[at++] = WORDING + wording * CLASSES + kind
     }
-    if (spelling) features[at++] = tables.shapes + (lastShape + spelling.shapeOf(token)) * CLASSES + kind
+    if (spelling) features[at++] = SHAPE_PAIR + (lastShape + spelling.shapeOf(token)) * CLASSES + kind
     const ended = last * CLASSES + kind
-    features[at++] = tables.lastToken + slotOf(ended, TOKEN_BITS)
-    features[at++] = tables.nextToken + slotOf(token * CLASSES + kind, TOKEN_BITS)
-    features[at++] = tables.bigram + slotOf(Math.imul(token, 0x85ebca6b) ^ ended, TOKEN_BITS)
-    features[at++] = tables.lastBigram + slotOf(Math.imul(beforeLast, 0x85ebca6b) ^ ended, PAIR_BITS)
+    features[at++] = LAST_TOKEN + slotOf(ended, TOKEN_BITS)
+    features[at++] = NEXT_TOKEN + slotOf(token * CLASSES + kind, TOKEN_BITS)
+    features[at++] = BIGRAM + slotOf(Math.imul(token, 0x85ebca6b) ^ ended, TOKEN_BITS)
+    features[at++] = LAST_BIGRAM + slotOf(Math.imul(beforeLast, 0x85ebca6b) ^ ended, PAIR_BITS)
     while (at < stop) features[at++] = 0
   }
 }
@@ -170,7 +175,7 @@ function beyondStep(n: number): number {
 
 /** Distances 0, 2–5, 6–13, … as 1, 2, 3, … up to 7; 8 … 14 backwards. */
 function leapStep(distance: number): number {
-  return 1 + Math.min(6, 31 - Math.clz32(Math.abs(distance) / 2 + 1)) + (distance < 0 ? 7 : 0)
+  return 1 + Math.min(6, 31 - Math.clz32((Math.abs(distance) >> 1) + 1)) + (distance < 0 ? 7 : 0)
 }
 
 /** Powers of four of the place in the answer as 0 … 3; powers of two of the distance before it as 4 … 22. */
@@ -190,7 +195,9 @@ function ownStep(count: number): number {
 /** Powers of two of the share: 2⁻¹⁴ or less as 0, …, a half or more as 14; 15: nothing is known. */
 function shareStep(count: number, total: number): number {
   if (total === 0) return 15
-  return count === 0 ? 0 : Math.max(1, 15 - Math.min(14, 32 - Math.clz32(total / count)))
+  if (count === 0) return 0
+  const power = Math.clz32(count) - Math.clz32(total)
+  return Math.max(1, 14 - ((count << power) >>> 0 > total ? power - 1 : power))
 }
 
 /** 0, 1, 2, 3–5, longer. */
@@ -201,15 +208,4 @@ function classOf(length: number): number {
 /** Place of a key in a table of so many bits. */
 function slotOf(key: number, bits: number): number {
   return Math.imul(key, 0x9e3779b1) >>> (32 - bits)
-}
-
-function layout<Name extends string>(sizes: Record<Name, number>): Record<Name | 'size', number> {
-  const offsets: Record<string, number> = {}
-  let size = 1
-  for (const [name, length] of Object.entries<number>(sizes)) {
-    offsets[name] = size
-    size += length
-  }
-  offsets.size = size
-  return offsets as Record<Name | 'size', number>
 }

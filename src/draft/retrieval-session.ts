@@ -32,7 +32,7 @@ const SIBLING_LOGS = 3
 /** Matches looked up for the root. */
 const ROOT: MatchLimits = { matches: [32, 32, 16], reach: 96 }
 /** The same in a log that no cache of a processor holds: there every place looked at costs a wait for memory. */
-const LARGE_ROOT: MatchLimits = { matches: [8, 16, 16], reach: 40 }
+const LARGE_ROOT: MatchLimits = { matches: [6, 12, 12], reach: 32 }
 const LARGE_LOG = 2 ** 20
 /**
  * Matches looked up for a node, by its depth: one that reaches back beyond the root is inherited, so only those that
@@ -44,6 +44,8 @@ const NODE: MatchLimits[] = [0, 1, 2, 2, 3].map((orders) => ({
 }))
 /** A node with fewer inherited leads looks up its own, if it is probable enough for them to matter. */
 const FEW_LEADS = 6
+/** The same beside a large log. */
+const LARGE_FEW_LEADS = 3
 const LOOK_UP_FLOOR = 0.015
 /**
  * What follows a node is found out when the best it may be is due, not before: the node's own path times this, by the
@@ -250,7 +252,8 @@ export class RetrievalSession implements DraftSession {
       inherited++
       lead = next
     }
-    if (inherited < FEW_LEADS && evidence.paths[c] > LOOK_UP_FLOOR) {
+    const few = this.sharedLog && this.sharedLog.length > LARGE_LOG ? LARGE_FEW_LEADS : FEW_LEADS
+    if (inherited < few && evidence.paths[c] > LOOK_UP_FLOOR) {
       const length = this.readPath(tree, node, contextLength)
       const limits = NODE[Math.min(depth, NODE.length - 1)]
       this.lookUp(workspace.pathContext, length, limits, depth)

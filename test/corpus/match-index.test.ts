@@ -8,12 +8,19 @@ interface Real {
   log: TokenLog
   index: MatchIndex
   list: MatchList
+  spelling: Spelling | undefined
 }
 
 const everything = 1_000_000
 
-function expectSameMatches(twin: Twin, { log, index, list }: Real, context: number[], wanted: number[]): void {
+function expectSameMatches(
+  twin: Twin,
+  { log, index, list, spelling }: Real,
+  context: number[],
+  wanted: number[],
+): void {
   list.clear()
+  for (const token of context) spelling?.formOf(token)
   index.find(Int32Array.from(context), context.length, { matches: wanted, reach: everything }, list)
   const found = Array.from({ length: list.size }, (_, k) => ({
     position: list.positions[k],
@@ -103,7 +110,7 @@ describe('a match index', () => {
               const spelling = spelt ? new Spelling(pairs) : undefined
               const index = new MatchIndex(log, { orders, maxMatch, expectedTokens: 1, spelling })
               const model = new Twin(64, orders, maxMatch, spelt ? pairOf : undefined)
-              return { model, real: { log, index, list: new MatchList(20_000) } }
+              return { model, real: { log, index, list: new MatchList(20_000), spelling } }
             }, commands)
           },
         ),
