@@ -1,6 +1,6 @@
 """Regenerates the embedded model: tokenizer, data, training, GGUF, checksum.
 
-    python3 make.py --work build --hours 2.7        (--resume goes on after an interruption)
+    python3 make.py --work build --hours 3.9        (--resume goes on after an interruption)
 
 Needs Debian's python3-torch, python3-numpy, python3-sentencepiece, libopenblas0-pthread, wordnet-base and dict-jargon, and runs
 faster with libtcmalloc-minimal4. The data are drawn while training; nothing is downloaded.
@@ -18,7 +18,7 @@ FAST_MALLOC = Path("/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4")
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints, outside the repository")
-    parser.add_argument("--hours", type=float, default=2.7)
+    parser.add_argument("--hours", type=float, default=3.9)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--new-tokenizer", action="store_true", help="train the tokenizer too, instead of taking tokenizer.model beside this file")
     parser.add_argument("--resume", action="store_true")

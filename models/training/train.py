@@ -1,6 +1,6 @@
 """Trains the model on the CPU.
 
-    python3 train.py --out run --hours 2.7            writes run/checkpoint.pt and run/best.pt; --resume goes on
+    python3 train.py --out run --hours 3.9            writes run/checkpoint.pt and run/best.pt; --resume goes on
 
 Besides the words of the answer, attention heads learn where to look (signposts.py); the weight of that falls as the training goes on.
 """
@@ -153,7 +153,7 @@ def help_along(model, optimizer, progress, corpus, tokenizer, seed, tokens, rate
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the tokenizer and the checkpoints")
-    parser.add_argument("--hours", type=float, default=2.7, help="training time; pauses do not count")
+    parser.add_argument("--hours", type=float, default=3.9, help="training time; pauses do not count")
     parser.add_argument("--vocabulary", type=int, default=6144)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)

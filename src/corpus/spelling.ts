@@ -4,6 +4,8 @@ export interface Spelt {
   bytesOf(token: number): Uint8Array
 }
 
+/** Makes U+FFFD of what is no whole character, and keeps a byte order mark. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 /** A token that has not been seen yet. */
 const UNSEEN = -1
 
@@ -84,7 +86,7 @@ export class Spelling {
 
   /** Looks at a token for the first time and returns its form. */
   private meet(token: number): number {
-    const text = Buffer.from(this.vocabulary.bytesOf(token)).toString('utf8')
+    const text = decoder.decode(this.vocabulary.bytesOf(token))
     const shape = SHAPE_PATTERNS.findIndex((pattern) => pattern.test(text))
     this.shapes[token] = shape < 0 ? SHAPES - 1 : shape
     const bare = text.replace(/^ +| +$/g, '').toLowerCase()
