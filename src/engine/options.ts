@@ -79,7 +79,10 @@ export interface RequestOptions extends SamplerOptions {
   requestId?: string
   /** Requests that are given the same object answer one prompt: each drafts from what the others have written, at once. */
   together?: object
-  /** Where this request's drafts come from, instead of the engine's own drafter. */
+  /**
+   * Where this request's drafts come from, instead of the engine's own drafter. A `RetrievalDrafter` finds most with
+   * `spelling: engine.spelling`.
+   */
   drafter?: Drafter
   /** Ends the request with reason `'aborted'` within one forward. */
   signal?: AbortSignal
