@@ -179,7 +179,7 @@ export class RetrievalSession implements DraftSession {
     this.guess()
     evidence.agreed[0] = this.agreed
     // 3. and 4.
-    this.expand(-1, context[0], context[1], 0)
+    this.expand(-1, context[0], contextLength > 1 ? context[1] : SEPARATOR, 0)
     while (tree.size < budget) {
       const item = frontier.pop()
       if (item === NOTHING) break
