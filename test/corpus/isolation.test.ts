@@ -32,9 +32,11 @@ type Action =
 const COMMON = 'common'
 const namespaceNames = ['a', 'b', COMMON]
 
+type FormOf = (token: number) => number
+
 /** Every pair of neighbours, the first by its form, and every token alone. */
-const pairsOf = (tokens: readonly number[]) =>
-  new Set([...tokens.map(String), ...tokens.slice(1).map((token, k) => `${pairOf(tokens[k])} ${token}`)])
+const pairsOf = (tokens: readonly number[], formOf: FormOf) =>
+  new Set([...tokens.map(String), ...tokens.slice(1).map((token, k) => `${formOf(tokens[k])} ${token}`)])
 
 /** Few tokens, so that everything resembles everything and only the walls keep them apart. */
 const tokens = fc.array(fc.nat(5), { minLength: 1, maxLength: 12 })
@@ -58,7 +60,12 @@ const action: fc.Arbitrary<Action> = fc.oneof(
  * Drafts for every open request and checks that each node continues something the request may read. A node without a
  * match is a guess; of that, the token at least must be one the request may read.
  */
-function expectInside(requests: readonly Request[], remembered: readonly Remembered[], common: boolean): void {
+function expectInside(
+  requests: readonly Request[],
+  remembered: readonly Remembered[],
+  common: boolean,
+  formOf: FormOf,
+): void {
   const tree = new DraftTree(32)
   for (const request of requests) {
     const readable = remembered.filter(
@@ -68,7 +75,7 @@ function expectInside(requests: readonly Request[], remembered: readonly Remembe
     for (let node = 0; node < tree.size; node++) {
       const parent = tree.parents[node]
       const last = parent < 0 ? request.last : tree.tokens[parent]
-      const pair = `${pairOf(last)} ${tree.tokens[node]}`
+      const pair = `${formOf(last)} ${tree.tokens[node]}`
       const wanted = tree.matchLengths[node] === 0 ? String(tree.tokens[node]) : pair
       const found = request.own.has(wanted) || readable.some(({ pairs }) => pairs.has(wanted))
       if (!found) throw new Error(`a request of ${request.namespace} was drafted ${pair}, which it may not read`)
@@ -85,6 +92,7 @@ function play(actions: readonly Action[], common: boolean, apart: boolean, spelt
     tokens.map((token) => token + (apart ? 10 * namespaceNames.indexOf(namespace) : 0))
   const corpus = new Corpus({ ...(common && { common: COMMON }), ...(spelt && { spelling: new Spelling(pairs) }) })
   const drafter = new RetrievalDrafter({ corpus, minProbability: 0 })
+  const formOf = spelt ? pairOf : (token: number) => token
   const requests: Request[] = []
   let remembered: Remembered[] = []
   for (const act of actions) {
@@ -95,23 +103,23 @@ function play(actions: readonly Action[], common: boolean, apart: boolean, spelt
       const session = drafter.open({ namespace, request: id })
       session.read(prompt)
       const last = prompt[prompt.length - 1]
-      requests.push({ namespace, id, session, own: pairsOf(prompt), last, answer: [], revoked: false })
+      requests.push({ namespace, id, session, own: pairsOf(prompt, formOf), last, answer: [], revoked: false })
     } else if (act.what === 'write' && request) {
       const tokens = shift(act.tokens, request.namespace)
       request.session.accept(tokens, tokens.length)
-      for (const pair of pairsOf([request.last, ...tokens])) request.own.add(pair)
+      for (const pair of pairsOf([request.last, ...tokens], formOf)) request.own.add(pair)
       request.answer.push(...tokens)
       request.last = tokens[tokens.length - 1]
     } else if (act.what === 'close' && request) {
       requests.splice(requests.indexOf(request), 1)
       request.session.close()
       const { namespace, id, answer } = request
-      if (!request.revoked) remembered.push({ namespace, id, kind: 'request', pairs: pairsOf(answer) })
+      if (!request.revoked) remembered.push({ namespace, id, kind: 'request', pairs: pairsOf(answer, formOf) })
     } else if (act.what === 'document') {
       const { namespace, id } = act
       const tokens = shift(act.tokens, namespace)
       corpus.addDocument({ id: `${id}: ${tokens}`, text: tokens.join() }, () => tokens, namespace)
-      remembered.push({ namespace, id: `${id}: ${tokens}`, kind: 'document', pairs: pairsOf(tokens) })
+      remembered.push({ namespace, id: `${id}: ${tokens}`, kind: 'document', pairs: pairsOf(tokens, formOf) })
     } else if (act.what === 'delete') {
       const { namespace, kind } = act
       const documents = remembered.filter((record) => record.namespace === namespace && record.kind === 'document')
@@ -122,7 +130,7 @@ function play(actions: readonly Action[], common: boolean, apart: boolean, spelt
       remembered = remembered.filter((record) => !goes(record) || (kind !== 'namespace' && record.kind !== kind))
       if (kind !== 'document') for (const open of requests) if (goes(open)) open.revoked = true
     }
-    expectInside(requests, remembered, common)
+    expectInside(requests, remembered, common, formOf)
   }
 }
 
