@@ -3,6 +3,8 @@ import { TokenCounts } from './token-counts.js'
 
 /** Tokens listed. */
 const LISTED = 32
+/** One in so many tokens is the least that counts as frequent: what stood once in a long log is not. */
+const FREQUENT = 1024
 /** Tokens read from the log per call: a large log is caught up with over many drafts. */
 const SLICE = 2048
 
@@ -32,8 +34,9 @@ export class FrequentTokens {
     return this.size
   }
 
-  /** Where the token in place `k` of the list stood last; -1 if it is no longer there. */
+  /** Where the token in place `k` of the list stood last; -1 if it is no longer there, or not frequent after all. */
   positionOf(k: number): number {
+    if (this.listed[k] * FREQUENT < this.counts.total) return -1
     const position = this.positions[k]
     return position >= this.log.first && this.log.at(position) === this.tokens[k] ? position : -1
   }
