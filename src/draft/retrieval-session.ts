@@ -112,7 +112,6 @@ export class RetrievalSession implements DraftSession {
     workspace.counts.clear()
     workspace.cursors.clear()
     workspace.copied = -1
-    workspace.spelling = drafter.spelling
   }
 
   get byteLength(): number {
@@ -299,16 +298,12 @@ export class RetrievalSession implements DraftSession {
   /** Adds leads that no match supports: the surroundings of the cursors, and frequent tokens. */
   private guess(): void {
     const { evidence, cursors, frequent } = this.workspace
-    const { leads, zones } = evidence
     const own = this.own!
     for (let k = 0; k < cursors.size; k++) {
       const stop = Math.min(own.end, cursors.positions[k] + AFTER + 1)
       for (let position = Math.max(own.first, cursors.positions[k] - BEFORE); position < stop; position++) {
-        const lead = leads.size
-        if (!leads.add(position, 0, 255, DraftSource.own)) return
-        zones[lead] = cursors.zoneOf(position)
-        evidence.beyond[lead] = 0
-        evidence.company[lead] = 0
+        const lead = this.addGuess(position, DraftSource.own, cursors.zoneOf(position))
+        if (lead < 0) return
         this.countUnknown(-1, lead)
       }
     }
@@ -316,13 +311,21 @@ export class RetrievalSession implements DraftSession {
     for (let k = 0; k < frequent.length; k++) {
       const position = frequent.positionOf(k)
       if (position < 0 || evidence.find(frequent.log.at(position)) >= 0) continue
-      const lead = leads.size
-      if (!leads.add(position, 0, 255, DraftSource.shared)) return
-      zones[lead] = 0
-      evidence.beyond[lead] = 0
-      evidence.company[lead] = 0
+      const lead = this.addGuess(position, DraftSource.shared, 0)
+      if (lead < 0) return
       this.count(-1, lead)
     }
+  }
+
+  /** Adds a lead without a match; -1 if there is no room. */
+  private addGuess(position: number, log: number, zone: number): number {
+    const { leads, zones, beyond, company } = this.workspace.evidence
+    const lead = leads.size
+    if (!leads.add(position, 0, 255, log)) return -1
+    zones[lead] = zone
+    beyond[lead] = 0
+    company[lead] = 0
+    return lead
   }
 
   /** The log a lead lies in. */

@@ -24,8 +24,8 @@ export interface RetrievalOptions {
    */
   sharedTokens?: number
   /**
-   * How tokens are written: brings more tokens per forward, see `docs/retrieval.md`. Default: that of the corpus, or
-   * none. The engine's own is `engine.spelling`.
+   * How tokens are written: brings more tokens per forward, see `docs/retrieval.md`. Default: a token is a number like
+   * any other. The engine's own is `engine.spelling`. A given corpus has its own spelling.
    */
   spelling?: Spelling
   /** Whether prompts of earlier requests are remembered as well as answers. Default false. */
@@ -54,7 +54,6 @@ export class RetrievalDrafter implements Drafter, Retriever {
   readonly confidence: Confidence
   /** What earlier requests left and documents brought, by namespace. */
   readonly corpus: Corpus
-  readonly spelling: Spelling | undefined
   readonly maxDepth: number
   readonly minProbability: number
   readonly sharePrompts: boolean
@@ -75,9 +74,13 @@ export class RetrievalDrafter implements Drafter, Retriever {
     this.minProbability = minProbability
     const bytes = sharedTokens * 16
     this.corpus = options.corpus ?? new Corpus({ namespaceBytes: bytes, totalBytes: bytes, spelling: options.spelling })
-    this.spelling = this.corpus.spelling
     this.sharePrompts = sharePrompts
     this.confidence = new Confidence(options.confidence)
+  }
+
+  /** How tokens are written, if that is known: as the corpus has it. */
+  get spelling(): Spelling | undefined {
+    return this.corpus.spelling
   }
 
   /** Bytes of the corpus, of what confidence has learnt, and of the workspaces that wait for requests. */
@@ -94,7 +97,7 @@ export class RetrievalDrafter implements Drafter, Retriever {
     return new RetrievalSession(
       this,
       view,
-      this.spare.pop() ?? new Workspace(),
+      this.spare.pop() ?? new Workspace(this.spelling),
       (workspace) => this.spare.push(workspace),
       siblings,
     )

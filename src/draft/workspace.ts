@@ -36,7 +36,11 @@ export class Workspace implements Surroundings {
   beforeLast = 0
   copied = -1
   answerStart = 0
-  spelling: Spelling | undefined
+  readonly spelling: Spelling | undefined
+
+  constructor(spelling: Spelling | undefined) {
+    this.spelling = spelling
+  }
 
   get byteLength(): number {
     const { evidence, frontier, cursors, counts, recent } = this
