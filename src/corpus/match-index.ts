@@ -248,20 +248,14 @@ export class MatchIndex {
         const segment = segments[position >>> segmentShift]!
         const place = position & segmentMask
         // Most matches lie in one segment, and well behind the oldest token.
-        if (place >= longest && position - longest >= first)
-          for (; length < longest; length++) {
-            const token = segment[place - length]
-            if (token === context[length]) continue
-            if (!spelling?.alike(token, context[length])) break
-            wording = length === 0 ? Wording.newestDiffers : wording || Wording.olderDiffers
-          }
-        else
-          for (; length < longest && position - length >= first; length++) {
-            const token = segments[(position - length) >>> segmentShift]![(position - length) & segmentMask]
-            if (token === context[length]) continue
-            if (!spelling?.alike(token, context[length])) break
-            wording = length === 0 ? Wording.newestDiffers : wording || Wording.olderDiffers
-          }
+        const isWhole = place >= longest && position - longest >= first
+        for (; length < longest && (isWhole || position - length >= first); length++) {
+          const at = position - length
+          const token = isWhole ? segment[place - length] : segments[at >>> segmentShift]![at & segmentMask]
+          if (token === context[length]) continue
+          if (!spelling?.alike(token, context[length])) break
+          wording = length === 0 ? Wording.newestDiffers : wording || Wording.olderDiffers
+        }
         // 6.
         if (length >= order && length < tooLong && position < last) {
           const next = position + 1
