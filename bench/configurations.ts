@@ -6,6 +6,7 @@
  *
  *   --contexts A,B    tokens of context. Default 512,2048; more than the model was trained with is left out
  *   --rounds N        forwards of each size in each configuration, in turns; medians count. Default 5
+ *   --repacked        only repacked weights: half of the time and of the memory
  *   -t, --threads N   Default: cores
  */
 import path from 'node:path'
@@ -33,7 +34,6 @@ const caches: Omit<Candidate, 'repack'>[] = [
   { keyType: 'q8_0', valueType: 'f16', flashAttention: true },
   { keyType: 'q8_0', valueType: 'q8_0', flashAttention: true },
 ]
-const candidates: Candidate[] = [true, false].flatMap((repack) => caches.map((cache) => ({ ...cache, repack })))
 
 const sizes = [1, 4, 8, 16]
 const probeMs = 2000
@@ -43,6 +43,7 @@ const { values, positionals } = parseArgs({
   options: {
     contexts: { type: 'string', default: '512,2048' },
     rounds: { type: 'string', default: '5' },
+    repacked: { type: 'boolean', default: false },
     threads: { type: 'string', short: 't' },
   },
 })
@@ -50,9 +51,11 @@ const depths = values.contexts.split(',').map(Number)
 const rounds = Number(values.rounds)
 const threads = values.threads ? Number(values.threads) : defaultThreads()
 if (positionals.length === 0 || ![...depths, rounds, threads].every((n) => Number.isInteger(n) && n > 0)) {
-  console.error('usage: npm run bench:configurations -- FILE… [--contexts A,B] [--rounds N] [--threads N]')
+  console.error('usage: npm run bench:configurations -- FILE… [--contexts A,B] [--rounds N] [--repacked] [--threads N]')
   process.exit(2)
 }
+const repackings = values.repacked ? [true] : [true, false]
+const candidates: Candidate[] = repackings.flatMap((repack) => caches.map((cache) => ({ ...cache, repack })))
 const machine = describeMachine()
 console.log(`${machine.cpu}, ${threads} of ${machine.cores} cores`)
 const lines: Record<string, unknown>[] = []
@@ -61,16 +64,17 @@ console.log(JSON.stringify({ machine, threads, lines }))
 
 /** All configurations of one model, in turns. */
 async function measure(file: string): Promise<void> {
-  const models = { packed: await Model.load(file, { repack: true }), plain: await Model.load(file, { repack: false }) }
+  const models = new Map<boolean, Model>()
+  for (const repack of repackings) models.set(repack, await Model.load(file, { repack }))
   // One pool for all: the idle threads of another would spin and take the cores.
-  const pool = ThreadPool.create(models.packed.library, threads)
+  const pool = ThreadPool.create(models.get(true)!.library, threads)
   const contexts: Context[] = []
-  const most = models.packed.describe().trainedContextTokens
+  const most = models.get(true)!.describe().trainedContextTokens
   const used = depths.filter((depth) => depth + 64 <= most)
   if (used.length === 0) used.push(most - 64)
   for (const { repack, ...cache } of candidates) {
     const size = { contextTokens: Math.max(...used, 512) + 64, batchTokens: 512, maxSequences: 4, threads, pool }
-    contexts.push(await Context.create(repack ? models.packed : models.plain, { ...cache, ...size }))
+    contexts.push(await Context.create(models.get(repack)!, { ...cache, ...size }))
   }
   const exactness: ProbeResult[] = []
   for (const context of contexts) exactness.push(await probeExactness(context, { budgetMs: probeMs }))
@@ -92,5 +96,5 @@ async function measure(file: string): Promise<void> {
   }
   for (const context of contexts) await context[Symbol.asyncDispose]()
   pool.free()
-  for (const model of Object.values(models)) await model[Symbol.asyncDispose]()
+  for (const model of models.values()) await model[Symbol.asyncDispose]()
 }
