@@ -1,12 +1,13 @@
 /**
- * Lookahead live: a model answers grounded questions, conventionally, with drafts as the cost model says, and with fixed
- * sizes, in turns in one process. What T(n) would allow stands beside.
+ * Lookahead live: a model answers grounded questions, conventionally, with drafts as the cost model says, with fixed
+ * sizes, in turns in one process, and after each round in a plain loop over libllama. What T(n) would allow stands beside.
  *
- *     npm run bench:grounded -- [--model FILE] [--questions 24] [--rounds 5] [--exactness bitwise]
+ *     npm run bench:grounded -- [--model FILE] [--questions 24] [--rounds 5] [--exactness bitwise] [--tokens 160]
  *
  * In every round the drafter begins without memory and learns from one answer to the next.
  */
 import path from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { formatTable } from '../src/cli/terminal.js'
 import { ForwardCost } from '../src/cost/forward-cost.js'
@@ -16,11 +17,14 @@ import { Engine } from '../src/engine/engine.js'
 import type { DraftMode } from '../src/engine/options.js'
 import { describeMachine, root } from './machine.js'
 import { DISTURBED, OthersWatch } from './others.js'
+import { PlainLoop } from './plain-loop.js'
 import { median, spread, sum } from './statistics.js'
 import { groundedQuestions } from './workloads.js'
 
-const ways: DraftMode[] = ['off', 'auto', 3, 7, 15, 31]
-const maxTokens = 160
+const modes: DraftMode[] = ['off', 'auto', 3, 7, 15, 31]
+const ways = [...modes, 'plain loop']
+/** Milliseconds after which the engine's idle threads no longer spin. */
+const restMs = 500
 
 const { values } = parseArgs({
   options: {
@@ -29,15 +33,17 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     exactness: { type: 'string', default: 'bitwise' },
     threads: { type: 'string' },
+    tokens: { type: 'string', default: '160' },
   },
 })
-const [questions, rounds] = [values.questions, values.rounds].map(Number)
+const [questions, rounds, maxTokens] = [values.questions, values.rounds, values.tokens].map(Number)
 await using engine = await Engine.load({
   model: values.model,
   exactness: values.exactness as ExactnessWish,
   threads: values.threads ? Number(values.threads) : undefined,
 })
 const { exactness } = engine
+await using plainLoop = await PlainLoop.load(values.model, engine.threads)
 // The engine refines what was measured; figures by T(n) stay with that.
 const atLoad = ForwardCost.from(engine.cost.record())
 /** Tokens of context for which T(n) is taken. */
@@ -51,6 +57,7 @@ const tasks = groundedQuestions(questions).map(({ question, documents }) => ({
   messages: [{ role: 'user' as const, content: question }],
   documents,
 }))
+const prompts = tasks.map((task) => engine.tokenize(engine.renderChat(task), { special: true, addSpecial: true }))
 
 interface Round {
   tokens: number
@@ -62,13 +69,13 @@ interface Round {
 
 const results: Round[][] = ways.map(() => [])
 for (let round = 0; round <= rounds; round++) {
-  const drafters = ways.map(() => new RetrievalDrafter({ spelling: engine.spelling }))
+  const drafters = modes.map(() => new RetrievalDrafter({ spelling: engine.spelling }))
   const sums: Round[] = ways.map(() => ({ tokens: 0, decodeMs: 0, forwards: 0, idealMs: 0, texts: [] }))
   watch.start()
   for (const [t, task] of tasks.entries())
-    for (let turn = 0; turn < ways.length; turn++) {
-      const w = (turn + t + round) % ways.length
-      const answer = engine.chat({ ...task, maxTokens, draft: ways[w], drafter: drafters[w] })
+    for (let turn = 0; turn < modes.length; turn++) {
+      const w = (turn + t + round) % modes.length
+      const answer = engine.chat({ ...task, maxTokens, draft: modes[w], drafter: drafters[w] })
       let isPrefill = true
       for await (const { drafted, pieces } of answer) {
         if (!isPrefill && pieces.length > 0) sums[w].idealMs += atLoad.ms(1 + drafted, context)
@@ -80,6 +87,8 @@ for (let round = 0; round <= rounds; round++) {
       sums[w].forwards += stats.forwards
       sums[w].texts.push(text)
     }
+  await setTimeout(restMs)
+  for (const prompt of prompts) addPlain(prompt, sums[modes.length])
   // Other programs make any round slower, never faster: it is held again.
   if ((watch.share() ?? 0) > DISTURBED && patience-- > 0) {
     round--
@@ -121,3 +130,14 @@ console.log(`  ${ratios.map(({ rows, ratio }) => `${rows}: ${ratio.toFixed(2)}`)
 console.log(`if every draft came true: ${(best.rows / best.ratio).toFixed(2)} × with ${best.rows} rows`)
 const drafting = engine.describeDrafting()
 console.log(JSON.stringify({ machine, model: path.basename(values.model), exactness, standings, ratios, drafting }))
+
+/** Answers in the plain loop. */
+function addPlain(prompt: Int32Array, total: Round): void {
+  const { tokens, decodeMs } = plainLoop.answer(prompt, maxTokens)
+  const forwards = tokens.length - 1
+  total.tokens += forwards
+  total.forwards += forwards
+  total.decodeMs += decodeMs
+  total.idealMs += forwards * atLoad.ms(1, context)
+  total.texts.push(engine.detokenize(tokens.filter((token) => !plainLoop.model.vocabulary.isEndOfGeneration(token))))
+}
