@@ -8,6 +8,7 @@
  * The last line of the output is JSON.
  */
 import { fileURLToPath } from 'node:url'
+import { Spelling } from '../src/corpus/spelling.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import type { SamplerOptions } from '../src/llama/sampler.js'
 import { ChatTemplate } from '../src/llama/template.js'
@@ -34,7 +35,8 @@ const runs: Omit<RealRun, 'session'>[] = Array.from({ length: answers }, (_, i) 
   const sampling = samplings[(i >> 2) % samplings.length]
   return { prompt, draft: drafts[i % drafts.length], maxTokens: 96, reusePrefix: i % 2 === 0, ...sampling }
 })
-const idle = new RetrievalDrafter()
+const spelling = new Spelling(alone.model.vocabulary)
+const idle = new RetrievalDrafter({ spelling })
 const conventional: Trace[] = []
 for (const run of runs)
   conventional.push(await alone.decode({ ...run, draft: 'off', reusePrefix: false, session: idle.open() }))
@@ -43,7 +45,7 @@ const summary = []
 for (let round = 0; round < rounds; round++)
   for (const ordered of [true, false]) {
     await using crowd = await RealLoop.load(model, { slots, ordered })
-    const drafter = new RetrievalDrafter()
+    const drafter = new RetrievalDrafter({ spelling })
     const began = performance.now()
     const together = await Promise.all(runs.map((run) => crowd.decode({ ...run, session: drafter.open() })))
     const seconds = (performance.now() - began) / 1000

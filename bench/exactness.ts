@@ -1,3 +1,4 @@
+import { Spelling } from '../src/corpus/spelling.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { RealLoop } from '../test/helpers/real-loop.js'
 import type { Task } from './contest/contestant.js'
@@ -16,7 +17,8 @@ export interface Exactness {
 export async function compareRows(model: string, tasks: readonly Task[], nodes = 16): Promise<Exactness> {
   await using loop = await RealLoop.load(model)
   // Two memories: drafting from the very answer would never lose a branch.
-  const [idle, drafter] = [new RetrievalDrafter(), new RetrievalDrafter()]
+  const spelling = new Spelling(loop.model.vocabulary)
+  const [idle, drafter] = [new RetrievalDrafter({ spelling }), new RetrievalDrafter({ spelling })]
   const result: Exactness = { answers: 0, identical: 0, rows: 0, equalRows: 0, accepted: 0 }
   for (const { prompt, maxTokens } of tasks) {
     const conventional = await loop.decode({ prompt, maxTokens, draft: 'off', session: idle.open() })
