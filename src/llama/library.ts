@@ -41,7 +41,8 @@ export class LlamaLibrary {
   readonly #silence: Pointer
   /** File of libllama. */
   readonly #file: string
-  #decodeThread: DecodeThread | undefined
+  /** Started with the first forward; `null` where the system forbids threads. */
+  #decodeThread: DecodeThread | null | undefined
   #logging: Promise<unknown> = Promise.resolve()
 
   static #loaded: LlamaLibrary | undefined
@@ -98,13 +99,21 @@ export class LlamaLibrary {
    * one for another context or where there can be none, on one of Node's.
    */
   async decode(context: Pointer, batch: BatchStruct): Promise<number> {
+    if (this.#decodeThread === undefined) this.#decodeThread = this.#startThread()
     try {
-      this.#decodeThread ??= new DecodeThread(this.#file)
-      if (this.#decodeThread.isFree) return await this.#decodeThread.decode(context, batch)
+      if (this.#decodeThread?.isFree) return await this.#decodeThread.decode(context, batch)
     } catch {
-      // Some systems forbid threads. The forward has not been done.
+      // The thread cannot run. The forward has not been done.
     }
     return callAsync(this.llama.llama_decode, context, batch)
+  }
+
+  #startThread(): DecodeThread | null {
+    try {
+      return new DecodeThread(this.#file)
+    } catch {
+      return null
+    }
   }
 
   /**
