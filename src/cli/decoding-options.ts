@@ -10,6 +10,7 @@ export interface DecodingOptions {
   exactness: ExactnessWish
   cacheTypeK?: CacheType
   cacheTypeV?: CacheType
+  flashAttn?: 'on' | 'off'
   threads?: number
 }
 
@@ -33,10 +34,12 @@ export function addDecodingOptions(command: Command): Command {
     )
     .option('--cache-type-k <type>', 'keys in the KV cache: f32, f16, bf16, q8_0 (default: by --exactness)', cacheType)
     .option('--cache-type-v <type>', 'values in the KV cache, likewise', cacheType)
+    .option('--flash-attn <on|off>', 'fused attention (default: by --exactness)', choice('on', 'off'))
     .addOption(threadsOption())
 }
 
 /** The same as options of an engine. */
-export function configurationOf({ exactness, cacheTypeK, cacheTypeV, threads }: DecodingOptions) {
-  return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, threads }
+export function configurationOf({ exactness, cacheTypeK, cacheTypeV, flashAttn, threads }: DecodingOptions) {
+  const flashAttention = flashAttn && flashAttn === 'on'
+  return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, flashAttention, threads }
 }

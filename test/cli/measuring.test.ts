@@ -68,11 +68,17 @@ describe('lookahead verify', () => {
     expect(status).toBe(0)
   })
 
-  it('decodes with the cache types it is given, and refuses others with one sentence', () => {
-    const types = ['--cache-type-k', 'q8_0', '--cache-type-v', 'f16']
-    const { status, last } = lookahead('verify', '-m', model, '-t', '1', '--tokens', '60', ...types, '--json')
-    expect(status).toBe(0)
-    expect(JSON.parse(last)).toMatchObject({ exactness: { keyType: 'q8_0', valueType: 'f16' }, mismatches: 0 })
+  it('decodes with the cache types and the attention it is given, and refuses others with one sentence', () => {
+    const run = (...options: string[]) =>
+      lookahead('verify', '-m', model, '-t', '1', '--tokens', '60', ...options, '--json')
+    const unequal = run('--cache-type-k', 'q8_0', '--cache-type-v', 'f16')
+    expect(unequal.status).toBe(0)
+    expect(JSON.parse(unequal.last)).toMatchObject({ exactness: { keyType: 'q8_0', valueType: 'f16' }, mismatches: 0 })
+    const plain = JSON.parse(run('--flash-attn', 'off', '--cache-type-k', 'f16', '--cache-type-v', 'f16').last)
+    expect(plain.exactness).toMatchObject({ flashAttention: false, level: 'token' })
+    const unknown = lookahead('verify', '-m', model, '--flash-attn', 'maybe')
+    expect({ status: unknown.status, stdout: unknown.stdout }).toEqual({ status: 2, stdout: '' })
+    expect(unknown.stderr).toContain("'maybe' is invalid. expected on, off")
     const refused = lookahead('verify', '-m', model, '--cache-type-k', 'q4_0')
     expect({ status: refused.status, stdout: refused.stdout }).toEqual({ status: 2, stdout: '' })
     expect(refused.stderr).toContain("'q4_0' is invalid. expected f32, f16, bf16, q8_0")
