@@ -65,6 +65,9 @@ const mostRounds = 7
 const comparisonMs = 600
 const fewestRounds = 3
 
+/** So many times as long as it should the comparison takes before other programs are held to be the reason. */
+const heldUpFactor = 2
+
 /** Time for comparing numbers of threads; models that would take longer keep to the processor's cores. */
 const threadsMs = 400
 
@@ -102,38 +105,41 @@ export interface ConfigurationOptions {
  */
 export async function chooseConfiguration(model: Model, options: ConfigurationOptions): Promise<Exactness> {
   const { wish, fixed, budgetMs, company } = options
-  const chosen = options.threads === undefined ? await chooseThreads(model, fixed) : undefined
-  const threads = options.threads ?? chosen
-  const found = await choose(model, wish, fixed, threads, budgetMs, company)
-  return { ...found, ...(chosen !== undefined && { threads: chosen }) }
-}
-
-async function choose(
-  model: Model,
-  wish: ExactnessWish,
-  fixed: Partial<Configuration>,
-  threads: number | undefined,
-  budgetMs: number,
-  company: boolean | undefined,
-): Promise<Exactness> {
   const complete = (candidates: readonly Configuration[]) => {
     const completed = candidates.map((candidate) => ({ ...candidate, ...withoutUndefined(fixed) }))
     return completed.filter((one, i) => completed.findIndex((other) => isSame(one, other)) === i)
   }
   const bitwise = complete(bitwiseCandidates)
-  if (wish === 'bitwise') {
-    const results: Exactness[] = []
-    for (const candidate of await bySpeed(model, bitwise, threads)) {
-      const result = await probe(model, candidate, threads, budgetMs / bitwise.length, company)
-      if (result.level === 'bitwise') return result
-      results.push(result)
-      // Weights without exact kernels (F16, BF16, F32) differ at once, whatever the cache.
-      if (result.equalRows < result.rows / 2) break
-    }
-    if (results.length === 1 && bitwise.length === 1) return results[0]
+  const all = complete([...otherCandidates, ...bitwiseCandidates])
+  let threads = options.threads ?? (await chooseThreads(model, fixed))
+  const { order, isHeldUp } = await bySpeed(model, wish === 'bitwise' ? bitwise : all, threads)
+  // The cores were free when threads were compared, and are no longer.
+  if (isHeldUp && options.threads === undefined) threads = 1
+  const conditions = { threads, budgetMs, company }
+  const found =
+    wish === 'bitwise' ? await findBitwise(model, order, all, conditions) : await probe(model, order[0], conditions)
+  return options.threads === undefined ? { ...found, threads } : found
+}
+
+/** The first of some candidates that keeps every bit; if there is none, the fastest of all. */
+async function findBitwise(
+  model: Model,
+  candidates: readonly Configuration[],
+  all: readonly Configuration[],
+  conditions: ProbeConditions,
+): Promise<Exactness> {
+  const each = { ...conditions, budgetMs: conditions.budgetMs / candidates.length }
+  const results: Exactness[] = []
+  for (const candidate of candidates) {
+    const result = await probe(model, candidate, each)
+    if (result.level === 'bitwise') return result
+    results.push(result)
+    // Weights without exact kernels (F16, BF16, F32) differ at once, whatever the cache.
+    if (result.equalRows < result.rows / 2) break
   }
-  const [fastest] = await bySpeed(model, complete([...otherCandidates, ...bitwiseCandidates]), threads)
-  return probe(model, fastest, threads, budgetMs, company)
+  if (candidates.length === 1) return results[0]
+  const { order } = await bySpeed(model, all, conditions.threads)
+  return probe(model, order[0], conditions)
 }
 
 /**
@@ -152,7 +158,9 @@ async function chooseThreads(model: Model, fixed: Partial<Configuration>): Promi
     const times = [await timeRound(context, 0)]
     const isSlow = times[0] * mostRounds * candidates.length > threadsMs
     if (isSlow && times[0] < comparedRows.length * plausibleMs(model)) return best
-    if (!isSlow) for (let round = 0; round < mostRounds; round++) times.push(await timeRound(context, 0))
+    const began = performance.now()
+    for (let round = 0; !isSlow && round < mostRounds && performance.now() - began < threadsMs; round++)
+      times.push(await timeRound(context, 0))
     const ms = lowerQuartile(times)
     if (ms < clearlyFaster * bestMs) {
       best = threads
@@ -162,13 +170,16 @@ async function chooseThreads(model: Model, fixed: Partial<Configuration>): Promi
   return best
 }
 
-/** Candidates, clearly faster ones first. */
+/**
+ * Candidates, clearly faster ones first, as they stand where there is no time for that; and whether forwards came to be
+ * held up by other programs on the way.
+ */
 async function bySpeed(
   model: Model,
   candidates: readonly Configuration[],
-  threads = defaultThreads(),
-): Promise<Configuration[]> {
-  if (candidates.length === 1) return [...candidates]
+  threads: number,
+): Promise<{ order: readonly Configuration[]; isHeldUp: boolean }> {
+  if (candidates.length === 1) return { order: candidates, isHeldUp: false }
   // One pool for all: the idle threads of another one would spin and take the cores.
   const pool = ThreadPool.create(model.library, threads)
   const contexts: Context[] = []
@@ -176,18 +187,21 @@ async function bySpeed(
     contexts.push(await smallContext(model, candidates[0], threads, pool))
     await timeRound(contexts[0], 0)
     const rounds = Math.floor(comparisonMs / (await timeRound(contexts[0], 0)) / 2 / candidates.length)
-    if (rounds < fewestRounds) return [...candidates]
+    if (rounds < fewestRounds) return { order: candidates, isHeldUp: false }
     for (const candidate of candidates.slice(1)) contexts.push(await smallContext(model, candidate, threads, pool))
     for (const context of contexts) await fill(context, comparedContext)
     const times: number[][] = candidates.map(() => [])
-    for (let round = 0; round < Math.min(mostRounds, rounds); round++)
+    const began = performance.now()
+    for (let round = 0; round < Math.min(mostRounds, rounds); round++) {
       for (const [i, context] of contexts.entries()) times[i].push(await timeRound(context, comparedContext))
+      if (performance.now() - began > heldUpFactor * comparisonMs) return { order: candidates, isHeldUp: true }
+    }
     const undisturbed = times.map(lowerQuartile)
     const order = candidates.map((_, i) => i)
     for (let i = 1; i < order.length; i++)
       for (let k = i; k > 0 && undisturbed[order[k]] < clearlyFaster * undisturbed[order[k - 1]]; k--)
         [order[k - 1], order[k]] = [order[k], order[k - 1]]
-    return order.map((i) => candidates[i])
+    return { order: order.map((i) => candidates[i]), isHeldUp: false }
   } finally {
     for (const context of contexts) await context[Symbol.asyncDispose]()
     pool.free()
@@ -223,12 +237,17 @@ async function fill(context: Context, length: number): Promise<void> {
   await context.decode()
 }
 
+/** What candidates are probed with. */
+interface ProbeConditions {
+  threads: number
+  budgetMs: number
+  company: boolean | undefined
+}
+
 async function probe(
   model: Model,
   configuration: Configuration,
-  threads: number | undefined,
-  budgetMs: number,
-  company: boolean | undefined,
+  { threads, budgetMs, company }: ProbeConditions,
 ): Promise<Exactness> {
   await using context = await smallContext(model, configuration, threads)
   const result = await probeExactness(context, { budgetMs, company })
@@ -240,7 +259,7 @@ async function probe(
 function smallContext(
   model: Model,
   configuration: Configuration,
-  threads: number | undefined,
+  threads: number,
   pool?: ThreadPool,
 ): Promise<Context> {
   const size = { contextTokens: 512, batchTokens: 512, maxSequences: 5 }
