@@ -157,7 +157,7 @@ async function chooseThreads(model: Model, fixed: Partial<Configuration>): Promi
     await using context = await smallContext(model, configuration, threads)
     const times = [await timeRound(context, 0)]
     const isSlow = times[0] * mostRounds * candidates.length > threadsMs
-    if (isSlow && times[0] < comparedRows.length * plausibleMs(model)) return best
+    if (isSlow && isPlausible(times[0], model)) return best
     const began = performance.now()
     for (let round = 0; !isSlow && round < mostRounds && performance.now() - began < threadsMs; round++)
       times.push(await timeRound(context, 0))
@@ -186,8 +186,9 @@ async function bySpeed(
   try {
     contexts.push(await smallContext(model, candidates[0], threads, pool))
     await timeRound(contexts[0], 0)
-    const rounds = Math.floor(comparisonMs / (await timeRound(contexts[0], 0)) / 2 / candidates.length)
-    if (rounds < fewestRounds) return { order: candidates, isHeldUp: false }
+    const roundMs = await timeRound(contexts[0], 0)
+    const rounds = Math.floor(comparisonMs / roundMs / 2 / candidates.length)
+    if (rounds < fewestRounds) return { order: candidates, isHeldUp: !isPlausible(roundMs, model) }
     for (const candidate of candidates.slice(1)) contexts.push(await smallContext(model, candidate, threads, pool))
     for (const context of contexts) await fill(context, comparedContext)
     const times: number[][] = candidates.map(() => [])
@@ -206,6 +207,11 @@ async function bySpeed(
     for (const context of contexts) await context[Symbol.asyncDispose]()
     pool.free()
   }
+}
+
+/** Whether {@link timeRound} can take so long on a slow machine that nothing else keeps busy. */
+function isPlausible(roundMs: number, model: Model): boolean {
+  return roundMs < comparedRows.length * plausibleMs(model)
 }
 
 /** What else the machine does only ever makes a forward slower. */

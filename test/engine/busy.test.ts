@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { measureForwardCost } from '../../src/engine/calibration.js'
-import { chooseConfiguration } from '../../src/engine/configuration.js'
+import { type Configuration, chooseConfiguration } from '../../src/engine/configuration.js'
 import { Context, defaultThreads } from '../../src/llama/context.js'
 import { Model } from '../../src/llama/model.js'
 import { FakeDecoder } from '../helpers/fake-decoder.js'
@@ -49,20 +49,20 @@ describe('measureForwardCost', () => {
 })
 
 describe.skipIf(defaultThreads() === 1)('chooseConfiguration', () => {
-  /** Threads chosen for a tiny model whose forwards take so long. */
-  async function threadsWhere(forwardMs: (threads: number) => number): Promise<number | undefined> {
+  /** Threads chosen for a model whose forwards take so long and compute nothing. */
+  async function threadsWhere(
+    forwardMs: (threads: number) => number,
+    fixed: Partial<Configuration> = { flashAttention: true, keyType: 'bf16', valueType: 'f16' },
+  ): Promise<number | undefined> {
     const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-busy-'))
     try {
       const file = path.join(folder, 'model.gguf')
       writeRandomModel(file, { seed: 31 })
       await using model = await Model.load(file)
-      const decode = Context.prototype.decode
       vi.spyOn(Context.prototype, 'decode').mockImplementation(async function (this: Context) {
-        await decode.call(this)
         nowMs += forwardMs(this.threads)
       })
       stopClock()
-      const fixed = { flashAttention: true, keyType: 'bf16', valueType: 'f16' } as const
       return (await chooseConfiguration(model, { wish: 'bitwise', fixed, budgetMs: 50 })).threads
     } finally {
       rmSync(folder, { recursive: true })
@@ -75,5 +75,20 @@ describe.skipIf(defaultThreads() === 1)('chooseConfiguration', () => {
 
   it('keeps the cores where one thread is as slow', async () => {
     expect(await threadsWhere(() => 600)).toBe(defaultThreads())
+  })
+  it.each([0, 30])('goes on with one thread where others take the cores later, %i forwards on', async (later) => {
+    let compared = false
+    let forwards = 0
+    const forwardMs = (threads: number) => {
+      compared ||= threads === 1
+      if (threads === 1) return 1
+      return compared && forwards++ >= later ? 200 : 0.5
+    }
+    expect(await threadsWhere(forwardMs, {})).toBe(1)
+    expect(forwards).toBeGreaterThan(later)
+  })
+
+  it('keeps the cores where nothing is held up', async () => {
+    expect(await threadsWhere((threads) => 1 / threads, {})).toBe(defaultThreads())
   })
 })
