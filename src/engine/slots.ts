@@ -46,11 +46,17 @@ export class SlotTable {
   readonly #decoder: Decoder
   readonly #cells: CellStack
   readonly #slots: Slot[]
+  /**
+   * Whether cells of a slot stay until they are taken back: not in recurrent memory, and where a window slides not
+   * beside other slots, whose rows llama.cpp puts into cells that have left the window.
+   */
+  readonly #keepsCells: boolean
   #uses = 0
 
   constructor(decoder: Decoder, cells: CellStack, slots: number, branches: number) {
     this.#decoder = decoder
     this.#cells = cells
+    this.#keepsCells = decoder.canBranch && (decoder.canMove || slots === 1)
     this.#slots = Array.from({ length: slots }, (_, index) => ({
       index,
       ids: Array.from({ length: branches }, (_, branch) => index * branches + branch),
@@ -75,6 +81,7 @@ export class SlotTable {
 
   /** A running request that is just reading what this prompt begins with, if waiting for it saves reading it twice. */
   findReader(prompt: ArrayLike<number>, owner: string): Sequence | undefined {
+    if (!this.#keepsCells) return undefined
     const available = Math.max(0, ...this.#slots.map((slot) => this.#shared(slot, prompt, owner)))
     return this.#slots.find(
       (slot) =>
@@ -93,8 +100,7 @@ export class SlotTable {
    */
   claim(prompt: ArrayLike<number>, reuse: boolean, owner: string): { slot: Slot; cached: number } {
     const free = this.#slots.filter((slot) => !slot.sequence)
-    // Cells of recurrent models cannot be taken back one by one.
-    if (!reuse || !this.#decoder.canBranch) return this.#take(leastUsed(free), 0, owner)
+    if (!reuse || !this.#keepsCells) return this.#take(leastUsed(free), 0, owner)
     const own = this.#best(free, prompt, owner)
     const any = this.#best(this.#slots, prompt, owner)
     const source = any.length >= own.length + worthCopying ? any : own
@@ -114,7 +120,7 @@ export class SlotTable {
     slot.sequence = undefined
     slot.keptTokens = sequence?.tokens ?? slot.keptTokens
     slot.keptLength = sequence?.committed ?? 0
-    if (!keep || !this.#decoder.canBranch) this.#trim(slot, 0)
+    if (!keep || !this.#keepsCells) this.#trim(slot, 0)
   }
 
   /** Forgets all cells, after a forward that failed. No slot may be in use. */
