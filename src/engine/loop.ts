@@ -151,18 +151,17 @@ export class DecodeLoop {
     // A tick for the caller, so that a request is not decoded before its Generation has been handed out.
     await null
     for (;;) {
-      this.#endAborted()
-      this.#admit()
-      if (this.#running.length === 0) {
-        // At once, not in a later tick: a request submitted as the last one ends must start a turn of its own.
-        this.#turning = undefined
-        return
-      }
       try {
-        await this.#step()
+        this.#endAborted()
+        this.#admit()
+        if (this.#running.length > 0) await this.#step()
       } catch (error) {
         this.#failAll(error)
       }
+      if (this.#running.length > 0 || this.#queue.length > 0) continue
+      // At once, not in a later tick: a request submitted as the last one ends must start a turn of its own.
+      this.#turning = undefined
+      return
     }
   }
 
@@ -183,9 +182,15 @@ export class DecodeLoop {
       const { slot, cached } = this.#slots.claim(prompt, reusePrefix, owner)
       const sequence = new Sequence(slot, cached, prompt, contextTokens, maxNodes, session, sampler)
       slot.sequence = sequence
-      session.read(prompt)
+      const running = { request, ...newShare(sequence, draft) }
+      this.#running.push(running)
+      try {
+        session.read(prompt)
+      } catch (error) {
+        this.#fail(running, error)
+        continue
+      }
       writer.begin(cached)
-      this.#running.push({ request, ...newShare(sequence, draft) })
     }
   }
 
@@ -195,6 +200,11 @@ export class DecodeLoop {
     stopwatch?.start()
     batch.clear()
     this.#scheduler.plan(this.#running)
+    for (let i = this.#running.length - 1; i >= 0; i--) {
+      const { failure } = this.#running[i]
+      if (failure) this.#fail(this.#running[i], failure.reason)
+    }
+    if (this.#running.length === 0) return
     await this.#cells.makeRoom(
       this.#running.reduce((rows, { headRows, nodes }) => rows + headRows + nodes, 0),
       this.#slots.all,
@@ -211,7 +221,14 @@ export class DecodeLoop {
     stopwatch?.lap('forward')
     const took = this.#running.filter(({ headRows }) => headRows > 0)
     const last = took.at(-1)
-    for (const running of took) this.#finishStep(running, forwardMs, running === last)
+    for (const running of took) {
+      try {
+        this.#finishStep(running, forwardMs, running === last)
+      } catch (error) {
+        // What a request brings along (its drafter, its sampler) fails that request and no other.
+        this.#fail(running, error)
+      }
+    }
     this.#scheduler.learn(took, forwardMs)
     stopwatch?.lap('learn')
   }
@@ -274,22 +291,30 @@ export class DecodeLoop {
       if (this.#closed || running.request.writer.aborted)
         this.#end(running, () => running.request.writer.end('aborted'))
     for (let i = this.#queue.length - 1; i >= 0; i--) {
-      const { writer, session, sampler } = this.#queue[i].request
-      if (!this.#closed && !writer.aborted) continue
+      const { request } = this.#queue[i]
+      if (!this.#closed && !request.writer.aborted) continue
       this.#queue.splice(i, 1)
-      session.close()
-      sampler[Symbol.dispose]()
-      writer.end('aborted')
+      this.#leave(request, () => request.writer.end('aborted'))
     }
   }
 
   /** Gives the slot back, then tells the writer. */
   #end(running: Running, tell: () => void, keepCells = true): void {
-    const { sequence } = running
     this.#running = this.#running.filter((other) => other !== running)
-    this.#slots.release(sequence.slot, keepCells)
-    sequence.session.close()
-    sequence.sampler[Symbol.dispose]()
+    this.#slots.release(running.sequence.slot, keepCells)
+    this.#leave(running.request, tell)
+  }
+
+  /** Closes what a request brought along, then tells the writer; where that fails, the request does. */
+  #leave({ session, sampler, writer }: TokenRequest, tell: () => void): void {
+    try {
+      session.close()
+    } catch (error) {
+      sampler[Symbol.dispose]()
+      writer.fail(error)
+      return
+    }
+    sampler[Symbol.dispose]()
     tell()
   }
 

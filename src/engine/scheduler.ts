@@ -25,11 +25,13 @@ export interface Share {
   accepted: number
   /** Whether it left the next token to a forward of its own, too close a race for its noise. Set by the loop. */
   undecided: boolean
+  /** Why its drafter could not draft; the request is to be ended. */
+  failure: { reason: unknown } | undefined
 }
 
 /** The share of a request that has not taken part in a forward. */
 export function newShare(sequence: Sequence, draft: DraftMode): Share {
-  const outcome = { tokens: 0, accepted: 0, undecided: false }
+  const outcome = { tokens: 0, accepted: 0, undecided: false, failure: undefined }
   return { sequence, draft, headRows: 0, nodes: 0, retrieved: false, retrievalMs: 0, ...outcome }
 }
 
@@ -109,6 +111,7 @@ export class Scheduler {
     let freeRows = this.#decoder.batch.capacity
     let headRows = 0
     let context = 0
+    let writing = 0
     let competing = 0
     this.#prefills = false
     this.#isAuto = false
@@ -126,10 +129,11 @@ export class Scheduler {
       share.retrievalMs = 0
       headRows += share.headRows
       context += sequence.length
+      if (share.headRows === sequence.headLength) writing++
       if (sequence.isPrefilling) this.#prefills = true
       if (sequence.isPrefilling || share.draft === 'off' || !this.#decoder.canBranch) continue
       if (share.draft !== 'auto') {
-        share.nodes = retrieve(share, Math.min(share.draft, this.#maxNodes), freeRows)
+        share.nodes = this.#retrieve(share, Math.min(share.draft, this.#maxNodes), freeRows)
         freeRows -= share.nodes
         headRows += share.nodes
         continue
@@ -140,10 +144,10 @@ export class Scheduler {
         sequence.leash.take(this.#leash)
       }
       if (this.#guard.resting) continue
-      competing += retrieve(share, Math.min(this.#maxNodes, sequence.leash.nodes), freeRows)
+      competing += this.#retrieve(share, Math.min(this.#maxNodes, sequence.leash.nodes), freeRows)
     }
     if (competing === 0) return
-    this.#outlook.requests = shares.length
+    this.#outlook.requests = writing
     this.#outlook.headRows = headRows
     this.#outlook.context = context / shares.length
     this.#outlook.lastRows = this.#rows
@@ -154,6 +158,28 @@ export class Scheduler {
     const chosen = chooseNodes(this.#merged, available, this.#outlook, this.#cost)
     for (const share of shares) if (share.draft === 'auto') share.nodes = 0
     for (let i = 0; i < chosen; i++) shares[this.#owners[i]].nodes++
+  }
+
+  /** Drafts for one request. Sets and returns how many nodes fit into the forward and into the request's context. */
+  #retrieve(share: Share, budget: number, freeRows: number): number {
+    const { sequence } = share
+    const { tree, room } = sequence
+    const began = performance.now()
+    try {
+      sequence.session.draft(tree, budget)
+    } catch (reason) {
+      share.failure = { reason }
+      return 0
+    }
+    let nodes = Math.min(tree.size, freeRows)
+    // Whatever a drafter proposes: no token that the model does not know.
+    for (let node = 0; node < nodes; node++)
+      if (tree.depths[node] >= room || tree.tokens[node] < 0 || tree.tokens[node] >= this.#decoder.vocabularySize)
+        nodes = node
+    share.nodes = nodes
+    share.retrieved = true
+    share.retrievalMs = performance.now() - began
+    return nodes
   }
 
   /** A forward of one token for one request; what else its head holds goes first. The others wait. */
@@ -313,18 +339,4 @@ export class Scheduler {
  */
 function smoothed(mean: number, ms: number): number {
   return mean + (Math.min(ms, Math.max(2 * mean, leastBelievedMs)) - mean) * smoothing
-}
-
-/** Drafts for one request. Sets and returns how many nodes fit into the forward and into the request's context. */
-function retrieve(share: Share, budget: number, freeRows: number): number {
-  const { sequence } = share
-  const { tree, room } = sequence
-  const began = performance.now()
-  sequence.session.draft(tree, budget)
-  let nodes = Math.min(tree.size, freeRows)
-  for (let node = 0; node < nodes; node++) if (tree.depths[node] >= room) nodes = node
-  share.nodes = nodes
-  share.retrieved = true
-  share.retrievalMs = performance.now() - began
-  return nodes
 }

@@ -209,6 +209,67 @@ describe('lookahead decoding of a fake model', () => {
     expect((await answers[1].result).tokens.length).toBeGreaterThanOrEqual(50)
   })
 
+  it('tells no negative time of an answer that is aborted while its prompt is read', async () => {
+    let long = { prompt: [1, 2], draft: 'off' as const, seed: 1, maxTokens: 60 }
+    while ((await decode(long)).tokens.length < 50) long = { ...long, seed: long.seed + 1 }
+    const { decoder, loop } = makeLoop({ slots: 2 })
+    const writing = submit(loop, decoder, long)
+    const steps = writing[Symbol.asyncIterator]()
+    await steps.next()
+    const reading = submit(loop, decoder, { prompt: Array.from({ length: 150 }, (_, i) => i % 6), draft: 'off' })
+    await steps.next()
+    await steps.next()
+    reading.abort()
+    const { reason, stats } = await reading.result
+    expect(reason).toBe('aborted')
+    expect(stats).toMatchObject({ completionTokens: 0, decodeMs: 0 })
+    expect(stats.prefillMs).toBeGreaterThan(0)
+    await writing.result
+  })
+
+  it.each(['read', 'draft', 'accept', 'close'] as const)(
+    'fails a request whose drafter throws in %s, and no other',
+    async (where) => {
+      let good = { prompt: [1, 2, 3], draft: 8, seed: 1, maxTokens: 40 }
+      while ((await decode(good)).tokens.length < 30) good = { ...good, seed: good.seed + 1 }
+      const alone = await decode(good)
+      const { decoder, loop } = makeLoop({ slots: 2 })
+      const faulty: DraftSession = {
+        read() {},
+        draft(tree) {
+          tree.clear()
+        },
+        accept() {},
+        close() {},
+        [where]() {
+          throw new Error(`cannot ${where}`)
+        },
+      }
+      const [bad, other] = [submit(loop, decoder, { ...good, session: faulty }), submit(loop, decoder, good)]
+      await expect(bad.result).rejects.toThrow(`cannot ${where}`)
+      expect((await other.result).tokens).toEqual(alone.tokens)
+      expect((await submit(loop, decoder, good).result).tokens).toEqual(alone.tokens)
+      await loop.close()
+    },
+  )
+
+  it('drafts no token that the model does not know', async () => {
+    let run = { prompt: [1, 2, 3], draft: 8, seed: 1, maxTokens: 40 }
+    while ((await decode(run)).tokens.length < 30) run = { ...run, seed: run.seed + 1 }
+    const session: DraftSession = {
+      read() {},
+      draft(tree) {
+        tree.clear()
+        tree.add(1, -1, 0.9, 0, 1)
+        tree.add(1_000_000, 0, 0.8, 0, 1)
+        tree.add(-3, -1, 0.1, 0, 1)
+      },
+      accept() {},
+      close() {},
+    }
+    expect((await decode({ ...run, session })).tokens).toEqual((await decode({ ...run, draft: 'off' })).tokens)
+  })
+
   it('takes the next request the moment the last one ends', async () => {
     const { decoder, loop } = makeLoop()
     const run = { prompt: [1, 2, 3], draft: 4 } as const
