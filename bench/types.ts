@@ -56,12 +56,13 @@ if (!values.write) {
   const lines: Record<string, unknown>[] = []
   for (const [i, [type, head = type]] of wanted.entries()) {
     await using model = await loadModel(files[i], { exactness: 'bitwise', threads, profile: false })
-    const { level, keyType, valueType, flashAttention, largestDifference } = await chooseConfiguration(model, {
+    const { exactness } = await chooseConfiguration(model, {
       wish: 'bitwise',
       fixed: {},
       threads,
       budgetMs: probeMs,
     })
+    const { level, keyType, valueType, flashAttention, largestDifference } = exactness
     const cache = { keyType, valueType, flashAttention }
     await using context = await Context.create(model, { ...cache, contextTokens: depth + 64, threads })
     await fillCache(context, depth)

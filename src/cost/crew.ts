@@ -65,6 +65,11 @@ export class Crew {
     return this.#sizes[this.#at]
   }
 
+  /** The same, and during a trial the number before it. */
+  get settled(): number {
+    return this.#sizes[this.#from >= 0 ? this.#from : this.#at]
+  }
+
   /** How often that number has changed. */
   get changes(): number {
     return this.#changes

@@ -5,8 +5,10 @@ import type { Decoder } from './decoder.js'
 const manySizes = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
 const someSizes = [1, 2, 4, 8, 16]
 const fewSizes = [1, 2, 4, 8]
+/** Of the slowest models one forward each: few, but none of the drafts that pay lies far beyond them. */
+const slowSizes = [1, 4, 16]
 
-/** Rounds over all sizes, at most; the median counts. */
+/** Rounds over all sizes, at most. */
 const mostRounds = 5
 
 /** Tokens of context at which attention is measured, and the sizes it is measured at. */
@@ -56,24 +58,30 @@ export async function measureForwardCost(
 ): Promise<Calibration> {
   const began = performance.now()
   const left = () => budgetMs - (performance.now() - began)
-  // 1. How slow is the model? The first forwards also warm up: pages of the file, threads, the allocator.
-  await timeForward(decoder, 1, 0)
-  await timeForward(decoder, 2, 0)
-  const single = Math.min(await timeForward(decoder, 1, 0), await timeForward(decoder, 1, 0))
   // A forward of n rows takes about as long as n/2 of one row, and each size needs two in a round.
   const roundMs = (sizes: readonly number[]) => sizes.reduce((sum, rows) => sum + single * (1 + rows), 0)
   const share = budgetMs * (1 - contextShare)
   const most = Math.min(decoder.batch.capacity, decoder.contextTokens)
-  const sizes = [manySizes, someSizes, fewSizes]
-    .find((candidates, i) => i === 2 || roundMs(candidates) * 2 <= share)!
-    .filter((rows) => rows <= most)
+  // 1. How slow is the model? The first forwards also warm up: pages of the file, threads, the allocator.
+  await timeForward(decoder, 1, 0)
+  let single = await timeForward(decoder, 1, 0)
+  if (roundMs(fewSizes) <= share) await timeForward(decoder, 2, 0)
+  single = Math.min(single, await timeForward(decoder, 1, 0))
+  const isSlow = roundMs(fewSizes) > share
+  const sizes = (
+    isSlow
+      ? slowSizes
+      : [manySizes, someSizes, fewSizes].find((candidates, i) => i === 2 || roundMs(candidates) * 2 <= share)!
+  ).filter((rows) => rows <= most)
   // 2. The sizes, in rounds.
-  const rounds = Math.max(1, Math.min(mostRounds, Math.floor(share / roundMs(sizes))))
-  const { times, rebuilds } = await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextShare)
+  const rounds = isSlow ? 1 : Math.max(1, Math.min(mostRounds, Math.floor(share / roundMs(sizes))))
+  const { times, rebuilds } = isSlow
+    ? await measureOnce(decoder, sizes, single, left)
+    : await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextShare)
   const points = sizes.flatMap((rows, i) => (times[i].length > 0 ? [{ rows, ms: undisturbed(times[i]) }] : []))
   // The forwards of step 1 count too: all else is compared with one row.
   // And where time is up after a fraction of the rounds, larger forwards were held up far beyond what they can take.
-  const hadTime = rounds < 3 || 3 * times[0].length >= rounds
+  const hadTime = isSlow ? times[times.length - 1].length > 1 : rounds < 3 || 3 * times[0].length >= rounds
   const isSteady = hadTime && points.length > 2 && areSteady(times) && isClose(single, points[0].ms)
   points[0].ms = Math.min(single, points[0].ms, points[1]?.ms ?? single)
   // A batch of n never takes longer than n forwards of one row: what seems to was held up by other processes.
@@ -84,12 +92,12 @@ export async function measureForwardCost(
   if (!isSteady)
     for (const point of points) point.ms = Math.min(point.ms, (1 + guessedSlope * (point.rows - 1)) * points[0].ms)
   const rebuildMs = Math.min(Math.max(0, median(rebuilds)), single / 2)
-  // 3. The same over a context; where that would take too long, a guess.
+  // 3. The same over a context; where that would take too long, or memory cannot go back to a position, a guess.
   const base = new ForwardCost(points)
   const depth = Math.min(contextTokens, decoder.contextTokens - contextSizes[contextSizes.length - 1])
   const filling = (depth / 32) * base.ms(Math.min(32, most)) + 2 * roundMs(contextSizes)
   const perContextToken =
-    depth >= 128 && filling < left()
+    decoder.canBranch && depth >= 128 && filling < left()
       ? await measureContext(decoder, base, depth, Math.max(1, Math.min(mostRounds, Math.floor(left() / filling))))
       : [1, 2].map((rows) => ({ rows, ms: rows * guess * base.ms(1) }))
   return {
@@ -123,6 +131,24 @@ async function measureContext(
   // A row more never reads less.
   for (let i = 1; i < points.length; i++) points[i].ms = Math.max(points[i].ms, points[i - 1].ms)
   return points
+}
+
+/**
+ * Times of one forward of each size, and of a second one of the largest where there is time: what building a graph takes
+ * does not show in forwards as slow as these.
+ */
+async function measureOnce(
+  decoder: Decoder,
+  sizes: readonly number[],
+  single: number,
+  left: () => number,
+): Promise<{ times: number[][]; rebuilds: number[] }> {
+  const times: number[][] = sizes.map((rows) => (rows === 1 ? [single] : []))
+  for (let i = 1; i < sizes.length && (i === 1 || left() > 0); i++)
+    times[i].push(await timeForward(decoder, sizes[i], 0))
+  const [largest] = times[sizes.length - 1]
+  if (largest < left()) times[sizes.length - 1].push(await timeForward(decoder, sizes[sizes.length - 1], 0))
+  return { times, rebuilds: [] }
 }
 
 /** Times of each size in rounds, after a forward of the same shape; and what that first one took more. */

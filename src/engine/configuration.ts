@@ -83,7 +83,10 @@ export function plausibleMs(model: Model): number {
   return mostOverheadMs + model.describe().weightBytes / leastBytesPerMs
 }
 
-/** A later candidate must be this much faster: the choice shows in the text, and should not hang on chance. */
+/**
+ * What is chosen instead must be this much faster, in all rounds but one: the choice shows in the text, and should not
+ * hang on chance.
+ */
 const clearlyFaster = 0.9
 
 /** The choice of a configuration. */
@@ -99,11 +102,18 @@ export interface ConfigurationOptions {
   company?: boolean
 }
 
+/** What was chosen. */
+export interface Choice {
+  exactness: Exactness
+  /** Whether other programs held forwards up meanwhile: then the number of threads is one for the moment. */
+  isHeldUp: boolean
+}
+
 /**
  * Chooses a configuration for a model: orders the candidates by measured speed, and for `bitwise` takes the first that
  * keeps every bit. Where none does, the fastest of all is taken, as for `token`.
  */
-export async function chooseConfiguration(model: Model, options: ConfigurationOptions): Promise<Exactness> {
+export async function chooseConfiguration(model: Model, options: ConfigurationOptions): Promise<Choice> {
   const { wish, fixed, budgetMs, company } = options
   const complete = (candidates: readonly Configuration[]) => {
     const completed = candidates.map((candidate) => ({ ...candidate, ...withoutUndefined(fixed) }))
@@ -111,14 +121,18 @@ export async function chooseConfiguration(model: Model, options: ConfigurationOp
   }
   const bitwise = complete(bitwiseCandidates)
   const all = complete([...otherCandidates, ...bitwiseCandidates])
-  let threads = options.threads ?? (await chooseThreads(model, fixed))
-  const { order, isHeldUp } = await bySpeed(model, wish === 'bitwise' ? bitwise : all, threads)
+  const crew =
+    options.threads === undefined ? await chooseThreads(model, fixed) : { threads: options.threads, isHeldUp: false }
+  const { order, isHeldUp } = await bySpeed(model, wish === 'bitwise' ? bitwise : all, crew.threads)
   // The cores were free when threads were compared, and are no longer.
-  if (isHeldUp && options.threads === undefined) threads = 1
+  const threads = isHeldUp && options.threads === undefined ? 1 : crew.threads
   const conditions = { threads, budgetMs, company }
   const found =
     wish === 'bitwise' ? await findBitwise(model, order, all, conditions) : await probe(model, order[0], conditions)
-  return options.threads === undefined ? { ...found, threads } : found
+  return {
+    exactness: options.threads === undefined ? { ...found, threads } : found,
+    isHeldUp: isHeldUp || crew.isHeldUp,
+  }
 }
 
 /** The first of some candidates that keeps every bit; if there is none, the fastest of all. */
@@ -147,17 +161,22 @@ async function findBitwise(
  * faster, as for tiny models, where threads wait for each other longer than they compute, or while other programs keep
  * the cores busy. Slow models are not asked.
  */
-async function chooseThreads(model: Model, fixed: Partial<Configuration>): Promise<number> {
+async function chooseThreads(
+  model: Model,
+  fixed: Partial<Configuration>,
+): Promise<{ threads: number; isHeldUp: boolean }> {
   const most = defaultThreads()
   const candidates = [...new Set([most, Math.max(1, most >> 1), 1])]
   const configuration = { ...bitwiseCandidates[0], ...withoutUndefined(fixed) }
   let best = most
   let bestMs = Number.POSITIVE_INFINITY
+  let isHeldUp = false
   for (const threads of candidates) {
     await using context = await smallContext(model, configuration, threads)
     const times = [await timeRound(context, 0)]
     const isSlow = times[0] * mostRounds * candidates.length > threadsMs
-    if (isSlow && isPlausible(times[0], model)) return best
+    if (isSlow && isPlausible(times[0], model)) return { threads: best, isHeldUp }
+    isHeldUp ||= isSlow
     const began = performance.now()
     for (let round = 0; !isSlow && round < mostRounds && performance.now() - began < threadsMs; round++)
       times.push(await timeRound(context, 0))
@@ -167,7 +186,7 @@ async function chooseThreads(model: Model, fixed: Partial<Configuration>): Promi
       bestMs = ms
     }
   }
-  return best
+  return { threads: best, isHeldUp }
 }
 
 /**
@@ -190,17 +209,18 @@ async function bySpeed(
     const rounds = Math.floor(comparisonMs / roundMs / 2 / candidates.length)
     if (rounds < fewestRounds) return { order: candidates, isHeldUp: !isPlausible(roundMs, model) }
     for (const candidate of candidates.slice(1)) contexts.push(await smallContext(model, candidate, threads, pool))
-    for (const context of contexts) await fill(context, comparedContext)
+    // Recurrent memory cannot go back to a position, only to the beginning.
+    const position = contexts[0].canBranch ? comparedContext : 0
+    if (position > 0) for (const context of contexts) await fill(context, position)
     const times: number[][] = candidates.map(() => [])
     const began = performance.now()
     for (let round = 0; round < Math.min(mostRounds, rounds); round++) {
-      for (const [i, context] of contexts.entries()) times[i].push(await timeRound(context, comparedContext))
+      for (const [i, context] of contexts.entries()) times[i].push(await timeRound(context, position))
       if (performance.now() - began > heldUpFactor * comparisonMs) return { order: candidates, isHeldUp: true }
     }
-    const undisturbed = times.map(lowerQuartile)
     const order = candidates.map((_, i) => i)
     for (let i = 1; i < order.length; i++)
-      for (let k = i; k > 0 && undisturbed[order[k]] < clearlyFaster * undisturbed[order[k - 1]]; k--)
+      for (let k = i; k > 0 && isClearlyFaster(times[order[k]], times[order[k - 1]]); k--)
         [order[k - 1], order[k]] = [order[k], order[k - 1]]
     return { order: order.map((i) => candidates[i]), isHeldUp: false }
   } finally {
@@ -214,6 +234,12 @@ function isPlausible(roundMs: number, model: Model): boolean {
   return roundMs < comparedRows.length * plausibleMs(model)
 }
 
+/** Whether the rounds of one candidate took clearly less time than those of another, on a busy machine too. */
+function isClearlyFaster(times: readonly number[], others: readonly number[]): boolean {
+  const won = times.filter((ms, round) => ms < others[round]).length
+  return won >= times.length - 1 && lowerQuartile(times) < clearlyFaster * lowerQuartile(others)
+}
+
 /** What else the machine does only ever makes a forward slower. */
 function lowerQuartile(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 2]
@@ -221,12 +247,12 @@ function lowerQuartile(values: readonly number[]): number {
 
 /** Milliseconds of one forward of each size, each after one of the same shape, weighted alike. */
 async function timeRound(context: Context, position: number): Promise<number> {
+  const { batch, vocabularySize } = context
   let sum = 0
   for (const rows of comparedRows)
     for (let turn = 0; turn < 2; turn++) {
-      const { batch } = context
       batch.clear()
-      for (let row = 0; row < rows; row++) batch.addSequence(batch.add(row, position + row, true), 0)
+      for (let row = 0; row < rows; row++) batch.addSequence(batch.add(row % vocabularySize, position + row, true), 0)
       const began = performance.now()
       await context.decode()
       if (turn === 1) sum += (performance.now() - began) / (1 + rows / 4)
@@ -258,7 +284,7 @@ async function probe(
   await using context = await smallContext(model, configuration, threads)
   const result = await probeExactness(context, { budgetMs, company })
   // Plain attention differs seldom, and only far into a context: a short probe may miss it, the text would not.
-  const level = configuration.flashAttention ? result.level : 'token'
+  const level = configuration.flashAttention || !context.canBranch ? result.level : 'token'
   return { ...result, level, ...configuration }
 }
 

@@ -52,12 +52,18 @@ export async function loadModel(file: string, options: LoadingOptions): Promise<
   return load(true)
 }
 
+/** Whether a model has a configuration that keeps every bit. Where that cannot be found out, the model is disposed. */
 async function isBitwise(model: Model, threads: number): Promise<boolean> {
   const size = { contextTokens: 512, batchTokens: 512, maxSequences: 4 }
-  for (const candidate of bitwiseCandidates) {
-    await using context = await Context.create(model, { ...candidate, ...size, threads })
-    const { level } = await probeExactness(context, { budgetMs: probeMs / bitwiseCandidates.length })
-    if (level === 'bitwise') return true
+  try {
+    for (const candidate of bitwiseCandidates) {
+      await using context = await Context.create(model, { ...candidate, ...size, threads })
+      const { level } = await probeExactness(context, { budgetMs: probeMs / bitwiseCandidates.length })
+      if (level === 'bitwise') return true
+    }
+    return false
+  } catch (error) {
+    await model[Symbol.asyncDispose]()
+    throw error
   }
-  return false
 }

@@ -58,7 +58,7 @@ const drafts: Record<string, Plan> = {
   },
   /** The likeliest branch is wrong, a side branch comes true. */
   sideBranch(tree, stream, at) {
-    const wrong = (i: number) => stream[(at + i + 1) % stream.length] ^ 1
+    const wrong = (i: number) => Math.abs(stream[(at + i + 1) % stream.length] - 1)
     let main = -1
     let side = -1
     for (let i = 0; i < 3 && at + i < stream.length; i++) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { arch, cpus, homedir, platform } from 'node:os'
 import path from 'node:path'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
@@ -14,7 +14,8 @@ const version = 2
 /** What was measured about a model on this device. */
 export interface Profile {
   exactness: Exactness
-  cost: ForwardCost
+  /** Missing where the machine was too busy to measure it. */
+  cost?: ForwardCost
 }
 
 /** Everything a measurement depends on. */
@@ -73,12 +74,7 @@ export class ProfileStore {
 
   /** Writes a profile, all at once or not at all. `false` if it could not be written. */
   async write(subject: ProfileSubject, { exactness, cost }: Profile): Promise<boolean> {
-    return this.#write(subject, { exactness, cost: cost.record() })
-  }
-
-  /** Forgets a profile, if there is one. */
-  async discard(subject: ProfileSubject): Promise<void> {
-    await rm(await this.fileOf(subject), { force: true }).catch(() => {})
+    return this.#write(subject, { exactness, cost: cost?.record() })
   }
 
   /** Whether weights are to be repacked, if that has been found out. */
@@ -123,8 +119,10 @@ function readRecord(record: unknown): Profile | undefined {
     typeof flashAttention === 'boolean' &&
     (threads === undefined || (Number.isInteger(threads) && threads >= 1 && threads <= 512)) &&
     [keyType, valueType].every((type) => ['f32', 'f16', 'bf16', 'q8_0'].includes(type))
+  if (!isSound) return undefined
+  if (cost === undefined) return { exactness: exactness as Exactness }
   // The cost checks its own numbers, and throws.
-  return isSound ? { exactness: exactness as Exactness, cost: ForwardCost.from(cost as ForwardCostRecord) } : undefined
+  return { exactness: exactness as Exactness, cost: ForwardCost.from(cost as ForwardCostRecord) }
 }
 
 /** Tells a model file from others without reading gigabytes: its length, and a hash of both ends. */

@@ -45,23 +45,25 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
   const { exactness: wish, context: wanted, company, modelOptions } = options
   const { flashAttention, keyType, valueType, contextTokens, maxSequences } = wanted
   const store = ProfileStore.open(options.profile)
+  // Not the processor's, but those this process may use.
+  const cores = wanted.threads === undefined ? defaultThreads() : undefined
   const subject: ProfileSubject = {
     model: model.path,
     libraryVersion: model.library.version,
     libraryFolder: model.library.folder,
     threads: wanted.threads ?? 0,
-    options: { wish, flashAttention, keyType, valueType, contextTokens, maxSequences, company, ...modelOptions },
+    options: { wish, flashAttention, keyType, valueType, contextTokens, maxSequences, company, cores, ...modelOptions },
   }
   const known = await store?.read(subject)
-  const exactness =
-    known?.exactness ??
-    (await chooseConfiguration(model, {
-      wish,
-      fixed: { flashAttention, keyType, valueType },
-      threads: wanted.threads,
-      budgetMs: probeMs,
-      company,
-    }))
+  const { exactness, isHeldUp } = known
+    ? { exactness: known.exactness, isHeldUp: false }
+    : await chooseConfiguration(model, {
+        wish,
+        fixed: { flashAttention, keyType, valueType },
+        threads: wanted.threads,
+        budgetMs: probeMs,
+        company,
+      })
   const first = wanted.threads ?? exactness.threads ?? defaultThreads()
   // Equal types of keys and values allow the kernel whose result depends on the number of threads.
   const isFree = wanted.threads === undefined && exactness.keyType !== exactness.valueType
@@ -73,20 +75,25 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     valueType: exactness.valueType,
   })
   context.useThreads(first)
-  const measured = known ? undefined : await measureForwardCost(context, { budgetMs: calibrationMs })
-  const cost = (known ?? measured)!.cost
+  const measured = known?.cost ? undefined : await measureForwardCost(context, { budgetMs: calibrationMs })
+  const cost = known?.cost ?? measured!.cost
   // On a busy machine all forwards may be held up alike.
-  const isCertain = known !== undefined || (measured!.isSteady && cost.ms(1) <= plausibleMs(model))
+  const isCertain = measured === undefined || (measured.isSteady && !isHeldUp && cost.ms(1) <= plausibleMs(model))
   const crew = isFree ? new Crew(defaultThreads(), first, !isCertain) : undefined
+  // The configuration is kept in any case: another one, though as exact, may write another text.
+  const keepConfiguration = () => store?.write(subject, { exactness: { ...exactness, threads: undefined } })
   if (measured && isCertain) await store?.write(subject, { exactness, cost })
+  else if (measured) await keepConfiguration()
+  // Where nothing can be drafted, nor taken back, every row is conventional.
+  const noise = context.canBranch ? noiseOf(exactness, wish) : 0
   const keep = async () => {
     if (crew && crew.changes > 0) {
       // What forwards cost with another number of threads is not kept. If more turned out faster than what was chosen,
       // the machine was busy then: the next load measures anew.
-      if (crew.threads > first) await store?.discard(subject)
+      if (crew.settled > first) await keepConfiguration()
       return
     }
     if (cost.observed >= worthKeeping && isCertain) await store?.write(subject, { exactness, cost })
   }
-  return { context, cost, exactness, noise: noiseOf(exactness, wish), crew, keep }
+  return { context, cost, exactness, noise, crew, keep }
 }

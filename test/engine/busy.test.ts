@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { measureForwardCost } from '../../src/engine/calibration.js'
-import { type Configuration, chooseConfiguration } from '../../src/engine/configuration.js'
+import { type Choice, type Configuration, chooseConfiguration } from '../../src/engine/configuration.js'
 import { Context, defaultThreads } from '../../src/llama/context.js'
 import { Model } from '../../src/llama/model.js'
 import { FakeDecoder } from '../helpers/fake-decoder.js'
@@ -16,16 +16,18 @@ afterEach(() => void vi.restoreAllMocks())
 /** A decoder whose forwards take a millisecond and a tenth for every further row, and what others add. */
 class TimedDecoder extends FakeDecoder {
   readonly #others: () => number
+  readonly #slowness: number
 
-  constructor(others: () => number) {
+  constructor(others: () => number, slowness = 1) {
     super({ vocabularySize: 100, contextTokens: 600, batchTokens: 256 })
     this.#others = others
+    this.#slowness = slowness
   }
 
   override async decode(): Promise<void> {
     const { size } = this.batch
     await super.decode()
-    nowMs += 0.9 + size / 10 + (size > 1 ? this.#others() : 0)
+    nowMs += this.#slowness * (0.9 + size / 10) + (size > 1 ? this.#others() : 0)
   }
 }
 
@@ -35,6 +37,24 @@ describe('measureForwardCost', () => {
     const { cost, isSteady } = await measureForwardCost(new TimedDecoder(() => 0), { budgetMs: 1800 })
     expect(isSteady).toBe(true)
     for (const rows of [1, 8, 32]) expect(cost.ms(rows)).toBeCloseTo(0.9 + rows / 10, 6)
+  })
+
+  it('finds the curve of a slow model in two seconds', async () => {
+    stopClock()
+    const began = nowMs
+    const { cost, isSteady } = await measureForwardCost(new TimedDecoder(() => 0, 120), { budgetMs: 1800 })
+    expect(nowMs - began).toBeLessThan(2000)
+    expect(isSteady).toBe(true)
+    for (const rows of [1, 4, 8, 16, 32]) expect(cost.ms(rows)).toBeCloseTo(120 * (0.9 + rows / 10), 6)
+  })
+
+  it('does not rely on what it has seen of a model too slow to be measured', async () => {
+    stopClock()
+    const began = nowMs
+    const { cost, isSteady } = await measureForwardCost(new TimedDecoder(() => 0, 600), { budgetMs: 1800 })
+    expect(nowMs - began).toBeLessThan(4 * 1800)
+    expect(isSteady).toBe(false)
+    expect(cost.ms(1)).toBeCloseTo(600, 6)
   })
 
   it('leaves drafts a chance where a busy machine made every larger forward look hopeless', async () => {
@@ -49,11 +69,13 @@ describe('measureForwardCost', () => {
 })
 
 describe.skipIf(defaultThreads() === 1)('chooseConfiguration', () => {
-  /** Threads chosen for a model whose forwards take so long and compute nothing. */
-  async function threadsWhere(
+  const threadsWhere = async (...args: Parameters<typeof choiceWhere>) => (await choiceWhere(...args)).exactness.threads
+
+  /** What is chosen for a model whose forwards take so long and compute nothing. */
+  async function choiceWhere(
     forwardMs: (threads: number) => number,
     fixed: Partial<Configuration> = { flashAttention: true, keyType: 'bf16', valueType: 'f16' },
-  ): Promise<number | undefined> {
+  ): Promise<Choice> {
     const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-busy-'))
     try {
       const file = path.join(folder, 'model.gguf')
@@ -63,7 +85,7 @@ describe.skipIf(defaultThreads() === 1)('chooseConfiguration', () => {
         nowMs += forwardMs(this.threads)
       })
       stopClock()
-      return (await chooseConfiguration(model, { wish: 'bitwise', fixed, budgetMs: 50 })).threads
+      return await chooseConfiguration(model, { wish: 'bitwise', fixed, budgetMs: 50 })
     } finally {
       rmSync(folder, { recursive: true })
     }
@@ -86,6 +108,12 @@ describe.skipIf(defaultThreads() === 1)('chooseConfiguration', () => {
     }
     expect(await threadsWhere(forwardMs, {})).toBe(1)
     expect(forwards).toBeGreaterThan(later)
+  })
+
+  it('says that forwards were held up, so that nothing of it is kept', async () => {
+    const held = await choiceWhere((threads) => (threads > 1 ? 600 : 1))
+    expect(held.isHeldUp).toBe(true)
+    expect((await choiceWhere((threads) => 1 / threads, {})).isHeldUp).toBe(false)
   })
 
   it('keeps the cores where nothing is held up', async () => {

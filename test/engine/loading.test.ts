@@ -23,7 +23,12 @@ describe('loadModel', () => {
     const load = () => loadModel(path.join(folder, 'k.gguf'), { exactness: 'bitwise', threads: 1, profile })
     for (let turn = 0; turn < 2; turn++) {
       await using model = await load()
-      const found = await chooseConfiguration(model, { wish: 'bitwise', fixed: {}, threads: 1, budgetMs: 1000 })
+      const { exactness: found } = await chooseConfiguration(model, {
+        wish: 'bitwise',
+        fixed: {},
+        threads: 1,
+        budgetMs: 1000,
+      })
       expect(found.level).toBe('bitwise')
       const [file, ...others] = readdirSync(profile)
       expect(others).toEqual([])

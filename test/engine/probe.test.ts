@@ -124,7 +124,12 @@ describe('real models', () => {
   // with other kernels than several, some (with AMX) do not. So what the probe says is held against a longer look.
   it.each(['F16', 'BF16', 'F32', 'Q8_0'] as const)('%s is called bitwise only if every row is equal', async (type) => {
     await using model = await load(`${type}-longer`, { type })
-    const found = await chooseConfiguration(model, { wish: 'bitwise', fixed: {}, threads: 1, budgetMs: 1000 })
+    const { exactness: found } = await chooseConfiguration(model, {
+      wish: 'bitwise',
+      fixed: {},
+      threads: 1,
+      budgetMs: 1000,
+    })
     expect(found.rows).toBeGreaterThan(20)
     expect(found.level).toBe(found.equalRows === found.rows ? 'bitwise' : 'token')
     expect(found.largestDifference > 0).toBe(found.level === 'token')
@@ -140,7 +145,12 @@ describe('real models', () => {
   it('keeps to what the user has decided', async () => {
     await using model = await load('fixed', { type: 'Q8_0' })
     const fixed = { keyType: 'q8_0', valueType: 'q8_0' } as const
-    const found = await chooseConfiguration(model, { wish: 'bitwise', fixed, threads: 1, budgetMs: 1000 })
+    const { exactness: found } = await chooseConfiguration(model, {
+      wish: 'bitwise',
+      fixed,
+      threads: 1,
+      budgetMs: 1000,
+    })
     expect(found).toMatchObject(fixed)
   })
 })

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { demoQuestions } from '../../src/cli/embedded.js'
 import { Crew } from '../../src/cost/crew.js'
 import { RetrievalDrafter } from '../../src/draft/retrieval.js'
+import { Engine } from '../../src/engine/engine.js'
+import type { DraftMode } from '../../src/engine/options.js'
 import type { ContextOptions } from '../../src/llama/context.js'
 import { type FileType, quantize } from '../../src/llama/quantize.js'
 import type { SamplerOptions } from '../../src/llama/sampler.js'
@@ -166,7 +168,60 @@ describe('eight requests in one forward', () => {
   })
 })
 
+describe('a sliding window', () => {
+  it('lets no request take over cells that another has overwritten', async () => {
+    const file = path.join(folder, 'window.gguf')
+    writeRandomModel(file, { architecture: 'gemma3', window: 32, seed: 9 })
+    await using alone = await RealLoop.load(file)
+    await using crowd = await RealLoop.load(file, { slots: 3, ordered: false, contextTokens: 300 })
+    const beginnings = [0, 1, 2].map((i) =>
+      Array.from({ length: 120 }, (_, k) => 300 + ((7 * k * (i + 1) + k * k) % 140)),
+    )
+    const runs = Array.from({ length: 40 }, (_, i) => ({
+      prompt: [...beginnings[i % 3].slice(0, 20 + ((37 * i) % 100)), 301 + (i % 100), 303],
+      draft: i % 2 === 0 ? 8 : ('off' as const),
+      maxTokens: 8 + (i % 40),
+      reusePrefix: true,
+    }))
+    const together = await Promise.all(
+      runs.map((run, i) => crowd.decode({ ...run, session: new RandomSession(i, crowd.model.vocabulary.size) })),
+    )
+    for (const [i, lookahead] of together.entries()) {
+      const session = new RandomSession(i, alone.model.vocabulary.size)
+      const conventional = await alone.decode({ ...runs[i], draft: 'off', reusePrefix: false, session })
+      differsAtNearTie(conventional, lookahead, {})
+    }
+  })
+})
+
 describe('models whose memory cannot be rewound', () => {
+  it.each(['mamba', 'jamba'] as const)('are loaded and answered from like others: %s', async (architecture) => {
+    const model = path.join(folder, `${architecture}-loaded.gguf`)
+    writeRandomModel(model, { architecture, seed: 11 })
+    for (const options of [{}, { exactness: 'token', flashAttention: false }] as const) {
+      await using engine = await Engine.load({
+        model,
+        threads: 1,
+        slots: 2,
+        contextTokens: 128,
+        profile: false,
+        ...options,
+      })
+      const answers = [0, 1, 2].map((i) => {
+        const prompt = promptOf(i, engine.vocabularySize).slice(0, 40)
+        return ['off', 'auto'].map(
+          (draft) => engine.complete({ prompt, maxTokens: 12, draft: draft as DraftMode }).result,
+        )
+      })
+      for (const pair of answers) {
+        const [conventional, lookahead] = await Promise.all(pair)
+        expect(conventional.tokens.length).toBeGreaterThan(0)
+        expect(lookahead.stats.draftedTokens).toBe(0)
+        expect(lookahead.reason).toBe(conventional.reason)
+      }
+    }
+  })
+
   it.each(['mamba', 'jamba'] as const)('decode %s without drafts, whatever is asked', async (architecture) => {
     const file = path.join(folder, `${architecture}.gguf`)
     writeRandomModel(file, { architecture, seed: 11 })
