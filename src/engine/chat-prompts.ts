@@ -58,7 +58,10 @@ function checkMessages(messages: readonly ChatMessage[]): void {
 }
 
 function checkDocuments(documents: readonly RequestDocument[]): { title: string; text: string }[] {
-  return documents.map(({ text, title }, i) => {
+  if (!Array.isArray(documents))
+    throw new EngineError('invalid-parameter', `documents must be an array, got ${typeof documents}`)
+  return documents.map((document: RequestDocument | null, i) => {
+    const { text, title } = document ?? {}
     if (typeof text !== 'string')
       throw new EngineError('invalid-parameter', `documents[${i}].text must be a string, got ${typeof text}`)
     return { title: title ?? `Document ${i + 1}`, text }

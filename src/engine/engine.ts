@@ -23,7 +23,10 @@ import {
   checkDraft,
   checkExactness,
   checkInteger,
+  checkObject,
+  checkSignal,
   checkStops,
+  checkTokens,
   type EngineOptions,
   type RequestDocument,
   type RequestOptions,
@@ -122,7 +125,7 @@ export class Engine implements AsyncDisposable {
         context: {
           contextTokens: slots * (contextTokens + maxNodes),
           maxSequences: Math.min(256, slots * branches + (slots > 1 ? 1 : 0)),
-          batchTokens: 512 + slots * maxNodes,
+          batchTokens: Math.min(65_536, 512 + slots * maxNodes),
           threads: options.threads,
           flashAttention: options.flashAttention,
           keyType: options.keyType,
@@ -207,6 +210,7 @@ export class Engine implements AsyncDisposable {
    */
   chat(request: ChatRequest): Generation {
     this.#checkLive()
+    checkObject('request', request)
     const text = this.renderChat(request)
     this.#checkLength(text)
     const addSpecial = !this.#prompts.beginsWithBos(text)
@@ -220,13 +224,14 @@ export class Engine implements AsyncDisposable {
    */
   complete(request: CompletionRequest): Generation {
     this.#checkLive()
+    checkObject('request', request)
     const { prompt } = request
     if (typeof prompt === 'string') {
       if (prompt === '') throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
       this.#checkLength(prompt)
       return this.#start(this.tokenize(prompt, { addSpecial: true, special: true }), request)
     }
-    for (let i = 0; i < prompt.length; i++) checkInteger(`prompt[${i}]`, prompt[i], 0, this.#context.vocabularySize - 1)
+    checkTokens('prompt', prompt, this.vocabularySize)
     return this.#start(prompt, request)
   }
 
@@ -297,8 +302,8 @@ export class Engine implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= (async () => {
       await this.#loop.close()
-      await this.#tuned.keep()
       try {
+        await this.#tuned.keep()
         await this.#memory.close()
       } finally {
         await this.#model[Symbol.asyncDispose]()
@@ -335,6 +340,7 @@ export class Engine implements AsyncDisposable {
         ? Number.POSITIVE_INFINITY
         : checkInteger('maxTokens', request.maxTokens, 1, 2 ** 31 - 1)
     const stops = checkStops(request.stop)
+    const signal = checkSignal(request.signal)
     const wanted = request.logprobs === undefined ? undefined : checkInteger('logprobs', request.logprobs, 0, 20)
     const prediction = this.#readPrediction(request.prediction)
     if (draft !== 'off') this.#memory.addDocuments(documents, request.namespace)
@@ -356,7 +362,6 @@ export class Engine implements AsyncDisposable {
       : undefined
     const limits = { maxTokens, stops, logprobs, explain }
     const writer = new AnswerWriter(generation, this.#model.vocabulary, limits, prompt.length, sampler.seed)
-    const { signal } = request
     if (signal?.aborted) writer.aborted = true
     else if (signal) {
       const abort = () => generation.abort()
@@ -372,9 +377,7 @@ export class Engine implements AsyncDisposable {
   #readPrediction(prediction: string | ArrayLike<number> | undefined): ArrayLike<number> | undefined {
     if (prediction === undefined || typeof prediction === 'string')
       return prediction === undefined || prediction === '' ? undefined : this.tokenize(prediction)
-    for (let i = 0; i < prediction.length; i++)
-      checkInteger(`prediction[${i}]`, prediction[i], 0, this.vocabularySize - 1)
-    return prediction
+    return checkTokens('prediction', prediction, this.vocabularySize)
   }
 
   #makeSampler(request: RequestOptions, prompt: ArrayLike<number>, session: DraftSession): Sampler {

@@ -21,8 +21,8 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
   contextTokens?: number
   /**
    * Requests decoded at the same time, 1 … 256. Default 1. Requests that share forwards write what each writes alone: bit
-   * for bit where {@link exactness} is reached, for models without a sliding window and up to 127 slots; else except
-   * where two candidates are nearly tied.
+   * for bit where {@link exactness} is reached, for models without a sliding window and with slots × branches below 256;
+   * else except where two candidates are nearly tied.
    */
   slots?: number
   /** Most branches of a draft tree, 1 … 64; slots × branches is at most 256. Default 8, or as many as fit. */
@@ -133,6 +133,26 @@ export function checkInteger(name: string, value: unknown, least: number, most: 
     'invalid-parameter',
     `${name} must be an integer from ${least} to ${most}, got ${describe(value)}`,
   )
+}
+
+/** Checks that a value is an object whose fields can be read. @throws EngineError `invalid-parameter` */
+export function checkObject(name: string, value: unknown): void {
+  if (typeof value === 'object' && value !== null) return
+  throw new EngineError('invalid-parameter', `${name} must be an object, got ${describe(value)}`)
+}
+
+/** Checks a list of token ids. @throws EngineError `invalid-parameter` */
+export function checkTokens(name: string, tokens: ArrayLike<number>, vocabularySize: number): ArrayLike<number> {
+  if (!Number.isInteger(tokens?.length))
+    throw new EngineError('invalid-parameter', `${name} must be a text or token ids, got ${describe(tokens)}`)
+  for (let i = 0; i < tokens.length; i++) checkInteger(`${name}[${i}]`, tokens[i], 0, vocabularySize - 1)
+  return tokens
+}
+
+/** Checks a signal. @throws EngineError `invalid-parameter` */
+export function checkSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal
+  throw new EngineError('invalid-parameter', `signal must be an AbortSignal, got ${describe(signal)}`)
 }
 
 /** Checks a draft mode. @throws EngineError `invalid-parameter` */

@@ -176,7 +176,8 @@ export class AnswerWriter {
 
   #stats(): GenerationStats {
     const decoded = this.#emitted - this.#emittedByPrefill
-    const decodeMs = this.#lastTokenAt - this.#firstTokenAt
+    // Where it ended before its first token, there was none to be last.
+    const decodeMs = Math.max(0, this.#lastTokenAt - this.#firstTokenAt)
     return {
       promptTokens: this.#promptTokens,
       cachedPromptTokens: this.#cachedPromptTokens,

@@ -106,6 +106,10 @@ describe('requests', () => {
     ['a bias for a token that does not exist', { logitBias: { 999999: 1 } }, /999999 is not a token id/],
     ['no messages', { messages: [] }, /at least one message/],
     ['a message without content', { messages: [{ role: 'user' } as never] }, /messages\[0\] must have/],
+    ['documents that are no array', { documents: 'x' as never }, /documents must be an array/],
+    ['no document', { documents: [null as never] }, /documents\[0\]/],
+    ['a signal that is none', { signal: 'x' as never }, /signal must be an AbortSignal/],
+    ['a prediction that is none', { prediction: 5 as never }, /prediction must be a text or token ids/],
     ['a document without text', { documents: [{ title: 'x' } as never] }, /documents\[0\]/],
   ]
   it.each(refused)('refuses %s', async (_, request, sentence) => {
@@ -122,6 +126,13 @@ describe('requests', () => {
     expect(long).toMatchObject({ code: 'prompt-too-long' })
     expect(long.message).toMatch(/the context holds 256/)
     expect((await failureOf(() => engine.complete({ prompt: [1, -5] }))).message).toMatch(/prompt\[1\]/)
+    for (const prompt of [5, undefined, null, {}])
+      expect(await failureOf(() => engine.complete({ prompt: prompt as never }))).toMatchObject({
+        code: 'invalid-parameter',
+        message: expect.stringMatching(/^prompt must be a text or token ids/),
+      })
+    for (const start of [() => engine.complete(undefined as never), () => engine.chat(undefined as never)])
+      expect(await failureOf(start)).toMatchObject({ code: 'invalid-parameter' })
   })
 
   it('refuses a grammar that does not parse', async () => {
