@@ -146,7 +146,8 @@ export class Evidence {
   /** Opens the continuations of `node`; they are added next, without others in between. */
   begin(node: number): void {
     this.starts[node + 1] = this.size
-    this.stamp++
+    // As the table holds it: a long-lived process counts beyond 31 bits.
+    this.stamp = (this.stamp + 1) | 0
   }
 
   /** The continuation of the node begun last that holds `token`; -1 if there is none. */

@@ -24,8 +24,9 @@ export class RecentTokens {
 
   /** Holds the end of `log` from now on. */
   read(log: TokenLog, counts: TokenCounts): void {
-    const { stamps } = this
-    const stamp = ++this.stamp
+    // As the table holds it: a long-lived process counts beyond 31 bits.
+    this.stamp = (this.stamp + 1) | 0
+    const { stamps, stamp } = this
     const from = Math.max(log.first, log.end - RECENT)
     for (let k = log.end - 1; k >= from; k--) {
       const token = log.at(k)

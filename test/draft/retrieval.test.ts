@@ -11,6 +11,15 @@ const pairsOf = (tokens: number[], formOf: (token: number) => number) =>
   tokens.slice(1).map((token, k) => `${formOf(tokens[k])} ${token}`)
 
 describe('retrieval', () => {
+  it('finds what it found before after so many steps that their number leaves 31 bits', () => {
+    const session = new RetrievalDrafter().open()
+    session.read([5, 6, 7, 8, 5, 6, 9, 8, 5, 6, 7, 8, 5, 6])
+    const { workspace } = session as unknown as { workspace: { evidence: { stamp: number } } }
+    const before = branchesOf(draftOf(session, 16))
+    workspace.evidence.stamp = 2 ** 31 - 3
+    for (let step = 0; step < 4; step++) expect(branchesOf(draftOf(session, 16))).toEqual(before)
+  })
+
   it('drafts only what it has seen, and after a token of the same form unless it says that it guesses', () => {
     const anything = fc.oneof(...Object.values(distributions))
     const requests = fc.array(fc.tuple(anything, anything), { minLength: 1, maxLength: 4 })
