@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
+import { ENTRY_BYTES } from '../../src/corpus/durable/format.js'
 import { CorpusStore, exportStore, importStore, inspectStore, verifyStore } from '../../src/corpus/durable/index.js'
 
 const root = mkdtempSync(path.join(tmpdir(), 'lookahead-archive-'))
@@ -62,8 +63,11 @@ describe('an exported cache', () => {
   it('is refused where it does not belong or is not whole', async () => {
     await (await CorpusStore.open(at('other'), { ...tokenizer, fingerprint: 'f2' })).close()
     await expect(importStore(at('other'), at('all.lkc'))).rejects.toMatchObject({ code: 'other-tokenizer' })
-    writeFileSync(at('short.lkc'), readFileSync(at('all.lkc')).subarray(0, -4))
-    await expect(importStore(at('three'), at('short.lkc'))).rejects.toMatchObject({ code: 'damaged' })
+    // In the middle of the last entry, and just before it.
+    for (const missing of [4, ENTRY_BYTES]) {
+      writeFileSync(at('short.lkc'), readFileSync(at('all.lkc')).subarray(0, -missing))
+      await expect(importStore(at('three'), at('short.lkc'))).rejects.toMatchObject({ code: 'damaged' })
+    }
     await expect(importStore(at('three'), at('nothing.lkc'))).rejects.toMatchObject({ code: 'not-found' })
     expect(existsSync(at('three'))).toBe(false)
   })

@@ -80,6 +80,7 @@ export async function exportStore(store: CorpusStore, file: string, namespace?: 
         if (++records % 1000 === 0) await out.drain()
       }
     }
+    out.append(encodeEntry({ ...emptyEntry, type: 'end', namespace: 0 }))
     await out.flush()
     await handle.close()
     await rename(temporary, file)
@@ -104,8 +105,14 @@ export async function importStore(folder: string, file: string): Promise<{ added
     throw explainIo(error, `read ${file}`)
   })
   try {
-    const { header, end, fileBytes } = await readEntries(handle, file, { take: () => {} })
-    if (end < fileBytes) throw new CorpusError('damaged', `${file} is damaged at byte ${end}; export it again`)
+    let isWhole = false
+    const { header, end, fileBytes } = await readEntries(handle, file, {
+      take: ({ type }) => {
+        isWhole = type === 'end'
+      },
+    })
+    if (end < fileBytes || !isWhole)
+      throw new CorpusError('damaged', `${file} is damaged at byte ${end}; export it again`)
     await using store = await CorpusStore.open(folder, { ...header, corpus: unlimited })
     if (store.readOnly) throw new CorpusError('read-only', `cannot write to the cache ${folder}: it is read-only`)
     const known = new Set<string>()

@@ -29,6 +29,7 @@ import { crc32 } from './checksum.js'
  *              3 names       the record `id` has these ids now
  *              4 removal     the record `id` was deleted
  *              5 clear       all records of `namespace` before this were deleted
+ *              6 end         nothing follows: an exported file without it has lost its end
  *
  * Magic and version stand where they are in every version; `versions.ts` chooses the reader by them.
  */
@@ -43,7 +44,7 @@ export const MOST_ENTRY_BYTES = 2 ** 28
 export const MAGIC = 'LKCORPUS'
 const HEADER_BYTES = 28
 const MARK = 0x6e654b4c
-const types = ['', 'namespace', 'record', 'names', 'removal', 'clear'] as const
+const types = ['', 'namespace', 'record', 'names', 'removal', 'clear', 'end'] as const
 const kinds: RecordKind[] = ['document', 'request']
 
 /** Whose tokens a file holds. */
@@ -58,7 +59,7 @@ export interface FileHeader {
 
 /** One step in the life of a corpus. Fields that a type has no use for are empty. */
 export interface Entry {
-  type: 'namespace' | 'record' | 'names' | 'removal' | 'clear'
+  type: 'namespace' | 'record' | 'names' | 'removal' | 'clear' | 'end'
   /** Number of the namespace. */
   namespace: number
   /** Name of the namespace, where that is the type. */

@@ -65,7 +65,7 @@ export async function loadCorpus(
       } else if (entry.type === 'record') tokens.set(name, (tokens.get(name) ?? 0) + entry.tokens.length)
       else if (entry.type === 'names') names.set(entry.id, entry.names)
       else if (entry.type === 'removal') removed.add(entry.id)
-      else {
+      else if (entry.type === 'clear') {
         cleared.set(name, entries)
         tokens.delete(name)
       }
