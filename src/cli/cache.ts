@@ -1,5 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import type { CorpusDocument } from '../corpus/corpus.js'
@@ -9,6 +8,7 @@ import { Model } from '../llama/model.js'
 import { embeddedModel } from './embedded.js'
 import { exitCodes, UsageError } from './failure.js'
 import { formatTable, processTerminal, type Terminal } from './terminal.js'
+import { readTextFile } from './text-file.js'
 
 interface CacheOptions {
   cache: string
@@ -145,9 +145,7 @@ async function warm(files: string[], options: WarmCommand, terminal: Terminal): 
 
 /** The documents of a file: each line of a JSONL file, any other file as a whole. */
 async function readDocuments(file: string): Promise<CorpusDocument[]> {
-  if (!existsSync(file)) throw new UsageError(`cannot read ${file}: it does not exist`)
-  if (statSync(file).isDirectory()) throw new UsageError(`cannot read ${file}: it is a folder`)
-  const text = await readFile(file, 'utf8')
+  const text = await readTextFile(file)
   if (!/\.(jsonl|ndjson)$/i.test(file)) return [{ id: path.basename(file), text: text.trim() }]
   return text.split('\n').flatMap((line, k) => (line.trim() === '' ? [] : [readLine(line, `${file}:${k + 1}`)]))
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
-import { UsageError } from './failure.js'
+import { describeSystemError, UsageError } from './failure.js'
 
 /** T(n) of a device and a model, by a name. */
 interface NamedCurve {
@@ -73,9 +73,8 @@ export function readCostCurve(nameOrFile: string): CostCurve {
   try {
     text = readFileSync(nameOrFile, 'utf8')
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : String(cause)
     throw new UsageError(
-      `--curve: expected ${Object.keys(costCurves).join(', ')} or a file that lookahead probe --json wrote; ${nameOrFile}: ${why}`,
+      `--curve: expected ${Object.keys(costCurves).join(', ')} or a file that lookahead probe --json wrote; ${nameOrFile}: ${describeSystemError(cause)}`,
       { cause },
     )
   }

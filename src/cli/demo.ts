@@ -75,7 +75,8 @@ function introduce(engine: Engine, terminal: Terminal, paint: Palette): void {
     `${engine.threads} ${engine.threads === 1 ? 'thread' : 'threads'}): first token by token, then with drafts from what it has read and written.\n`,
   )
   terminal.out(paint.dim(`A forward of so many tokens takes  ${costs}\n`))
-  terminal.out(`${paint.drafted('Coloured')} text was drafted and accepted; the rest the model computed alone.\n`)
+  if (terminal.colours)
+    terminal.out(`${paint.drafted('Coloured')} text was drafted and accepted; the rest the model computed alone.\n`)
 }
 
 function sourcesOf({ documents }: DemoQuestion): string {
@@ -100,7 +101,7 @@ async function answer(
     if (step.pieces.length === 0) shown.out(step.text)
     else for (const { text, source } of step.pieces) shown.out(source === 'model' ? text : paint.drafted(text))
   const result = await generation.result
-  shown.out(paint.dim(`  ${result.stats.forwards + 1} forwards\n`))
+  shown.out(paint.dim(`  ${result.stats.forwards} forwards\n`))
   return result
 }
 

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import type { Recording } from '../draft/replay.js'
 import { Vocabulary } from '../llama/vocabulary.js'
-import { UsageError } from './failure.js'
+import { describeSystemError, UsageError } from './failure.js'
 
 /** One line of a trace file: what a model read and what it wrote. */
 export interface RecordedRequest {
@@ -22,7 +22,7 @@ export async function readUnpacked(file: string): Promise<Buffer> {
   try {
     bytes = await readFile(file)
   } catch (cause) {
-    throw new UsageError(`cannot read ${file}: ${(cause as NodeJS.ErrnoException).code ?? cause}`, { cause })
+    throw new UsageError(`cannot read ${file}: ${describeSystemError(cause)}`, { cause })
   }
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes
   try {
@@ -45,7 +45,10 @@ export async function readRecordings(file: string, filters: string[], limit: num
     return { key: filter.slice(0, at), text: filter.slice(at + 1) }
   })
   const recordings: RecordedRequest[] = []
-  for (const [k, line] of (await readUnpacked(file)).toString('utf8').split('\n').entries()) {
+  for (const [k, line] of new TextDecoder()
+    .decode(await readUnpacked(file))
+    .split('\n')
+    .entries()) {
     if (line.trim() === '') continue
     let request: RecordedRequest
     try {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import type { Exactness } from '../engine/configuration.js'
@@ -11,6 +10,7 @@ import { embeddedModel } from './embedded.js'
 import { explainSteps } from './explanation.js'
 import { exitCodes, UsageError } from './failure.js'
 import { palette, processTerminal, type Terminal } from './terminal.js'
+import { readTextFile } from './text-file.js'
 
 interface RunOptions extends DecodingOptions {
   model?: string
@@ -132,13 +132,9 @@ function start(
 async function readDocuments(files: string[]): Promise<RequestDocument[]> {
   return Promise.all(
     files.map(async (file) => {
-      try {
-        return { title: path.basename(file, path.extname(file)), text: (await readFile(file, 'utf8')).trim() }
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException
-        const why = code === 'ENOENT' ? 'it does not exist' : code === 'EISDIR' ? 'it is a folder' : String(code)
-        throw new UsageError(`cannot read the document ${file}: ${why}`)
-      }
+      const text = (await readTextFile(file, `the document ${file}`)).trim()
+      if (text === '') throw new UsageError(`the document ${file} is empty`)
+      return { title: path.basename(file, path.extname(file)), text }
     }),
   )
 }

@@ -68,6 +68,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   const openKeys = options.apiKey ?? (process.env.LOOKAHEAD_API_KEY ? [process.env.LOOKAHEAD_API_KEY] : [])
   if (openKeys.includes('')) throw new UsageError('the API key is empty; give at least one character')
   const apiKeys = [...openKeys, ...(options.namespaceKey ?? []).map(readNamespaceKey)]
+  if (options.alias === '') throw new UsageError('the alias is empty; give at least one character')
   const model = options.alias ?? path.basename(file, path.extname(file))
   const stopping = waitForSignal()
 

@@ -204,7 +204,7 @@ function cells(row: SimulationRow | ControlledRow): string[] {
     row.dl.toFixed(1),
     replayed ? perForward(replayed.promised) : '',
     perForward(row.accepted),
-    `${Math.round(100 * (1 - row.accepted / Math.max(1, row.drafted)))} %`,
+    row.drafted > 0 ? `${Math.round(100 * (1 - row.accepted / row.drafted))} %` : '–',
     replayed ? replayed.retrievalMicros.toFixed(0) : '',
     replayed ? replayed.retrievalMicros99.toFixed(0) : '',
     replayed ? (replayed.bytes / 2 ** 20).toFixed(1) : '',

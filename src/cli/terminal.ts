@@ -1,3 +1,5 @@
+import { describeSystemError, exitCodes } from './failure.js'
+
 /** What the commands write to: text for pipes, colour for people. */
 export interface Terminal {
   out(text: string): void
@@ -17,7 +19,8 @@ export function processTerminal(): Terminal {
   // A reader that goes away (| head) ends the program quietly.
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)
-    throw error
+    stderr.write(`lookahead: cannot write the output: ${describeSystemError(error)}\n`)
+    process.exit(exitCodes.failure)
   })
   return {
     out: (text) => void stdout.write(text),

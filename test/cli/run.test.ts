@@ -10,11 +10,15 @@ import { LlamaLibrary } from '../../src/llama/library.js'
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-cli-'))
 const notes = path.join(folder, 'notes.md')
+const binary = path.join(folder, 'binary.dat')
+const empty = path.join(folder, 'empty.txt')
 const question = ['run', '-t', '1', '-p', 'How much does the Selby permit cost?', '--documents', notes]
 
 beforeAll(() => {
   if (!existsSync(main)) throw new Error('the command is tested as built: run npm run build first')
   writeFileSync(notes, 'The Selby permit costs 40 euros per year. You can apply online.\n')
+  writeFileSync(binary, Buffer.from([0xff, 0xfe, 0, 1]))
+  writeFileSync(empty, '\n')
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -109,6 +113,8 @@ describe('wrong use', () => {
     ['an empty prompt', ['run', '-p', '  '], /the prompt is empty/],
     ['a missing model', ['run', '-p', 'a', '-m', 'nowhere.gguf'], /there is no model file nowhere\.gguf/],
     ['a foreign file', ['run', '-p', 'a', '-m', notes], /is not a GGUF file: it begins with "The Selb"/],
+    ['a document of zeros and ones', ['run', '-p', 'a', '--documents', binary], /it is no text in UTF-8/],
+    ['an empty document', ['run', '-p', 'a', '--documents', empty], /empty\.txt is empty/],
     ['a missing document', ['run', '-p', 'a', '--documents', 'gone.txt'], /cannot read the document gone\.txt/],
     ['raw with documents', ['run', '-p', 'a', '--raw', '--documents', notes], /--raw continues the prompt/],
     ['a prompt longer than the context', ['run', '-c', '16', '-p', 'x '.repeat(99)], /the context holds 16/],

@@ -87,7 +87,7 @@ describe('lookahead simulate', () => {
 
   it('refuses what it cannot use with a sentence', async () => {
     await expect(run({ curve: path.join(folder, 'none.json') })).rejects.toThrow(
-      /--curve: expected .*flat.* no such file/,
+      /--curve: expected .*flat.*: it does not exist/,
     )
     await expect(run({ curve: traces })).rejects.toThrow(/is not what lookahead probe --json prints/)
     await expect(run({ filter: ['group=other'] })).rejects.toThrow(/holds no requests with group=other/)
