@@ -169,7 +169,6 @@ const prototypes = {
   llama_version: 'const char* llama_version()',
   llama_backend_init: 'void llama_backend_init()',
   llama_log_set: 'void llama_log_set(void* callback, void* data)',
-  llama_supports_gpu_offload: 'bool llama_supports_gpu_offload()',
   llama_model_default_params: 'llama_model_params llama_model_default_params()',
   llama_context_default_params: 'llama_context_params llama_context_default_params()',
   llama_model_quantize_default_params: 'llama_model_quantize_params llama_model_quantize_default_params()',
@@ -179,7 +178,6 @@ const prototypes = {
     'uint32 llama_model_quantize(const char* input, const char* output, llama_model_quantize_params* params)',
   llama_model_get_vocab: 'void* llama_model_get_vocab(void* model)',
   llama_model_n_ctx_train: 'int32 llama_model_n_ctx_train(void* model)',
-  llama_model_n_embd: 'int32 llama_model_n_embd(void* model)',
   llama_model_n_layer: 'int32 llama_model_n_layer(void* model)',
   llama_model_n_swa: 'int32 llama_model_n_swa(void* model)',
   llama_model_size: 'uint64 llama_model_size(void* model)',
@@ -197,11 +195,8 @@ const prototypes = {
   llama_free: 'void llama_free(void* context)',
   llama_n_ctx: 'uint32 llama_n_ctx(void* context)',
   llama_set_n_threads: 'void llama_set_n_threads(void* context, int32 threads, int32 batchThreads)',
-  llama_n_batch: 'uint32 llama_n_batch(void* context)',
   llama_attach_threadpool: 'void llama_attach_threadpool(void* context, void* pool, void* batchPool)',
-  llama_detach_threadpool: 'void llama_detach_threadpool(void* context)',
   llama_decode: 'int32 llama_decode(void* context, llama_batch batch)',
-  llama_synchronize: 'void llama_synchronize(void* context)',
   llama_get_logits: 'void* llama_get_logits(void* context)',
   llama_get_memory: 'void* llama_get_memory(void* context)',
   llama_memory_clear: 'void llama_memory_clear(void* memory, bool data)',
@@ -213,16 +208,13 @@ const prototypes = {
   llama_vocab_n_tokens: 'int32 llama_vocab_n_tokens(void* vocab)',
   llama_vocab_type: 'int32 llama_vocab_type(void* vocab)',
   llama_vocab_is_eog: 'bool llama_vocab_is_eog(void* vocab, int32 token)',
-  llama_vocab_is_control: 'bool llama_vocab_is_control(void* vocab, int32 token)',
   llama_vocab_bos: 'int32 llama_vocab_bos(void* vocab)',
   llama_vocab_eos: 'int32 llama_vocab_eos(void* vocab)',
-  llama_vocab_get_text: 'const char* llama_vocab_get_text(void* vocab, int32 token)',
   llama_vocab_get_add_bos: 'bool llama_vocab_get_add_bos(void* vocab)',
   llama_tokenize:
     'int32 llama_tokenize(void* vocab, const uint8* text, int32 textBytes, _Out_ int32* tokens, int32 capacity, bool addSpecial, bool parseSpecial)',
   llama_token_to_piece:
     'int32 llama_token_to_piece(void* vocab, int32 token, _Out_ uint8* text, int32 capacity, int32 lstrip, bool special)',
-  llama_sampler_chain_default_params: 'llama_sampler_chain_params llama_sampler_chain_default_params()',
   llama_sampler_chain_init: 'void* llama_sampler_chain_init(llama_sampler_chain_params params)',
   llama_sampler_chain_add: 'void llama_sampler_chain_add(void* chain, void* sampler)',
   llama_sampler_free: 'void llama_sampler_free(void* sampler)',
@@ -247,7 +239,6 @@ export interface LlamaFunctions {
   llama_version: Native<[], string>
   llama_backend_init: Native<[], void>
   llama_log_set: Native<[callback: Pointer | null, data: null], void>
-  llama_supports_gpu_offload: Native<[], boolean>
   llama_model_default_params: Native<[], ModelParams>
   llama_context_default_params: Native<[], ContextParams>
   llama_model_quantize_default_params: Native<[], QuantizeParams>
@@ -256,7 +247,6 @@ export interface LlamaFunctions {
   llama_model_quantize: Native<[input: string, output: string, params: QuantizeParams], number>
   llama_model_get_vocab: Native<[model: Pointer], Pointer>
   llama_model_n_ctx_train: Native<[model: Pointer], number>
-  llama_model_n_embd: Native<[model: Pointer], number>
   llama_model_n_layer: Native<[model: Pointer], number>
   llama_model_n_swa: Native<[model: Pointer], number>
   llama_model_size: Native<[model: Pointer], number>
@@ -273,11 +263,8 @@ export interface LlamaFunctions {
   llama_free: Native<[context: Pointer], void>
   llama_n_ctx: Native<[context: Pointer], number>
   llama_set_n_threads: Native<[context: Pointer, threads: number, batchThreads: number], void>
-  llama_n_batch: Native<[context: Pointer], number>
   llama_attach_threadpool: Native<[context: Pointer, pool: Pointer, batchPool: Pointer], void>
-  llama_detach_threadpool: Native<[context: Pointer], void>
   llama_decode: Native<[context: Pointer, batch: BatchStruct], number>
-  llama_synchronize: Native<[context: Pointer], void>
   llama_get_logits: Native<[context: Pointer], Pointer | null>
   llama_get_memory: Native<[context: Pointer], Pointer>
   llama_memory_clear: Native<[memory: Pointer, data: boolean], void>
@@ -289,10 +276,8 @@ export interface LlamaFunctions {
   llama_vocab_n_tokens: Native<[vocab: Pointer], number>
   llama_vocab_type: Native<[vocab: Pointer], number>
   llama_vocab_is_eog: Native<[vocab: Pointer, token: number], boolean>
-  llama_vocab_is_control: Native<[vocab: Pointer, token: number], boolean>
   llama_vocab_bos: Native<[vocab: Pointer], number>
   llama_vocab_eos: Native<[vocab: Pointer], number>
-  llama_vocab_get_text: Native<[vocab: Pointer, token: number], string>
   llama_vocab_get_add_bos: Native<[vocab: Pointer], boolean>
   llama_tokenize: Native<
     [
@@ -310,7 +295,6 @@ export interface LlamaFunctions {
     [vocab: Pointer, token: number, text: Uint8Array, capacity: number, lstrip: number, special: boolean],
     number
   >
-  llama_sampler_chain_default_params: Native<[], { no_perf: boolean }>
   llama_sampler_chain_init: Native<[params: { no_perf: boolean }], Pointer>
   llama_sampler_chain_add: Native<[chain: Pointer, sampler: Pointer], void>
   llama_sampler_free: Native<[sampler: Pointer], void>

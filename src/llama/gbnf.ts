@@ -390,7 +390,7 @@ function leftmost(rule: number, rules: readonly Element[][][], empty: Uint8Array
     for (const [i, element] of alternative.entries()) {
       if (element >= 0) break
       const other = -2 - element
-      if (other !== rule || i < alternative.length - 1) found.add(other)
+      if (other !== rule || i === 0 || i < alternative.length - 1) found.add(other)
       if (!empty[other]) break
     }
   return [...found]

@@ -150,15 +150,6 @@ export class LlamaLibrary {
   }
 }
 
-/** Calls a native function off the event loop and turns what llama.cpp logged into the reason of a failure. */
-export async function callWithReason<Args extends unknown[], Result>(
-  library: LlamaLibrary,
-  fn: Parameters<typeof callAsync<Args, Result>>[0],
-  ...args: Args
-): Promise<{ result: Result; errors: string }> {
-  return library.collectErrors(() => callAsync(fn, ...args))
-}
-
 /** The error lines as one phrase: function names and repetitions removed. */
 function tidy(lines: string[]): string {
   const phrases = lines.map((line) =>

@@ -204,6 +204,8 @@ describe('a grammar', () => {
     ['root ::= "a"{x}', /expected a number/],
     ['root ::= "a"{1', /expected }, got its end/],
     [`root ::= "${'a'.repeat(5000)}"{2000}`, /too large/],
+    ['root ::= root', /left-recursive: root can begin with itself/],
+    ['root ::= "a" | root', /left-recursive: root can begin with itself/],
     ['root ::= root "a" | "b"', /left-recursive: root can begin with itself/],
     ['root ::= a\na ::= b "x"\nb ::= a "y" | "z"', /left-recursive: (a|b) can begin with itself/],
   ]
