@@ -1,13 +1,16 @@
 /**
  * Lookahead live: a model answers grounded questions, conventionally, with drafts as the cost model says, with fixed
- * sizes, in turns in one process, and after each round in a plain loop over libllama. What T(n) would allow stands beside.
+ * sizes, in turns in one process, and after each round in a plain loop over libllama in a process of its own.
+ * What T(n) would allow stands beside.
  *
  *     npm run bench:grounded -- [--model FILE] [--questions 24] [--rounds 5] [--exactness bitwise] [--tokens 160]
  *
  * In every round the drafter begins without memory and learns from one answer to the next.
  */
+import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { formatTable } from '../src/cli/terminal.js'
 import { ForwardCost } from '../src/cost/forward-cost.js'
@@ -17,7 +20,7 @@ import { Engine } from '../src/engine/engine.js'
 import type { DraftMode } from '../src/engine/options.js'
 import { describeMachine, root } from './machine.js'
 import { DISTURBED, OthersWatch } from './others.js'
-import { PlainLoop } from './plain-loop.js'
+import type { PlainAnswer } from './plain-loop.js'
 import { median, spread, sum } from './statistics.js'
 import { groundedQuestions } from './workloads.js'
 
@@ -43,7 +46,6 @@ await using engine = await Engine.load({
   threads: values.threads ? Number(values.threads) : undefined,
 })
 const { exactness } = engine
-await using plainLoop = await PlainLoop.load(values.model, engine.threads)
 // The engine refines what was measured; figures by T(n) stay with that.
 const atLoad = ForwardCost.from(engine.cost.record())
 /** Tokens of context for which T(n) is taken. */
@@ -88,7 +90,7 @@ for (let round = 0; round <= rounds; round++) {
       sums[w].texts.push(text)
     }
   await setTimeout(restMs)
-  for (const prompt of prompts) addPlain(prompt, sums[modes.length])
+  addPlain(sums[modes.length])
   // Other programs make any round slower, never faster: it is held again.
   if ((watch.share() ?? 0) > DISTURBED && patience-- > 0) {
     round--
@@ -131,13 +133,18 @@ console.log(`if every draft came true: ${(best.rows / best.ratio).toFixed(2)} ×
 const drafting = engine.describeDrafting()
 console.log(JSON.stringify({ machine, model: path.basename(values.model), exactness, standings, ratios, drafting }))
 
-/** Answers in the plain loop. */
-function addPlain(prompt: Int32Array, total: Round): void {
-  const { tokens, decodeMs } = plainLoop.answer(prompt, maxTokens)
-  const forwards = tokens.length - 1
-  total.tokens += forwards
-  total.forwards += forwards
-  total.decodeMs += decodeMs
-  total.idealMs += forwards * atLoad.ms(1, context)
-  total.texts.push(engine.detokenize(tokens.filter((token) => !plainLoop.model.vocabulary.isEndOfGeneration(token))))
+/** Has a plain loop in a process of its own answer. */
+function addPlain(total: Round): void {
+  const script = fileURLToPath(new URL('./plain-loop.js', import.meta.url))
+  const args = [script, values.model, String(engine.threads), String(maxTokens)]
+  const input = JSON.stringify(prompts.map((prompt) => Array.from(prompt)))
+  const answers = JSON.parse(execFileSync(process.execPath, args, { input, encoding: 'utf8' })) as PlainAnswer[]
+  for (const { tokens, decodeMs } of answers) {
+    const forwards = tokens.length - 1
+    total.tokens += forwards
+    total.forwards += forwards
+    total.decodeMs += decodeMs
+    total.idealMs += forwards * atLoad.ms(1, context)
+    total.texts.push(engine.detokenize(tokens))
+  }
 }

@@ -1,8 +1,16 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { addressOf, type BatchStruct, type Pointer, viewFloats } from '../src/llama/abi.js'
 import { Model } from '../src/llama/model.js'
 
 /** Tokens of a prompt and its answer. */
 const capacity = 4096
+
+/** What the loop wrote, and the milliseconds of all tokens but the first. */
+export interface PlainAnswer {
+  tokens: number[]
+  decodeMs: number
+}
 
 /**
  * The loop one writes first over libllama: a forward a token, waited for in place, with llama.cpp's own choice of
@@ -61,7 +69,7 @@ export class PlainLoop {
    * @param prompt at most 4,096 tokens together with the answer
    * @returns tokens with the one that ends the answer, if it ended, and what all but the first took
    */
-  answer(prompt: ArrayLike<number>, maxTokens: number): { tokens: number[]; decodeMs: number } {
+  answer(prompt: ArrayLike<number>, maxTokens: number): PlainAnswer {
     const { llama } = this.model.library
     llama.llama_memory_clear(this.#memory, false)
     for (let i = 0; i < prompt.length; i++) {
@@ -98,3 +106,15 @@ export class PlainLoop {
     await this.model[Symbol.asyncDispose]()
   }
 }
+
+/** Answers the prompts on stdin twice, the first time to warm up, and prints the second answers. */
+async function main([file, threads, maxTokens]: string[]): Promise<void> {
+  const prompts = JSON.parse(readFileSync(0, 'utf8')) as number[][]
+  await using loop = await PlainLoop.load(file, Number(threads))
+  const answerAll = () => prompts.map((prompt) => loop.answer(prompt, Number(maxTokens)))
+  answerAll()
+  console.log(JSON.stringify(answerAll()))
+}
+
+// As a process of its own: the threads of an engine beside it would take its cores.
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2))
