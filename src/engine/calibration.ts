@@ -6,7 +6,7 @@ const manySizes = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
 const someSizes = [1, 2, 4, 8, 16]
 const fewSizes = [1, 2, 4, 8]
 /** Of the slowest models one forward each: few, but none of the drafts that pay lies far beyond them. */
-const slowSizes = [1, 4, 16]
+const slowSizes = [1, 2, 4, 16]
 
 /** Rounds over all sizes, at most. */
 const mostRounds = 5

@@ -9,7 +9,7 @@ import type { Exactness } from './configuration.js'
 export const profileVariable = 'LOOKAHEAD_PROFILES'
 
 /** Grows with every change of what is measured or how it is written; other files are measured anew. */
-const version = 2
+const version = 3
 
 /** What was measured about a model on this device. */
 export interface Profile {

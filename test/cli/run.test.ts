@@ -1,5 +1,15 @@
-import { spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -99,6 +109,18 @@ describe('lookahead run', () => {
     })
     expect(code).toBe(130)
     expect(stdout.length).toBeGreaterThan(0)
+  })
+})
+
+describe.skipIf(!existsSync('/dev/full'))('a disk without space', () => {
+  it('ends the command with one sentence', () => {
+    const full = openSync('/dev/full', 'w')
+    const args = [main, 'run', '-t', '1', '-n', '4', '-p', 'a']
+    const { status, stderr } = spawnSync(process.execPath, args, { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' })
+    closeSync(full)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^lookahead: cannot write the output: no space is left$/m)
+    expect(stderr).not.toContain('    at ')
   })
 })
 
