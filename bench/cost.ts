@@ -15,6 +15,7 @@
  *                        Default 60
  *   --tokens N           tokens per answer, at most. Default 64
  *   --shortest N         leave out answers of fewer tokens. Default: as many as --tokens says
+ *   --sizes A,B          fixed numbers of nodes to compare with; none: only the cost model's choice. Default 3,8,16,32
  *   --context N          tokens of the prompt the model reads; drafters read all of it. Default 256
  */
 import path from 'node:path'
@@ -38,8 +39,6 @@ import { DISTURBED, OthersWatch } from './others.js'
 import { median } from './statistics.js'
 import { readWorkload, WORKLOADS } from './traces.js'
 
-const modes: DraftMode[] = ['off', 'auto', 3, 8, 16, 32]
-
 /** Everything but the forward. */
 const overheadParts = stepParts.filter((part) => part !== 'forward')
 
@@ -55,6 +54,7 @@ const { values } = parseArgs({
     patience: { type: 'string', default: '60' },
     tokens: { type: 'string', default: '64' },
     shortest: { type: 'string' },
+    sizes: { type: 'string', default: '3,8,16,32' },
     context: { type: 'string', default: '256' },
   },
 })
@@ -69,6 +69,8 @@ const [records, rounds, warm, tokens, contextLength] = [
   values.tokens,
   values.context,
 ].map(Number)
+const sizes = values.sizes === 'none' ? [] : values.sizes.split(',').map(Number)
+const modes: DraftMode[] = ['off', 'auto', ...sizes]
 const shortest = Number(values.shortest ?? tokens)
 
 /** What one answer took. */
