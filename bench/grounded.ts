@@ -3,7 +3,7 @@
  * sizes, in turns in one process, and after each round in a plain loop over libllama in a process of its own.
  * What T(n) would allow stands beside.
  *
- *     npm run bench:grounded -- [--model FILE] [--questions 24] [--rounds 5] [--exactness bitwise] [--tokens 160]
+ *     npm run bench:grounded -- [--model FILE] [--questions 24] [--rounds 5] [--exactness bitwise]
  *
  * In every round the drafter begins without memory and learns from one answer to the next.
  */
@@ -26,6 +26,7 @@ import { groundedQuestions } from './workloads.js'
 
 const modes: DraftMode[] = ['off', 'auto', 3, 7, 15, 31]
 const ways = [...modes, 'plain loop']
+const maxTokens = 160
 /** Milliseconds after which the engine's idle threads no longer spin. */
 const restMs = 500
 
@@ -36,10 +37,9 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     exactness: { type: 'string', default: 'bitwise' },
     threads: { type: 'string' },
-    tokens: { type: 'string', default: '160' },
   },
 })
-const [questions, rounds, maxTokens] = [values.questions, values.rounds, values.tokens].map(Number)
+const [questions, rounds] = [values.questions, values.rounds].map(Number)
 await using engine = await Engine.load({
   model: values.model,
   exactness: values.exactness as ExactnessWish,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { describeSystemError } from '../corpus/durable/system-error.js'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
-import { describeSystemError, UsageError } from './failure.js'
+import { UsageError } from './failure.js'
 
 /** T(n) of a device and a model, by a name. */
 interface NamedCurve {

@@ -7,30 +7,6 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** Why the system would not read or write, in words that go behind a file's name and a colon. */
-export function describeSystemError(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  switch (code) {
-    case 'ENOENT':
-      return 'it does not exist'
-    case 'EISDIR':
-      return 'it is a folder'
-    case 'ENOTDIR':
-      return 'a part of its path is no folder'
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return 'permission denied'
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'no space is left'
-    case 'ERR_FS_FILE_TOO_LARGE':
-      return 'it is too large'
-    default:
-      return code ?? message
-  }
-}
-
 /** Exit codes: 2 for what the user can mend, 130 for Ctrl-C as shells expect, 1 for the rest. */
 export const exitCodes = { failure: 1, usage: 2, interrupted: 130 } as const
 

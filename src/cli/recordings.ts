@@ -2,9 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
+import { describeSystemError } from '../corpus/durable/system-error.js'
 import type { Recording } from '../draft/replay.js'
 import { Vocabulary } from '../llama/vocabulary.js'
-import { describeSystemError, UsageError } from './failure.js'
+import { UsageError } from './failure.js'
 
 /** One line of a trace file: what a model read and what it wrote. */
 export interface RecordedRequest {

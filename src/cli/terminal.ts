@@ -1,4 +1,5 @@
-import { describeSystemError, exitCodes } from './failure.js'
+import { describeSystemError } from '../corpus/durable/system-error.js'
+import { exitCodes } from './failure.js'
 
 /** What the commands write to: text for pipes, colour for people. */
 export interface Terminal {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { describeSystemError, UsageError } from './failure.js'
+import { describeSystemError } from '../corpus/durable/system-error.js'
+import { UsageError } from './failure.js'
 
 /**
  * The text of a file.

@@ -58,13 +58,13 @@ export async function measureForwardCost(
 ): Promise<Calibration> {
   const began = performance.now()
   const left = () => budgetMs - (performance.now() - began)
-  // A forward of n rows takes about as long as n/2 of one row, and each size needs two in a round.
-  const roundMs = (sizes: readonly number[]) => sizes.reduce((sum, rows) => sum + single * (1 + rows), 0)
   const share = budgetMs * (1 - contextShare)
   const most = Math.min(decoder.batch.capacity, decoder.contextTokens)
   // 1. How slow is the model? The first forwards also warm up: pages of the file, threads, the allocator.
   await timeForward(decoder, 1, 0)
   let single = await timeForward(decoder, 1, 0)
+  // A forward of n rows takes about as long as n/2 of one row, and each size needs two in a round.
+  const roundMs = (sizes: readonly number[]) => sizes.reduce((sum, rows) => sum + single * (1 + rows), 0)
   if (roundMs(fewSizes) <= share) await timeForward(decoder, 2, 0)
   single = Math.min(single, await timeForward(decoder, 1, 0))
   const isSlow = roundMs(fewSizes) > share

@@ -121,17 +121,17 @@ export async function chooseConfiguration(model: Model, options: ConfigurationOp
   }
   const bitwise = complete(bitwiseCandidates)
   const all = complete([...otherCandidates, ...bitwiseCandidates])
-  const crew =
+  const first =
     options.threads === undefined ? await chooseThreads(model, fixed) : { threads: options.threads, isHeldUp: false }
-  const { order, isHeldUp } = await bySpeed(model, wish === 'bitwise' ? bitwise : all, crew.threads)
+  const { order, isHeldUp } = await bySpeed(model, wish === 'bitwise' ? bitwise : all, first.threads)
   // The cores were free when threads were compared, and are no longer.
-  const threads = isHeldUp && options.threads === undefined ? 1 : crew.threads
+  const threads = isHeldUp && options.threads === undefined ? 1 : first.threads
   const conditions = { threads, budgetMs, company }
   const found =
     wish === 'bitwise' ? await findBitwise(model, order, all, conditions) : await probe(model, order[0], conditions)
   return {
     exactness: options.threads === undefined ? { ...found, threads } : found,
-    isHeldUp: isHeldUp || crew.isHeldUp,
+    isHeldUp: isHeldUp || first.isHeldUp,
   }
 }
 

@@ -151,7 +151,9 @@ export function checkTokens(name: string, tokens: ArrayLike<number>, vocabularyS
 
 /** Checks a signal. @throws EngineError `invalid-parameter` */
 export function checkSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return signal
+  // Not by its class: signals of other realms and of polyfills serve as well.
+  if (signal === undefined || typeof (signal as AbortSignal | null)?.addEventListener === 'function')
+    return signal as AbortSignal | undefined
   throw new EngineError('invalid-parameter', `signal must be an AbortSignal, got ${describe(signal)}`)
 }
 

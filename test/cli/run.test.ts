@@ -119,7 +119,7 @@ describe.skipIf(!existsSync('/dev/full'))('a disk without space', () => {
     const { status, stderr } = spawnSync(process.execPath, args, { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' })
     closeSync(full)
     expect(status).toBe(1)
-    expect(stderr).toMatch(/^lookahead: cannot write the output: no space is left$/m)
+    expect(stderr).toMatch(/^lookahead: cannot write the output: the disk is full$/m)
     expect(stderr).not.toContain('    at ')
   })
 })

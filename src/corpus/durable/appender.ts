@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
-import { CorpusError } from '../error.js'
+import type { CorpusError } from '../error.js'
+import { explainIo } from './system-error.js'
 
 /** Bytes written at a time. */
 const BATCH = 4 * 2 ** 20
@@ -101,27 +102,5 @@ export class Appender {
         return
       }
     }
-  }
-}
-
-/** A CorpusError for what the system said. */
-export function explainIo(error: unknown, what: string): CorpusError {
-  if (error instanceof CorpusError) return error
-  const { code, message } = error as NodeJS.ErrnoException
-  switch (code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new CorpusError('disk-full', `cannot ${what}: the disk is full`, { cause: error })
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return new CorpusError('read-only', `cannot ${what}: permission denied`, { cause: error })
-    case 'ENOENT':
-      return new CorpusError('not-found', `cannot ${what}: it does not exist`, { cause: error })
-    case 'ENOTDIR':
-    case 'EEXIST':
-      return new CorpusError('invalid-parameter', `cannot ${what}: it is a file, not a folder`, { cause: error })
-    default:
-      return new CorpusError('io-failed', `cannot ${what}: ${code ?? message}`, { cause: error })
   }
 }

@@ -1,12 +1,13 @@
 import { open, rename, rm } from 'node:fs/promises'
 import { contentHash } from '../content-hash.js'
 import { CorpusError } from '../error.js'
-import { Appender, explainIo } from './appender.js'
+import { Appender } from './appender.js'
 import { fileOf, newestGeneration } from './folder.js'
 import { emptyEntry, encodeEntry, encodeHeader, type FileHeader } from './format.js'
 import { FolderLock } from './lock.js'
 import { readEntries } from './reader.js'
 import { CorpusStore, recordEntry } from './store.js'
+import { explainIo } from './system-error.js'
 
 /** No budgets: what is looked at, carried away or brought in is not thinned out on the way. */
 const unlimited = { namespaceBytes: Number.POSITIVE_INFINITY, totalBytes: Number.POSITIVE_INFINITY }

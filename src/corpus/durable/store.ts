@@ -4,7 +4,7 @@ import { Corpus, type CorpusJournal, type CorpusOptions } from '../corpus.js'
 import { CorpusError } from '../error.js'
 import type { Namespace } from '../namespace.js'
 import type { CorpusRecord } from '../record.js'
-import { Appender, explainIo } from './appender.js'
+import { Appender } from './appender.js'
 import { createFile, fileOf, makeFolder, newestGeneration, removeOthers, syncFolder, temporaryOf } from './folder.js'
 import {
   type Entry,
@@ -17,6 +17,7 @@ import {
 } from './format.js'
 import { type LoadReport, loadCorpus } from './load.js'
 import { FolderLock } from './lock.js'
+import { explainIo } from './system-error.js'
 import type { FormatReaders } from './versions.js'
 
 /** Milliseconds between looks at what is to be done in the background. */

@@ -1,0 +1,45 @@
+import { CorpusError, type CorpusErrorCode } from '../error.js'
+
+/** Why the system would not read or write, in words that go behind a file's name and a colon. */
+export function describeSystemError(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  switch (code) {
+    case 'ENOENT':
+      return 'it does not exist'
+    case 'EISDIR':
+      return 'it is a folder'
+    case 'EEXIST':
+      return 'it is a file, not a folder'
+    case 'ENOTDIR':
+      return 'a part of its path is a file, not a folder'
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return 'permission denied'
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'the disk is full'
+    case 'ERR_FS_FILE_TOO_LARGE':
+      return 'it is too large'
+    default:
+      return code ?? message
+  }
+}
+
+const codes: Record<string, CorpusErrorCode> = {
+  ENOSPC: 'disk-full',
+  EDQUOT: 'disk-full',
+  EACCES: 'read-only',
+  EPERM: 'read-only',
+  EROFS: 'read-only',
+  ENOENT: 'not-found',
+  ENOTDIR: 'invalid-parameter',
+  EEXIST: 'invalid-parameter',
+}
+
+/** A CorpusError for what the system said. */
+export function explainIo(error: unknown, what: string): CorpusError {
+  if (error instanceof CorpusError) return error
+  const code = codes[(error as NodeJS.ErrnoException).code ?? ''] ?? 'io-failed'
+  return new CorpusError(code, `cannot ${what}: ${describeSystemError(error)}`, { cause: error })
+}
