@@ -97,9 +97,11 @@ export async function simulate(
   const curve = readCostCurve(options.curve)
   using vocabulary = await loadVocabulary(options.vocab)
   const spelling = new Spelling(vocabulary)
+  // All are read first: the last file should not be refused after the others have been replayed.
+  const traces: [file: string, recordings: Recording[]][] = []
+  for (const file of options.traces) traces.push([file, await tokenizedRecordings(file, options, vocabulary)])
   terminal.out(`curve: ${curve.about}\n\n`)
-  for (const file of options.traces) {
-    const recordings = await tokenizedRecordings(file, options, vocabulary)
+  for (const [file, recordings] of traces) {
     const name = path.basename(file)
     const ofFile: (SimulationRow | ControlledRow)[] = []
     for (const drafter of options.drafter === 'all' ? drafterNames : [options.drafter as DrafterName]) {
