@@ -12,6 +12,8 @@ export const DEFAULT_NAMESPACE = 'default'
 const LEAST_BYTES = 64 * 1024
 /** Most ids of one document; a further one makes it a document of its own. */
 const MOST_NAMES = 32
+/** Milliseconds between two looks for expired records among such as stand behind younger ones. */
+const SWEEP_MS = 1000
 
 /** Options of a {@link Corpus}. */
 export interface CorpusOptions {
@@ -74,6 +76,10 @@ export interface CorpusJournal {
   removed(namespace: string, record: CorpusRecord, deleted: boolean): void
   /** A whole namespace was deleted. */
   cleared(namespace: string): void
+  /** Someone wished something deleted, whether or not it was held. Comes after what it removed. */
+  deleted?(what: DeleteOptions & { namespace: string }): void
+  /** Waits until what happened so far is kept. */
+  flush?(): Promise<void>
 }
 
 /**
@@ -96,11 +102,15 @@ export class Corpus {
   readonly ttlMs: number
   readonly common: string | undefined
   readonly spelling: Spelling | undefined
-  /** Told of every change; set by the store that keeps the corpus. */
-  journal: CorpusJournal | undefined
+  /**
+   * Makes the hash that tells an answer from all others, on every machine; set where records travel. Default: answers
+   * have none.
+   */
+  identify: (() => string) | undefined
   /** Bytes of all namespaces. */
   byteLength = 0
   readonly #now: () => number
+  readonly #journals = new Set<CorpusJournal>()
   readonly #namespaces = new Map<string, Namespace>()
   readonly #views = new Set<CorpusView>()
   #nextId = 1
@@ -128,6 +138,17 @@ export class Corpus {
     return this.namespaceBytes > 0 && this.totalBytes > 0
   }
 
+  /** Tells a journal of every change from now on. Call what is returned to end that. */
+  watch(journal: CorpusJournal): () => void {
+    this.#journals.add(journal)
+    return () => void this.#journals.delete(journal)
+  }
+
+  /** Waits until every journal has kept what happened so far. @throws CorpusError as the store's `flush` */
+  async flush(): Promise<void> {
+    await Promise.all(Array.from(this.#journals, (journal) => journal.flush?.()))
+  }
+
   /** Opens what one request may read and where it writes. @throws CorpusError `invalid-parameter` */
   open(namespace: string = DEFAULT_NAMESPACE, request?: string): CorpusView {
     checkName('namespace', namespace)
@@ -152,7 +173,7 @@ export class Corpus {
    */
   addRequest(tokens: ArrayLike<number>, namespace = DEFAULT_NAMESPACE, request?: string): CorpusRecord | undefined {
     checkName('namespace', namespace)
-    return this.#add('request', tokens, namespace, '', request)
+    return this.#add('request', tokens, namespace, { hash: this.identify?.(), names: namesOf(request) })
   }
 
   /**
@@ -172,16 +193,18 @@ export class Corpus {
     if (id !== undefined) checkName('document id', id)
     if (!this.remembers) return undefined
     const hash = contentHash(text)
-    let known = this.find(namespace)?.records.findDocument(hash)
-    if (id !== undefined && !known?.names.includes(id)) {
-      this.delete({ namespace, document: id })
-      if (known && known.names.length >= MOST_NAMES) known = undefined
-    }
-    if (!known) return this.#add('document', tokenize(text), namespace, hash, id)
-    if (id !== undefined && !known.names.includes(id)) {
-      this.#namespaces.get(namespace)!.records.addName(known, id)
-      this.journal?.renamed(namespace, known)
-    }
+    const known = this.#recognise(namespace, hash, id)
+    return known ?? this.#add('document', tokenize(text), namespace, { hash, names: namesOf(id) })
+  }
+
+  /** The document with a hash, under the given id from now on; what had that id before loses it. */
+  #recognise(namespace: string, hash: string, id: string | undefined): CorpusRecord | undefined {
+    const known = this.find(namespace)?.records.findDocument(hash)
+    if (id === undefined || known?.names.includes(id)) return known
+    this.#delete(namespace, 'document', id)
+    if (!known || known.names.length >= MOST_NAMES) return undefined
+    this.#namespaces.get(namespace)!.records.addName(known, id)
+    for (const journal of this.#journals) journal.renamed(namespace, known)
     return known
   }
 
@@ -196,44 +219,60 @@ export class Corpus {
     checkName('namespace', namespace)
     if (document !== undefined && request !== undefined)
       throw new CorpusError('invalid-parameter', 'expected a document or a request to delete, got both')
-    const whole = document === undefined && request === undefined
-    for (const view of this.#views)
-      if (view.namespace === namespace && (whole || (request !== undefined && view.request === request))) view.revoke()
-    const found = this.#namespaces.get(namespace)
-    if (!found) return 0
-    if (whole) {
-      const count = found.records.size
-      this.byteLength -= found.byteLength
-      found.clear()
-      this.#namespaces.delete(namespace)
-      this.journal?.cleared(namespace)
-      return count
-    }
-    const kind: RecordKind = document !== undefined ? 'document' : 'request'
-    const name = document ?? request!
-    let count = 0
-    for (const record of [...found.records.named(kind, name)]) {
-      if (record.names.length > 1) {
-        found.records.removeName(record, name)
-        this.journal?.renamed(namespace, record)
-      } else {
-        this.#measured(found, () => found.remove(record))
-        this.journal?.removed(namespace, record, true)
-        count++
-      }
-    }
-    this.#dropEmpty(found)
+    this.revoke({ namespace, document, request })
+    const kind = document !== undefined ? 'document' : 'request'
+    const name = document ?? request
+    const count = name === undefined ? this.#clear(namespace) : this.#delete(namespace, kind, name)
+    for (const journal of this.#journals) journal.deleted?.({ namespace, document, request })
     return count
   }
 
-  /** Removes one record, by the id it got when it was added; says whether it was there. */
+  /** Requests under way in a namespace, or by an id in it, leave nothing behind when they end. */
+  revoke({ namespace = DEFAULT_NAMESPACE, document, request }: DeleteOptions): void {
+    if (document !== undefined) return
+    for (const view of this.#views)
+      if (view.namespace === namespace && (request === undefined || view.request === request)) view.revoke()
+  }
+
+  #clear(namespace: string): number {
+    const found = this.#namespaces.get(namespace)
+    if (!found) return 0
+    const count = found.records.size
+    this.byteLength -= found.byteLength
+    found.clear()
+    this.#namespaces.delete(namespace)
+    for (const journal of this.#journals) journal.cleared(namespace)
+    return count
+  }
+
+  #delete(namespace: string, kind: RecordKind, name: string): number {
+    const records = this.#namespaces.get(namespace)?.records.named(kind, name) ?? []
+    let count = 0
+    for (const record of [...records]) if (this.withdraw(namespace, record, name)) count++
+    return count
+  }
+
+  /**
+   * Takes a name away from a record, and removes the record if that was its last.
+   *
+   * @param keep leave the record even without a name
+   * @returns whether it was removed
+   */
+  withdraw(namespace: string, record: CorpusRecord, name: string, keep = false): boolean {
+    const found = this.#namespaces.get(namespace)
+    if (!found || !record.names.includes(name)) return false
+    if (record.names.length === 1 && !keep) return this.remove(namespace, record.id)
+    found.records.removeName(record, name)
+    for (const journal of this.#journals) journal.renamed(namespace, record)
+    return false
+  }
+
+  /** Removes one record from this corpus, by the id it got when it was added; says whether it was there. */
   remove(namespace: string, id: number): boolean {
     const found = this.#namespaces.get(namespace)
     const record = found?.records.find(id)
     if (!found || !record) return false
-    this.#measured(found, () => found.remove(record))
-    this.journal?.removed(namespace, record, true)
-    this.#dropEmpty(found)
+    this.#remove(found, record, true)
     return true
   }
 
@@ -260,16 +299,23 @@ export class Corpus {
   }
 
   /**
-   * Takes over a record from elsewhere, as new; `undefined` if the namespace holds it already, or as {@link addRequest}.
+   * Takes over a record from elsewhere, as new, or gives one that is held the names it comes with; `undefined` if it
+   * is held under them already, or as {@link addRequest}.
+   *
+   * @param record `time` is when it was added there; default: now
    */
   adopt(
     namespace: string,
-    { kind, hash, names }: Pick<CorpusRecord, 'kind' | 'hash' | 'names'>,
+    { kind, hash, names, time }: Pick<CorpusRecord, 'kind' | 'hash' | 'names'> & { time?: number },
     tokens: ArrayLike<number>,
   ): CorpusRecord | undefined {
-    if (!this.remembers || (hash !== '' && this.find(namespace)?.records.findDocument(hash))) return undefined
-    for (const name of names) if (kind === 'document') this.delete({ namespace, document: name })
-    return this.#add(kind, tokens, namespace, hash, ...names)
+    checkName('namespace', namespace)
+    if (!this.remembers) return undefined
+    if (kind === 'request') return this.#add(kind, tokens, namespace, { hash, names, time })
+    const rest: string[] = []
+    for (const name of names) if (!this.#recognise(namespace, hash, name)) rest.push(name)
+    if (rest.length === 0 && this.find(namespace)?.records.findDocument(hash)) return undefined
+    return this.#add(kind, tokens, namespace, { hash, names: rest, time })
   }
 
   /** No new record gets an id up to this one. @internal */
@@ -304,16 +350,14 @@ export class Corpus {
     kind: RecordKind,
     tokens: ArrayLike<number>,
     namespace: string,
-    hash: string,
-    ...given: (string | undefined)[]
+    { hash = '', names, time = this.#now() }: { hash?: string; names: readonly string[]; time?: number },
   ): CorpusRecord | undefined {
     const most = Math.min(this.namespaceBytes, this.totalBytes) / 16
     if (tokens.length === 0 || tokens.length > most) return undefined
-    const names = given.filter((name) => name !== undefined)
-    const record = { id: this.#nextId, kind, start: -1, length: tokens.length, time: this.#now(), hash, names }
+    const record = { id: this.#nextId, kind, start: -1, length: tokens.length, time, hash, names: [...names] }
     this.#insert(namespace, record, tokens)
     this.#nextId++
-    this.journal?.added(namespace, record, tokens)
+    for (const journal of this.#journals) journal.added(namespace, record, tokens)
     return record
   }
 
@@ -347,17 +391,29 @@ export class Corpus {
   }
 
   #expire(namespace: Namespace): void {
-    const before = this.#now() - this.ttlMs
+    const now = this.#now()
+    const before = now - this.ttlMs
     for (let oldest = namespace.records.oldest; oldest && oldest.time <= before; oldest = namespace.records.oldest)
       this.#evict(namespace)
+    if (!namespace.isMixed || now < namespace.sweepAt) return
+    namespace.sweepAt = now + SWEEP_MS
+    for (const record of namespace.records) if (record.time <= before) this.#remove(namespace, record, false)
   }
 
   #evict(namespace: Namespace): void {
-    let record: CorpusRecord | undefined
-    this.#measured(namespace, () => {
-      record = namespace.removeOldest()
-    })
-    if (record) this.journal?.removed(namespace.name, record, false)
+    const { oldest } = namespace.records
+    if (!oldest) return
+    this.#measured(namespace, () => namespace.removeOldest())
+    this.#removed(namespace, oldest, false)
+  }
+
+  #remove(namespace: Namespace, record: CorpusRecord, deleted: boolean): void {
+    this.#measured(namespace, () => namespace.remove(record))
+    this.#removed(namespace, record, deleted)
+  }
+
+  #removed(namespace: Namespace, record: CorpusRecord, deleted: boolean): void {
+    for (const journal of this.#journals) journal.removed(namespace.name, record, deleted)
     this.#dropEmpty(namespace)
   }
 
@@ -372,6 +428,10 @@ export class Corpus {
     change()
     this.byteLength += namespace.byteLength - before
   }
+}
+
+function namesOf(name: string | undefined): string[] {
+  return name === undefined ? [] : [name]
 }
 
 function checkName(what: string, name: unknown): string {

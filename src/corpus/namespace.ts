@@ -46,10 +46,16 @@ export class Namespace {
   tokens = 0
   /** Grows with every record that is removed: what was derived from the log before may hold its tokens. */
   removals = 0
+  /** Whether a record stands behind a younger one, as such from other machines may. */
+  isMixed = false
+  /** When expired records among those are looked for again, in milliseconds since 1970. */
+  sweepAt = 0
   /** Most bytes, see {@link byteLength}. */
   readonly budget: number
   /** How its tokens are written, if that is known. */
   readonly spelling: Spelling | undefined
+
+  #latest = Number.NEGATIVE_INFINITY
 
   constructor(name: string, budget: number, spelling?: Spelling) {
     this.name = name
@@ -83,6 +89,8 @@ export class Namespace {
     this.log.endRecord()
     if (!later) this.index.extend(Math.max(CATCH_UP, tokens.length + 1))
     this.records.push(record)
+    if (record.time < this.#latest) this.isMixed = true
+    else this.#latest = record.time
     this.tokens += tokens.length
   }
 

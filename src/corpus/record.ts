@@ -11,7 +11,7 @@ export interface CorpusRecord {
   readonly length: number
   /** When it was added, in milliseconds since 1970. */
   readonly time: number
-  /** Content hash of a document's text; empty for requests. */
+  /** Content hash of a document's text. Of an answer: what tells it from all others where records travel, else empty. */
   readonly hash: string
   /** Ids given by users. A document known under several is removed with the last of them. */
   readonly names: string[]
@@ -45,7 +45,7 @@ export class RecordList {
   push(record: CorpusRecord): void {
     this.records.push(record)
     this.size++
-    if (record.hash !== '') this.byHash.set(record.hash, record)
+    if (record.kind === 'document') this.byHash.set(record.hash, record)
     for (const name of record.names) this.link(record, name)
   }
 

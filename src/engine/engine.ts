@@ -270,7 +270,7 @@ export class Engine implements AsyncDisposable {
 
   /** Waits until what was written so far is kept on the disk. @throws CorpusError */
   async flushMemory(): Promise<void> {
-    await this.#memory.store?.flush()
+    await this.#memory.corpus.flush()
   }
 
   /** Token ids of a text. */

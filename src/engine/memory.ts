@@ -109,7 +109,7 @@ export class Memory {
   /** Deletes, on the disk too; returns how many records. @throws EngineError `invalid-parameter`; CorpusError */
   async forget(what: DeleteOptions): Promise<number> {
     const count = explained(() => this.corpus.delete(what))
-    await this.store?.flush()
+    await this.corpus.flush()
     return count
   }
 

@@ -28,7 +28,7 @@ function fuzz(seed: number, operations: number, options: CorpusOptions): CorpusT
   const twin = new CorpusTwin()
   let now = 1000
   const corpus = new Corpus({ ...options, now: () => now })
-  corpus.journal = twin
+  corpus.watch(twin)
   const list = new MatchList(20_000)
   const names = ['a', 'b', 'c']
   const someTokens = () => {
@@ -243,5 +243,50 @@ describe('records', () => {
       }),
       { numRuns: 100, seed: 9 },
     )
+  })
+})
+
+describe('a corpus that takes over records of other machines', () => {
+  it('forgets them by their own age, wherever they stand', () => {
+    let now = 100_000
+    const corpus = new Corpus({ ttlMs: 10_000, now: () => now })
+    corpus.addRequest([1, 2, 3], 'a', 'young')
+    corpus.adopt('a', { kind: 'request', hash: '', names: ['old'], time: now - 9000 }, [4, 5, 6])
+    now += 2000
+    const names = () => Array.from(corpus.find('a')!.records, (record) => record.names[0])
+    expect(names()).toEqual(['young'])
+    now += 7999
+    expect(names()).toEqual(['young'])
+    now += 1
+    expect(corpus.find('a')?.records.size ?? 0).toBe(0)
+  })
+
+  it('gives a document that is held the name it comes with', () => {
+    const corpus = new Corpus()
+    corpus.addDocument({ id: 'x', text: 'abc' }, tokensOf, 'a')
+    const hash = contentHash('abc')
+    expect(corpus.adopt('a', { kind: 'document', hash, names: ['y'] }, tokensOf('abc'))).toBeUndefined()
+    expect(corpus.delete({ namespace: 'a', document: 'x' })).toBe(0)
+    expect(corpus.delete({ namespace: 'a', document: 'y' })).toBe(1)
+  })
+
+  it('tells of wishes to delete, also of what it does not hold', () => {
+    const corpus = new Corpus()
+    const wishes: object[] = []
+    const nothing = () => {}
+    const stop = corpus.watch({
+      added: nothing,
+      renamed: nothing,
+      removed: nothing,
+      cleared: nothing,
+      deleted: (what) => wishes.push(what),
+    })
+    corpus.delete({ namespace: 'a', document: 'x' })
+    corpus.addDocument({ id: 'x', text: 'one' }, tokensOf, 'a')
+    corpus.addDocument({ id: 'x', text: 'two' }, tokensOf, 'a')
+    expect(wishes).toEqual([{ namespace: 'a', document: 'x', request: undefined }])
+    stop()
+    corpus.delete({ namespace: 'a' })
+    expect(wishes.length).toBe(1)
   })
 })

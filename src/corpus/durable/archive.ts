@@ -129,8 +129,8 @@ export async function importStore(folder: string, file: string): Promise<{ added
         if (entry.type !== 'record') return
         const namespace = names.get(entry.namespace) ?? ''
         const isKnown = entry.kind === 'request' && known.has(requestKey(namespace, entry.tokens))
-        if (!isKnown && store.corpus.adopt(namespace, { ...entry, names: [...entry.names] }, entry.tokens))
-          report.added++
+        const { kind, hash, tokens } = entry
+        if (!isKnown && store.corpus.adopt(namespace, { kind, hash, names: [...entry.names] }, tokens)) report.added++
         else report.known++
       },
     })

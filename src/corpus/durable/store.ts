@@ -102,6 +102,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
   #restUntil = 0
   #reported = false
   #closed: Promise<void> | undefined
+  #unwatch: (() => void) | undefined
 
   /**
    * Opens a folder, or begins one.
@@ -185,7 +186,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     this.indexed = this.#index()
     if (readOnly) return
     this.#file = new Appender(handle, folder, loaded.end)
-    corpus.journal = this
+    this.#unwatch = corpus.watch(this)
     this.#timer = setInterval(() => void this.#tick(), TICK_MS).unref()
   }
 
@@ -258,7 +259,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
 
   async #close(): Promise<void> {
     clearInterval(this.#timer)
-    this.corpus.journal = undefined
+    this.#unwatch?.()
     try {
       await this.#compacting?.catch(() => {})
       await this.flush()
