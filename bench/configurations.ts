@@ -12,10 +12,10 @@
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { formatTable } from '../src/cli/terminal.js'
-import { type ProbeResult, probeExactness } from '../src/engine/probe.js'
 import { type CacheType, Context, defaultThreads } from '../src/llama/context.js'
 import { Model } from '../src/llama/model.js'
 import { ThreadPool } from '../src/llama/thread-pool.js'
+import { type ProbeResult, probeExactness } from '../src/measure/probe.js'
 import { fillCache, timeSizes } from './forwards.js'
 import { describeMachine } from './machine.js'
 

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import type { CostPoint } from '../src/cost/forward-cost.js'
-import type { Recording } from '../src/draft/replay.js'
 import { Engine } from '../src/engine/engine.js'
+import type { Recording } from '../src/rivals/replay.js'
 import { type ContestResult, hold } from './contest/contest.js'
 import type { Contestant, Task } from './contest/contestant.js'
 import { engineContestant } from './contest/engine.js'

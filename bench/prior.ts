@@ -19,8 +19,8 @@ import { loadVocabulary, type RecordedRequest, readRecordings, tokenizeRecording
 import { Spelling } from '../src/corpus/spelling.js'
 import { FIRST_TOKEN_TABLE, GUESS, OWN_LENGTH, SHARED_LENGTH } from '../src/draft/features.js'
 import { prior } from '../src/draft/prior.js'
-import { type Recording, replay } from '../src/draft/replay.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
+import { type Recording, replay } from '../src/rivals/replay.js'
 import { mean } from './statistics.js'
 
 const REQUESTS = 80

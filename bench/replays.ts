@@ -1,10 +1,10 @@
 import type { Spelling } from '../src/corpus/spelling.js'
 import type { ForwardCost } from '../src/cost/forward-cost.js'
 import type { Drafter, DraftSession } from '../src/draft/drafter.js'
-import { drafters } from '../src/draft/drafters.js'
-import { PaperTrieDrafter } from '../src/draft/paper-trie.js'
-import { type Recording, type ReplayReport, replay } from '../src/draft/replay.js'
 import type { DraftTree } from '../src/draft/tree.js'
+import { drafters } from '../src/rivals/drafters.js'
+import { PaperTrieDrafter } from '../src/rivals/paper-trie.js'
+import { type Recording, type ReplayReport, replay } from '../src/rivals/replay.js'
 import { openSpelling } from './recordings.js'
 import { sum } from './statistics.js'
 

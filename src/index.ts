@@ -17,16 +17,8 @@ export { Corpus, type CorpusOptions, type DeleteOptions, type NamespaceReport } 
 export { CorpusError, type CorpusErrorCode } from './corpus/error.js'
 // What a forward costs.
 export { type CostPoint, ForwardCost } from './cost/forward-cost.js'
-// Drafts: where they come from. More in 'lookahead-llm/draft'.
-export type { Drafter, DraftOrigin, DraftSession, SessionOptions } from './draft/drafter.js'
-export { RetrievalDrafter } from './draft/retrieval.js'
-export { DraftSource, type DraftSourceName, DraftTree } from './draft/tree.js'
-// The engine: a loaded model and the answers it writes.
-export type { Configuration, Exactness, ExactnessWish } from './engine/configuration.js'
-export type { DraftingReport } from './engine/drafting.js'
-export { Engine } from './engine/engine.js'
-export { EngineError, type EngineErrorCode } from './engine/error.js'
-export type { DraftNode, TokenOrigin } from './engine/explain.js'
+export type { DraftingReport, DraftMode } from './decode/drafting.js'
+export type { DraftNode, TokenOrigin } from './decode/explain.js'
 export {
   type EndReason,
   Generation,
@@ -34,19 +26,24 @@ export {
   type GenerationStats,
   type GenerationStep,
   type StepPiece,
-} from './engine/generation.js'
-export type { TokenLogprob, TokenLogprobs } from './engine/logprobs.js'
-export type { SlotState } from './engine/loop.js'
+} from './decode/generation.js'
+export type { TokenLogprob, TokenLogprobs } from './decode/logprobs.js'
+export type { SlotState } from './decode/loop.js'
+// Drafts: where they come from. More in 'lookahead-llm/draft'.
+export type { Drafter, DraftOrigin, DraftSession, SessionOptions } from './draft/drafter.js'
+export { RetrievalDrafter } from './draft/retrieval.js'
+export { DraftSource, type DraftSourceName, DraftTree } from './draft/tree.js'
+export { Engine } from './engine/engine.js'
+export { EngineError, type EngineErrorCode } from './engine/error.js'
 export type { MemoryOptions, WarmOptions, WarmReport } from './engine/memory.js'
 export type {
   ChatRequest,
   CompletionRequest,
-  DraftMode,
   EngineOptions,
   RequestDocument,
   RequestOptions,
 } from './engine/options.js'
-
+export { GrammarError, type GrammarErrorCode } from './grammar/error.js'
 // The border to llama.cpp, as far as users meet it.
 export type { CacheType } from './llama/context.js'
 export { LlamaError, type LlamaErrorCode } from './llama/error.js'
@@ -55,3 +52,5 @@ export { type FileType, type QuantizeOptions, quantize } from './llama/quantize.
 export type { SamplerOptions } from './llama/sampler.js'
 export type { ChatMessage } from './llama/template.js'
 export { type TokenizeOptions, Vocabulary } from './llama/vocabulary.js'
+// The engine: a loaded model and the answers it writes.
+export type { Configuration, Exactness, ExactnessWish } from './measure/configuration.js'

@@ -1,10 +1,10 @@
 /** A process that answers with our engine, in one of its ways of decoding. Started by {@link engineContestant}. */
 import { fileURLToPath } from 'node:url'
 import type { Spelling } from '../../src/corpus/spelling.js'
+import type { DraftMode } from '../../src/decode/drafting.js'
 import type { Drafter } from '../../src/draft/drafter.js'
-import { drafters } from '../../src/draft/drafters.js'
 import { Engine } from '../../src/engine/engine.js'
-import type { DraftMode } from '../../src/engine/options.js'
+import { drafters } from '../../src/rivals/drafters.js'
 import { ChildContestant, serveChild } from './child.js'
 import type { Answer, Task } from './contestant.js'
 

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import type { DraftMode } from '../engine/options.js'
+import type { DraftMode } from '../decode/drafting.js'
 
 /** A commander parser for integers in a range. */
 export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER): (text: string) => number {

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
-import type { ExactnessWish } from '../engine/configuration.js'
 import type { EngineOptions } from '../engine/options.js'
+import type { ExactnessWish } from '../measure/configuration.js'
 import { choice, integer } from './arguments.js'
 
 type CacheType = NonNullable<EngineOptions['keyType']>

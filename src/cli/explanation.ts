@@ -1,5 +1,5 @@
-import type { TokenOrigin } from '../engine/explain.js'
-import type { GenerationStep } from '../engine/generation.js'
+import type { TokenOrigin } from '../decode/explain.js'
+import type { GenerationStep } from '../decode/generation.js'
 import type { Palette } from './terminal.js'
 
 /** Most characters of a token's text. */

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { describeSystemError } from '../corpus/durable/system-error.js'
-import type { Recording } from '../draft/replay.js'
 import { Vocabulary } from '../llama/vocabulary.js'
+import type { Recording } from '../rivals/replay.js'
 import { UsageError } from './failure.js'
 
 /** One line of a trace file: what a model read and what it wrote. */

@@ -1,21 +1,23 @@
 import { DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
 import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
+import { DocumentSpans } from '../decode/document-spans.js'
+import type { DraftingReport } from '../decode/drafting.js'
+import { Generation } from '../decode/generation.js'
+import { LogprobSampler } from '../decode/logprobs.js'
+import { DecodeLoop, type SlotState } from '../decode/loop.js'
+import { AnswerWriter } from '../decode/writer.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import type { Context } from '../llama/context.js'
 import type { Model, ModelDescription } from '../llama/model.js'
 import { Sampler } from '../llama/sampler.js'
 import type { TokenizeOptions } from '../llama/vocabulary.js'
+import type { Exactness } from '../measure/configuration.js'
+import { loadModel } from '../measure/loading.js'
+import { type Tuned, tune } from '../measure/tuning.js'
 import { ChatPrompts } from './chat-prompts.js'
-import type { Exactness } from './configuration.js'
-import { DocumentSpans } from './document-spans.js'
-import type { DraftingReport } from './drafting.js'
 import { EngineError } from './error.js'
-import { Generation } from './generation.js'
-import { loadModel } from './loading.js'
-import { LogprobSampler } from './logprobs.js'
-import { DecodeLoop, type SlotState } from './loop.js'
 import { explained, Memory, type WarmOptions, type WarmReport } from './memory.js'
 import {
   type ChatRequest,
@@ -31,8 +33,6 @@ import {
   type RequestDocument,
   type RequestOptions,
 } from './options.js'
-import { type Tuned, tune } from './tuning.js'
-import { AnswerWriter } from './writer.js'
 
 /** Tokens of the prompt's end that are put before a prediction; the drafter matches on them. */
 const predictionLead = 8

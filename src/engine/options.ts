@@ -1,17 +1,12 @@
+import type { DraftMode } from '../decode/drafting.js'
 import type { Drafter } from '../draft/drafter.js'
 import type { CacheType } from '../llama/context.js'
 import type { ModelOptions } from '../llama/model.js'
 import type { SamplerOptions } from '../llama/sampler.js'
 import type { ChatMessage } from '../llama/template.js'
-import type { ExactnessWish } from './configuration.js'
+import type { ExactnessWish } from '../measure/configuration.js'
 import { EngineError } from './error.js'
 import type { MemoryOptions } from './memory.js'
-
-/**
- * How much is drafted: `'auto'` what the measured cost of a forward says will pay, `'off'` nothing (conventional
- * decoding), a number: always that many nodes. The text is the same in all three.
- */
-export type DraftMode = 'auto' | 'off' | number
 
 /** How an engine is loaded. */
 export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, MemoryOptions {

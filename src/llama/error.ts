@@ -16,7 +16,7 @@ export type LlamaErrorCode =
   | 'decode-failed'
   /** The chat template could not be rendered, or the model has none. */
   | 'template-failed'
-  /** A sampler refused its parameters, e.g. a grammar that does not parse. */
+  /** A sampler refused its parameters, e.g. one that this vocabulary cannot take. */
   | 'sampler-invalid'
   /** The object was used after it was disposed. */
   | 'disposed'

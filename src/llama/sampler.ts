@@ -1,6 +1,6 @@
+import { Grammar } from '../grammar/grammar.js'
 import type { Pointer } from './abi.js'
 import type { Context } from './context.js'
-import { Grammar } from './grammar.js'
 import { Preview } from './preview.js'
 
 /** How a token is chosen from logits. The names and defaults are llama.cpp's; the default is greedy. */
@@ -118,7 +118,7 @@ export class Sampler {
 
   /**
    * @param prompt tokens the penalties look back at
-   * @throws RangeError for options out of range; LlamaError `sampler-invalid` for a grammar that cannot be followed
+   * @throws RangeError for options out of range; GrammarError for a grammar that cannot be followed
    */
   static create(context: Context, options: SamplerOptions, prompt: ArrayLike<number>): Sampler {
     checkSamplerOptions(options, context.vocabularySize)

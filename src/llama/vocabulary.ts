@@ -1,6 +1,6 @@
+import { Lexicon } from '../grammar/lexicon.js'
 import type { LlamaFunctions, Pointer } from './abi.js'
 import { LlamaError } from './error.js'
-import { Lexicon } from './lexicon.js'
 import { Model } from './model.js'
 
 /** How text becomes tokens. */

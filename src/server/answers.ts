@@ -1,4 +1,4 @@
-import type { Generation, GenerationResult, GenerationStep } from '../engine/generation.js'
+import type { Generation, GenerationResult, GenerationStep } from '../decode/generation.js'
 import { stopping } from './errors.js'
 import type { Metrics } from './metrics.js'
 

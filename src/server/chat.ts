@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import type { EndReason, GenerationResult, GenerationStep } from '../engine/generation.js'
+import type { EndReason, GenerationResult, GenerationStep } from '../decode/generation.js'
 import { readBody } from './body.js'
 import { badRequest } from './errors.js'
 import { type Explanation, explanationOf } from './explanation.js'

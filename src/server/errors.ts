@@ -1,4 +1,5 @@
 import { EngineError } from '../engine/error.js'
+import { GrammarError } from '../grammar/error.js'
 import { LlamaError } from '../llama/error.js'
 
 /** An error as OpenAI's API words it. */
@@ -65,6 +66,10 @@ export function toApiError(error: unknown): ApiError {
     if (error.code === 'disposed') return stopping()
     const code = error.code === 'prompt-too-long' ? 'context_length_exceeded' : error.code.replaceAll('-', '_')
     return new ApiError(400, 'invalid_request_error', error.message, { code, cause: error })
+  }
+  if (error instanceof GrammarError) {
+    const code = error.code === 'schema-invalid' ? 'invalid_json_schema' : 'invalid_grammar'
+    return badRequest(error.message, error.field ?? 'grammar', code)
   }
   if (error instanceof LlamaError) {
     if (error.code === 'template-failed' || error.code === 'sampler-invalid')

@@ -1,4 +1,4 @@
-import type { GenerationStep } from '../engine/generation.js'
+import type { GenerationStep } from '../decode/generation.js'
 
 /** What one forward did, for requests with `explain`. */
 export interface Explanation {

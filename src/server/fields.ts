@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { RequestOptions } from '../engine/options.js'
 import { badRequest } from './errors.js'
-import { checkGrammar } from './grammar.js'
 
 /** A field that may be absent or null, as clients send those they leave open. */
 function maybe<T extends z.ZodType>(type: T) {
@@ -85,7 +84,7 @@ export function requestOptions(
     frequencyPenalty: fields.frequency_penalty ?? undefined,
     stop: fields.stop ?? undefined,
     logitBias: fields.logit_bias ?? undefined,
-    grammar: typeof fields.grammar === 'string' ? checkGrammar(fields.grammar) : undefined,
+    grammar: fields.grammar ?? undefined,
     draft: fields.draft ?? undefined,
     explain: fields.explain ?? undefined,
     namespace: fields.namespace ?? undefined,

@@ -10,9 +10,10 @@
  *
  * @module
  */
+
+export { type JsonSchema, jsonSchemaToGrammar } from '../grammar/json-schema.js'
 export type { NamespaceKey } from './access.js'
 export { type App, createApp } from './app.js'
 export { ApiError, type ErrorBody, type ErrorType } from './errors.js'
-export { type JsonSchema, jsonSchemaToGrammar } from './json-schema.js'
 export type { ServerOptions } from './service.js'
 export type { Timings, Usage } from './usage.js'

@@ -1,5 +1,5 @@
+import type { StepPiece } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
-import type { StepPiece } from '../engine/generation.js'
 
 interface TokenEntry {
   token: string

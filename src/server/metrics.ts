@@ -1,5 +1,5 @@
+import type { EndReason, GenerationResult, GenerationStep } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
-import type { EndReason, GenerationResult, GenerationStep } from '../engine/generation.js'
 
 /** Upper bounds of the histograms, in seconds; vLLM's. */
 const firstTokenSeconds = [

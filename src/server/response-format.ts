@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { type JsonSchema, jsonObjectGrammar, jsonSchemaToGrammar } from '../grammar/json-schema.js'
 import { badRequest } from './errors.js'
-import { type JsonSchema, jsonObjectGrammar, jsonSchemaToGrammar } from './json-schema.js'
 
 const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())], { error: 'expected a JSON schema' })
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import type { GenerationResult, GenerationStep } from '../engine/generation.js'
+import type { GenerationResult, GenerationStep } from '../decode/generation.js'
 import { readBody } from './body.js'
 import { isCut } from './chat.js'
 import { requestOptions, samplingFields } from './fields.js'

@@ -1,6 +1,6 @@
 import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
+import type { Generation } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
-import type { Generation } from '../engine/generation.js'
 import type { NamespaceKey } from './access.js'
 import { Admission } from './admission.js'
 import { Answers } from './answers.js'

@@ -1,4 +1,4 @@
-import type { GenerationResult, GenerationStep } from '../engine/generation.js'
+import type { GenerationResult, GenerationStep } from '../decode/generation.js'
 import type { Answers } from './answers.js'
 import type { Service } from './service.js'
 

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
+import { literal } from '../grammar/json-rules.js'
+import { GrammarBuilder, type JsonSchema } from '../grammar/json-schema.js'
 import { badRequest } from './errors.js'
-import { literal } from './json-rules.js'
-import { GrammarBuilder, type JsonSchema } from './json-schema.js'
 
 /** Functions the model may call. */
 export const tools = z

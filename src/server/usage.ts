@@ -1,4 +1,4 @@
-import type { GenerationResult, GenerationStats } from '../engine/generation.js'
+import type { GenerationResult, GenerationStats } from '../decode/generation.js'
 
 /** Tokens of a request, as OpenAI counts them. */
 export interface Usage {

@@ -7,16 +7,9 @@ import { embeddedModel } from '../../src/cli/embedded.js'
 import { type SimulateOptions, type SimulationRow, simulate } from '../../src/cli/simulate.js'
 import type { Terminal } from '../../src/cli/terminal.js'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
-import {
-  type Drafter,
-  type DraftSession,
-  type DraftTree,
-  drafterNames,
-  drafters,
-  type Recording,
-  replay,
-} from '../../src/draft/index.js'
-import { simulateEngine } from '../../src/engine/simulation.js'
+import type { Drafter, DraftSession, DraftTree } from '../../src/draft/index.js'
+import { drafterNames, drafters, type Recording, replay } from '../../src/rivals/index.js'
+import { simulateEngine } from '../../src/rivals/simulation.js'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-simulate-'))
 const traces = path.join(folder, 'traces.jsonl')

@@ -4,7 +4,7 @@ import { Spelling } from '../../src/corpus/index.js'
 import { DraftSource, DraftTree, RetrievalDrafter } from '../../src/draft/index.js'
 import { distributions } from '../corpus/distributions.js'
 import { pairOf, pairs } from '../corpus/twin.js'
-import { branchesOf, draftOf } from './drafters.js'
+import { branchesOf, draftOf } from '../rivals/drafters.js'
 
 /** Every pair of neighbours in a list of tokens, the first of them by its form. */
 const pairsOf = (tokens: number[], formOf: (token: number) => number) =>

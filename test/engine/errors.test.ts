@@ -137,7 +137,7 @@ describe('requests', () => {
 
   it('refuses a grammar that does not parse', async () => {
     const error = await failureOf(() => engine.chat({ messages, grammar: 'root ::= "unclosed' }))
-    expect(error).toMatchObject({ code: 'sampler-invalid' })
+    expect(error).toMatchObject({ code: 'grammar-invalid' })
   })
 
   it('still answers after all that', async () => {

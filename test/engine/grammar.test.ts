@@ -6,9 +6,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Engine } from '../../src/engine/engine.js'
 import type { CompletionRequest } from '../../src/engine/options.js'
+import { Grammar as NaiveGrammar } from '../grammar/gbnf.js'
 import { arbitraryGrammar, DEADLY, mangledGrammar, SOUND, STUCK } from '../helpers/grammars.js'
 import { writeRandomModel } from '../helpers/random-model.js'
-import { Grammar as NaiveGrammar } from '../server/gbnf.js'
 
 const embedded = fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-grammars-'))
@@ -34,7 +34,7 @@ async function bothWays(engine: Engine, request: Partial<CompletionRequest>) {
     try {
       return await engine.complete({ prompt, maxTokens: 16, ...request, draft }).result
     } catch (error) {
-      expect(['sampler-invalid', 'invalid-parameter']).toContain((error as { code?: string }).code)
+      expect(['grammar-invalid', 'invalid-parameter']).toContain((error as { code?: string }).code)
       return undefined
     }
   }

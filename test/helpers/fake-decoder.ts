@@ -1,4 +1,4 @@
-import type { Decoder, TokenSampler } from '../../src/engine/decoder.js'
+import type { Decoder, TokenSampler } from '../../src/decode/decoder.js'
 import { Batch } from '../../src/llama/batch.js'
 import { halts } from '../../src/llama/sampler.js'
 

@@ -1,4 +1,4 @@
-import type { TokenSampler } from '../../src/engine/decoder.js'
+import type { TokenSampler } from '../../src/decode/decoder.js'
 import { FakeDecoder } from './fake-decoder.js'
 
 /** Largest error of a logit in a forward of several rows. */

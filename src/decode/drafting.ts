@@ -1,0 +1,21 @@
+/**
+ * How much is drafted: `'auto'` what the measured cost of a forward says will pay, `'off'` nothing (conventional
+ * decoding), a number: always that many nodes. The text is the same in all three.
+ */
+export type DraftMode = 'auto' | 'off' | number
+
+/** How drafting has gone since the model was loaded, in forwards that wrote. */
+export interface DraftingReport {
+  /** Whether drafting rests at the moment, because it did not pay. */
+  resting: boolean
+  /** How often it began to rest. */
+  rests: number
+  /** Forwards during which it rested. */
+  restedForwards: number
+  /** How far the promises of drafts are believed at the moment, 0 … 1. */
+  trust: number
+  /** Tokens left to a forward of their own, since two candidates lay closer than the noise of the others. */
+  nearTies: number
+  /** How many forwards verified so many draft nodes, of all requests together; the last counts larger ones too. */
+  forwardsByNodes: number[]
+}

@@ -1,0 +1,421 @@
+import { GrammarError } from './error.js'
+
+/**
+ * A grammar as a table of positions, made from GBNF text.
+ *
+ *     root ::= "a" digit? | "b"        0  set {a}         root  begins at 0 and 3
+ *     digit ::= [0-9]                  1  rule digit?     digit? begins at 5 and 7
+ *                                      2  end             digit begins at 8
+ *                                      3  set {b}
+ *                                      4  end
+ *                                      5  rule digit
+ *                                      6  end
+ *                                      7  end             (the empty alternative)
+ *                                      8  set {0…9}
+ *                                      9  end
+ *
+ * Repetition becomes rules: `x*` is `r ::= x r | `, `x{2,4}` is `x x r2` with `r2 ::= x r1 | ` and `r1 ::= x | `.
+ */
+export interface GrammarTable {
+  /** What stands at each position: `end`, a set (≥ 0: index of {@link sets}), or a rule (`-2 - rule`). */
+  code: Int32Array
+  /** Positions at which the alternatives of each rule begin. */
+  begins: number[][]
+  /** Sets of code points as ranges `low, high, low, high, …`, in ascending order. */
+  sets: Int32Array[]
+  /** The rule that a text must follow. */
+  root: number
+}
+
+/** The end of an alternative, in {@link GrammarTable.code}. */
+export const end = -1
+
+/** Bounds that keep a grammar from using up time or memory; what people write is far below. */
+const mostBytes = 1 << 20
+const mostPositions = 200_000
+const mostNesting = 256
+const mostRepetitions = 2000
+const lastCodePoint = 0x10ffff
+
+/** One element of an alternative as {@link GrammarTable.code} has it. */
+type Element = number
+
+const escapes: Record<string, number> = { t: 9, r: 13, n: 10, '\\': 92, '"': 34, '[': 91, ']': 93, '-': 45 }
+
+/**
+ * Reads GBNF, llama.cpp's notation, all of it but tokens (`<[7]>`, `!<think>`).
+ *
+ * @throws GrammarError `grammar-invalid` with the place and what was expected
+ */
+export function parseGbnf(text: string): GrammarTable {
+  const bytes = Buffer.byteLength(text)
+  if (bytes > mostBytes) throw invalid(`the grammar has ${bytes} bytes; at most ${mostBytes} are read`)
+  return new Reader(text).read()
+}
+
+class Reader {
+  readonly #text: string
+  #at = 0
+  #depth = 0
+  #positions = 0
+  readonly #names = new Map<string, number>()
+  /** Alternatives by rule; undefined where a rule was named but not (yet) defined. */
+  readonly #rules: (Element[][] | undefined)[] = []
+  readonly #sets: Int32Array[] = []
+  readonly #setIds = new Map<string, number>()
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  read(): GrammarTable {
+    this.#space(true)
+    while (this.#at < this.#text.length) this.#rule()
+    const root = this.#names.get('root')
+    if (root === undefined) throw invalid('the grammar has no rule named root')
+    for (const [name, rule] of this.#names)
+      if (!this.#rules[rule]) throw invalid(`the grammar uses a rule that it does not define: ${name}`)
+    const rules = this.#rules as Element[][][]
+    this.#refuseLeftRecursion(rules)
+    const code: number[] = []
+    const begins = rules.map((alternatives) =>
+      alternatives.map((elements) => {
+        const begin = code.length
+        for (const element of elements) code.push(element)
+        code.push(end)
+        return begin
+      }),
+    )
+    return { code: Int32Array.from(code), begins, sets: this.#sets, root }
+  }
+
+  #rule(): void {
+    const name = this.#name()
+    this.#space(false)
+    if (!this.#text.startsWith('::=', this.#at)) throw this.#unexpected('::=')
+    this.#at += 3
+    this.#space(true)
+    const rule = this.#ruleNamed(name)
+    this.#rules[rule] = this.#alternatives(false)
+    if (this.#at < this.#text.length && !/[\r\n]/.test(this.#text[this.#at])) throw this.#unexpected('a new line')
+    this.#space(true)
+  }
+
+  /** @param nested whether it stands in parentheses, where a line may end anywhere */
+  #alternatives(nested: boolean): Element[][] {
+    const alternatives = [this.#sequence(nested)]
+    while (this.#text[this.#at] === '|') {
+      this.#at++
+      this.#space(true)
+      alternatives.push(this.#sequence(nested))
+    }
+    return alternatives
+  }
+
+  #sequence(nested: boolean): Element[] {
+    const elements: Element[] = []
+    // What a repetition behind it repeats: the last item, which may be several elements (a literal) or none.
+    let last = 0
+    for (;;) {
+      const character = this.#text[this.#at]
+      const item =
+        character === '"'
+          ? this.#literal()
+          : character === '['
+            ? this.#set()
+            : character === '.'
+              ? this.#any()
+              : character === '('
+                ? this.#group()
+                : character !== undefined && /[\w-]/.test(character) && character !== '_'
+                  ? [ruleElement(this.#ruleNamed(this.#name()))]
+                  : undefined
+      if (item) {
+        last = elements.length
+        for (const element of item) elements.push(element)
+        this.#count(item.length)
+      } else {
+        if (character === '<' || character === '!')
+          throw this.#unexpected('characters or rules (tokens such as <[7]> are not supported)')
+        const times = this.#times(nested)
+        if (!times) return elements
+        if (last === elements.length) throw this.#unexpected('something to repeat in front of it')
+        this.#repeat(elements, last, ...times)
+      }
+      this.#space(nested)
+    }
+  }
+
+  /** Replaces the elements from `last` on by their repetition. */
+  #repeat(elements: Element[], last: number, least: number, most: number): void {
+    const item = elements.splice(last)
+    this.#count(item.length * (least + (Number.isFinite(most) ? most - least : 1)))
+    for (let i = 0; i < least; i++) for (const element of item) elements.push(element)
+    if (most === least) return
+    let rule = -1
+    if (Number.isFinite(most))
+      for (let i = least; i < most; i++)
+        rule = this.#rules.push([rule < 0 ? item : [...item, ruleElement(rule)], []]) - 1
+    else {
+      rule = this.#rules.push(undefined) - 1
+      this.#rules[rule] = [[...item, ruleElement(rule)], []]
+    }
+    elements.push(ruleElement(rule))
+  }
+
+  /** `*`, `+`, `?` or `{m,n}`, if one stands here. */
+  #times(nested: boolean): [least: number, most: number] | undefined {
+    const character = this.#text[this.#at]
+    if (character === '*' || character === '+' || character === '?') {
+      this.#at++
+      return character === '*' ? [0, Infinity] : character === '+' ? [1, Infinity] : [0, 1]
+    }
+    if (character !== '{') return undefined
+    this.#at++
+    this.#space(nested)
+    const least = this.#integer()
+    this.#space(nested)
+    let most = least
+    if (this.#text[this.#at] === ',') {
+      this.#at++
+      this.#space(nested)
+      most = /\d/.test(this.#text[this.#at] ?? '') ? this.#integer() : Infinity
+      this.#space(nested)
+    }
+    if (this.#text[this.#at] !== '}') throw this.#unexpected('}')
+    if (most < least) throw this.#unexpected(`a second number not below the first, in {${least},${most}}`)
+    this.#at++
+    return [least, most]
+  }
+
+  #integer(): number {
+    const digits = /\d*/y
+    digits.lastIndex = this.#at
+    const [found] = digits.exec(this.#text) ?? ['']
+    if (found === '') throw this.#unexpected('a number')
+    const value = Number(found)
+    if (value > mostRepetitions) throw this.#unexpected(`at most ${mostRepetitions} repetitions`)
+    this.#at += found.length
+    return value
+  }
+
+  #group(): Element[] {
+    if (++this.#depth > mostNesting) throw this.#unexpected(`parentheses nested at most ${mostNesting} deep`)
+    this.#at++
+    this.#space(true)
+    const rule = this.#rules.push(undefined) - 1
+    this.#rules[rule] = this.#alternatives(true)
+    if (this.#text[this.#at] !== ')') throw this.#unexpected(')')
+    this.#at++
+    this.#depth--
+    return [ruleElement(rule)]
+  }
+
+  #literal(): Element[] {
+    this.#at++
+    const elements: Element[] = []
+    while (this.#text[this.#at] !== '"') {
+      const character = this.#character()
+      elements.push(this.#setOf([character, character]))
+    }
+    this.#at++
+    return elements
+  }
+
+  #any(): Element[] {
+    this.#at++
+    return [this.#setOf([0, lastCodePoint])]
+  }
+
+  #set(): Element[] {
+    this.#at++
+    const negated = this.#text[this.#at] === '^'
+    if (negated) this.#at++
+    const ranges: [number, number][] = []
+    const begin = this.#at
+    while (this.#text[this.#at] !== ']') {
+      const low = this.#character()
+      let high = low
+      if (this.#text[this.#at] === '-' && this.#text[this.#at + 1] !== ']') {
+        this.#at++
+        high = this.#character()
+      }
+      // A range that runs backwards holds nothing.
+      if (low <= high) ranges.push([low, high])
+    }
+    if (this.#at === begin) throw this.#unexpected('at least one character in a set')
+    this.#at++
+    return [this.#setOf(negated ? complement(merged(ranges)) : merged(ranges))]
+  }
+
+  #character(): number {
+    const code = this.#text.codePointAt(this.#at)
+    if (code === undefined) throw this.#unexpected('a closing quote or bracket')
+    if (code !== 92) {
+      this.#at += code > 0xffff ? 2 : 1
+      return code
+    }
+    const kind = this.#text[this.#at + 1]
+    const digits = { x: 2, u: 4, U: 8 }[kind]
+    if (digits === undefined) {
+      const escaped = escapes[kind]
+      if (escaped === undefined)
+        throw this.#unexpected('one of the escapes \\t \\r \\n \\\\ \\" \\[ \\] \\- \\x \\u \\U')
+      this.#at += 2
+      return escaped
+    }
+    const hex = this.#text.slice(this.#at + 2, this.#at + 2 + digits)
+    if (!/^[0-9a-fA-F]+$/.test(hex) || hex.length < digits)
+      throw this.#unexpected(`${digits} hexadecimal digits behind \\${kind}`)
+    const value = Number.parseInt(hex, 16)
+    if (value > lastCodePoint) throw this.#unexpected('a code point up to 10FFFF')
+    this.#at += 2 + digits
+    return value
+  }
+
+  #name(): string {
+    const name = /[a-zA-Z0-9-]*/y
+    name.lastIndex = this.#at
+    const [found] = name.exec(this.#text) ?? ['']
+    if (found === '') throw this.#unexpected('the name of a rule')
+    this.#at += found.length
+    return found
+  }
+
+  #ruleNamed(name: string): number {
+    let rule = this.#names.get(name)
+    if (rule === undefined) {
+      rule = this.#rules.push(undefined) - 1
+      this.#names.set(name, rule)
+    }
+    return rule
+  }
+
+  #setOf(ranges: number[]): Element {
+    const key = ranges.join()
+    let id = this.#setIds.get(key)
+    if (id === undefined) {
+      id = this.#sets.push(Int32Array.from(ranges)) - 1
+      this.#setIds.set(key, id)
+    }
+    return id
+  }
+
+  /** Skips blanks and comments. */
+  #space(newlines: boolean): void {
+    const blank = newlines ? /(?:[ \t\r\n]|#[^\r\n]*)*/y : /(?:[ \t]|#[^\r\n]*)*/y
+    blank.lastIndex = this.#at
+    this.#at += blank.exec(this.#text)?.[0].length ?? 0
+  }
+
+  #count(positions: number): void {
+    this.#positions += positions
+    if (this.#positions > mostPositions)
+      throw invalid(`the grammar is too large: written out, it has more than ${mostPositions} characters`)
+  }
+
+  /**
+   * A rule that can begin with itself has no place where its reading could start. Empty rules are looked through: in
+   * `a ::= b a "x" | "y"`, `a` begins with itself if `b` may be empty, however far down.
+   */
+  #refuseLeftRecursion(rules: readonly Element[][][]): void {
+    const empty = emptyRules(rules)
+    const state = new Uint8Array(rules.length)
+    const named = new Map([...this.#names].map(([name, rule]) => [rule, name]))
+    for (let first = 0; first < rules.length; first++) {
+      if (state[first] !== 0) continue
+      // Depth first with a stack of our own: rules may be chained as deep as the grammar is long.
+      const path = [{ rule: first, next: leftmost(first, rules, empty) }]
+      state[first] = 1
+      while (path.length > 0) {
+        const top = path[path.length - 1]
+        const rule = top.next.pop()
+        if (rule === undefined) {
+          state[top.rule] = 2
+          path.pop()
+        } else if (state[rule] === 1) {
+          const name = [rule, ...path.map((entry) => entry.rule).reverse()].map((id) => named.get(id)).find(Boolean)
+          throw invalid(`the grammar is left-recursive: ${name ?? 'a repetition'} can begin with itself`)
+        } else if (state[rule] === 0) {
+          state[rule] = 1
+          path.push({ rule, next: leftmost(rule, rules, empty) })
+        }
+      }
+    }
+  }
+
+  #unexpected(expected: string): GrammarError {
+    const before = this.#text.slice(0, this.#at)
+    const line = before.split('\n').length
+    const column = this.#at - before.lastIndexOf('\n')
+    const got = this.#at < this.#text.length ? JSON.stringify(this.#text.slice(this.#at, this.#at + 12)) : 'its end'
+    return invalid(`the grammar does not parse: line ${line}, column ${column}: expected ${expected}, got ${got}`)
+  }
+}
+
+function invalid(message: string): GrammarError {
+  return new GrammarError('grammar-invalid', message)
+}
+
+function ruleElement(rule: number): Element {
+  return -2 - rule
+}
+
+/** Which rules may be empty. */
+function emptyRules(rules: readonly Element[][][]): Uint8Array {
+  const empty = new Uint8Array(rules.length)
+  // Where a rule is used in an alternative without sets: only those can still become empty.
+  const users: [rule: number, alternative: Element[]][][] = rules.map(() => [])
+  const found: number[] = []
+  const check = (rule: number, alternative: Element[]) => {
+    if (empty[rule] || !alternative.every((element) => element < 0 && empty[-2 - element])) return
+    empty[rule] = 1
+    found.push(rule)
+  }
+  for (const [rule, alternatives] of rules.entries())
+    for (const alternative of alternatives) {
+      if (alternative.some((element) => element >= 0)) continue
+      for (const element of alternative) users[-2 - element].push([rule, alternative])
+      check(rule, alternative)
+    }
+  for (let rule = found.pop(); rule !== undefined; rule = found.pop())
+    for (const [user, alternative] of users[rule]) check(user, alternative)
+  return empty
+}
+
+/**
+ * The rules that a rule can begin with. Itself does not count where it is the last element, as in `r ::= x r | ` with an
+ * `x` that may be empty: nothing waits behind it, so beginning again changes nothing.
+ */
+function leftmost(rule: number, rules: readonly Element[][][], empty: Uint8Array): number[] {
+  const found = new Set<number>()
+  for (const alternative of rules[rule])
+    for (const [i, element] of alternative.entries()) {
+      if (element >= 0) break
+      const other = -2 - element
+      if (other !== rule || i === 0 || i < alternative.length - 1) found.add(other)
+      if (!empty[other]) break
+    }
+  return [...found]
+}
+
+/** Ranges in ascending order, none touching another, as `low, high, low, high, …`. */
+function merged(ranges: readonly (readonly [number, number])[]): number[] {
+  const flat: number[] = []
+  for (const [low, high] of [...ranges].sort((a, b) => a[0] - b[0]))
+    if (flat.length > 0 && low <= flat[flat.length - 1] + 1)
+      flat[flat.length - 1] = Math.max(flat[flat.length - 1], high)
+    else flat.push(low, high)
+  return flat
+}
+
+function complement(flat: readonly number[]): number[] {
+  const rest: number[] = []
+  let next = 0
+  for (let i = 0; i < flat.length; i += 2) {
+    if (flat[i] > next) rest.push(next, flat[i] - 1)
+    next = flat[i + 1] + 1
+  }
+  if (next <= lastCodePoint) rest.push(next, lastCodePoint)
+  return rest
+}

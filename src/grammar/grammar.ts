@@ -1,0 +1,241 @@
+import { GrammarError } from './error.js'
+import { end, type GrammarTable, parseGbnf } from './gbnf.js'
+import type { Lexicon } from './lexicon.js'
+
+/** The frame of what may follow where the text may end. */
+const whole = -1
+
+/** Bounds of ambiguity: beyond them a grammar is given up, at the same place however the answer is decoded. */
+const mostFrames = 4096
+const mostFramesInAll = 1 << 21
+const mostWork = 1 << 25
+
+/** How many sets of allowed tokens are kept. */
+const keptMasks = 32
+
+/**
+ * What the text so far allows: every way of reading it, and the character that is incomplete.
+ *
+ * One way of reading is a frame: a position of the grammar where a set stands, with what waits behind it.
+ */
+interface State {
+  /** Ascending; `whole` first, if the text may end here. */
+  readonly frames: readonly number[]
+  /** Bits of the incomplete character read so far, and how many bytes it still wants. */
+  readonly pending: number
+  readonly missing: number
+  /** Where each byte leads: `null` nowhere, `undefined` not known yet. */
+  readonly next: (State | null | undefined)[]
+}
+
+/**
+ * Follows a text through a grammar and says which tokens may come next.
+ *
+ * llama.cpp has a grammar too; it ends the process where a token is accepted that it did not allow, where a rule can
+ * begin with itself behind an empty one, where a repetition counts backwards, and it has no bound on the ways of
+ * reading. A grammar that a user sends must do nothing of that kind, so this one is ours. Frames are kept once and
+ * named by numbers, states are kept by their frames, so that a text that comes back to the same place (the characters
+ * of a string, the items of a list) finds everything computed:
+ *
+ *     root ::= "a" root "b" | "c"          frames  0: at "a", behind it: nothing      states  {0, 1}
+ *                                                  1: at "c", behind it: nothing              {2, 3}  after a
+ *                                                  2: at "a", behind it: "b"                  {4}     after ac
+ *                                                  3: at "c", behind it: "b"                  {whole} after acb
+ *                                                  4: at "b", behind it: nothing
+ */
+export class Grammar {
+  readonly #table: GrammarTable
+  readonly #lexicon: Lexicon
+  /** Frames by number: a position, and the frame that waits behind its alternative. */
+  readonly #positions: number[] = []
+  readonly #waiting: number[] = []
+  readonly #frameIds = new Map<number, number>()
+  /** What may follow a frame once its character has been read; null where that is too much. */
+  readonly #after: (readonly number[] | null | undefined)[] = []
+  readonly #states = new Map<string, State>()
+  readonly #masks = new Map<State, Uint32Array>()
+  #work = 0
+  #state: State
+
+  /** @throws GrammarError `grammar-invalid` */
+  constructor(text: string, lexicon: Lexicon) {
+    this.#table = parseGbnf(text)
+    this.#lexicon = lexicon
+    const frames = new Set<number>()
+    for (const begin of this.#table.begins[this.#table.root])
+      if (!this.#expand(begin, whole, frames))
+        throw new GrammarError('grammar-invalid', `the grammar is too ambiguous: it begins in over ${mostFrames} ways`)
+    this.#state = this.#stateOf(frames, 0, 0)
+  }
+
+  /** Whether the text so far is one the grammar allows, nothing missing. */
+  get isWhole(): boolean {
+    return this.#state.missing === 0 && this.#state.frames[0] === whole
+  }
+
+  /** Bit `id % 32` of word `id / 32` says whether a token may follow. Valid until the next call. */
+  allowed(): Uint32Array {
+    const known = this.#masks.get(this.#state)
+    if (known) return known
+    const mask = this.#maskOf(this.#state)
+    if (this.#masks.size === keptMasks) this.#masks.clear()
+    this.#masks.set(this.#state, mask)
+    return mask
+  }
+
+  /** Reads a token that {@link allowed} allows. */
+  accept(bytes: Uint8Array): void {
+    for (const byte of bytes) {
+      const next = this.#step(this.#state, byte)
+      if (!next) throw new Error('a token was accepted that the grammar does not allow')
+      this.#state = next
+    }
+  }
+
+  /** Follows every token byte by byte; what a token has in common with the one before it is not followed again. */
+  #maskOf(start: State): Uint32Array {
+    const { ids, bytes, begins, shared, ends, size } = this.#lexicon
+    const mask = new Uint32Array(Math.ceil(size / 32))
+    const path: State[] = [start]
+    // Tokens that share so many bytes with one that was not allowed are not either.
+    let dead = Number.POSITIVE_INFINITY
+    this.#work = 0
+    for (let i = 0; i < ids.length; i++) {
+      if (shared[i] >= dead) continue
+      dead = Number.POSITIVE_INFINITY
+      const length = begins[i + 1] - begins[i]
+      for (let depth = shared[i]; depth < length; depth++) {
+        const next = this.#step(path[depth], bytes[begins[i] + depth])
+        if (!next) {
+          dead = depth + 1
+          break
+        }
+        path[depth + 1] = next
+      }
+      if (dead > length) mask[ids[i] >>> 5] |= 1 << (ids[i] & 31)
+    }
+    if (this.#work > mostWork) mask.fill(0)
+    if (start.missing === 0 && start.frames[0] === whole) for (const id of ends) mask[id >>> 5] |= 1 << (id & 31)
+    return mask
+  }
+
+  #step(state: State, byte: number): State | null {
+    const known = state.next[byte]
+    if (known !== undefined) return known
+    const next = this.#work > mostWork ? null : this.#compute(state, byte)
+    state.next[byte] = next
+    return next
+  }
+
+  /** UTF-8, byte by byte: a first byte says how many follow, and the last of them completes the character. */
+  #compute(state: State, byte: number): State | null {
+    const { frames, pending, missing } = state
+    if (missing === 0) {
+      if (byte < 0x80) return byte === 0 ? null : this.#advance(frames, byte)
+      // 0xC0, 0xC1: characters that fit in one byte; beyond 0xF4: no characters.
+      if (byte < 0xc2 || byte > 0xf4) return null
+      const wanted = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3
+      return this.#await(frames, byte & (0x3f >> wanted), wanted)
+    }
+    if (byte >> 6 !== 2) return null
+    // Characters written with more bytes than they need, surrogates, and what lies beyond the last code point.
+    if (missing === 2 && ((pending === 0 && byte < 0xa0) || (pending === 0xd && byte > 0x9f))) return null
+    if (missing === 3 && ((pending === 0 && byte < 0x90) || (pending === 4 && byte > 0x8f))) return null
+    const value = (pending << 6) | (byte & 0x3f)
+    return missing === 1 ? this.#advance(frames, value) : this.#await(frames, value, missing - 1)
+  }
+
+  /** The ways of reading that a whole character leaves. */
+  #advance(frames: readonly number[], character: number): State | null {
+    const after = new Set<number>()
+    this.#work += frames.length
+    for (const frame of frames) {
+      if (frame === whole || !meets(this.#setAt(frame), character, character)) continue
+      const following = this.#following(frame)
+      if (following === null) return null
+      for (const next of following) after.add(next)
+    }
+    return after.size === 0 || after.size > mostFrames ? null : this.#stateOf(after, 0, 0)
+  }
+
+  /** The ways of reading that some completion of a character leaves. */
+  #await(frames: readonly number[], value: number, missing: number): State | null {
+    const least = missing === 2 ? 0x800 : missing === 3 ? 0x10000 : 0
+    const low = Math.max(value << (6 * missing), least)
+    const high = Math.min(((value + 1) << (6 * missing)) - 1, 0x10ffff)
+    this.#work += frames.length
+    const left = frames.filter((frame) => frame !== whole && meets(this.#setAt(frame), low, high))
+    return left.length === 0 ? null : this.#stateOf(new Set(left), value, missing)
+  }
+
+  #setAt(frame: number): Int32Array {
+    return this.#table.sets[this.#table.code[this.#positions[frame]]]
+  }
+
+  #following(frame: number): readonly number[] | null {
+    let following = this.#after[frame]
+    if (following === undefined) {
+      const found = new Set<number>()
+      const fits = this.#expand(this.#positions[frame] + 1, this.#waiting[frame], found)
+      following = fits ? [...found] : null
+      this.#after[frame] = following
+    }
+    return following
+  }
+
+  /** Finds the frames at sets that can be reached from a position without a character. `false`: too many. */
+  #expand(position: number, waiting: number, found: Set<number>): boolean {
+    const { code, begins } = this.#table
+    const seen = new Set<number>()
+    const todo = [this.#frame(position, waiting)]
+    for (let frame = todo.pop(); frame !== undefined; frame = todo.pop()) {
+      if (frame === whole) {
+        found.add(whole)
+        continue
+      }
+      if (seen.has(frame)) continue
+      seen.add(frame)
+      this.#work++
+      if (seen.size > mostFrames || this.#positions.length > mostFramesInAll) return false
+      const element = code[this.#positions[frame]]
+      const behind = this.#waiting[frame]
+      if (element >= 0) found.add(frame)
+      else if (element === end) todo.push(behind)
+      else {
+        // Nothing has to wait behind the last element of an alternative; so lists do not grow with their length.
+        const next = this.#positions[frame] + 1
+        const wait = code[next] === end ? behind : this.#frame(next, behind)
+        for (const begin of begins[-2 - element]) todo.push(this.#frame(begin, wait))
+      }
+    }
+    return true
+  }
+
+  #frame(position: number, waiting: number): number {
+    const key = position * 2 ** 32 + waiting + 1
+    let frame = this.#frameIds.get(key)
+    if (frame === undefined) {
+      frame = this.#positions.push(position) - 1
+      this.#waiting.push(waiting)
+      this.#frameIds.set(key, frame)
+    }
+    return frame
+  }
+
+  #stateOf(frames: Set<number>, pending: number, missing: number): State {
+    const sorted = [...frames].sort((a, b) => a - b)
+    const key = `${sorted.join()}/${pending}/${missing}`
+    let state = this.#states.get(key)
+    if (!state) {
+      state = { frames: sorted, pending, missing, next: [] }
+      this.#states.set(key, state)
+    }
+    return state
+  }
+}
+
+/** Whether a set has a code point from `low` to `high`. */
+function meets(set: Int32Array, low: number, high: number): boolean {
+  for (let i = 0; i < set.length; i += 2) if (set[i + 1] >= low) return set[i] <= high
+  return false
+}

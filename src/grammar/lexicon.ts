@@ -1,0 +1,54 @@
+/** What a lexicon reads of a vocabulary. */
+export interface TokenTexts {
+  /** Number of tokens. Ids are 0 … size-1. */
+  readonly size: number
+  /** The bytes a token stands for; none for control tokens. */
+  bytesOf(token: number): Uint8Array
+  /** Whether the token ends an answer. */
+  isEndOfGeneration(token: number): boolean
+}
+
+/**
+ * The tokens of a vocabulary that stand for text, sorted by their bytes, so that what many begin with is looked at
+ * once. Tokens that show nothing (control tokens) and those that end an answer are not in it.
+ *
+ *     ids      7     3      9      12
+ *     bytes    a     ab     abc    b
+ *     shared   0     1      2      0        bytes in common with the token before
+ */
+export class Lexicon {
+  readonly size: number
+  /** Tokens in the order of their bytes. */
+  readonly ids: Int32Array
+  /** The bytes of the `i`-th: `bytes[begins[i]]` … `bytes[begins[i + 1] - 1]`. */
+  readonly bytes: Uint8Array
+  readonly begins: Int32Array
+  readonly shared: Int32Array
+  /** Tokens that end an answer. */
+  readonly ends: Int32Array
+
+  constructor(vocabulary: TokenTexts) {
+    const pieces: { id: number; bytes: Buffer }[] = []
+    const ends: number[] = []
+    for (let id = 0; id < vocabulary.size; id++) {
+      const bytes = vocabulary.bytesOf(id)
+      if (vocabulary.isEndOfGeneration(id)) ends.push(id)
+      else if (bytes.length > 0) pieces.push({ id, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) })
+    }
+    pieces.sort((a, b) => a.bytes.compare(b.bytes) || a.id - b.id)
+    this.size = vocabulary.size
+    this.ends = Int32Array.from(ends)
+    this.ids = Int32Array.from(pieces, ({ id }) => id)
+    this.bytes = Buffer.concat(pieces.map(({ bytes }) => bytes))
+    this.begins = new Int32Array(pieces.length + 1)
+    this.shared = new Int32Array(pieces.length)
+    for (const [i, { bytes }] of pieces.entries()) {
+      this.begins[i + 1] = this.begins[i] + bytes.length
+      if (i === 0) continue
+      const before = pieces[i - 1].bytes
+      let shared = 0
+      while (shared < before.length && shared < bytes.length && before[shared] === bytes[shared]) shared++
+      this.shared[i] = shared
+    }
+  }
+}

@@ -1,0 +1,215 @@
+import { type CostPoint, ForwardCost } from '../cost/forward-cost.js'
+import type { Decoder } from '../decode/decoder.js'
+
+/** Sizes measured at load, and those that slow models make do with. */
+const manySizes = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
+const someSizes = [1, 2, 4, 8, 16]
+const fewSizes = [1, 2, 4, 8]
+/** Of the slowest models one forward each: few, but none of the drafts that pay lies far beyond them. */
+const slowSizes = [1, 2, 4, 16]
+
+/** Rounds over all sizes, at most. */
+const mostRounds = 5
+
+/** Tokens of context at which attention is measured, and the sizes it is measured at. */
+const contextTokens = 512
+const contextSizes = [1, 4, 8, 16]
+
+/** Share of the time that the context may take. */
+const contextShare = 0.4
+
+/** How costs are measured. */
+export interface CalibrationOptions {
+  /** Time that may be spent, in milliseconds. */
+  budgetMs: number
+  /**
+   * What a token of context adds to a forward of one row, as a share of that forward: the guess used where measuring
+   * would take too long. Default 1/10,000.
+   */
+  contextShare?: number
+}
+
+/** What was measured. */
+export interface Calibration {
+  cost: ForwardCost
+  /** Whether repeated forwards took about the same time; if not, the machine was busy, and it should be measured anew. */
+  isSteady: boolean
+}
+
+/** Most by which a size can be dearer than the next larger one. */
+const mostDip = 1.25
+
+/**
+ * What a row adds at most, in forwards of one row, where a busy machine spoilt the measurement: as on a processor without
+ * a matrix unit.
+ */
+const guessedSlope = 0.4
+
+/** Most by which the slower half of equal forwards may exceed the fastest. */
+const steadySpread = 1.6
+
+/**
+ * Measures T(n, context) of a decoder whose cache is empty; leaves it empty. Sizes take turns, so that a machine that
+ * is busy for a moment slows all of them, and the lower quartile counts. Slow models get fewer sizes and rounds.
+ */
+export async function measureForwardCost(
+  decoder: Decoder,
+  { budgetMs, contextShare: guess = 1e-4 }: CalibrationOptions,
+): Promise<Calibration> {
+  const began = performance.now()
+  const left = () => budgetMs - (performance.now() - began)
+  const share = budgetMs * (1 - contextShare)
+  const most = Math.min(decoder.batch.capacity, decoder.contextTokens)
+  // 1. How slow is the model? The first forwards also warm up: pages of the file, threads, the allocator.
+  await timeForward(decoder, 1, 0)
+  let single = await timeForward(decoder, 1, 0)
+  // A forward of n rows takes about as long as n/2 of one row, and each size needs two in a round.
+  const roundMs = (sizes: readonly number[]) => sizes.reduce((sum, rows) => sum + single * (1 + rows), 0)
+  if (roundMs(fewSizes) <= share) await timeForward(decoder, 2, 0)
+  single = Math.min(single, await timeForward(decoder, 1, 0))
+  const isSlow = roundMs(fewSizes) > share
+  const sizes = (
+    isSlow
+      ? slowSizes
+      : [manySizes, someSizes, fewSizes].find((candidates, i) => i === 2 || roundMs(candidates) * 2 <= share)!
+  ).filter((rows) => rows <= most)
+  // 2. The sizes, in rounds.
+  const rounds = isSlow ? 1 : Math.max(1, Math.min(mostRounds, Math.floor(share / roundMs(sizes))))
+  const { times, rebuilds } = isSlow
+    ? await measureOnce(decoder, sizes, single, left)
+    : await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextShare)
+  const points = sizes.flatMap((rows, i) => (times[i].length > 0 ? [{ rows, ms: undisturbed(times[i]) }] : []))
+  // The forwards of step 1 count too: all else is compared with one row.
+  // And where time is up after a fraction of the rounds, larger forwards were held up far beyond what they can take.
+  const hadTime = isSlow ? times[times.length - 1].length > 1 : rounds < 3 || 3 * times[0].length >= rounds
+  const isSteady = hadTime && points.length > 2 && areSteady(times) && isClose(single, points[0].ms)
+  points[0].ms = Math.min(single, points[0].ms, points[1]?.ms ?? single)
+  // A batch of n never takes longer than n forwards of one row: what seems to was held up by other processes.
+  for (const point of points) point.ms = Math.min(point.ms, point.rows * points[0].ms)
+  // Nor does it take much longer than a larger one: kernels like multiples of 4, but not that much.
+  for (let i = points.length - 2; i >= 0; i--) points[i].ms = Math.min(points[i].ms, mostDip * points[i + 1].ms)
+  // What looks too dear to be tried would never be put right. Real forwards correct a guess that is too low.
+  if (!isSteady)
+    for (const point of points) point.ms = Math.min(point.ms, (1 + guessedSlope * (point.rows - 1)) * points[0].ms)
+  const rebuildMs = Math.min(Math.max(0, median(rebuilds)), single / 2)
+  // 3. The same over a context; where that would take too long, or memory cannot go back to a position, a guess.
+  const base = new ForwardCost(points)
+  const depth = Math.min(contextTokens, decoder.contextTokens - contextSizes[contextSizes.length - 1])
+  const filling = (depth / 32) * base.ms(Math.min(32, most)) + 2 * roundMs(contextSizes)
+  const perContextToken =
+    decoder.canBranch && depth >= 128 && filling < left()
+      ? await measureContext(decoder, base, depth, Math.max(1, Math.min(mostRounds, Math.floor(left() / filling))))
+      : [1, 2].map((rows) => ({ rows, ms: rows * guess * base.ms(1) }))
+  return {
+    cost: new ForwardCost(points, { perContextToken, rebuildMs }),
+    isSteady,
+  }
+}
+
+/**
+ * Milliseconds that a token of context adds to forwards of several sizes. Not the same for every row: the first pays for
+ * what the others share.
+ */
+async function measureContext(
+  decoder: Decoder,
+  base: ForwardCost,
+  depth: number,
+  rounds: number,
+): Promise<CostPoint[]> {
+  const { batch } = decoder
+  for (let position = 0; position < depth; ) {
+    batch.clear()
+    const end = Math.min(depth, position + Math.min(256, batch.capacity))
+    for (; position < end; position++)
+      batch.addSequence(batch.add(tokenAt(decoder, position), position, position === depth - 1), 0)
+    await decoder.decode()
+  }
+  const sizes = contextSizes.filter((rows) => rows <= batch.capacity)
+  const { times } = await measureRounds(decoder, sizes, depth, rounds, () => true)
+  decoder.removePositions(0, 0, -1)
+  const points = sizes.map((rows, i) => ({ rows, ms: Math.max(0, (undisturbed(times[i]) - base.ms(rows)) / depth) }))
+  // A row more never reads less.
+  for (let i = 1; i < points.length; i++) points[i].ms = Math.max(points[i].ms, points[i - 1].ms)
+  return points
+}
+
+/**
+ * Times of one forward of each size, and of a second one of the largest where there is time: what building a graph takes
+ * does not show in forwards as slow as these.
+ */
+async function measureOnce(
+  decoder: Decoder,
+  sizes: readonly number[],
+  single: number,
+  left: () => number,
+): Promise<{ times: number[][]; rebuilds: number[] }> {
+  const times: number[][] = sizes.map((rows) => (rows === 1 ? [single] : []))
+  for (let i = 1; i < sizes.length && (i === 1 || left() > 0); i++)
+    times[i].push(await timeForward(decoder, sizes[i], 0))
+  const [largest] = times[sizes.length - 1]
+  if (largest < left()) times[sizes.length - 1].push(await timeForward(decoder, sizes[sizes.length - 1], 0))
+  return { times, rebuilds: [] }
+}
+
+/** Times of each size in rounds, after a forward of the same shape; and what that first one took more. */
+async function measureRounds(
+  decoder: Decoder,
+  sizes: readonly number[],
+  position: number,
+  rounds: number,
+  goesOn: () => boolean,
+): Promise<{ times: number[][]; rebuilds: number[] }> {
+  const times: number[][] = sizes.map(() => [])
+  const rebuilds: number[] = []
+  for (let round = 0; round < rounds && (round === 0 || goesOn()); round++)
+    for (const [i, rows] of sizes.entries()) {
+      if (round === 0 && i > 1 && !goesOn()) break
+      const rebuilt = await timeForward(decoder, rows, position)
+      // The step from the largest size back to one row also finds a cold cache: give it one more.
+      if (rows === 1) await timeForward(decoder, rows, position)
+      const ms = await timeForward(decoder, rows, position)
+      times[i].push(ms)
+      // Large forwards hide the rebuild in their noise.
+      if (rows > 1 && rows <= 8) rebuilds.push(rebuilt - ms)
+    }
+  return { times, rebuilds }
+}
+
+/** Milliseconds of a forward of `rows` tokens, every row with logits, as verification needs them. */
+async function timeForward(decoder: Decoder, rows: number, position: number): Promise<number> {
+  const { batch } = decoder
+  batch.clear()
+  for (let row = 0; row < rows; row++)
+    batch.addSequence(batch.add(tokenAt(decoder, position + row), position + row, true), 0)
+  const began = performance.now()
+  await decoder.decode()
+  const ms = performance.now() - began
+  decoder.removePositions(0, position, -1)
+  return ms
+}
+
+/** Tokens that differ; which ones does not matter. */
+function tokenAt(decoder: Decoder, position: number): number {
+  return (position * 31) % decoder.vocabularySize
+}
+
+/** Whether two measurements of the same agree. */
+function isClose(a: number, b: number): boolean {
+  return a < steadySpread * b && b < steadySpread * a
+}
+
+/** Whether no size's median lies far above its fastest forward. */
+function areSteady(times: readonly number[][]): boolean {
+  return times.every((list) => list.length === 0 || median([...list]) < steadySpread * Math.min(...list))
+}
+
+/** The lower quartile: what else the machine does only ever makes a forward slower. */
+function undisturbed(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 2]
+}
+
+function median(values: number[]): number {
+  if (values.length === 0) return 0
+  values.sort((a, b) => a - b)
+  return values[values.length >> 1]
+}

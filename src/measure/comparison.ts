@@ -1,0 +1,136 @@
+import { Spelling } from '../corpus/spelling.js'
+import type { TokenSampler } from '../decode/decoder.js'
+import type { DraftMode } from '../decode/drafting.js'
+import { Generation } from '../decode/generation.js'
+import { DecodeLoop } from '../decode/loop.js'
+import { AnswerWriter } from '../decode/writer.js'
+import { RetrievalDrafter } from '../draft/retrieval.js'
+import type { Model } from '../llama/model.js'
+import { Sampler, type SamplerOptions } from '../llama/sampler.js'
+import type { Tuned } from './tuning.js'
+
+/** Most draft nodes; a context for {@link Comparison} needs as many cells more than tokens. */
+export const comparisonNodes = 32
+/** Sequence ids a context for {@link Comparison} needs. */
+export const comparisonBranches = 8
+
+/** How two ways of decoding one prompt agree. */
+export interface Agreement {
+  /** Tokens written conventionally. */
+  tokens: number
+  /** Tokens in the same place that differ, the first only: what follows another token is another text. */
+  mismatches: number
+  /** Logits rows compared, up to the first mismatch, and how many were equal bit for bit. */
+  rows: number
+  equalRows: number
+  /** Tokens that came from drafts. */
+  accepted: number
+  /** Forwards with drafts, the prompts' left out, and tokens among them that the near-tie guard decided alone. */
+  forwards: number
+  nearTies: number
+  /** Milliseconds of those forwards, and of conventional ones for the same tokens. */
+  forwardMs: number
+  conventionalMs: number
+}
+
+/** Nothing compared yet. */
+export function noAgreement(): Agreement {
+  const counts = { tokens: 0, mismatches: 0, rows: 0, equalRows: 0, accepted: 0 }
+  return { ...counts, forwards: 0, nearTies: 0, forwardMs: 0, conventionalMs: 0 }
+}
+
+/** Adds what was found for one prompt to a total. */
+export function addAgreement(total: Agreement, found: Agreement): void {
+  for (const key of Object.keys(total) as (keyof Agreement)[]) total[key] += found[key]
+}
+
+/** Decodes prompts conventionally and with drafts, and compares tokens and logits rows. */
+export class Comparison {
+  readonly #model: Model
+  readonly #tuned: Tuned
+  readonly #loop: DecodeLoop
+  readonly #drafter: RetrievalDrafter
+
+  /** @param contextTokens most tokens of a prompt and its answer */
+  constructor(model: Model, tuned: Tuned, contextTokens: number) {
+    this.#model = model
+    this.#tuned = tuned
+    const { context, cost, crew, noise } = tuned
+    this.#drafter = new RetrievalDrafter({ spelling: new Spelling(model.vocabulary) })
+    this.#loop = new DecodeLoop(context, {
+      slots: 1,
+      branches: comparisonBranches,
+      contextTokens,
+      maxNodes: comparisonNodes,
+      cost,
+      crew,
+      noise,
+    })
+  }
+
+  /**
+   * @param draft a number makes sure that much is drafted, whether it pays or not
+   */
+  async compare(
+    prompt: ArrayLike<number>,
+    maxTokens: number,
+    draft: DraftMode,
+    sampling: SamplerOptions,
+  ): Promise<Agreement> {
+    const before = this.#loop.describeDrafting().nearTies
+    const conventional = await this.#decode(prompt, maxTokens, 'off', sampling)
+    const drafted = await this.#decode(prompt, maxTokens, draft, sampling)
+    const length = Math.max(conventional.tokens.length, drafted.tokens.length)
+    let same = 0
+    while (same < length && conventional.tokens[same] === drafted.tokens[same]) same++
+    const rows = Math.min(same + 1, conventional.rows.length, drafted.rows.length)
+    let equalRows = 0
+    for (let i = 0; i < rows; i++) if (conventional.rows[i] === drafted.rows[i]) equalRows++
+    const nearTies = this.#loop.describeDrafting().nearTies - before
+    const mismatches = same < length ? 1 : 0
+    const { accepted, forwards, forwardMs } = drafted
+    const counts = { tokens: conventional.tokens.length, mismatches, rows, equalRows, accepted, forwards, nearTies }
+    return { ...counts, forwardMs, conventionalMs: conventional.forwardMs }
+  }
+
+  /** Waits for the forward in flight. The model and its context stay the caller's. */
+  close(): Promise<void> {
+    return this.#loop.close()
+  }
+
+  async #decode(prompt: ArrayLike<number>, maxTokens: number, draft: DraftMode, sampling: SamplerOptions) {
+    const { context } = this.#tuned
+    const rows: number[] = []
+    const sampler = Sampler.create(context, sampling, prompt)
+    const watched: TokenSampler = {
+      seed: sampler.seed,
+      sample(row) {
+        const begin = context.batch.outputRows[row] * context.vocabularySize
+        rows.push(hashOf(context.logits.subarray(begin, begin + context.vocabularySize)))
+        return sampler.sample(row)
+      },
+      isSure: (row, noise) => sampler.isSure(row, noise),
+      [Symbol.dispose]: () => sampler[Symbol.dispose](),
+    }
+    const generation = new Generation(() => {})
+    const limits = { maxTokens, stops: [] }
+    const writer = new AnswerWriter(generation, this.#model.vocabulary, limits, prompt.length, sampler.seed)
+    const session = this.#drafter.open()
+    this.#loop.submit({ prompt, draft, session, sampler: watched, writer, reusePrefix: false })
+    const { tokens, stats } = await generation.result
+    return { tokens, rows, accepted: stats.acceptedTokens, forwards: stats.forwards, forwardMs: stats.forwardMs }
+  }
+}
+
+/** 53 bits that stand for a row. */
+function hashOf(row: Float32Array): number {
+  const bits = new Uint32Array(row.buffer, row.byteOffset, row.length)
+  let low = 0x811c9dc5
+  let high = 0x9747b28c
+  for (let i = 0; i < bits.length; i++) {
+    low = Math.imul(low ^ bits[i], 0x01000193)
+    high = Math.imul(high ^ bits[i], 0x85ebca6b)
+    high ^= high >>> 15
+  }
+  return (high >>> 11) * 2 ** 32 + (low >>> 0)
+}

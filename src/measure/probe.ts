@@ -1,0 +1,247 @@
+import type { Decoder, TokenSampler } from '../decode/decoder.js'
+import { Forward } from '../decode/forward.js'
+import { Sequence } from '../decode/sequence.js'
+import type { Slot } from '../decode/slots.js'
+import type { DraftSession } from '../draft/drafter.js'
+import type { DraftTree } from '../draft/tree.js'
+
+/** A decoder whose logits can be looked at. */
+export interface LogitsDecoder extends Decoder {
+  /** Logits of the output rows of the last forward, one after the other. */
+  readonly logits: Float32Array
+}
+
+/** What a probe found: how far decoding with drafts agrees with decoding one token at a time. */
+export interface ProbeResult {
+  /**
+   * `bitwise`: every logits row was equal, bit for bit, so any way of choosing tokens gives the same text. `token`: rows
+   * differ in their last digits, so the text is the same except where two candidates lie closer than that.
+   */
+  level: 'bitwise' | 'token'
+  /** Largest difference of two logits seen; 0 at level `bitwise`. */
+  largestDifference: number
+  /** Rows compared, and how many were equal. */
+  rows: number
+  equalRows: number
+}
+
+/** How thorough a probe is. */
+export interface ProbeOptions {
+  /** Time it should keep to, in milliseconds. Default 1000. */
+  budgetMs?: number
+  /** Most tokens of context before the rows compared. Default 320. */
+  depth?: number
+  /** Most rows compared with each draft. Default 24. */
+  rows?: number
+  /** Whether requests will share forwards: then rows are compared in company too. Default `false`. */
+  company?: boolean
+}
+
+/** Most nodes of the drafts tried. */
+const mostNodes = 15
+const branches = 4
+/** Rows of a stranger in the forwards of a walk in company, and how much of the context is read at a time. */
+const strangerRows = 13
+const sharedChunk = 64
+/** What is compared however slow the model is: less would prove nothing. */
+const leastDepth = 64
+const leastRows = 12
+
+/** What a probe drafts: fills the tree for the position `at` of the text `stream`. */
+type Plan = (tree: DraftTree, stream: Int32Array, at: number) => void
+
+const drafts: Record<string, Plan> = {
+  /** One branch that comes true, of 1 to 15 nodes. */
+  chain(tree, stream, at) {
+    const length = [1, 2, 3, 4, 7, 15][at % 6]
+    for (let i = 0; i < length && at + i < stream.length; i++) tree.add(stream[at + i], i - 1, 0.9, 0, 1)
+  },
+  /** The likeliest branch is wrong, a side branch comes true. */
+  sideBranch(tree, stream, at) {
+    const wrong = (i: number) => Math.abs(stream[(at + i + 1) % stream.length] - 1)
+    let main = -1
+    let side = -1
+    for (let i = 0; i < 3 && at + i < stream.length; i++) {
+      main = tree.add(wrong(i), main, 0.5, 0, 1)
+      if (i > 0 || tree.tokens[main] !== stream[at]) side = tree.add(stream[at + i], side, 0.4, 0, 1)
+      else side = main
+    }
+  },
+}
+
+/**
+ * Decodes the same tokens one by one, as chains of several lengths, and as trees whose side branch wins, exactly as
+ * requests are decoded, and compares the logits rows bit for bit; where requests will share forwards, also with a
+ * stranger's rows in each and the context read in parts. Needs an empty cache and leaves it empty.
+ */
+export async function probeExactness(decoder: LogitsDecoder, options: ProbeOptions = {}): Promise<ProbeResult> {
+  const { budgetMs = 1000 } = options
+  const result: ProbeResult = { level: 'bitwise', largestDifference: 0, rows: 0, equalRows: 0 }
+  if (!decoder.canBranch) return result
+  const walk = new Walk(decoder)
+  const company = options.company ?? false
+  const [depth, rows] = await walk.afford(company ? budgetMs / 1.6 : budgetMs, options.depth ?? 320, options.rows ?? 24)
+  const prefix = randomTokens(depth, decoder.vocabularySize, 1)
+  const stream = randomTokens(rows, decoder.vocabularySize, 2)
+  const reference: Float32Array[] = []
+  await walk.follow(prefix, stream, undefined, (_, row) => reference.push(row.slice()))
+  const compare = (at: number, row: Float32Array) => {
+    const difference = largestDifference(reference[at], row)
+    result.rows++
+    if (difference === 0) result.equalRows++
+    else result.level = 'token'
+    if (difference > result.largestDifference) result.largestDifference = difference
+  }
+  for (const plan of Object.values(drafts)) await walk.follow(prefix, stream, plan, compare)
+  walk.release()
+  if (!company) return result
+  await walk.follow(prefix, stream, drafts.chain, compare, true)
+  walk.release()
+  return result
+}
+
+/** Follows a given text through a decoder, with the layout and the commits of real requests. */
+class Walk {
+  readonly #decoder: LogitsDecoder
+  readonly #forward: Forward
+  readonly #slot: Slot
+  /** Tokens of the prefix that have their cells from an earlier walk. */
+  #cached = 0
+
+  constructor(decoder: LogitsDecoder) {
+    this.#decoder = decoder
+    this.#forward = new Forward(decoder)
+    const ids = Array.from({ length: Math.min(branches, decoder.maxSequences - 1) }, (_, id) => id)
+    this.#slot = {
+      index: 0,
+      ids,
+      syncedPositions: new Int32Array(ids.length),
+      sequence: undefined,
+      owner: '',
+      keptTokens: new Int32Array(0),
+      keptLength: 0,
+      lastUse: 0,
+    }
+  }
+
+  /** How much context and how many rows fit into the time, judged by a few forwards. */
+  async afford(budgetMs: number, depth: number, rows: number): Promise<[depth: number, rows: number]> {
+    const text = randomTokens(4, this.#decoder.vocabularySize, 3)
+    await this.follow(text.subarray(0, 1), text.subarray(1), undefined, () => {})
+    this.release()
+    const began = performance.now()
+    await this.follow(text.subarray(0, 1), text.subarray(1), undefined, () => {})
+    const single = (performance.now() - began) / 3
+    this.release()
+    // Rows cost about 3 forwards of one token each, context a third of one per token.
+    const affordable = (budgetMs - 6 * single) / single
+    const { batch, contextTokens } = this.#decoder
+    const most = Math.min(batch.capacity, contextTokens) - 2 * mostNodes - strangerRows - rows
+    return [
+      Math.max(Math.min(leastDepth, depth, most), Math.min(depth, most, Math.floor(affordable))),
+      Math.max(Math.min(leastRows, rows), Math.min(rows, Math.floor(affordable / 4))),
+    ]
+  }
+
+  /**
+   * Reads the prefix, then follows the stream; `see` is shown the row that precedes each of its tokens.
+   *
+   * @param company whether a stranger's rows stand in every forward, and the prefix is read in parts
+   */
+  async follow(
+    prefix: Int32Array,
+    stream: Int32Array,
+    plan: Plan | undefined,
+    see: (at: number, row: Float32Array) => void,
+    company = false,
+  ): Promise<void> {
+    const decoder = this.#decoder
+    const { batch, vocabularySize } = decoder
+    const capacity = prefix.length + stream.length + 1
+    const sequence = new Sequence(this.#slot, this.#cached, prefix, capacity, mostNodes, unused, unused)
+    const { tree, nodeRows } = sequence
+    const path = new Int32Array(mostNodes)
+    while (company && sequence.headLength > sharedChunk) {
+      batch.clear()
+      this.#forward.lay(sequence, sharedChunk, 0)
+      await this.#decodeWithStranger()
+      this.#forward.commit(sequence, sharedChunk, path, 0, true)
+    }
+    for (let at = 0; at < stream.length; ) {
+      tree.clear()
+      plan?.(tree, stream, at)
+      batch.clear()
+      const { headLength } = sequence
+      const nodes = this.#forward.lay(sequence, headLength, tree.size) > 0 ? tree.size : 0
+      if (company) await this.#decodeWithStranger()
+      else await decoder.decode()
+      let node = -1
+      let row = sequence.rootRow
+      let pathLength = 0
+      for (;;) {
+        const begin = batch.outputRows[row] * vocabularySize
+        see(at, decoder.logits.subarray(begin, begin + vocabularySize))
+        const token = stream[at++]
+        sequence.append(token)
+        const child = nodes > 0 ? tree.childOf(node, token, nodes) : -1
+        if (child < 0 || nodeRows[child] < 0 || at === stream.length) break
+        path[pathLength++] = child
+        node = child
+        row = nodeRows[child]
+      }
+      this.#forward.commit(sequence, headLength, path, pathLength, true)
+    }
+    // All but the last token of the prefix stays, for the walks to come.
+    this.#cached = Math.min(sequence.committed, prefix.length - 1)
+    for (const id of this.#slot.ids) decoder.removePositions(id, id === 0 ? this.#cached : 0, -1)
+    this.#slot.syncedPositions.fill(0)
+  }
+
+  /** Runs the forward with rows of another sequence at its end, which leave no cells behind. */
+  async #decodeWithStranger(): Promise<void> {
+    const { batch, vocabularySize } = this.#decoder
+    const id = this.#slot.ids.length
+    for (let row = 0; row < strangerRows; row++)
+      batch.addSequence(batch.add((7919 * (row + 1)) % vocabularySize, row, row === strangerRows - 1), id)
+    await this.#decoder.decode()
+    this.#decoder.removePositions(id, 0, -1)
+  }
+
+  /** Empties the cache. */
+  release(): void {
+    for (const id of this.#slot.ids) this.#decoder.removePositions(id, 0, -1)
+    this.#slot.syncedPositions.fill(0)
+    this.#cached = 0
+  }
+}
+
+/** The walk drafts and samples for itself. */
+const unused = {
+  seed: 0,
+  read() {},
+  draft() {},
+  accept() {},
+  close() {},
+  sample: () => 0,
+  [Symbol.dispose]() {},
+} satisfies DraftSession & TokenSampler
+
+/** Tokens that differ from run to run of the generator's seed only. */
+function randomTokens(length: number, vocabularySize: number, seed: number): Int32Array {
+  let state = seed
+  return Int32Array.from({ length }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * vocabularySize)
+  })
+}
+
+/** Largest difference of two rows; 0 only if they are equal bit for bit. */
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  let largest = 0
+  for (let i = 0; i < a.length; i++) {
+    const difference = Math.abs(a[i] - b[i])
+    if (difference > largest) largest = difference
+    else if (Number.isNaN(difference) && !Object.is(a[i], b[i])) largest = Number.POSITIVE_INFINITY
+  }
+  return largest
+}

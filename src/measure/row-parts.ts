@@ -1,0 +1,71 @@
+import type { ForwardCost } from '../cost/forward-cost.js'
+import type { Decoder } from '../decode/decoder.js'
+
+/** Where the time of a row more in a forward goes, in milliseconds. */
+export interface RowParts {
+  /** Rows of the forwards compared with those of one row. */
+  rows: number
+  /** Tokens of context. */
+  context: number
+  /** A forward of one row, its logits asked for. */
+  singleMs: number
+  /** A row more, on average; the sum of the next three. */
+  rowMs: number
+  /** Of it: the output head, which makes logits. Measured by asking for the logits of the last row only. */
+  headMs: number
+  /** Of it: reading the context. */
+  attentionMs: number
+  /** Of it: everything else, mostly the matrices of the layers. */
+  bodyMs: number
+  /** Once per forward of another shape than the one before. */
+  rebuildMs: number
+}
+
+const rounds = 7
+
+/**
+ * Measures where the time of an extra row goes, on an empty cache that it leaves empty: forwards of one row, and of
+ * `rows` with all their logits or the last one's only, in turns. What attention takes is in the cost model.
+ */
+export async function measureRowParts(
+  decoder: Decoder,
+  cost: ForwardCost,
+  { rows = 8, context = 512, budgetMs = 1500 } = {},
+): Promise<RowParts> {
+  const began = performance.now()
+  const kinds = [
+    [1, 1],
+    [rows, rows],
+    [rows, 1],
+  ] as const
+  const times: number[][] = kinds.map(() => [])
+  for (let round = 0; round < rounds; round++) {
+    if (round > 0 && performance.now() - began > budgetMs) break
+    for (const [k, [size, outputs]] of kinds.entries()) times[k].push(await timeSecond(decoder, size, outputs))
+  }
+  const [single, all, last] = times.map((list) => list.sort((a, b) => a - b)[list.length >> 1])
+  // Time only ever adds up: what seems negative is noise.
+  const headMs = Math.max(0, (all - last) / (rows - 1))
+  const bodyMs = Math.max(0, (last - single) / (rows - 1))
+  const reading = (size: number) => cost.ms(size, context) - cost.ms(size, 0)
+  const attentionMs = Math.max(0, (reading(rows) - reading(1)) / (rows - 1))
+  const singleMs = single + cost.ms(1, context) - cost.ms(1, 0)
+  const rowMs = headMs + bodyMs + attentionMs
+  return { rows, context, singleMs, rowMs, headMs, attentionMs, bodyMs, rebuildMs: cost.rebuildMs }
+}
+
+/** Milliseconds of a forward of so many rows, the last `outputs` with logits, after one of the same shape. */
+async function timeSecond(decoder: Decoder, rows: number, outputs: number): Promise<number> {
+  const { batch } = decoder
+  let ms = 0
+  for (let turn = 0; turn < 2; turn++) {
+    batch.clear()
+    for (let row = 0; row < rows; row++)
+      batch.addSequence(batch.add((row * 31) % decoder.vocabularySize, row, row >= rows - outputs), 0)
+    const began = performance.now()
+    await decoder.decode()
+    ms = performance.now() - began
+    decoder.removePositions(0, 0, -1)
+  }
+  return ms
+}

@@ -1,0 +1,28 @@
+import type { Spelling } from '../corpus/spelling.js'
+import type { Drafter } from '../draft/drafter.js'
+import { RetrievalDrafter } from '../draft/retrieval.js'
+import { NgramSimpleDrafter } from './ngram-simple.js'
+import { OracleDrafter } from './oracle.js'
+import { PaperTrieDrafter } from './paper-trie.js'
+import { PromptLookupDrafter } from './prompt-lookup.js'
+import { SuffixDecodingDrafter } from './suffix-decoding.js'
+
+/**
+ * Every drafter there is, by the name it has in tables: ours, the baselines it is compared with, and the ceiling of
+ * drafts that continue what stands after the last token. Each call makes one that knows nothing yet;
+ * ours makes use of how tokens are written.
+ */
+export const drafters = {
+  lookahead: (spelling?: Spelling) => new RetrievalDrafter({ spelling }),
+  'paper-trie': () => new PaperTrieDrafter(),
+  'suffix-tree': () => new SuffixDecodingDrafter(),
+  'prompt-lookup': () => new PromptLookupDrafter(),
+  'ngram-simple': () => new NgramSimpleDrafter(),
+  oracle: () => new OracleDrafter(),
+} satisfies Record<string, (spelling?: Spelling) => Drafter>
+
+/** Name of a drafter in {@link drafters}. */
+export type DrafterName = keyof typeof drafters
+
+/** Names of all drafters, in the order of tables. */
+export const drafterNames = Object.keys(drafters) as DrafterName[]

@@ -1,0 +1,319 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ForwardCost } from '../../src/cost/forward-cost.js'
+import type { DraftMode } from '../../src/decode/drafting.js'
+import { Generation, type GenerationResult } from '../../src/decode/generation.js'
+import { DecodeLoop } from '../../src/decode/loop.js'
+import { AnswerWriter } from '../../src/decode/writer.js'
+import type { DraftSession } from '../../src/draft/drafter.js'
+import { FakeDecoder, FakeSampler } from '../helpers/fake-decoder.js'
+import { HindsightSession, RandomSession } from '../helpers/fake-drafters.js'
+
+const digits = {
+  bytesOf: (token: number) => Buffer.from(String.fromCharCode(65 + token)),
+  isEndOfGeneration: (token: number) => token === 6,
+}
+
+interface Run {
+  prompt: readonly number[]
+  draft: DraftMode
+  session?: DraftSession
+  seed?: number
+  penalty?: boolean
+  haltsAfter?: number
+  maxTokens?: number
+  stops?: readonly string[]
+  reusePrefix?: boolean
+}
+
+function submit(loop: DecodeLoop, decoder: FakeDecoder, run: Run): Generation {
+  const sampler = new FakeSampler(decoder, run)
+  const generation = new Generation(() => {
+    writer.aborted = true
+  })
+  const limits = { maxTokens: run.maxTokens ?? 60, stops: run.stops ?? [] }
+  const writer = new AnswerWriter(generation, digits, limits, run.prompt.length, sampler.seed)
+  const session = run.session ?? new RandomSession(1, decoder.vocabularySize)
+  loop.submit({ prompt: run.prompt, draft: run.draft, session, sampler, writer, reusePrefix: run.reusePrefix ?? false })
+  return generation
+}
+
+function makeLoop({ slots = 1, branches = 4, contextTokens = 160, period = 2, costs = [1, 1.1, 1.3, 2] } = {}) {
+  const maxNodes = 64
+  const decoder = new FakeDecoder({
+    contextTokens: slots * (contextTokens + maxNodes),
+    maxSequences: slots * branches + 1,
+    batchTokens: 80 + slots * maxNodes,
+    period,
+  })
+  const cost = new ForwardCost(costs.map((ms, i) => ({ rows: 4 ** i, ms })))
+  return { decoder, loop: new DecodeLoop(decoder, { slots, branches, contextTokens, maxNodes, cost, ordered: true }) }
+}
+
+async function decode(run: Run, layout?: Parameters<typeof makeLoop>[0]): Promise<GenerationResult> {
+  const { decoder, loop } = makeLoop(layout)
+  const result = await submit(loop, decoder, run).result
+  // One more than the text: an accepted end-of-generation token has its cell too.
+  expectOnlyAccepted(decoder, run.prompt.length + result.tokens.length + 1)
+  return result
+}
+
+/** What stays in the cache are accepted tokens, one cell each; nothing of a rejected branch is left. */
+function expectOnlyAccepted(decoder: FakeDecoder, mostCells: number, bin = -1): void {
+  const kept = decoder.cells.filter((cell) => cell && !(cell.sequences.size === 1 && cell.sequences.has(bin)))
+  for (const cell of kept) expect(cell?.position).toBeLessThan(mostCells)
+  expect(kept.length).toBeLessThanOrEqual(mostCells)
+}
+
+const arbitraryRun = fc.record({
+  prompt: fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 1, maxLength: 120 }),
+  seed: fc.constantFrom(0, 1, 77),
+  penalty: fc.boolean(),
+  maxTokens: fc.integer({ min: 1, max: 80 }),
+  stops: fc.constantFrom([], ['AB'], ['C', 'DEF']),
+  haltsAfter: fc.oneof(fc.constant(1000), fc.nat(40)),
+})
+const arbitraryDraft = fc.oneof(fc.constant('auto' as const), fc.integer({ min: 0, max: 64 }))
+
+describe('lookahead decoding of a fake model', () => {
+  it('writes the same tokens as conventional decoding, whatever is drafted', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        arbitraryRun,
+        arbitraryDraft,
+        fc.integer({ min: 1, max: 1000 }),
+        fc.integer({ min: 1, max: 8 }),
+        async (run, draft, drafterSeed, branches) => {
+          const conventional = await decode({ ...run, draft: 'off' })
+          const session = new RandomSession(drafterSeed, 7)
+          const lookahead = await decode({ ...run, draft, session }, { branches })
+          expect(lookahead.tokens).toEqual(conventional.tokens)
+          expect(lookahead.text).toBe(conventional.text)
+          expect(lookahead.reason).toBe(conventional.reason)
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it('writes the same tokens when the draft holds the right answer on any branch', async () => {
+    await fc.assert(
+      fc.asyncProperty(arbitraryRun, fc.integer({ min: 1, max: 64 }), fc.nat(1000), async (run, draft, seed) => {
+        const conventional = await decode({ ...run, draft: 'off' })
+        const session = new HindsightSession(conventional.tokens, seed, 7)
+        const lookahead = await decode({ ...run, draft, session }, { branches: 8 })
+        expect(lookahead.tokens).toEqual(conventional.tokens)
+        if (draft >= 32 && conventional.tokens.length > 20)
+          expect(lookahead.stats.forwards).toBeLessThan(conventional.stats.forwards)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('does not let requests that share forwards touch each other', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(arbitraryRun, arbitraryDraft), { minLength: 2, maxLength: 5 }),
+        async (runs) => {
+          const alone = await Promise.all(runs.map(([run]) => decode({ ...run, draft: 'off' })))
+          const { decoder, loop } = makeLoop({ slots: 3 })
+          const together = await Promise.all(
+            runs.map(
+              ([run, draft], i) =>
+                submit(loop, decoder, { ...run, draft, session: new RandomSession(i + 1, 7) }).result,
+            ),
+          )
+          expect(together.map((result) => result.tokens)).toEqual(alone.map((result) => result.tokens))
+          const lengths = runs.map(([run], i) => run.prompt.length + together[i].tokens.length + 1)
+          expectOnlyAccepted(
+            decoder,
+            lengths.reduce((a, b) => a + b),
+            decoder.maxSequences - 1,
+          )
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it('keeps the cells of every request in position order, though requests come, go and share for long', async () => {
+    // The decoder refuses a row that does not see its cells in order.
+    let moves = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(arbitraryRun, arbitraryDraft, fc.boolean()), { minLength: 12, maxLength: 24 }),
+        fc.integer({ min: 2, max: 5 }),
+        async (runs, slots) => {
+          const { decoder, loop } = makeLoop({ slots, contextTokens: 210 })
+          const together = await Promise.all(
+            runs.map(([run, draft, reusePrefix], i) => {
+              const session = new RandomSession(i + 1, 7)
+              return submit(loop, decoder, { ...run, draft, session, reusePrefix }).result
+            }),
+          )
+          moves += decoder.moves
+          for (const [i, [run]] of runs.entries())
+            expect(together[i].tokens).toEqual((await decode({ ...run, draft: 'off' }, { contextTokens: 210 })).tokens)
+        },
+      ),
+      { numRuns: 30 },
+    )
+    expect(moves).toBeGreaterThan(0)
+  })
+
+  it('reads prompts a little at a time while an answer is being written, the short ones too', async () => {
+    const { decoder, loop } = makeLoop({ slots: 4, contextTokens: 900 })
+    const forwards: { rows: number; heads: Map<number, number> }[] = []
+    const decode = decoder.decode.bind(decoder)
+    decoder.decode = () => {
+      const { batch } = decoder
+      const heads = new Map<number, number>()
+      for (let row = 0; row < batch.size; row++) {
+        const sequence = batch.sequences[row * batch.maxSequences]
+        heads.set(sequence, (heads.get(sequence) ?? 0) + 1)
+      }
+      forwards.push({ rows: batch.size, heads })
+      return decode()
+    }
+    const writing = submit(loop, decoder, { prompt: [1, 2], draft: 'off', seed: 3, maxTokens: 800 })
+    const reader = writing[Symbol.asyncIterator]()
+    await reader.next()
+    const began = forwards.length
+    const long = [0, 1, 2].map((k) => Array.from({ length: 500 - 200 * k }, (_, i) => (i * (k + 2)) % 6))
+    const first = long.map((prompt) => submit(loop, decoder, { prompt, draft: 'off', maxTokens: 1 }))
+    await Promise.all(first.map(({ result }) => result))
+    const shared = forwards.slice(began).filter(({ heads }) => heads.has(0))
+    expect(shared.length).toBeGreaterThan(5)
+    for (const { rows } of shared) expect(rows).toBeLessThanOrEqual(65)
+    // The first to come gets most, and every other one something.
+    for (const { heads } of shared.slice(1, 5)) expect([4, 8, 12].map((id) => heads.get(id))).toEqual([48, 8, 8])
+    writing.abort()
+    await writing.result
+  })
+
+  it('gives the slot of an aborted request back before the next forward', async () => {
+    let long = { prompt: [1, 2], draft: 'off' as const, seed: 1, maxTokens: 60 }
+    while ((await decode(long)).tokens.length < 50) long = { ...long, seed: long.seed + 1 }
+    const { decoder, loop } = makeLoop({ slots: 2 })
+    const answers = [0, 1].map(() => submit(loop, decoder, long))
+    const reader = answers[0][Symbol.asyncIterator]()
+    for (let step = 0; step < 5; step++) await reader.next()
+    const { forwards } = decoder
+    answers[0].abort()
+    const { reason, tokens } = await answers[0].result
+    expect(reason).toBe('aborted')
+    expect(tokens.length).toBeLessThan(10)
+    // One may have been in flight.
+    expect(decoder.forwards - forwards).toBeLessThanOrEqual(1)
+    expect(loop.describeSlots().map((slot) => slot !== undefined)).toEqual([false, true])
+    expect((await answers[1].result).tokens.length).toBeGreaterThanOrEqual(50)
+  })
+
+  it('tells no negative time of an answer that is aborted while its prompt is read', async () => {
+    let long = { prompt: [1, 2], draft: 'off' as const, seed: 1, maxTokens: 60 }
+    while ((await decode(long)).tokens.length < 50) long = { ...long, seed: long.seed + 1 }
+    const { decoder, loop } = makeLoop({ slots: 2 })
+    const writing = submit(loop, decoder, long)
+    const steps = writing[Symbol.asyncIterator]()
+    await steps.next()
+    const reading = submit(loop, decoder, { prompt: Array.from({ length: 150 }, (_, i) => i % 6), draft: 'off' })
+    await steps.next()
+    await steps.next()
+    reading.abort()
+    const { reason, stats } = await reading.result
+    expect(reason).toBe('aborted')
+    expect(stats).toMatchObject({ completionTokens: 0, decodeMs: 0 })
+    expect(stats.prefillMs).toBeGreaterThan(0)
+    await writing.result
+  })
+
+  it.each(['read', 'draft', 'accept', 'close'] as const)(
+    'fails a request whose drafter throws in %s, and no other',
+    async (where) => {
+      let good = { prompt: [1, 2, 3], draft: 8, seed: 1, maxTokens: 40 }
+      while ((await decode(good)).tokens.length < 30) good = { ...good, seed: good.seed + 1 }
+      const alone = await decode(good)
+      const { decoder, loop } = makeLoop({ slots: 2 })
+      const faulty: DraftSession = {
+        read() {},
+        draft(tree) {
+          tree.clear()
+        },
+        accept() {},
+        close() {},
+        [where]() {
+          throw new Error(`cannot ${where}`)
+        },
+      }
+      const [bad, other] = [submit(loop, decoder, { ...good, session: faulty }), submit(loop, decoder, good)]
+      await expect(bad.result).rejects.toThrow(`cannot ${where}`)
+      expect((await other.result).tokens).toEqual(alone.tokens)
+      expect((await submit(loop, decoder, good).result).tokens).toEqual(alone.tokens)
+      await loop.close()
+    },
+  )
+
+  it('drafts no token that the model does not know', async () => {
+    let run = { prompt: [1, 2, 3], draft: 8, seed: 1, maxTokens: 40 }
+    while ((await decode(run)).tokens.length < 30) run = { ...run, seed: run.seed + 1 }
+    const session: DraftSession = {
+      read() {},
+      draft(tree) {
+        tree.clear()
+        tree.add(1, -1, 0.9, 0, 1)
+        tree.add(1_000_000, 0, 0.8, 0, 1)
+        tree.add(-3, -1, 0.1, 0, 1)
+      },
+      accept() {},
+      close() {},
+    }
+    expect((await decode({ ...run, session })).tokens).toEqual((await decode({ ...run, draft: 'off' })).tokens)
+  })
+
+  it('takes the next request the moment the last one ends', async () => {
+    const { decoder, loop } = makeLoop()
+    const run = { prompt: [1, 2, 3], draft: 4 } as const
+    const first = await submit(loop, decoder, run).result
+    const second = await submit(loop, decoder, run).result
+    expect(second.tokens).toEqual(first.tokens)
+  })
+
+  it('writes the same tokens when it keeps the cells of what a prompt begins with', async () => {
+    // Prompts are made of few blocks, so that they share beginnings of every length.
+    const blocks = [1, 2, 3, 4].map((seed) => Array.from({ length: 20 + seed }, (_, i) => (i * seed + seed) % 6))
+    const arbitraryPrompt = fc
+      .array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 4 })
+      .map((chosen) => chosen.flatMap((block) => blocks[block]))
+    const arbitraryTurn = fc.record({
+      prompt: arbitraryPrompt,
+      draft: arbitraryDraft,
+      seed: fc.constantFrom(0, 5),
+      maxTokens: fc.integer({ min: 1, max: 30 }),
+      waits: fc.boolean(),
+    })
+    let cached = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 3 }),
+        fc.array(arbitraryTurn, { minLength: 2, maxLength: 8 }),
+        async (slots, turns) => {
+          const { decoder, loop } = makeLoop({ slots })
+          const results: Promise<GenerationResult>[] = []
+          for (const [i, { waits, ...run }] of turns.entries()) {
+            const session = new RandomSession(i + 1, 7)
+            const { result } = submit(loop, decoder, { ...run, session, reusePrefix: true })
+            results.push(result)
+            if (waits) await result
+          }
+          for (const [i, result] of (await Promise.all(results)).entries()) {
+            const fresh = await decode({ ...turns[i], draft: 'off' })
+            expect(result.tokens).toEqual(fresh.tokens)
+            cached += result.stats.cachedPromptTokens
+          }
+        },
+      ),
+      { numRuns: 100 },
+    )
+    expect(cached).toBeGreaterThan(1000)
+  })
+})

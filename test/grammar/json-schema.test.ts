@@ -1,0 +1,219 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type JsonSchema, jsonSchemaToGrammar } from '../../src/grammar/json-schema.js'
+import { TestServer } from '../server/server.js'
+import { Grammar } from './gbnf.js'
+
+/** Schema, values it admits, values it does not. */
+const cases: [name: string, schema: JsonSchema, admitted: unknown[], refused: unknown[]][] = [
+  ['anything', true, [1, 'a', null, [1, { a: [] }], {}, -2.5e3], []],
+  ['no keyword', {}, [1, 'a', null], []],
+  ['title only', { title: 'T', description: 'D' }, [1, {}], []],
+  ['string', { type: 'string' }, ['', 'a"b\\c\n', 'é中😀'], [1, null]],
+  ['string lengths', { type: 'string', minLength: 2, maxLength: 3 }, ['ab', 'a\n', 'abc'], ['a', 'abcd']],
+  ['date', { type: 'string', format: 'date' }, ['2024-02-29'], ['2024-13-01', 'x', '2024-2-9']],
+  [
+    'date-time',
+    { type: 'string', format: 'date-time' },
+    ['2024-02-29T23:59:59Z', '2024-01-01T00:00:00.5+02:00'],
+    ['2024-01-01'],
+  ],
+  ['uuid', { type: 'string', format: 'uuid' }, ['123e4567-e89b-12d3-a456-426614174000'], ['123']],
+  ['integer', { type: 'integer' }, [0, -5, 123456], [1.5, '1', 1e21]],
+  ['number', { type: 'number' }, [0, -5.25, 1e21, 1.5e-7], ['1', null]],
+  ['number ≥ 0', { type: 'number', minimum: 0 }, [0, 5.5], [-1, -0.5]],
+  ['boolean', { type: 'boolean' }, [true, false], ['true', 0]],
+  ['null', { type: 'null' }, [null], [false, 'null']],
+  ['types', { type: ['string', 'null'] }, ['a', null], [1, {}]],
+  ['types with keywords', { type: ['integer', 'null'], minimum: 3 }, [3, null], [2, 'a']],
+  ['enum', { enum: ['a', 1, null, { x: [1] }] }, ['a', 1, null, { x: [1] }], ['b', 2, {}]],
+  ['enum with type', { type: 'string', enum: ['é"', 'b\\'] }, ['é"', 'b\\'], ['e']],
+  ['const', { const: 'only' }, ['only'], ['other', null]],
+  ['object', { type: 'object' }, [{}, { a: 1, b: [{}] }], [[], 'a']],
+  ['empty object', { type: 'object', additionalProperties: false }, [{}], [{ a: 1 }]],
+  ['map', { type: 'object', additionalProperties: { type: 'integer' } }, [{}, { a: 1, b: 2 }], [{ a: 'x' }]],
+  [
+    'required and optional',
+    {
+      type: 'object',
+      properties: { a: { type: 'integer' }, b: { type: 'string' }, c: { type: 'boolean' }, d: {} },
+      required: ['b'],
+    },
+    [{ b: 'x' }, { a: 1, b: 'x' }, { b: 'x', c: true }, { a: 1, b: 'x', c: true, d: [] }, { b: '', d: null }],
+    [{}, { a: 1 }, { b: 1 }, { c: true, b: 'x' }, { b: 'x', e: 1 }],
+  ],
+  [
+    'all optional',
+    { type: 'object', properties: { a: { type: 'integer' }, b: { type: 'integer' }, c: { type: 'integer' } } },
+    [{}, { a: 1 }, { b: 1 }, { c: 1 }, { a: 1, c: 1 }, { b: 1, c: 1 }, { a: 1, b: 1, c: 1 }],
+    [{ d: 1 }, { c: 1, a: 1 }],
+  ],
+  ['required without a schema', { type: 'object', required: ['x'] }, [{ x: 1 }, { x: {} }], [{}]],
+  ['properties imply an object', { properties: { a: { type: 'null' } }, required: ['a'] }, [{ a: null }], [1, {}]],
+  [
+    'odd names',
+    { properties: { 'a"b\\': {}, 'ü\n': {} }, required: ['a"b\\', 'ü\n'] },
+    [{ 'a"b\\': 1, 'ü\n': 2 }],
+    [{}],
+  ],
+  [
+    '__proto__ as a name',
+    { required: ['__proto__', 'constructor'] },
+    [JSON.parse('{"__proto__":1,"constructor":2}')],
+    [{}],
+  ],
+  ['array', { type: 'array' }, [[], [1, 'a', []]], [{}, 1]],
+  ['items', { type: 'array', items: { type: 'integer' } }, [[], [1], [1, 2, 3]], [['a'], [1, null]]],
+  [
+    'minItems',
+    { type: 'array', items: { type: 'integer' }, minItems: 2 },
+    [
+      [1, 2],
+      [1, 2, 3, 4],
+    ],
+    [[], [1]],
+  ],
+  ['maxItems', { type: 'array', items: { type: 'integer' }, maxItems: 2 }, [[], [1], [1, 2]], [[1, 2, 3]]],
+  ['exactly one', { type: 'array', items: {}, minItems: 1, maxItems: 1 }, [[1], [[]]], [[], [1, 2]]],
+  ['none at all', { type: 'array', maxItems: 0 }, [[]], [[1]]],
+  [
+    'tuple',
+    { type: 'array', prefixItems: [{ type: 'integer' }, { type: 'string' }] },
+    [[1, 'a']],
+    [[1], [1, 'a', 2], ['a', 1]],
+  ],
+  ['old tuple', { type: 'array', items: [{ type: 'integer' }] }, [[1]], [[], [1, 1]]],
+  ['anyOf', { anyOf: [{ type: 'integer' }, { type: 'array', items: { type: 'null' } }] }, [1, [], [null]], ['a', [1]]],
+  [
+    'oneOf of objects',
+    {
+      oneOf: [
+        { properties: { k: { const: 'a' } }, required: ['k'] },
+        { properties: { k: { const: 'b' }, n: { type: 'integer' } }, required: ['k', 'n'] },
+      ],
+    },
+    [{ k: 'a' }, { k: 'b', n: 1 }],
+    [{ k: 'b' }, { k: 'a', n: 1 }],
+  ],
+  ['allOf of one', { allOf: [{ type: 'integer' }] }, [1], ['a']],
+  ['$ref', { $defs: { n: { type: 'integer' } }, type: 'array', items: { $ref: '#/$defs/n' } }, [[1, 2]], [['a']]],
+  ['definitions', { definitions: { 'a/b': { type: 'null' } }, $ref: '#/definitions/a~1b' }, [null], [1]],
+  [
+    'a tree of itself',
+    {
+      type: 'object',
+      properties: { v: { type: 'integer' }, next: { anyOf: [{ $ref: '#' }, { type: 'null' }] } },
+      required: ['v', 'next'],
+    },
+    [
+      { v: 1, next: null },
+      { v: 1, next: { v: 2, next: { v: 3, next: null } } },
+    ],
+    [{ v: 1 }, { v: 1, next: 2 }],
+  ],
+]
+
+const unsupported: [schema: JsonSchema, words: RegExp][] = [
+  [false, /no value fulfils/],
+  [{ type: 'string', pattern: '^a$' }, /'pattern' is not supported/],
+  [{ type: 'string', format: 'email' }, /format must be one of/],
+  [{ type: 'number', multipleOf: 2 }, /'multipleOf'/],
+  [{ type: 'number', maximum: 2 }, /bounds of a number/],
+  [{ type: 'array', uniqueItems: true }, /'uniqueItems'/],
+  [{ type: 'object', patternProperties: {} }, /'patternProperties'/],
+  [{ not: {} }, /'not'/],
+  [{ anyOf: [] }, /at least one/],
+  [{ anyOf: [{}], properties: {} }, /'properties' is not supported next to anyOf/],
+  [{ allOf: [{}, {}] }, /allOf of several/],
+  [{ enum: [] }, /at least one value/],
+  [{ type: 'date' }, /type must be one of/],
+  [{ type: [] }, /at least one type/],
+  [{ type: 'string', minLength: 5, maxLength: 2 }, /smaller/],
+  [{ type: 'string', minLength: 1e6 }, /from 0 to 2000/],
+  [{ type: 'array', minItems: 3, maxItems: 2 }, /smaller/],
+  [{ type: 'integer', minimum: 5, maximum: 2 }, /smaller/],
+  [{ type: 'integer', minimum: 'a' }, /must be a number/],
+  [{ type: 'object', required: 'a' }, /list of names/],
+  [{ type: 'object', properties: [] }, /must be an object/],
+  [{ properties: { a: 5 } }, /#\/properties\/a: must be an object/],
+  [{ $ref: 'https://example.org/x' }, /same schema/],
+  [{ $ref: '#/$defs/missing' }, /points at nothing/],
+  [{ $ref: '#' }, /points at itself/],
+]
+
+describe('a JSON schema as a grammar', () => {
+  it.each(cases)('%s', (name, schema, admitted, refused) => {
+    const grammar = new Grammar(jsonSchemaToGrammar(schema))
+    for (const value of admitted) {
+      expect(grammar.admits(JSON.stringify(value)), JSON.stringify(value)).toBe(true)
+      // With the white space that models like.
+      if (!name.startsWith('enum')) expect(grammar.admits(spaced(value)), spaced(value)).toBe(true)
+    }
+    for (const value of refused) expect(grammar.admits(JSON.stringify(value)), JSON.stringify(value)).toBe(false)
+  })
+
+  it.each(unsupported)('refuses %j', (schema, words) => {
+    expect(() => jsonSchemaToGrammar(schema, 'schema')).toThrow(words)
+  })
+
+  it('refuses schemas that are too deep or too large', () => {
+    let deep: JsonSchema = {}
+    for (let i = 0; i < 100; i++) deep = { type: 'array', items: deep }
+    expect(() => jsonSchemaToGrammar(deep)).toThrow(/nested deeper/)
+    const properties = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`p${i}`, {}]))
+    expect(() => jsonSchemaToGrammar({ properties })).toThrow(/more than 4000 parts/)
+  })
+
+  it('writes exactly the integers within bounds', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: -1200, max: 1200 }),
+        fc.nat(2500),
+        fc.array(fc.integer({ min: -4000, max: 4000 }), { minLength: 20, maxLength: 20 }),
+        (minimum, span, tried) => {
+          const maximum = minimum + span
+          const grammar = new Grammar(jsonSchemaToGrammar({ type: 'integer', minimum, maximum }))
+          for (const value of [...tried, minimum - 1, minimum, maximum, maximum + 1, 0])
+            expect(grammar.admits(String(value)), `${value} in ${minimum} … ${maximum}`).toBe(
+              value >= minimum && value <= maximum,
+            )
+          expect(grammar.admits(`0${maximum}`)).toBe(false)
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it('heeds exclusive bounds and ignores those of all safe integers', () => {
+    const open = new Grammar(jsonSchemaToGrammar({ type: 'integer', exclusiveMinimum: 3, exclusiveMaximum: 6 }))
+    expect([3, 4, 5, 6].map((value) => open.admits(String(value)))).toEqual([false, true, true, false])
+    const limits = { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }
+    expect(jsonSchemaToGrammar({ type: 'integer', ...limits })).toBe(jsonSchemaToGrammar({ type: 'integer' }))
+  })
+})
+
+describe('llama.cpp', () => {
+  const server = TestServer.forFile()
+
+  it('takes every grammar and writes what fits', async () => {
+    for (const [name, schema] of cases) {
+      const request = {
+        prompt: 'Answer:',
+        max_tokens: 120,
+        temperature: 1,
+        seed: 4,
+        response_format: { type: 'json_schema', json_schema: { schema } },
+      }
+      const { status, body } = await server.ask('/v1/completions', request)
+      expect(status, `${name}: ${JSON.stringify(body)}`).toBe(200)
+      const [{ text, finish_reason }] = body.choices
+      if (finish_reason !== 'stop') continue
+      expect(new Grammar(jsonSchemaToGrammar(schema)).admits(text), `${name}: ${text}`).toBe(true)
+      expect(() => JSON.parse(text), `${name}: ${text}`).not.toThrow()
+    }
+  })
+})
+
+function spaced(value: unknown): string {
+  return JSON.stringify(value, null, 1)
+}

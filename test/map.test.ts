@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+/** What docs/map.md says each room of `src/` may import. */
+const allowed = new Map(
+  readFileSync('docs/map.md', 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const row = /^\| `src\/(\w+)\/` \|.*\|([^|]*)\|$/.exec(line)
+      return row ? [[row[1], row[2].match(/[a-z]+/g) ?? []] as const] : []
+    }),
+)
+
+/** Every source file with the files it imports, as paths below `src/`. */
+const imports = readdirSync('src', { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => {
+    const source = readFileSync(path.join('src', file), 'utf8')
+    const targets = [...source.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)\.js'/g)].map(([, target]) =>
+      path.join(path.dirname(file), `${target}.ts`),
+    )
+    return { file, targets }
+  })
+
+const roomOf = (file: string) => (file.includes(path.sep) ? file.split(path.sep)[0] : '')
+
+describe('docs/map.md', () => {
+  it('names every room of src/', () => {
+    const rooms = new Set(imports.map(({ file }) => roomOf(file)).filter((room) => room !== ''))
+    expect([...rooms].filter((room) => !allowed.has(room))).toEqual([])
+  })
+
+  it('draws every arrow between rooms', () => {
+    const undrawn = imports.flatMap(({ file, targets }) =>
+      targets
+        .map(roomOf)
+        .filter((room) => room !== roomOf(file) && roomOf(file) !== '')
+        .filter((room) => !allowed.get(roomOf(file))?.some((name) => name === room || name === 'all'))
+        .map((room) => `${file} → ${room}`),
+    )
+    expect(undrawn).toEqual([])
+  })
+
+  it('lets arrows run downwards only', () => {
+    const rooms = [...allowed.keys()]
+    for (const [room, targets] of allowed)
+      for (const target of targets.filter((name) => name !== 'all'))
+        expect(rooms.indexOf(target), `${room} → ${target}`).toBeLessThan(rooms.indexOf(room))
+  })
+})

@@ -1,0 +1,122 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { Context, defaultThreads } from '../../src/llama/context.js'
+import { Model } from '../../src/llama/model.js'
+import { measureForwardCost } from '../../src/measure/calibration.js'
+import { type Choice, type Configuration, chooseConfiguration } from '../../src/measure/configuration.js'
+import { FakeDecoder } from '../helpers/fake-decoder.js'
+import { writeRandomModel } from '../helpers/random-model.js'
+
+let nowMs = 0
+const stopClock = () => vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+afterEach(() => void vi.restoreAllMocks())
+
+/** A decoder whose forwards take a millisecond and a tenth for every further row, and what others add. */
+class TimedDecoder extends FakeDecoder {
+  readonly #others: () => number
+  readonly #slowness: number
+
+  constructor(others: () => number, slowness = 1) {
+    super({ vocabularySize: 100, contextTokens: 600, batchTokens: 256 })
+    this.#others = others
+    this.#slowness = slowness
+  }
+
+  override async decode(): Promise<void> {
+    const { size } = this.batch
+    await super.decode()
+    nowMs += this.#slowness * (0.9 + size / 10) + (size > 1 ? this.#others() : 0)
+  }
+}
+
+describe('measureForwardCost', () => {
+  it('finds the curve of a quiet machine', async () => {
+    stopClock()
+    const { cost, isSteady } = await measureForwardCost(new TimedDecoder(() => 0), { budgetMs: 1800 })
+    expect(isSteady).toBe(true)
+    for (const rows of [1, 8, 32]) expect(cost.ms(rows)).toBeCloseTo(0.9 + rows / 10, 6)
+  })
+
+  it('finds the curve of a slow model in two seconds', async () => {
+    stopClock()
+    const began = nowMs
+    const { cost, isSteady } = await measureForwardCost(new TimedDecoder(() => 0, 120), { budgetMs: 1800 })
+    expect(nowMs - began).toBeLessThan(2000)
+    expect(isSteady).toBe(true)
+    for (const rows of [1, 4, 8, 16, 32]) expect(cost.ms(rows)).toBeCloseTo(120 * (0.9 + rows / 10), 6)
+  })
+
+  it('does not rely on what it has seen of a model too slow to be measured', async () => {
+    stopClock()
+    const began = nowMs
+    const { cost, isSteady } = await measureForwardCost(new TimedDecoder(() => 0, 600), { budgetMs: 1800 })
+    expect(nowMs - began).toBeLessThan(4 * 1800)
+    expect(isSteady).toBe(false)
+    expect(cost.ms(1)).toBeCloseTo(600, 6)
+  })
+
+  it('leaves drafts a chance where a busy machine made every larger forward look hopeless', async () => {
+    stopClock()
+    let turn = 0
+    for (const others of [() => 1 + 9 * (turn++ % 5), () => 100]) {
+      const { cost, isSteady } = await measureForwardCost(new TimedDecoder(others), { budgetMs: 1800 })
+      expect(isSteady).toBe(false)
+      for (const { rows, ms } of cost.points) expect(ms / cost.ms(1)).toBeLessThanOrEqual(1 + 0.4 * (rows - 1) + 1e-9)
+    }
+  })
+})
+
+describe.skipIf(defaultThreads() === 1)('chooseConfiguration', () => {
+  const threadsWhere = async (...args: Parameters<typeof choiceWhere>) => (await choiceWhere(...args)).exactness.threads
+
+  /** What is chosen for a model whose forwards take so long and compute nothing. */
+  async function choiceWhere(
+    forwardMs: (threads: number) => number,
+    fixed: Partial<Configuration> = { flashAttention: true, keyType: 'bf16', valueType: 'f16' },
+  ): Promise<Choice> {
+    const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-busy-'))
+    try {
+      const file = path.join(folder, 'model.gguf')
+      writeRandomModel(file, { seed: 31 })
+      await using model = await Model.load(file)
+      vi.spyOn(Context.prototype, 'decode').mockImplementation(async function (this: Context) {
+        nowMs += forwardMs(this.threads)
+      })
+      stopClock()
+      return await chooseConfiguration(model, { wish: 'bitwise', fixed, budgetMs: 50 })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+
+  it('takes one thread where several are held up longer than any tiny model takes', async () => {
+    expect(await threadsWhere((threads) => (threads > 1 ? 600 : 1))).toBe(1)
+  })
+
+  it('keeps the cores where one thread is as slow', async () => {
+    expect(await threadsWhere(() => 600)).toBe(defaultThreads())
+  })
+  it.each([0, 30])('goes on with one thread where others take the cores later, %i forwards on', async (later) => {
+    let compared = false
+    let forwards = 0
+    const forwardMs = (threads: number) => {
+      compared ||= threads === 1
+      if (threads === 1) return 1
+      return compared && forwards++ >= later ? 200 : 0.5
+    }
+    expect(await threadsWhere(forwardMs, {})).toBe(1)
+    expect(forwards).toBeGreaterThan(later)
+  })
+
+  it('says that forwards were held up, so that nothing of it is kept', async () => {
+    const held = await choiceWhere((threads) => (threads > 1 ? 600 : 1))
+    expect(held.isHeldUp).toBe(true)
+    expect((await choiceWhere((threads) => 1 / threads, {})).isHeldUp).toBe(false)
+  })
+
+  it('keeps the cores where nothing is held up', async () => {
+    expect(await threadsWhere((threads) => 1 / threads, {})).toBe(defaultThreads())
+  })
+})

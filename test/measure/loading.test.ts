@@ -1,0 +1,65 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Context } from '../../src/llama/context.js'
+import { measureForwardCost } from '../../src/measure/calibration.js'
+import { chooseConfiguration } from '../../src/measure/configuration.js'
+import { loadModel } from '../../src/measure/loading.js'
+import { measureRowParts } from '../../src/measure/row-parts.js'
+import { writeRandomModel } from '../helpers/random-model.js'
+
+let folder = ''
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'lookahead-loading-'))
+  writeRandomModel(path.join(folder, 'k.gguf'), { type: 'Q4_K', embedding: 256 })
+  writeRandomModel(path.join(folder, 'q8.gguf'), { type: 'Q8_0' })
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe('loadModel', () => {
+  it('finds K-quants a way of keeping every bit, and remembers whether that takes repacking', async () => {
+    const profile = path.join(folder, 'profiles')
+    const load = () => loadModel(path.join(folder, 'k.gguf'), { exactness: 'bitwise', threads: 1, profile })
+    for (let turn = 0; turn < 2; turn++) {
+      await using model = await load()
+      const { exactness: found } = await chooseConfiguration(model, {
+        wish: 'bitwise',
+        fixed: {},
+        threads: 1,
+        budgetMs: 1000,
+      })
+      expect(found.level).toBe('bitwise')
+      const [file, ...others] = readdirSync(profile)
+      expect(others).toEqual([])
+      expect(JSON.parse(readFileSync(path.join(profile, file), 'utf8'))).toHaveProperty('repack')
+    }
+  })
+
+  it('asks nothing where the type or the level leaves no question', async () => {
+    const profile = path.join(folder, 'no-profiles')
+    for (const [file, exactness] of [
+      ['q8.gguf', 'bitwise'],
+      ['k.gguf', 'fastest'],
+    ] as const) {
+      await using model = await loadModel(path.join(folder, file), { exactness, threads: 1, profile })
+      expect(model.vocabulary.size).toBeGreaterThan(0)
+    }
+    expect(() => readdirSync(profile)).toThrow()
+  })
+})
+
+describe('measureRowParts', () => {
+  it('splits a further row into parts that add up, and leaves the cache empty', async () => {
+    await using model = await loadModel(path.join(folder, 'q8.gguf'), { exactness: 'bitwise', threads: 1 })
+    await using context = await Context.create(model, { contextTokens: 512, threads: 1 })
+    const { cost } = await measureForwardCost(context, { budgetMs: 300 })
+    const parts = await measureRowParts(context, cost, { context: 256 })
+    expect(parts.headMs + parts.bodyMs + parts.attentionMs).toBeCloseTo(parts.rowMs)
+    expect(Math.min(parts.headMs, parts.bodyMs, parts.attentionMs)).toBeGreaterThanOrEqual(0)
+    expect(parts.singleMs).toBeGreaterThan(0)
+    context.batch.clear()
+    context.batch.addSequence(context.batch.add(1, 0, true), 0)
+    await context.decode()
+  })
+})
