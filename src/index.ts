@@ -44,6 +44,10 @@ export type {
   RequestOptions,
 } from './engine/options.js'
 export { GrammarError, type GrammarErrorCode } from './grammar/error.js'
+// Where models come from.
+export type { DownloadProgress } from './hub/download.js'
+export { HubError, type HubErrorCode } from './hub/error.js'
+export { type FetchOptions, fetchModel } from './hub/fetch-model.js'
 // The border to llama.cpp, as far as users meet it.
 export type { CacheType } from './llama/context.js'
 export { LlamaError, type LlamaErrorCode } from './llama/error.js'

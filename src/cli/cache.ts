@@ -5,8 +5,8 @@ import type { CorpusDocument } from '../corpus/corpus.js'
 import { editStore, exportStore, importStore, inspectStore, verifyStore } from '../corpus/durable/archive.js'
 import { Memory } from '../engine/memory.js'
 import { Model } from '../llama/model.js'
-import { embeddedModel } from './embedded.js'
 import { exitCodes, UsageError } from './failure.js'
+import { fetchNamed } from './model-source.js'
 import { formatTable, processTerminal, type Terminal } from './terminal.js'
 import { readTextFile } from './text-file.js'
 
@@ -47,7 +47,7 @@ export function registerCache(program: Command): void {
     .action((options: DeleteCommand) => remove(options, processTerminal()))
   add('warm', 'index documents before they are asked for')
     .argument('<files...>', 'text, Markdown, or JSONL with a text, or {"id", "text"}, on each line')
-    .option('-m, --model <file>', 'GGUF whose tokenizer is used (default: the small embedded model)')
+    .option('-m, --model <model>', 'model whose tokenizer is used (default: the small embedded model)')
     .option('--namespace <name>', 'namespace that gets them (default: default)')
     .action((files: string[], options: WarmCommand) => warm(files, options, processTerminal()))
 }
@@ -113,7 +113,7 @@ type WarmCommand = CacheOptions & { model?: string; namespace?: string }
 async function warm(files: string[], options: WarmCommand, terminal: Terminal): Promise<void> {
   const documents: CorpusDocument[] = []
   for (const file of files) documents.push(...(await readDocuments(file)))
-  const file = options.model ?? embeddedModel()
+  const file = await fetchNamed(options.model ?? 'embedded', {}, terminal)
   await using model = await Model.load(file, { vocabularyOnly: true })
   const memory = await Memory.open(model.vocabulary, path.basename(file), {
     cache: options.cache,

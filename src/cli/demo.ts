@@ -6,7 +6,7 @@ import { RetrievalDrafter } from '../draft/retrieval.js'
 import { Engine } from '../engine/engine.js'
 import { integer } from './arguments.js'
 import { threadsOption } from './decoding-options.js'
-import { type DemoQuestion, demoQuestions, embeddedModel } from './embedded.js'
+import { type DemoQuestion, demoQuestions } from './embedded.js'
 import { exitCodes } from './failure.js'
 import { formatTable, type Palette, palette, processTerminal, type Terminal } from './terminal.js'
 
@@ -40,7 +40,7 @@ export function registerDemo(program: Command): void {
 
 async function demo({ rounds, threads, json = false }: DemoOptions, terminal: Terminal): Promise<number> {
   const questions = await demoQuestions()
-  await using engine = await Engine.load({ model: embeddedModel(), threads })
+  await using engine = await Engine.load({ model: 'embedded', threads })
   const paint = palette(terminal.colours)
   const interrupt = new AbortController()
   const onInterrupt = () => interrupt.abort()

@@ -1,6 +1,7 @@
 import { CorpusError } from '../corpus/error.js'
 import { EngineError } from '../engine/error.js'
 import { GrammarError } from '../grammar/error.js'
+import { HubError } from '../hub/error.js'
 import { LlamaError } from '../llama/error.js'
 
 /** Something the user can mend: shown as one sentence, exit code 2. */
@@ -13,7 +14,7 @@ export const exitCodes = { failure: 1, usage: 2, interrupted: 130 } as const
 
 /** One sentence for people and the exit code that goes with it. */
 export function explainFailure(error: unknown): { sentence: string; exitCode: number } {
-  if ([UsageError, EngineError, GrammarError, LlamaError, CorpusError].some((type) => error instanceof type))
+  if ([UsageError, EngineError, GrammarError, HubError, LlamaError, CorpusError].some((type) => error instanceof type))
     return { sentence: (error as Error).message, exitCode: exitCodes.usage }
   const { message, stack } = error instanceof Error ? error : new Error(String(error))
   return { sentence: process.env.LOOKAHEAD_DEBUG ? (stack ?? message) : message, exitCode: exitCodes.failure }

@@ -4,13 +4,17 @@ import { availableParallelism } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
 import { Command, CommanderError } from 'commander'
 import { defaultThreads } from '../llama/context.js'
+import { translateArguments } from './aliases.js'
 import { registerCache } from './cache.js'
+import { registerCompletion } from './completion.js'
 import { registerDemo } from './demo.js'
 import { exitCodes, explainFailure } from './failure.js'
+import { registerModels } from './models.js'
 import { registerProbe } from './probe.js'
 import { registerQuantize } from './quantize.js'
 import { registerRun } from './run.js'
 import { registerServe } from './serve.js'
+import { applySettings } from './settings.js'
 import { registerSimulate } from './simulate.js'
 import { registerVerify } from './verify.js'
 
@@ -38,10 +42,13 @@ registerCache(program)
 registerProbe(program)
 registerVerify(program)
 registerQuantize(program)
+registerModels(program)
+registerCompletion(program)
 for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)')
 
 try {
-  await program.parseAsync()
+  applySettings(program)
+  await program.parseAsync(translateArguments(process.argv.slice(2), program), { from: 'user' })
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has said what is wrong; help and version are no failures.

@@ -9,11 +9,10 @@ import { type Tuned, tune } from '../measure/tuning.js'
 import { integer } from './arguments.js'
 import { drawCurve, writeCurve } from './curve-plot.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
-import { embeddedModel } from './embedded.js'
+import { addModelSource, type ModelSourceOptions, modelFile } from './model-source.js'
 import { formatTable, palette, processTerminal, type Terminal } from './terminal.js'
 
-interface ProbeOptions extends DecodingOptions {
-  model?: string
+interface ProbeOptions extends DecodingOptions, ModelSourceOptions {
   context: number
   repack?: boolean
   types?: FileType[]
@@ -27,14 +26,14 @@ const heavyHead = 0.25
 /** Adds `lookahead probe`. */
 export function registerProbe(program: Command): void {
   addDecodingOptions(
-    program
-      .command('probe')
-      .summary('measure what forwards cost and how exact they are')
-      .description(
-        'Measures what a forward of n tokens costs on this device, which decides how much is drafted,\nwhere the time of a further token goes, and whether decoding with drafts keeps every bit.\nAlways measures anew.',
-      )
-      .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
-      .option('--context <n>', 'tokens of context for which the curve is shown', integer(0), 512),
+    addModelSource(
+      program
+        .command('probe')
+        .summary('measure what forwards cost and how exact they are')
+        .description(
+          'Measures what a forward of n tokens costs on this device, which decides how much is drafted,\nwhere the time of a further token goes, and whether decoding with drafts keeps every bit.\nAlways measures anew.',
+        ),
+    ).option('--context <n>', 'tokens of context for which the curve is shown', integer(0), 512),
   )
     .option('--repack', 'repack weights for this processor (default: where that keeps the level)')
     .option('--no-repack', 'leave weights as they are')
@@ -58,7 +57,7 @@ function types(text: string): FileType[] {
 }
 
 async function probe(options: ProbeOptions, terminal: Terminal): Promise<void> {
-  const file = options.model ?? embeddedModel()
+  const file = await modelFile(options, terminal)
   const paint = palette(terminal.colours)
   const name = path.basename(file)
   const report = await measure(file, options, ({ tuned, parts, description, loadMs, measureMs }) => {

@@ -7,14 +7,13 @@ import type { RequestDocument, RequestOptions } from '../engine/options.js'
 import type { Exactness } from '../measure/configuration.js'
 import { decimal, draftMode, gather, integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
-import { embeddedModel } from './embedded.js'
 import { explainSteps } from './explanation.js'
 import { exitCodes, UsageError } from './failure.js'
+import { addModelSource, type ModelSourceOptions, modelFile } from './model-source.js'
 import { palette, processTerminal, type Terminal } from './terminal.js'
 import { readTextFile } from './text-file.js'
 
-interface RunOptions extends DecodingOptions {
-  model?: string
+interface RunOptions extends DecodingOptions, ModelSourceOptions {
   prompt?: string
   system?: string
   documents?: string[]
@@ -38,13 +37,14 @@ interface RunOptions extends DecodingOptions {
 /** Adds `lookahead run`. */
 export function registerRun(program: Command): void {
   addDecodingOptions(
-    program
-      .command('run')
-      .summary('write one answer')
-      .description(
-        'Writes one answer to stdout. Progress goes to stderr, so the text can be piped.\nWithout -p the prompt is read from stdin.',
-      )
-      .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
+    addModelSource(
+      program
+        .command('run')
+        .summary('write one answer')
+        .description(
+          'Writes one answer to stdout. Progress goes to stderr, so the text can be piped.\nWithout -p the prompt is read from stdin.',
+        ),
+    )
       .option('-p, --prompt <text>', 'what to answer or, with --raw, to continue')
       .option('--system <text>', 'system message')
       .option('--documents <file...>', 'text files the answer may draw from')
@@ -75,7 +75,7 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   const documents = await readDocuments(options.documents ?? [])
   const prompt = options.prompt ?? (await readPrompt())
   if (prompt.trim() === '') throw new UsageError('the prompt is empty; give one with -p or on stdin')
-  const model = options.model ?? embeddedModel()
+  const model = await modelFile(options, terminal)
   const began = performance.now()
   if (terminal.watched) terminal.err(`loading ${path.basename(model)} …`)
   await using engine = await Engine.load({

@@ -6,12 +6,11 @@ import { Engine } from '../engine/engine.js'
 import { type App, createApp } from '../server/index.js'
 import { gather, integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
-import { embeddedModel } from './embedded.js'
 import { exitCodes, UsageError } from './failure.js'
+import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
 import { processTerminal, type Terminal } from './terminal.js'
 
-interface ServeOptions extends DecodingOptions {
-  model?: string
+interface ServeOptions extends DecodingOptions, ModelSourceOptions {
   alias?: string
   host: string
   port: number
@@ -33,13 +32,14 @@ const stopMs = 5000
 /** Adds `lookahead serve`. */
 export function registerServe(program: Command): void {
   addDecodingOptions(
-    program
-      .command('serve')
-      .summary('an OpenAI-compatible server')
-      .description(
-        'Serves the OpenAI API (/v1/chat/completions, /v1/completions, /v1/responses) and a page to watch it work.\nCtrl-C lets running answers finish for a few seconds; a second one ends at once.',
-      )
-      .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
+    addModelSource(
+      program
+        .command('serve')
+        .summary('an OpenAI-compatible server')
+        .description(
+          'Serves the OpenAI API (/v1/chat/completions, /v1/completions, /v1/responses) and a page to watch it work.\nCtrl-C lets running answers finish for a few seconds; a second one ends at once.',
+        ),
+    )
       .option('-a, --alias <name>', 'name of the model in the API (default: the file’s name)')
       .option('--host <address>', 'address to listen on', '127.0.0.1')
       .option('--port <n>', 'port to listen on, 0: any free one', integer(0, 65_535), 8080)
@@ -64,12 +64,12 @@ export function registerServe(program: Command): void {
 }
 
 async function serve(options: ServeOptions, terminal: Terminal): Promise<number> {
-  const file = options.model ?? embeddedModel()
+  const file = await modelFile(options, terminal)
   const openKeys = options.apiKey ?? (process.env.LOOKAHEAD_API_KEY ? [process.env.LOOKAHEAD_API_KEY] : [])
   if (openKeys.includes('')) throw new UsageError('the API key is empty; give at least one character')
   const apiKeys = [...openKeys, ...(options.namespaceKey ?? []).map(readNamespaceKey)]
   if (options.alias === '') throw new UsageError('the alias is empty; give at least one character')
-  const model = options.alias ?? path.basename(file, path.extname(file))
+  const model = options.alias ?? modelLabel(options, file)
   const stopping = waitForSignal()
 
   // The port comes first: if it is taken, nobody should have to wait for the model to learn it.

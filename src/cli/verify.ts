@@ -7,12 +7,12 @@ import { loadModel } from '../measure/loading.js'
 import { tune } from '../measure/tuning.js'
 import { integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
-import { demoQuestions, embeddedModel } from './embedded.js'
+import { demoQuestions } from './embedded.js'
 import { exitCodes } from './failure.js'
+import { addModelSource, type ModelSourceOptions, modelFile } from './model-source.js'
 import { formatTable, palette, processTerminal, type Terminal } from './terminal.js'
 
-interface VerifyOptions extends DecodingOptions {
-  model?: string
+interface VerifyOptions extends DecodingOptions, ModelSourceOptions {
   tokens: number
   seconds?: number
   first: number
@@ -31,13 +31,14 @@ const draftSizes = [3, 7, 15, 31]
 /** Adds `lookahead verify`. */
 export function registerVerify(program: Command): void {
   addDecodingOptions(
-    program
-      .command('verify')
-      .summary('decode with and without drafts and compare')
-      .description(
-        'Decodes prompts conventionally and with drafts in every forward, and compares tokens and\nlogits rows bit for bit. Exit code 1 if a token differs.',
-      )
-      .option('-m, --model <file>', 'GGUF file (default: the small embedded model)')
+    addModelSource(
+      program
+        .command('verify')
+        .summary('decode with and without drafts and compare')
+        .description(
+          'Decodes prompts conventionally and with drafts in every forward, and compares tokens and\nlogits rows bit for bit. Exit code 1 if a token differs.',
+        ),
+    )
       .option('--tokens <n>', 'tokens to write in all', integer(1), 2000)
       .option('--seconds <n>', 'stop after so many seconds', integer(1))
       .option('--first <n>', 'begin with this prompt and seed, to go on where another run stopped', integer(0), 0)
@@ -52,7 +53,7 @@ export function registerVerify(program: Command): void {
 }
 
 async function verify(options: VerifyOptions, terminal: Terminal): Promise<number> {
-  const file = options.model ?? embeddedModel()
+  const file = await modelFile(options, terminal)
   await using model = await loadModel(file, {
     exactness: options.exactness,
     threads: options.threads,

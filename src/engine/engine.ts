@@ -9,6 +9,7 @@ import { DecodeLoop, type SlotState } from '../decode/loop.js'
 import { AnswerWriter } from '../decode/writer.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
+import { fetchModel } from '../hub/fetch-model.js'
 import type { Context } from '../llama/context.js'
 import type { Model, ModelDescription } from '../llama/model.js'
 import { Sampler } from '../llama/sampler.js'
@@ -90,8 +91,10 @@ export class Engine implements AsyncDisposable {
    * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library
    */
   static async load(options: EngineOptions): Promise<Engine> {
-    if (typeof options?.model !== 'string' || options.model === '')
-      throw new EngineError('invalid-parameter', `model must be the path of a GGUF file, got ${String(options?.model)}`)
+    checkObject('options', options)
+    const { model: name = 'embedded' } = options
+    if (typeof name !== 'string' || name === '')
+      throw new EngineError('invalid-parameter', `model must be the path or name of a model, got ${String(name)}`)
     const slots = checkInteger('slots', options.slots ?? 1, 1, 256)
     // One id is left for what keeps the cells of several requests in order.
     const mostBranches = Math.max(1, Math.floor((slots > 1 ? 255 : 256) / slots))
@@ -105,7 +108,8 @@ export class Engine implements AsyncDisposable {
     if (options.threads !== undefined) checkInteger('threads', options.threads, 1, 512)
     if (options.contextTokens !== undefined) checkInteger('contextTokens', options.contextTokens, 8, 2 ** 24)
     const exactness = checkExactness(options.exactness ?? 'bitwise')
-    const model = await loadModel(options.model, { ...options, exactness })
+    const file = await fetchModel(name, options.fetch)
+    const model = await loadModel(file, { ...options, exactness })
     let memory: Memory | undefined
     try {
       // The cache comes before the measuring: if it is locked, nobody should have to wait to learn it.

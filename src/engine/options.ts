@@ -1,5 +1,6 @@
 import type { DraftMode } from '../decode/drafting.js'
 import type { Drafter } from '../draft/drafter.js'
+import type { FetchOptions } from '../hub/fetch-model.js'
 import type { CacheType } from '../llama/context.js'
 import type { ModelOptions } from '../llama/model.js'
 import type { SamplerOptions } from '../llama/sampler.js'
@@ -10,8 +11,14 @@ import type { MemoryOptions } from './memory.js'
 
 /** How an engine is loaded. */
 export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, MemoryOptions {
-  /** Path of a GGUF file that llama.cpp v0.5.0 knows. */
-  model: string
+  /**
+   * A GGUF file that llama.cpp v0.5.0 knows: its path; a URL; `hf:user/model`, `hf:user/model:Q8_0` or
+   * `hf:user/model/file.gguf` of the Hugging Face hub; `ollama:name`, `lmstudio:name` of what these programs have fetched.
+   * What is not on this machine is fetched first. Default `'embedded'`, the small model of this package.
+   */
+  model?: string
+  /** How a model that is not on this machine is fetched. */
+  fetch?: FetchOptions
   /** Most tokens of one request, prompt and answer together. Default: what the model was trained with, at most 4096. */
   contextTokens?: number
   /**

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { embeddedModel } from '../../src/cli/embedded.js'
 import { explainSteps } from '../../src/cli/explanation.js'
 import { palette } from '../../src/cli/terminal.js'
 import { DocumentSpans } from '../../src/decode/document-spans.js'
+import { embeddedModel } from '../../src/hub/fetch-model.js'
 import { Engine, type GenerationStep, type StepPiece } from '../../src/index.js'
 
 const permit =

@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs'
+import { homedir, platform } from 'node:os'
+import path from 'node:path'
+import type { Command, Option } from 'commander'
+import { describeSystemError } from '../corpus/durable/system-error.js'
+import { UsageError } from './failure.js'
+
+/** Environment variable that names the settings file. */
+export const settingsVariable = 'LOOKAHEAD_CONFIG'
+
+/** Environment variables that set options where the command line does not, named as llama.cpp's. */
+const variables: Record<string, string> = {
+  '--model': 'LLAMA_ARG_MODEL',
+  '--hf-repo': 'LLAMA_ARG_HF_REPO',
+  '--hf-file': 'LLAMA_ARG_HF_FILE',
+  '--hf-token': 'HF_TOKEN',
+  '--offline': 'LLAMA_ARG_OFFLINE',
+  '--alias': 'LLAMA_ARG_ALIAS',
+  '--threads': 'LLAMA_ARG_THREADS',
+  '--ctx-size': 'LLAMA_ARG_CTX_SIZE',
+  '--parallel': 'LLAMA_ARG_N_PARALLEL',
+  '--flash-attn': 'LLAMA_ARG_FLASH_ATTN',
+  '--cache-type-k': 'LLAMA_ARG_CACHE_TYPE_K',
+  '--cache-type-v': 'LLAMA_ARG_CACHE_TYPE_V',
+  '--cache-ram': 'LLAMA_ARG_CACHE_RAM',
+  '--gpu-layers': 'LLAMA_ARG_N_GPU_LAYERS',
+  '--device': 'LLAMA_ARG_DEVICE',
+  '--main-gpu': 'LLAMA_ARG_MAIN_GPU',
+  '--tensor-split': 'LLAMA_ARG_TENSOR_SPLIT',
+  '--host': 'LLAMA_ARG_HOST',
+  '--port': 'LLAMA_ARG_PORT',
+  '--api-prefix': 'LLAMA_ARG_API_PREFIX',
+  '--api-key-file': 'LLAMA_ARG_API_KEY_FILE',
+  '--ssl-key-file': 'LLAMA_ARG_SSL_KEY_FILE',
+  '--ssl-cert-file': 'LLAMA_ARG_SSL_CERT_FILE',
+  '--chat-template': 'LLAMA_ARG_CHAT_TEMPLATE',
+  '--chat-template-file': 'LLAMA_ARG_CHAT_TEMPLATE_FILE',
+  '--model-draft': 'LLAMA_ARG_MODEL_DRAFT',
+  '--max-tokens': 'LLAMA_ARG_N_PREDICT',
+}
+
+/**
+ * Options that are given every time, in a JSON file: those of all commands that know them at the top, those of one
+ * command under its name. Environment variables come before it, and the command line before both.
+ *
+ *     { "threads": 4, "serve": { "port": 9000, "api-key": ["secret"] } }
+ *
+ * @throws UsageError for what cannot be read, is unknown, or has a wrong value
+ */
+export function applySettings(program: Command): void {
+  applyFile(program)
+  for (const command of program.commands)
+    for (const option of command.options) {
+      const variable = option.long ? variables[option.long] : undefined
+      const value = variable === undefined ? undefined : process.env[variable]
+      // An empty variable counts as none.
+      if (value)
+        set(command, option, option.isBoolean() ? /^(1|on|yes|true|enabled)$/i.test(value) : value, `$${variable}`)
+    }
+}
+
+function applyFile(program: Command): void {
+  const named = process.env[settingsVariable]
+  const file = named || path.join(settingsFolder(), 'config.json')
+  const text = read(file, named !== undefined && named !== '')
+  if (text === undefined) return
+  const settings = parse(text, file)
+  const commands = new Map(program.commands.map((command) => [command.name(), command]))
+  const known = new Set(program.commands.flatMap(({ options }) => options.map((option) => option.long?.slice(2))))
+  for (const [name, value] of Object.entries(settings)) {
+    const own = commands.get(name)
+    if (own && typeof value === 'object' && value !== null && !Array.isArray(value))
+      for (const [option, setting] of Object.entries(value)) {
+        const found = own.options.find(({ long }) => long === `--${option}`)
+        if (!found) throw new UsageError(`${file}: ${name} has no option --${option}`)
+        set(own, found, setting, file)
+      }
+    else if (!known.has(name)) throw new UsageError(`${file}: there is no option --${name}, and no command ${name}`)
+    else
+      for (const command of program.commands) {
+        const found = command.options.find(({ long }) => long === `--${name}`)
+        if (found && !(name in (settings[command.name()] ?? {}))) set(command, found, value, file)
+      }
+  }
+}
+
+/** Sets one option as if it stood on the command line, unless it does. */
+function set(command: Command, option: Option, value: unknown, origin: string): void {
+  const values = Array.isArray(value) ? value : [value]
+  let parsed: unknown
+  for (const one of values) {
+    if (!['string', 'number', 'boolean'].includes(typeof one))
+      throw new UsageError(`${origin}: --${option.name()} must be a text, a number or true, got ${JSON.stringify(one)}`)
+    if (option.isBoolean()) parsed = one === true
+    else
+      try {
+        parsed = option.parseArg
+          ? option.parseArg(String(one), parsed as never)
+          : option.variadic
+            ? values
+            : String(one)
+      } catch (error) {
+        throw new UsageError(`${origin}: --${option.name()}: ${(error as Error).message}, got ${JSON.stringify(one)}`)
+      }
+  }
+  command.setOptionValueWithSource(option.attributeName(), parsed, 'config')
+}
+
+function read(file: string, isNamed: boolean): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    if (!isNamed && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new UsageError(`cannot read the settings in ${file}: ${describeSystemError(cause)}`, { cause })
+  }
+}
+
+function parse(text: string, file: string): Record<string, Record<string, unknown>> {
+  let settings: unknown
+  try {
+    settings = JSON.parse(text)
+  } catch (cause) {
+    throw new UsageError(`${file} is not JSON: ${(cause as Error).message}`, { cause })
+  }
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings))
+    throw new UsageError(`${file} must hold one JSON object with the names of options`)
+  return settings as Record<string, Record<string, unknown>>
+}
+
+function settingsFolder(): string {
+  if (platform() === 'win32') return path.join(process.env.APPDATA ?? homedir(), 'lookahead')
+  return path.join(process.env.XDG_CONFIG_HOME || path.join(homedir(), '.config'), 'lookahead')
+}

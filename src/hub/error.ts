@@ -1,0 +1,27 @@
+/** Why a model could not be found or fetched. Users may switch on it. */
+export type HubErrorCode =
+  /** The name is no path, URL, or name of a model. */
+  | 'reference-invalid'
+  /** There is no such repository, file, or model on this machine. */
+  | 'not-found'
+  /** The repository is private or gated, and the token (or its absence) does not open it. */
+  | 'access-denied'
+  /** The model is not on this machine, and nothing may be fetched. */
+  | 'offline'
+  /** The server could not be reached, or went away and did not come back. */
+  | 'unreachable'
+  /** What arrived is not what was announced. */
+  | 'checksum-mismatch'
+  /** The disk has too little room for the file. */
+  | 'no-space'
+
+/** A model that could not be found or fetched: one sentence with what was wanted and what was found. */
+export class HubError extends Error {
+  override readonly name = 'HubError'
+  readonly code: HubErrorCode
+
+  constructor(code: HubErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

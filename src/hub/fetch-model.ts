@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { homedir, platform } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type DownloadProgress, download } from './download.js'
+import { HubError } from './error.js'
+import { HubCache } from './hub-cache.js'
+import { findLmStudio, findOllama } from './neighbours.js'
+import { type ModelReference, parseModelReference } from './reference.js'
+import { chooseFiles, partsOf, readRepository } from './repository.js'
+
+/** How a model is fetched. */
+export interface FetchOptions {
+  /** Use only what lies on this machine. Default: `$HF_HUB_OFFLINE`. */
+  offline?: boolean
+  /** The hub's address. Default: `$HF_ENDPOINT`, else `https://huggingface.co`. */
+  endpoint?: string
+  /** For private and gated repositories. Default: `$HF_TOKEN`. Sent to the hub only. */
+  token?: string
+  /** Cache of the hub's tools. Default: `$HF_HUB_CACHE`, `$HF_HOME/hub`, else `~/.cache/huggingface/hub`. */
+  cacheFolder?: string
+  signal?: AbortSignal
+  /** Told as bytes arrive. */
+  onProgress?: (progress: DownloadProgress) => void
+}
+
+/**
+ * The path of a model's file on this machine; fetched first where it is not there yet. Of a model in several files it is
+ * the path of the first.
+ *
+ * @example
+ * const path = await fetchModel('hf:ggml-org/Qwen3-0.6B-GGUF:Q8_0', { onProgress: console.log })
+ * @throws HubError
+ */
+export async function fetchModel(name: string, options: FetchOptions = {}): Promise<string> {
+  const reference = parseModelReference(name)
+  switch (reference.kind) {
+    case 'embedded':
+      return embeddedModel()
+    case 'file':
+      return reference.path
+    case 'ollama':
+      return findOllama(reference.name, reference.tag)
+    case 'lmstudio':
+      return findLmStudio(reference.name)
+    case 'url':
+      return fetchUrl(reference.url, options)
+    case 'hub':
+      return fetchFromHub(reference, options)
+    default:
+      return reference satisfies never
+  }
+}
+
+/** Path of the model that comes with the package. @throws HubError `not-found` if it was installed without */
+export function embeddedModel(): string {
+  const file = fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
+  if (!existsSync(file)) throw new HubError('not-found', 'the embedded model is missing from this installation')
+  return file
+}
+
+/**
+ * 1. Offline, or where the hub cannot be reached, what the cache has for the revision.
+ * 2. Else the hub's list of files; of those wanted, fetch what the cache lacks.
+ */
+async function fetchFromHub(reference: ModelReference & { kind: 'hub' }, options: FetchOptions): Promise<string> {
+  const { repository, revision, file, quantisation } = reference
+  const cache = new HubCache(options.cacheFolder)
+  const isOffline = options.offline ?? isOn(process.env.HF_HUB_OFFLINE)
+  const endpoint = new URL(options.endpoint ?? (process.env.HF_ENDPOINT || 'https://huggingface.co'))
+  const token = options.token ?? (process.env.HF_TOKEN || undefined)
+  const { signal, onProgress } = options
+  const choose = (paths: readonly string[]) => {
+    if (file === undefined) return chooseFiles(paths, repository, quantisation)
+    if (paths.includes(file)) return partsOf(file, paths)
+    throw new HubError('not-found', `${repository} has no file ${file}`)
+  }
+  const fromCache = async () => {
+    const [first] = choose(await cache.files(repository, revision))
+    return (await cache.find(repository, revision, first)) as string
+  }
+  if (isOffline)
+    return fromCache().catch(() => {
+      throw new HubError(
+        'offline',
+        `${nameOf(reference)} is not in ${cache.folder}, and nothing may be fetched (offline)`,
+      )
+    })
+  let listed: Awaited<ReturnType<typeof readRepository>>
+  try {
+    listed = await readRepository(endpoint, repository, revision, { token, signal })
+  } catch (error) {
+    // What has been fetched before works without a network too.
+    if (!(error instanceof HubError) || error.code !== 'unreachable') throw error
+    return fromCache().catch(() => {
+      throw error
+    })
+  }
+  const paths: string[] = []
+  for (const wanted of choose(listed.files.map(({ path }) => path))) {
+    const { bytes, sha256 } = listed.files.find(({ path }) => path === wanted)!
+    const known = await cache.find(repository, listed.commit, wanted)
+    const hash = sha256 ?? createHash('sha256').update(`${listed.commit}/${wanted}`).digest('hex')
+    if (!known && !existsSync(cache.blobPath(repository, hash))) {
+      const encoded = wanted.split('/').map(encodeURIComponent).join('/')
+      const url = new URL(`/${repository}/resolve/${listed.commit}/${encoded}`, endpoint)
+      await download({
+        url,
+        target: cache.blobPath(repository, hash),
+        token,
+        bytes: bytes || undefined,
+        sha256,
+        signal,
+        onProgress,
+      })
+    }
+    paths.push(await cache.enter({ repository, revision, commit: listed.commit, file: wanted, hash }))
+  }
+  return paths[0]
+}
+
+/** A file of a URL, kept under its name in a folder named after the URL. */
+async function fetchUrl(url: URL, { offline, signal, onProgress }: FetchOptions): Promise<string> {
+  const file = decodeURIComponent(path.basename(url.pathname))
+  if (!/\.gguf$/i.test(file))
+    throw new HubError('reference-invalid', `a model's URL must end in .gguf, got ${url.origin}${url.pathname}`)
+  const key = createHash('sha256').update(url.href).digest('hex').slice(0, 16)
+  const target = path.join(downloadFolder(), key, file.replace(/[/\\:]/g, '_'))
+  const isHere = await stat(target).then(
+    (found) => found.isFile(),
+    () => false,
+  )
+  if (isHere) return target
+  if (offline ?? isOn(process.env.HF_HUB_OFFLINE))
+    throw new HubError('offline', `${url.href} has not been fetched yet, and nothing may be fetched (offline)`)
+  await download({ url, target, signal, onProgress })
+  return target
+}
+
+function nameOf({ repository, quantisation, file }: ModelReference & { kind: 'hub' }): string {
+  return file ? `${repository}/${file}` : quantisation ? `${repository}:${quantisation}` : repository
+}
+
+function isOn(variable: string | undefined): boolean {
+  return variable !== undefined && /^(1|on|yes|true)$/i.test(variable)
+}
+
+/** Where files of plain URLs lie. */
+export function downloadFolder(): string {
+  const caches =
+    platform() === 'win32'
+      ? (process.env.LOCALAPPDATA ?? path.join(homedir(), 'AppData', 'Local'))
+      : platform() === 'darwin'
+        ? path.join(homedir(), 'Library', 'Caches')
+        : process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache')
+  return path.join(caches, 'lookahead-llm', 'models')
+}

@@ -1,0 +1,84 @@
+import { HubError } from './error.js'
+
+/** Where a model is to be found. */
+export type ModelReference =
+  /** The model that comes with this package. */
+  | { kind: 'embedded' }
+  | { kind: 'file'; path: string }
+  | { kind: 'url'; url: URL }
+  /** A repository of the Hugging Face hub: one file of it, or the one of a quantisation. */
+  | { kind: 'hub'; repository: string; revision: string; file?: string; quantisation?: string }
+  /** A model that Ollama has fetched. */
+  | { kind: 'ollama'; name: string; tag: string }
+  /** A model that LM Studio has fetched: part of its path. */
+  | { kind: 'lmstudio'; name: string }
+
+const word = '[A-Za-z0-9][A-Za-z0-9._-]*'
+const hubName = new RegExp(`^(${word}/${word})(?:@([A-Za-z0-9._/-]+?))?(?:/([^:]+\\.gguf)|:([A-Za-z0-9._-]+))?$`)
+const ollamaName = new RegExp(`^((?:${word}/)*${word})(?::(${word}))?$`)
+
+/**
+ * Reads the name of a model:
+ *
+ *     model.gguf, ./models/x.gguf                 a file
+ *     https://example.org/x.gguf                  a file to be fetched
+ *     hf:user/model                               a repository of the hub, its usual quantisation
+ *     hf:user/model:Q8_0                          a quantisation of it
+ *     hf:user/model/sub/x.gguf                    a file of it
+ *     hf:user/model@v1.0:Q8_0                     at a revision
+ *     ollama:qwen3, ollama:qwen3:0.6b             what Ollama has fetched
+ *     lmstudio:qwen3-0.6b                         what LM Studio has fetched
+ *     embedded                                    the small model of this package
+ *
+ * @throws HubError `reference-invalid`
+ */
+export function parseModelReference(text: string): ModelReference {
+  if (text === 'embedded') return { kind: 'embedded' }
+  if (/^https?:\/\//i.test(text)) return readUrl(text)
+  const scheme = /^(hf|ollama|lmstudio):/.exec(text)?.[1]
+  const name = text.slice((scheme?.length ?? -1) + 1)
+  switch (scheme) {
+    case 'hf':
+      return parseHubName(name)
+    case 'ollama': {
+      const match = ollamaName.exec(name)
+      if (!match) throw invalid(text, 'a name as in ollama:qwen3:0.6b')
+      return { kind: 'ollama', name: match[1], tag: match[2] ?? 'latest' }
+    }
+    case 'lmstudio':
+      if (name === '') throw invalid(text, 'a name as in lmstudio:qwen3-0.6b')
+      return { kind: 'lmstudio', name }
+    default:
+      return { kind: 'file', path: text }
+  }
+}
+
+/** Reads `user/model`, `user/model:quant` or `user/model/file.gguf`. @throws HubError `reference-invalid` */
+export function parseHubName(name: string): ModelReference & { kind: 'hub' } {
+  const match = hubName.exec(name)
+  if (!match || name.split('/').some((part) => part === '..' || part === '.'))
+    throw invalid(name, 'user/model, user/model:quant or user/model/file.gguf')
+  const [, repository, revision = 'main', file, quantisation] = match
+  return { kind: 'hub', repository, revision, file, quantisation }
+}
+
+/** A URL; one of the hub's pages is read as the file it shows. */
+function readUrl(text: string): ModelReference {
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    throw invalid(text, 'a URL')
+  }
+  const page = /^\/([^/]+\/[^/]+)(?:\/(?:blob|resolve)\/([^/]+)\/(.+\.gguf))?\/?$/.exec(
+    decodeURIComponent(url.pathname),
+  )
+  if (/^(?:www\.)?(?:huggingface\.co|hf\.co)$/.test(url.hostname) && page)
+    return { kind: 'hub', repository: page[1], revision: page[2] ?? 'main', file: page[3], quantisation: undefined }
+  return { kind: 'url', url }
+}
+
+function invalid(text: string, expected: string): HubError {
+  const shown = text.length > 200 ? `${text.slice(0, 200)}…` : text
+  return new HubError('reference-invalid', `the model's name cannot be read: expected ${expected}, got '${shown}'`)
+}

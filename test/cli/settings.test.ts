@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { Command } from 'commander'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { translateArguments } from '../../src/cli/aliases.js'
+import { gather, integer } from '../../src/cli/arguments.js'
+import { applySettings } from '../../src/cli/settings.js'
+
+let folder: string
+let file: string
+let found: { name: string; options: Record<string, unknown> } | undefined
+
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'lookahead-settings-'))
+  file = path.join(folder, 'config.json')
+  vi.stubEnv('LOOKAHEAD_CONFIG', file)
+  vi.stubEnv('LLAMA_ARG_PORT', '')
+  found = undefined
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(folder, { recursive: true })
+})
+
+function programOf(): Command {
+  const program = new Command('lookahead').exitOverride()
+  for (const name of ['serve', 'run'])
+    program
+      .command(name)
+      .exitOverride()
+      .option('-t, --threads <n>', '', integer(1))
+      .option('--port <n>', '', integer(0, 65_535), 8080)
+      .option('--flash-attn <on|off>', '')
+      .option('-n, --max-tokens <n>', '', integer(1))
+      .option('--api-key <key>', '', gather)
+      .option('--json', '')
+      .action((options) => {
+        found = { name, options }
+      })
+  return program
+}
+
+function parse(args: string[], settings: unknown = {}) {
+  writeFileSync(file, typeof settings === 'string' ? settings : JSON.stringify(settings))
+  const program = programOf()
+  applySettings(program)
+  program.parse(translateArguments(args, program), { from: 'user' })
+  return found?.options
+}
+
+describe('options', () => {
+  it('come from the command line, then variables, then the file, then the defaults', () => {
+    expect(parse(['serve'])).toMatchObject({ port: 8080 })
+    expect(parse(['serve'], { port: 9000 })).toMatchObject({ port: 9000 })
+    vi.stubEnv('LLAMA_ARG_PORT', '9001')
+    expect(parse(['serve'], { port: 9000 })).toMatchObject({ port: 9001 })
+    expect(parse(['serve', '--port', '9002'], { port: 9000 })).toMatchObject({ port: 9002 })
+  })
+
+  it('of one command in the file come before those of all', () => {
+    const settings = { port: 1, json: true, serve: { port: 2, 'api-key': ['a', 'b'] } }
+    expect(parse(['serve'], settings)).toMatchObject({ port: 2, apiKey: ['a', 'b'], json: true })
+    expect(parse(['run'], settings)).toMatchObject({ port: 1 })
+  })
+
+  it.each([
+    [{ prot: 1 }, /there is no option --prot, and no command prot/],
+    [{ serve: { prot: 1 } }, /serve has no option --prot/],
+    [{ port: 99_999 }, /--port: expected an integer from 0 to 65535, got 99999/],
+    [{ port: { a: 1 } }, /--port must be a text, a number or true/],
+    ['[1]', /must hold one JSON object/],
+    ['{', /is not JSON/],
+  ])('in a file are refused in a sentence: %j', (settings, words) => {
+    expect(() => parse(['serve'], settings)).toThrow(words)
+  })
+
+  it('in a variable are refused in a sentence', () => {
+    vi.stubEnv('LLAMA_ARG_PORT', 'many')
+    expect(() => parse(['serve'])).toThrow(/\$LLAMA_ARG_PORT: --port: expected an integer from 0 to 65535, got "many"/)
+  })
+
+  it('may have the names that llama.cpp gives them', () => {
+    expect(parse(['serve', '-fa', 'on', '--n-predict=7', '--jinja', '-t', '2'])).toEqual({
+      port: 8080,
+      flashAttn: 'on',
+      maxTokens: 7,
+      threads: 2,
+    })
+    expect(translateArguments(['serve', '--', '-fa'], programOf())).toEqual(['serve', '--', '-fa'])
+    // What a command does not know is refused under the name that was written.
+    expect(translateArguments(['serve', '-ngl', '3'], programOf())).toEqual(['serve', '-ngl', '3'])
+  })
+})

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** How the stand-in misbehaves. */
+export interface Manners {
+  /** A token without which it answers 401. */
+  token?: string
+  /** Connections it cuts before it serves one to its end, and the bytes it sends on each. */
+  cuts?: number
+  cutBytes?: number
+  /** Announce another hash than that of the content. */
+  wrongHash?: boolean
+  /** Announce this length instead of the real one. */
+  bytes?: number
+  /** Answer ranges with everything, as simple servers do. */
+  ignoresRanges?: boolean
+}
+
+/** A Hugging Face hub on this machine: one repository, whose files lie on "another server" that it redirects to. */
+export class StandInHub {
+  readonly files: Record<string, Buffer>
+  readonly requests: { url: string; range: string | undefined; token: string | undefined }[] = []
+  manners: Manners = {}
+  readonly commit = 'c0ffee'.padEnd(40, '0')
+  readonly #server: Server
+  readonly #store: Server
+  #cuts = 0
+
+  private constructor(files: Record<string, Buffer>) {
+    this.files = files
+    this.#server = createServer((request, response) => this.#answer(request, response))
+    this.#store = createServer((request, response) => this.#serve(request, response))
+  }
+
+  static async start(files: Record<string, Buffer>): Promise<StandInHub> {
+    const hub = new StandInHub(files)
+    for (const server of [hub.#server, hub.#store])
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return hub
+  }
+
+  get endpoint(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** Bytes fetched from the store, cut connections included. */
+  servedBytes = 0
+
+  /** Forgets what was asked, and behaves as told. */
+  reset(manners: Manners = {}): void {
+    this.manners = manners
+    this.requests.length = 0
+    this.servedBytes = 0
+    this.#cuts = 0
+  }
+
+  async stop(): Promise<void> {
+    for (const server of [this.#server, this.#store]) {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    }
+  }
+
+  #note(request: IncomingMessage): void {
+    const { range, authorization } = request.headers
+    this.requests.push({ url: request.url ?? '', range, token: authorization?.replace('Bearer ', '') })
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    this.#note(request)
+    const { token, wrongHash, bytes } = this.manners
+    const { pathname } = new URL(request.url ?? '', this.endpoint)
+    if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) {
+      response.writeHead(401).end()
+      return
+    }
+    if (pathname.startsWith('/api/models/user/model/revision/')) {
+      const siblings = Object.entries(this.files).map(([rfilename, content]) => {
+        const sha256 = createHash('sha256')
+          .update(wrongHash ? 'another' : content)
+          .digest('hex')
+        return { rfilename, size: bytes ?? content.length, lfs: { sha256, size: content.length } }
+      })
+      response.end(JSON.stringify({ sha: this.commit, siblings }))
+      return
+    }
+    const file = decodeURIComponent(pathname.replace(`/user/model/resolve/${this.commit}/`, ''))
+    if (!this.files[file]) response.writeHead(404).end()
+    else {
+      const { port } = this.#store.address() as AddressInfo
+      response.writeHead(302, { Location: `http://127.0.0.1:${port}/${encodeURIComponent(file)}` }).end()
+    }
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    this.#note(request)
+    const content = this.files[decodeURIComponent((request.url ?? '').slice(1))]
+    const { cuts = 0, cutBytes = 1000, ignoresRanges } = this.manners
+    const from = ignoresRanges ? 0 : Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
+    if (from > 0 && from >= content.length) {
+      response.writeHead(416).end()
+      return
+    }
+    const rest = content.subarray(from)
+    response.writeHead(from > 0 ? 206 : 200, { 'Content-Length': rest.length })
+    if (this.#cuts++ < cuts) {
+      this.servedBytes += Math.min(cutBytes, rest.length)
+      response.write(rest.subarray(0, cutBytes), () => setTimeout(() => response.destroy(), 20))
+    } else {
+      this.servedBytes += rest.length
+      response.end(rest)
+    }
+  }
+}
