@@ -94,6 +94,10 @@ export class AnswerWriter {
 
   /** Takes the answer's next token; `true` if the answer ends with it. */
   readonly takes = (token: number): boolean => {
+    if (this.#limits.maxTokens === 0) {
+      this.#reason = 'length'
+      return true
+    }
     this.#emitted++
     if (this.#vocabulary.isEndOfGeneration(token)) {
       this.#reason = 'stop'

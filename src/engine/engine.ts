@@ -215,10 +215,14 @@ export class Engine implements AsyncDisposable {
   chat(request: ChatRequest): Generation {
     this.#checkLive()
     checkObject('request', request)
-    const text = this.renderChat(request)
+    return this.#start(this.tokenizeChat(request), request, request.documents)
+  }
+
+  /** The prompt of a conversation as tokens, as {@link chat} reads it. @throws as {@link chat} */
+  tokenizeChat(conversation: Pick<ChatRequest, 'messages' | 'documents' | 'tools'>): Int32Array {
+    const text = this.renderChat(conversation)
     this.#checkLength(text)
-    const addSpecial = !this.#prompts.beginsWithBos(text)
-    return this.#start(this.tokenize(text, { special: true, addSpecial }), request, request.documents)
+    return this.tokenize(text, { special: true, addSpecial: !this.#prompts.beginsWithBos(text) })
   }
 
   /**
@@ -323,6 +327,7 @@ export class Engine implements AsyncDisposable {
       throw new EngineError(
         'prompt-too-long',
         `the prompt has at least ${least} tokens; the context holds ${this.contextTokens}, one of them for the answer`,
+        { promptTokens: least, contextTokens: this.contextTokens },
       )
   }
 
@@ -337,12 +342,13 @@ export class Engine implements AsyncDisposable {
       throw new EngineError(
         'prompt-too-long',
         `the prompt has ${prompt.length} tokens; the context holds ${this.contextTokens}, one of them for the answer`,
+        { promptTokens: prompt.length, contextTokens: this.contextTokens },
       )
     const draft = checkDraft(request.draft ?? 'auto', this.maxNodes)
     const maxTokens =
       request.maxTokens === undefined
         ? Number.POSITIVE_INFINITY
-        : checkInteger('maxTokens', request.maxTokens, 1, 2 ** 31 - 1)
+        : checkInteger('maxTokens', request.maxTokens, 0, 2 ** 31 - 1)
     const stops = checkStops(request.stop)
     const signal = checkSignal(request.signal)
     const wanted = request.logprobs === undefined ? undefined : checkInteger('logprobs', request.logprobs, 0, 20)

@@ -9,6 +9,14 @@ export type EngineErrorCode =
   /** The engine was used after it was disposed. */
   | 'disposed'
 
+/** What an {@link EngineError} may say in numbers. */
+export interface EngineErrorDetails extends ErrorOptions {
+  /** Tokens of a prompt that is too long; at least so many, where it was too long to be counted. */
+  promptTokens?: number
+  /** Most tokens of a request, prompt and answer together. */
+  contextTokens?: number
+}
+
 /**
  * A request the engine cannot run: one sentence with what was got and what was expected. Failures of the model file or
  * the native library are a `LlamaError`.
@@ -16,9 +24,15 @@ export type EngineErrorCode =
 export class EngineError extends Error {
   override readonly name = 'EngineError'
   readonly code: EngineErrorCode
+  /** Of `prompt-too-long`: tokens of the prompt, or a bound below. */
+  readonly promptTokens: number | undefined
+  /** Of `prompt-too-long`: most tokens of a request. */
+  readonly contextTokens: number | undefined
 
-  constructor(code: EngineErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options)
+  constructor(code: EngineErrorCode, message: string, details: EngineErrorDetails = {}) {
+    super(message, details)
     this.code = code
+    this.promptTokens = details.promptTokens
+    this.contextTokens = details.contextTokens
   }
 }

@@ -61,7 +61,7 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
 
 /** What both kinds of request share. */
 export interface RequestOptions extends SamplerOptions {
-  /** Most tokens to write. Default: until the context is full. */
+  /** Most tokens to write; 0: only read the prompt. Default: until the context is full. */
   maxTokens?: number
   /** Strings that end the text; they are not part of it. */
   stop?: string | readonly string[]

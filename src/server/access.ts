@@ -30,7 +30,8 @@ export class Access {
    */
   checkKey(request: Request): string | undefined {
     if (this.#keys.length === 0) return undefined
-    const [, key] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
+    const [, bearer] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
+    const key = bearer ?? request.headers.get('x-api-key') ?? undefined
     // Digests are of one length, and all keys are compared, so time tells nothing about them.
     const given = digest(key ?? '')
     let known: { namespace: string | undefined } | undefined
@@ -39,7 +40,9 @@ export class Access {
     throw new ApiError(
       401,
       'authentication_error',
-      key === undefined ? "a key is needed: send 'Authorization: Bearer …'" : 'the key is not valid here',
+      key === undefined
+        ? "a key is needed: send 'Authorization: Bearer …' or 'X-Api-Key: …'"
+        : 'the key is not valid here',
       { code: 'invalid_api_key' },
     )
   }

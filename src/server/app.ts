@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
+import { cors } from 'hono/cors'
 import type { Engine } from '../engine/engine.js'
 import { Access } from './access.js'
 import { findCache, forget, listCache, warm } from './cache.js'
-import { chat } from './chat.js'
+import { chat, countChat } from './chat.js'
 import { completion } from './completion.js'
-import { responses } from './responses.js'
+import { countResponses, responses } from './responses.js'
 import { type ServerOptions, Service } from './service.js'
 import { findModel, health, listModels, metrics, properties, slots, unknownRoute, wrongMethod } from './status.js'
 import { applyTemplate, detokenize, tokenize } from './tokens.js'
@@ -38,46 +39,52 @@ export interface App {
 export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerOptions = {}): App {
   const service = new Service(engine, options)
   const access = new Access(options.apiKeys ?? [], options.corsOrigins ?? [])
-  const app = new Hono()
+  const app = options.prefix === undefined ? new Hono() : new Hono().basePath(options.prefix)
+  const allowed = cors({
+    origin: (_, c) => access.checkOrigin(c.req.raw) ?? null,
+    allowMethods: ['GET', 'POST', 'DELETE'],
+    maxAge: 600,
+  })
+  const open = new Set(['/', '/health', '/v1/health'].map((path) => `${options.prefix ?? ''}${path}`))
 
   app.use(async (c, next) => {
-    const origin = access.checkOrigin(c.req.raw)
-    const decorate = () => {
-      c.header('X-Content-Type-Options', 'nosniff')
-      if (origin === undefined) return
-      c.header('Access-Control-Allow-Origin', origin)
-      c.header('Vary', 'Origin')
-    }
-    // Once for what is refused here, once for what the routes answer.
-    decorate()
-    if (c.req.method === 'OPTIONS')
-      return c.body(null, 204, {
-        'Access-Control-Allow-Methods': 'GET, POST, DELETE',
-        'Access-Control-Allow-Headers': c.req.header('access-control-request-headers') ?? 'authorization, content-type',
-        'Access-Control-Max-Age': '600',
-      })
-    // The page holds no data and asks for the key itself; everything else needs it.
-    if (c.req.path !== '/health' && c.req.path !== '/') service.bind(c.req.raw, access.checkKey(c.req.raw))
+    c.header('X-Content-Type-Options', 'nosniff')
+    // Pages of the internet ask whether they may call into a private network.
+    if (c.req.header('access-control-request-private-network') === 'true' && access.checkOrigin(c.req.raw))
+      c.header('Access-Control-Allow-Private-Network', 'true')
     await next()
-    decorate()
+  })
+  app.use(allowed)
+  app.use(async (c, next) => {
+    // The page holds no data and asks for the key itself; everything else needs it.
+    if (!open.has(c.req.path)) service.bind(c.req.raw, access.checkKey(c.req.raw))
+    await next()
   })
 
-  app.get('/health', () => health(service))
-  app.get('/v1/models', () => listModels(service))
-  app.get('/v1/models/:id{.+}', (c) => findModel(service, c.req.param('id')))
-  app.post('/v1/chat/completions', (c) => chat(service, c.req.raw))
-  app.post('/v1/completions', (c) => completion(service, c.req.raw))
-  app.post('/v1/responses', (c) => responses(service, c.req.raw))
-  app.post('/tokenize', (c) => tokenize(service, c.req.raw))
-  app.post('/detokenize', (c) => detokenize(service, c.req.raw))
-  app.post('/apply-template', (c) => applyTemplate(service, c.req.raw))
-  app.get('/props', () => properties(service))
-  app.get('/slots', () => slots(service))
-  app.get('/metrics', () => metrics(service))
-  app.post('/lookahead/warm', (c) => warm(service, c.req.raw))
-  app.get('/lookahead/cache', (c) => listCache(service, c.req.raw))
+  const get = (answer: (c: Context) => Response | Promise<Response>, ...paths: string[]) => {
+    for (const path of paths) app.get(path, answer)
+  }
+  const post = (answer: (service: Service, request: Request) => Promise<Response>, ...paths: string[]) => {
+    for (const path of paths) app.post(path, (c) => answer(service, c.req.raw))
+  }
+  get(() => health(service), '/health', '/v1/health')
+  get(() => listModels(service), '/v1/models', '/models')
+  get((c) => findModel(service, c.req.param('id') as string), '/v1/models/:id{.+}', '/models/:id{.+}')
+  post(chat, '/v1/chat/completions', '/chat/completions')
+  post(countChat, '/v1/chat/completions/input_tokens', '/chat/completions/input_tokens')
+  post(completion, '/v1/completions', '/completions')
+  post(responses, '/v1/responses', '/responses')
+  post(countResponses, '/v1/responses/input_tokens', '/responses/input_tokens')
+  post(tokenize, '/tokenize')
+  post(detokenize, '/detokenize')
+  post(applyTemplate, '/apply-template')
+  get(() => properties(service), '/props')
+  get((c) => slots(service, c.req.query('fail_on_no_slot') === '1'), '/slots')
+  get(() => metrics(service), '/metrics')
+  post(warm, '/lookahead/warm')
+  get((c) => listCache(service, c.req.raw), '/lookahead/cache')
   app.delete('/lookahead/cache', (c) => forget(service, c.req.raw))
-  app.get('/lookahead/cache/:namespace', (c) => findCache(service, c.req.raw, c.req.param('namespace')))
+  get((c) => findCache(service, c.req.raw, c.req.param('namespace') as string), '/lookahead/cache/:namespace')
   app.delete('/lookahead/cache/:namespace', (c) => forget(service, c.req.raw, { namespace: c.req.param('namespace') }))
   app.delete('/lookahead/cache/:namespace/documents/:id', (c) =>
     forget(service, c.req.raw, { namespace: c.req.param('namespace'), document: c.req.param('id') }),
@@ -85,12 +92,13 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   app.delete('/lookahead/cache/:namespace/requests/:id', (c) =>
     forget(service, c.req.raw, { namespace: c.req.param('namespace'), request: c.req.param('id') }),
   )
-  app.get('/', () => page())
+  get(page, '/')
 
   // Routes that are there, asked in another way.
   const methods = new Map<string, string[]>()
+  const own = (path: string) => path.slice(options.prefix?.length ?? 0) || '/'
   for (const { method, path } of app.routes)
-    if (method !== 'ALL') methods.set(path, [...(methods.get(path) ?? []), method])
+    if (method !== 'ALL') methods.set(own(path), [...(methods.get(own(path)) ?? []), method])
   for (const [path, allowed] of methods) app.all(path, (c) => wrongMethod(c.req.method, c.req.path, allowed))
 
   app.notFound((c) => unknownRoute(c.req.method, c.req.path))

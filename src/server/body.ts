@@ -6,11 +6,15 @@ const advice: Record<string, string> = {
   functions: 'use tools',
   function_call: 'use tool_choice',
   max_output_tokens: 'use max_tokens, or the route /v1/responses',
-  suffix: 'put the text after the gap into the prompt as the model expects it',
+  suffix: 'use the route /infill',
   previous_response_id: 'this server keeps no responses; send the whole conversation as input',
   conversation: 'this server keeps no conversations; send the whole conversation as input',
-  n_predict: 'use max_tokens',
-  typical_p: 'use top_p or min_p',
+  store: 'this server stores nothing',
+  background: 'this server stores nothing; keep the connection open, or stream',
+  echo: 'this server does not repeat the prompt',
+  best_of: 'use n',
+  truncation: 'this server cuts nothing off',
+  mirostat: 'use temperature with min_p or top_n_sigma',
 }
 
 /**

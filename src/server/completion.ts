@@ -5,68 +5,67 @@ import { readBody } from './body.js'
 import { finishReason } from './chat.js'
 import { badRequest } from './errors.js'
 import { type Explanation, explanationOf } from './explanation.js'
-import { checkTogether, prediction, predictionText, requestOptions, samplingFields } from './fields.js'
+import { prediction, predictionText, requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
+import { bodyOf } from './harmless.js'
 import { type CompletionLogprobs, completionLogprobs } from './logprobs.js'
-import { grammarOf, responseFormat } from './response-format.js'
+import { done, type Frame, fingerprint, type Reply } from './reply.js'
+import { grammarOf, responseFormat, schema } from './response-format.js'
+import type { Served } from './served.js'
 import type { Service } from './service.js'
-import { type Frames, frame, streamAnswers } from './stream.js'
+import { respond } from './stream.js'
 import { timingsOf, usageOf } from './usage.js'
 
 const tokenIds = z.array(z.number().int().min(0)).min(1)
 
 /** The body of `POST /v1/completions`. */
-export const completionBody = z.strictObject({
+export const completionBody = bodyOf({
   ...samplingFields,
   prompt: z.union([z.string(), z.array(z.string()).min(1).max(64), tokenIds, z.array(tokenIds).min(1).max(64)], {
     error: 'expected a string, token ids, or a list of either',
   }),
-  max_tokens: z.number().int().min(1).nullish(),
+  max_tokens: tokenCount,
+  n_predict: tokenCount,
   logprobs: z.number().int().min(0).max(20).nullish(),
   prediction,
   response_format: responseFormat.nullish(),
-  echo: z.literal(false, { error: 'expected false; this server does not repeat the prompt' }).nullish(),
-  best_of: z.literal(1, { error: 'expected 1; use n' }).nullish(),
+  json_schema: schema.nullish(),
 })
 
 type CompletionBody = z.infer<typeof completionBody>
 
 /** `POST /v1/completions` */
 export async function completion(service: Service, request: Request): Promise<Response> {
-  const { engine } = service
   const body = await readBody(request, completionBody, service.maxBodyBytes)
-  service.checkModel(body.model)
+  const served = service.find(body.model)
+  const { engine } = served
   const namespace = service.namespaceOf(request, body.namespace)
-  checkTogether(body)
   const { signal } = request
   const n = body.n ?? 1
   const prompts = listPrompts(body.prompt)
   if (prompts.length * n > 64) throw badRequest('n: prompts times n may be at most 64', 'n')
-  const grammar = grammarOf(body.response_format, body.grammar)
+  const grammar = grammarOf(body)
+  const maxTokens = tokenLimit(['max_tokens', body.max_tokens], ['n_predict', body.n_predict])
   const id = `cmpl-${randomUUID()}`
   const begin = prompts.flatMap((prompt) => {
     const together = n > 1 ? {} : undefined
     return Array.from({ length: n }, (_, index) => () => {
       return engine.complete({
-        ...requestOptions({ ...body, namespace, grammar }, index, id, signal),
+        ...requestOptions(engine, { ...body, namespace, grammar }, index, id, signal),
         prompt,
         together,
-        maxTokens: body.max_tokens ?? undefined,
+        maxTokens,
         prediction: predictionText(body.prediction),
         logprobs: body.logprobs ?? undefined,
       })
     })
   })
-  const answers = service.start(begin, signal, namespace)
-  const answer = new CompletionAnswer(service, id, body, answers.count)
-  if (body.stream) return streamAnswers(service, answers, answer)
-  for (let event = await answers.next(60_000); event !== undefined; event = await answers.next(60_000))
-    if (event !== 'quiet' && 'step' in event) answer.take(event.index, event.step)
-  return Response.json(answer.complete(await answers.results(), n))
+  const answers = service.start(served, begin, signal, namespace)
+  return respond(service, answers, new CompletionReply(served, id, body, answers.count), body.stream ?? false)
 }
 
-/** One response: gathered as a whole, or in frames. */
-class CompletionAnswer implements Frames {
-  readonly #service: Service
+/** One response: texts, each with what was asked to be told of it. */
+class CompletionReply implements Reply {
+  readonly #served: Served
   readonly #body: CompletionBody
   readonly #id: string
   readonly #created = Math.floor(Date.now() / 1000)
@@ -74,8 +73,8 @@ class CompletionAnswer implements Frames {
   readonly #offsets: number[]
   readonly #steps: Explanation[][]
 
-  constructor(service: Service, id: string, body: CompletionBody, count: number) {
-    this.#service = service
+  constructor(served: Served, id: string, body: CompletionBody, count: number) {
+    this.#served = served
     this.#id = id
     this.#body = body
     this.#offsets = new Array<number>(count).fill(0)
@@ -88,23 +87,31 @@ class CompletionAnswer implements Frames {
     }))
   }
 
-  begin(): string[] {
+  begin(): Frame[] {
     return []
   }
 
-  take(index: number, step: GenerationStep): void {
-    if (this.#body.explain) this.#steps[index].push(explanationOf(step))
-    const part = this.#stepLogprobs(index, step)
-    if (!part) return
-    const whole = this.#logprobs[index]
-    whole.tokens.push(...part.tokens)
-    whole.token_logprobs.push(...part.token_logprobs)
-    whole.top_logprobs.push(...part.top_logprobs)
-    whole.text_offset.push(...part.text_offset)
+  step(index: number, step: GenerationStep): Frame[] {
+    const logprobs = this.#take(index, step)
+    if (step.text === '' && !logprobs && !this.#body.explain) return []
+    const extra = this.#body.explain ? { lookahead: explanationOf(step) } : {}
+    return [this.#chunk(this.#choice(index, step.text, logprobs ?? null), extra)]
   }
 
-  complete(results: readonly GenerationResult[], n: number) {
-    const { explain, logprobs } = this.#body
+  end(index: number, result: GenerationResult): Frame[] {
+    const last = { ...this.#choice(index, '', null), finish_reason: finishReason(result.reason) }
+    return [this.#chunk(last, { timings: timingsOf(result) })]
+  }
+
+  close(results: readonly GenerationResult[]): Frame[] {
+    const usage = this.#body.stream_options?.include_usage
+      ? [{ data: { ...this.#head(), choices: [], usage: usageOf(results, this.#body.n ?? 1) } }]
+      : []
+    return [...usage, done]
+  }
+
+  whole(results: readonly GenerationResult[]) {
+    const { explain, logprobs, n } = this.#body
     return {
       ...this.#head(),
       choices: results.map((result, index) => ({
@@ -112,47 +119,41 @@ class CompletionAnswer implements Frames {
         finish_reason: finishReason(result.reason),
         ...(explain && { lookahead: { steps: this.#steps[index] } }),
       })),
-      usage: usageOf(results, n),
+      usage: usageOf(results, n ?? 1),
       timings: timingsOf(results[0]),
     }
   }
 
-  step(index: number, step: GenerationStep): string[] {
-    const logprobs = this.#stepLogprobs(index, step)
-    if (step.text === '' && !logprobs && !this.#body.explain) return []
-    const extra = this.#body.explain ? { lookahead: explanationOf(step) } : {}
-    return [this.#chunk(this.#choice(index, step.text, logprobs ?? null), extra)]
-  }
-
-  end(index: number, result: GenerationResult): string[] {
-    const last = { ...this.#choice(index, '', null), finish_reason: finishReason(result.reason) }
-    return [this.#chunk(last, { timings: timingsOf(result) })]
-  }
-
-  close(results: readonly GenerationResult[]): string[] {
-    const usage = this.#body.stream_options?.include_usage
-      ? [frame({ ...this.#head(), choices: [], usage: usageOf(results, this.#body.n ?? 1) })]
-      : []
-    return [...usage, frame('[DONE]')]
-  }
-
   #head() {
-    return { id: this.#id, object: 'text_completion', created: this.#created, model: this.#service.model }
+    return {
+      id: this.#id,
+      object: 'text_completion',
+      created: this.#created,
+      model: this.#served.name,
+      system_fingerprint: fingerprint,
+    }
   }
 
   #choice(index: number, text: string, logprobs: CompletionLogprobs | null) {
     return { index, text, logprobs, finish_reason: null as string | null }
   }
 
-  #chunk(choice: object, extra: object): string {
+  #chunk(choice: object, extra: object): Frame {
     const usage = this.#body.stream_options?.include_usage ? { usage: null } : {}
-    return frame({ ...this.#head(), choices: [choice], ...usage, ...extra })
+    return { data: { ...this.#head(), choices: [choice], ...usage, ...extra } }
   }
 
-  #stepLogprobs(index: number, step: GenerationStep): CompletionLogprobs | undefined {
+  /** Keeps what is to be told of a step, and returns its log-probabilities. */
+  #take(index: number, step: GenerationStep): CompletionLogprobs | undefined {
+    if (this.#body.explain) this.#steps[index].push(explanationOf(step))
     if (typeof this.#body.logprobs !== 'number') return undefined
-    const part = completionLogprobs(this.#service.engine, step.pieces, this.#offsets[index])
+    const part = completionLogprobs(this.#served.engine, step.pieces, this.#offsets[index])
     this.#offsets[index] += part.tokens.reduce((sum, token) => sum + token.length, 0)
+    const whole = this.#logprobs[index]
+    whole.tokens.push(...part.tokens)
+    whole.token_logprobs.push(...part.token_logprobs)
+    whole.top_logprobs.push(...part.top_logprobs)
+    whole.text_offset.push(...part.text_offset)
     return part
   }
 }

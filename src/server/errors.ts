@@ -4,12 +4,22 @@ import { LlamaError } from '../llama/error.js'
 
 /** An error as OpenAI's API words it. */
 export interface ErrorBody {
-  error: { message: string; type: string; param: string | null; code: string | null }
+  error: {
+    message: string
+    type: string
+    param: string | null
+    code: string | null
+    /** Where the prompt is too long: how many tokens it has (at least), and how many fit. */
+    n_prompt_tokens?: number
+    n_ctx?: number
+  }
 }
 
 /** Error types that clients tell apart. */
 export type ErrorType =
   | 'invalid_request_error'
+  /** The prompt does not fit; llama-server's name for it. */
+  | 'exceed_context_size_error'
   | 'authentication_error'
   | 'not_found_error'
   | 'rate_limit_error'
@@ -28,12 +38,21 @@ export class ApiError extends Error {
   readonly retryAfter: number | undefined
   /** Methods that the path takes, where that was wrong. */
   readonly allow: string | undefined
+  /** Tokens of a prompt that does not fit, and how many would. */
+  readonly overflow: { promptTokens: number; contextTokens: number } | undefined
 
   constructor(
     status: number,
     type: ErrorType,
     message: string,
-    details: { param?: string; code?: string; retryAfter?: number; allow?: string; cause?: unknown } = {},
+    details: {
+      param?: string
+      code?: string
+      retryAfter?: number
+      allow?: string
+      overflow?: ApiError['overflow']
+      cause?: unknown
+    } = {},
   ) {
     super(message, { cause: details.cause })
     this.status = status
@@ -42,10 +61,20 @@ export class ApiError extends Error {
     this.code = details.code ?? null
     this.retryAfter = details.retryAfter
     this.allow = details.allow
+    this.overflow = details.overflow
   }
 
   toJSON(): ErrorBody {
-    return { error: { message: this.message, type: this.type, param: this.param, code: this.code } }
+    const { message, type, param, code, overflow } = this
+    return {
+      error: {
+        message,
+        type,
+        param,
+        code,
+        ...(overflow && { n_prompt_tokens: overflow.promptTokens, n_ctx: overflow.contextTokens }),
+      },
+    }
   }
 }
 
@@ -59,13 +88,40 @@ export function stopping(): ApiError {
   return new ApiError(503, 'unavailable_error', 'the server is stopping', { code: 'stopping', retryAfter: 5 })
 }
 
+/** Fields that stand for options of the engine under other names. */
+const fieldNames: Record<string, string> = {
+  maxTokens: 'max_tokens',
+  topK: 'top_k',
+  topP: 'top_p',
+  minP: 'min_p',
+  repeatPenalty: 'repeat_penalty',
+  penaltyLastTokens: 'repeat_last_n',
+  frequencyPenalty: 'frequency_penalty',
+  presencePenalty: 'presence_penalty',
+  logitBias: 'logit_bias',
+  cachePrompt: 'cache_prompt',
+  draft: 'draft',
+}
+
 /** Turns whatever was thrown into what the client may see. Details of unexpected failures stay with the server. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   if (error instanceof EngineError) {
     if (error.code === 'disposed') return stopping()
-    const code = error.code === 'prompt-too-long' ? 'context_length_exceeded' : error.code.replaceAll('-', '_')
-    return new ApiError(400, 'invalid_request_error', error.message, { code, cause: error })
+    if (error.code === 'prompt-too-long') {
+      const overflow = { promptTokens: error.promptTokens ?? 0, contextTokens: error.contextTokens ?? 0 }
+      const details = { code: 'context_length_exceeded', overflow, cause: error }
+      return new ApiError(400, 'exceed_context_size_error', error.message, details)
+    }
+    // The engine speaks of its own options.
+    const [option] = /^\w+/.exec(error.message) ?? ['']
+    const param = Object.hasOwn(fieldNames, option) ? fieldNames[option] : undefined
+    const message = param === undefined ? error.message : param + error.message.slice(option.length)
+    return new ApiError(400, 'invalid_request_error', message, {
+      param,
+      code: error.code.replaceAll('-', '_'),
+      cause: error,
+    })
   }
   if (error instanceof GrammarError) {
     const code = error.code === 'schema-invalid' ? 'invalid_json_schema' : 'invalid_grammar'

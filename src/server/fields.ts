@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import type { Engine } from '../engine/engine.js'
 import type { RequestOptions } from '../engine/options.js'
 import { badRequest } from './errors.js'
+import { partOf } from './harmless.js'
 
 /** A field that may be absent or null, as clients send those they leave open. */
 function maybe<T extends z.ZodType>(type: T) {
@@ -16,24 +18,42 @@ export const keptName = z
   .max(256)
   .regex(/^\P{Surrogate}*$/u, 'expected text without halves of characters')
 
-/** Text that ends an answer. */
-const stops = z.union([z.string().min(1), z.array(z.string().min(1)).max(16)], {
-  error: 'expected a string or an array of at most 16, none of them empty',
+/** Text that ends an answer; empty ones end none. */
+const stops = z
+  .union([z.string(), z.array(z.string()).max(16)], { error: 'expected a string or an array of at most 16' })
+  .transform((given) => [given].flat().filter((text) => text !== ''))
+
+/** A number of tokens; -1, as in llama.cpp: as many as there is room for. */
+export const tokenCount = maybe(
+  integer.min(-1, 'expected a number of tokens, or -1 for as many as there is room for').max(2 ** 31 - 1),
+)
+
+/** One number, or `false`, which forbids the token. */
+const bias = z.union([z.number().min(-1e6).max(1e6), z.literal(false)], {
+  error: 'expected a number, or false to forbid the token',
 })
+
+/** By token id or by text, as an object (OpenAI) or as pairs (llama-server). */
+const logitBias = z.union(
+  [z.record(z.string(), bias), z.array(z.tuple([z.union([integer, z.string()]), bias])).max(4096)],
+  { error: 'expected { token: bias } or [[token, bias], …], a token being its id or a text' },
+)
 
 /** How tokens are chosen, and what is to be told of them: fields of all routes that write. */
 export const samplingFields = {
   model: maybe(z.string()),
-  temperature: maybe(z.number().min(0)),
-  top_p: maybe(z.number().gt(0).max(1)),
-  top_k: maybe(integer.min(0)),
+  temperature: maybe(z.number().max(1e6)),
+  top_p: maybe(z.number().min(0).max(1)),
+  top_k: maybe(integer.min(-1)),
   min_p: maybe(z.number().min(0).max(1)),
-  seed: maybe(integer.min(0).max(2 ** 32 - 1)),
+  seed: maybe(integer.min(-1).max(2 ** 32 - 1)),
   repeat_penalty: maybe(z.number().gt(0).max(10)),
-  presence_penalty: maybe(z.number().min(-2).max(2)),
-  frequency_penalty: maybe(z.number().min(-2).max(2)),
+  repetition_penalty: maybe(z.number().gt(0).max(10)),
+  repeat_last_n: maybe(integer.min(-1)),
+  presence_penalty: maybe(z.number().min(-100).max(100)),
+  frequency_penalty: maybe(z.number().min(-100).max(100)),
   stop: maybe(stops),
-  logit_bias: maybe(z.record(z.string(), z.number().min(-100).max(100))),
+  logit_bias: maybe(logitBias),
   grammar: maybe(z.string()),
   cache_prompt: maybe(z.boolean()),
   draft: maybe(
@@ -43,10 +63,9 @@ export const samplingFields = {
   ),
   explain: maybe(z.boolean()),
   namespace: maybe(keptName),
-  user: maybe(z.string()),
   n: maybe(integer.min(1).max(64)),
   stream: maybe(z.boolean()),
-  stream_options: maybe(z.strictObject({ include_usage: maybe(z.boolean()) })),
+  stream_options: maybe(partOf({ include_usage: maybe(z.boolean()), include_obfuscation: maybe(z.boolean()) })),
 }
 
 /** What {@link samplingFields} let through. */
@@ -66,24 +85,29 @@ export const prediction = maybe(
  * The engine's options for the `index`-th of `n` answers; every answer has a seed of its own.
  *
  * @param requestId id of the response, under which what it leaves behind can be deleted
+ * @throws ApiError 400
  */
 export function requestOptions(
+  engine: Engine,
   fields: SamplingFields,
   index: number,
   requestId: string,
   signal: AbortSignal,
 ): RequestOptions {
+  const { seed, repeat_last_n } = fields
   return {
-    temperature: fields.temperature ?? undefined,
-    topP: fields.top_p ?? undefined,
-    topK: fields.top_k ?? undefined,
+    // Where llama.cpp takes a value beyond the end of its scale for one that switches off, so is it here.
+    temperature: atLeast(0, fields.temperature),
+    topP: fields.top_p === 0 ? Number.MIN_VALUE : (fields.top_p ?? undefined),
+    topK: atLeast(0, fields.top_k),
     minP: fields.min_p ?? undefined,
-    seed: typeof fields.seed === 'number' ? (fields.seed + index) % 2 ** 32 : undefined,
-    repeatPenalty: fields.repeat_penalty ?? undefined,
+    seed: typeof seed === 'number' && seed >= 0 ? (seed + index) % 2 ** 32 : undefined,
+    repeatPenalty: fields.repeat_penalty ?? fields.repetition_penalty ?? undefined,
+    penaltyLastTokens: repeat_last_n === -1 ? engine.contextTokens : (repeat_last_n ?? undefined),
     presencePenalty: fields.presence_penalty ?? undefined,
     frequencyPenalty: fields.frequency_penalty ?? undefined,
     stop: fields.stop ?? undefined,
-    logitBias: fields.logit_bias ?? undefined,
+    logitBias: biasOf(engine, fields.logit_bias),
     grammar: fields.grammar ?? undefined,
     draft: fields.draft ?? undefined,
     explain: fields.explain ?? undefined,
@@ -94,10 +118,32 @@ export function requestOptions(
   }
 }
 
-/** Checks what one field alone cannot tell. @throws ApiError 400 */
-export function checkTogether(fields: SamplingFields): void {
-  if (fields.stream_options && !fields.stream)
-    throw badRequest('stream_options: expected only together with stream: true', 'stream_options')
+/** The engine's limit of a number of tokens; of two names for it, the one that was used. @throws ApiError 400 for both */
+export function tokenLimit(...named: [name: string, count: number | null | undefined][]): number | undefined {
+  const given = named.filter((entry): entry is [string, number] => typeof entry[1] === 'number')
+  const [first, other] = given
+  if (other && first[1] !== other[1])
+    throw badRequest(`${other[0]}: expected only without ${first[0]}; give one of the two`, other[0])
+  return first && first[1] >= 0 ? first[1] : undefined
+}
+
+function biasOf(engine: Engine, given: SamplingFields['logit_bias']): Record<number, number> | undefined {
+  if (!given) return undefined
+  const biases: Record<number, number> = {}
+  for (const [token, value] of Array.isArray(given) ? given : Object.entries(given)) {
+    const bias = value === false ? Number.NEGATIVE_INFINITY : value
+    const ids = /^-?\d+$/.test(String(token)) ? [Number(token)] : engine.tokenize(String(token))
+    for (const id of ids) {
+      if (id < 0 || id >= engine.vocabularySize)
+        throw badRequest(`logit_bias: ${id} is not a token id (0 to ${engine.vocabularySize - 1})`, 'logit_bias')
+      biases[id] = (biases[id] ?? 0) + bias
+    }
+  }
+  return biases
+}
+
+function atLeast(least: number, value: number | null | undefined): number | undefined {
+  return typeof value === 'number' ? Math.max(least, value) : undefined
 }
 
 /** The text of a prediction. */

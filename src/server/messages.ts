@@ -3,42 +3,51 @@ import type { Engine } from '../engine/engine.js'
 import type { ChatMessage } from '../llama/template.js'
 import { badRequest } from './errors.js'
 import { keptName } from './fields.js'
+import { partOf, withoutEmpty } from './harmless.js'
 
 const textParts = z.array(
-  z.strictObject({
-    type: z.literal('text', { error: "expected 'text'; this server reads text only" }),
+  partOf({
+    type: z.literal(['text', 'input_text', 'output_text'], { error: "expected 'text'; this server reads text only" }),
     text: z.string(),
+    // Where a cache may end; here it is found by itself.
+    cache_control: z.unknown().optional(),
   }),
 )
 const text = z.union([z.string(), textParts], { error: 'expected a string or an array of text parts' })
 
 const toolCalls = z.array(
-  z.strictObject({
+  partOf({
+    index: z.number().nullish(),
     id: z.string(),
-    type: z.literal('function'),
-    function: z.strictObject({ name: z.string(), arguments: z.string() }),
+    type: z.literal('function').default('function'),
+    function: z.strictObject({
+      name: z.string(),
+      arguments: z
+        .union([z.string(), z.record(z.string(), z.unknown())], { error: 'expected JSON as a string' })
+        .transform((given) => (typeof given === 'string' ? given : JSON.stringify(given))),
+    }),
   }),
 )
 
+const name = z.string().optional()
+
 /** One message of a conversation, OpenAI's shape. */
-const message = z.discriminatedUnion(
-  'role',
-  [
-    z.strictObject({ role: z.enum(['system', 'developer', 'user']), content: text, name: z.string().optional() }),
-    z.strictObject({
-      role: z.literal('assistant'),
-      content: text.nullish(),
-      name: z.string().optional(),
-      tool_calls: toolCalls.nullish(),
-      // What OpenAI's own answers carry; conversations are sent back as they came.
-      refusal: z.null().optional(),
-      audio: z.null().optional(),
-      function_call: z.null().optional(),
-      annotations: z.array(z.never()).optional(),
-    }),
-    z.strictObject({ role: z.literal('tool'), content: text, tool_call_id: z.string(), name: z.string().optional() }),
-  ],
-  { error: "expected a message with the role 'system', 'developer', 'user', 'assistant' or 'tool'" },
+const message = z.preprocess(
+  withoutEmpty,
+  z.discriminatedUnion(
+    'role',
+    [
+      z.strictObject({ role: z.enum(['system', 'developer', 'user']), content: text, name }),
+      z.strictObject({
+        role: z.literal('assistant'),
+        content: text.optional(),
+        name,
+        tool_calls: toolCalls.optional(),
+      }),
+      z.strictObject({ role: z.literal('tool'), content: text, tool_call_id: z.string(), name }),
+    ],
+    { error: "expected a message with the role 'system', 'developer', 'user', 'assistant' or 'tool'" },
+  ),
 )
 
 /** A conversation. */

@@ -2,38 +2,63 @@ import { z } from 'zod'
 import { type JsonSchema, jsonObjectGrammar, jsonSchemaToGrammar } from '../grammar/json-schema.js'
 import { badRequest } from './errors.js'
 
-const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())], { error: 'expected a JSON schema' })
+/** A JSON schema as a field of a body. */
+export const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())], { error: 'expected a JSON schema' })
 
-/** What form the answer takes, in the chat API's words. */
+/** A schema with a name, as OpenAI has it; some clients leave the wrapping away. */
+const named = {
+  name: z.string().nullish(),
+  description: z.string().nullish(),
+  strict: z.boolean().nullish(),
+}
+
+/** What form the answer takes, in the chat API's words and in llama-server's. */
 export const responseFormat = z.discriminatedUnion(
   'type',
   [
     z.strictObject({ type: z.literal('text') }),
-    z.strictObject({ type: z.literal('json_object') }),
+    z.strictObject({ type: z.literal('json_object'), schema: schema.nullish() }),
     z.strictObject({
       type: z.literal('json_schema'),
-      json_schema: z.strictObject({
-        name: z.string().optional(),
-        description: z.string().nullish(),
-        schema,
-        strict: z.boolean().nullish(),
-      }),
+      json_schema: z.strictObject({ ...named, schema: schema.nullish() }).nullish(),
+      schema: schema.nullish(),
+      ...named,
     }),
+    z.strictObject({ type: z.literal('grammar'), grammar: z.string() }),
   ],
   { error: "expected { type: 'text' }, { type: 'json_object' } or { type: 'json_schema', json_schema }" },
 )
 
-export type ResponseFormat = z.infer<typeof responseFormat>
+/** Fields that say what form an answer takes. */
+export interface FormFields {
+  response_format?: z.infer<typeof responseFormat> | null
+  json_schema?: z.infer<typeof schema> | null
+  grammar?: string | null
+}
 
-/** The grammar of a response format, if it demands one. @throws ApiError 400 */
-export function grammarOf(
-  format: ResponseFormat | null | undefined,
-  grammar: string | null | undefined,
-): string | undefined {
-  if (!format || format.type === 'text') return grammar ?? undefined
-  if (typeof grammar === 'string')
-    throw badRequest('grammar: expected only without response_format; give one of the two', 'grammar')
-  return format.type === 'json_object'
-    ? jsonObjectGrammar()
-    : jsonSchemaToGrammar(format.json_schema.schema as JsonSchema, 'response_format.json_schema.schema')
+/** The grammar that a body demands, if it does. @throws ApiError 400 where two fields do */
+export function grammarOf({ response_format: format, json_schema, grammar }: FormFields): string | undefined {
+  const demands = format && format.type !== 'text'
+  const demanding = [
+    ...(grammar ? ['grammar'] : []),
+    ...(json_schema !== undefined && json_schema !== null ? ['json_schema'] : []),
+    ...(demands ? ['response_format'] : []),
+  ]
+  if (demanding.length > 1)
+    throw badRequest(`${demanding[0]}: expected only without ${demanding[1]}; give one of the two`, demanding[0])
+  if (json_schema !== undefined && json_schema !== null)
+    return jsonSchemaToGrammar(json_schema as JsonSchema, 'json_schema')
+  if (!demands) return grammar ?? undefined
+  if (format.type === 'grammar') return format.grammar
+  const wrapped = format.type === 'json_schema' ? format.json_schema?.schema : undefined
+  const given = wrapped ?? format.schema
+  if (given === undefined || given === null) {
+    if (format.type === 'json_object') return jsonObjectGrammar()
+    throw badRequest(
+      'response_format.json_schema.schema: expected a JSON schema, received nothing',
+      'response_format.json_schema.schema',
+    )
+  }
+  const place = wrapped === undefined ? 'response_format.schema' : 'response_format.json_schema.schema'
+  return jsonSchemaToGrammar(given as JsonSchema, place)
 }

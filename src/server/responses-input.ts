@@ -1,14 +1,18 @@
 import { z } from 'zod'
+import { partOf } from './harmless.js'
 import type { Message } from './messages.js'
 import { toolChoice, tools } from './tools.js'
 
-const inputText = z.strictObject({
+const inputText = partOf({
   type: z.enum(['input_text', 'output_text', 'text'], {
     error: "expected 'input_text' or 'output_text'; this server reads text only",
   }),
   text: z.string(),
+  // What our own answers carry; conversations are sent back as they came.
   annotations: z.array(z.never()).optional(),
-  logprobs: z.array(z.never()).optional(),
+  logprobs: z.array(z.unknown()).optional(),
+  cache_control: z.unknown().optional(),
+  prompt_cache_breakpoint: z.unknown().optional(),
 })
 
 const content = z.union([z.string(), z.array(inputText)], { error: 'expected a string or an array of text parts' })
@@ -16,20 +20,20 @@ const state = { id: z.string().optional(), status: z.string().optional() }
 
 const item = z.union(
   [
-    z.strictObject({
+    partOf({
       ...state,
       type: z.literal('message').optional(),
       role: z.enum(['system', 'developer', 'user', 'assistant']),
       content,
     }),
-    z.strictObject({
+    partOf({
       ...state,
       type: z.literal('function_call'),
       call_id: z.string(),
       name: z.string(),
       arguments: z.string(),
     }),
-    z.strictObject({ ...state, type: z.literal('function_call_output'), call_id: z.string(), output: z.string() }),
+    partOf({ ...state, type: z.literal('function_call_output'), call_id: z.string(), output: content }),
   ],
   { error: "expected an item of type 'message', 'function_call' or 'function_call_output'" },
 )
@@ -42,7 +46,7 @@ export const input = z.union([z.string(), z.array(item).min(1).max(4096)], {
 /** Tools in the flat shape of this route. */
 export const flatTools = z
   .array(
-    z.strictObject({
+    partOf({
       type: z.literal('function', { error: "expected 'function'; this server runs no tools of its own" }),
       name: z.string(),
       description: z.string().nullish(),
@@ -73,7 +77,7 @@ export function conversationOf(instructions: string | null | undefined, given: z
   if (typeof given === 'string') return [...list, { role: 'user', content: given }]
   for (const entry of given) {
     if (entry.type === 'function_call_output')
-      list.push({ role: 'tool', tool_call_id: entry.call_id, content: entry.output })
+      list.push({ role: 'tool', tool_call_id: entry.call_id, content: textOf(entry.output) })
     else if (entry.type === 'function_call') {
       const call = {
         id: entry.call_id,
@@ -83,11 +87,12 @@ export function conversationOf(instructions: string | null | undefined, given: z
       const last = list.at(-1)
       // Calls made together are one message in the chat API.
       if (last?.role === 'assistant' && last.tool_calls) last.tool_calls.push(call)
-      else list.push({ role: 'assistant', content: null, tool_calls: [call] })
-    } else {
-      const text = typeof entry.content === 'string' ? entry.content : entry.content.map((part) => part.text).join('')
-      list.push({ role: entry.role, content: text })
-    }
+      else list.push({ role: 'assistant', tool_calls: [call] })
+    } else list.push({ role: entry.role, content: textOf(entry.content) })
   }
   return list
+}
+
+function textOf(given: z.infer<typeof content>): string {
+  return typeof given === 'string' ? given : given.map((part) => part.text).join('')
 }

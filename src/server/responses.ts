@@ -1,19 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
 import { isCut } from './chat.js'
-import { requestOptions, samplingFields } from './fields.js'
+import { requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
+import { bodyOf, partOf } from './harmless.js'
 import { documents, requestDocuments, templateMessages } from './messages.js'
+import type { Frame, Reply } from './reply.js'
 import { grammarOf } from './response-format.js'
 import { conversationOf, flatToolChoice, flatTools, input } from './responses-input.js'
+import type { Served } from './served.js'
 import type { Service } from './service.js'
-import { type Frames, frame, streamAnswers } from './stream.js'
+import { respond } from './stream.js'
 import { type ToolCall, ToolCallParser } from './tool-parser.js'
 import { planTools, type ToolUse } from './tools.js'
 import { timingsOf, usageOf } from './usage.js'
 
-const { model, temperature, top_p, top_k, min_p, seed, draft, namespace, user, stream } = samplingFields
+const { n: _n, stop: _stop, grammar: _grammar, ...shared } = samplingFields
 
 const format = z.discriminatedUnion(
   'type',
@@ -32,49 +36,58 @@ const format = z.discriminatedUnion(
 )
 
 /** The body of `POST /v1/responses`. */
-export const responsesBody = z.strictObject({
-  ...{ model, temperature, top_p, top_k, min_p, seed, draft, namespace, user, stream },
+export const responsesBody = bodyOf({
+  ...shared,
   input,
   instructions: z.string().nullish(),
-  max_output_tokens: z.number().int().min(1).nullish(),
-  text: z.strictObject({ format: format.nullish() }).nullish(),
+  max_output_tokens: tokenCount,
+  text: partOf({ format: format.nullish(), verbosity: z.string().nullish() }).nullish(),
   tools: flatTools.nullish(),
   tool_choice: flatToolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   documents: documents.nullish(),
-  store: z.literal(false, { error: 'expected false; this server stores no responses' }).nullish(),
-  truncation: z.literal('disabled', { error: "expected 'disabled'; this server cuts nothing off" }).nullish(),
 })
 
 type ResponsesBody = z.infer<typeof responsesBody>
 
 /** `POST /v1/responses`, without any memory of earlier ones. */
 export async function responses(service: Service, request: Request): Promise<Response> {
-  const { engine } = service
   const body = await readBody(request, responsesBody, service.maxBodyBytes)
-  service.checkModel(body.model)
+  const served = service.find(body.model)
+  const { engine } = served
   const namespace = service.namespaceOf(request, body.namespace)
   const use = planTools(engine, body)
   const wanted = body.text?.format
-  const demanded = grammarOf(
-    wanted?.type === 'json_schema' ? { type: 'json_schema', json_schema: { schema: wanted.schema } } : wanted,
-    undefined,
-  )
+  const demanded = grammarOf({
+    response_format: wanted?.type === 'json_schema' ? { type: 'json_schema', json_schema: wanted } : wanted,
+  })
   const { signal } = request
   const id = `resp_${compactId()}`
   const begin = () =>
     engine.chat({
-      ...requestOptions({ ...body, namespace, grammar: use.grammar ?? demanded }, 0, id, signal),
-      messages: templateMessages(engine, conversationOf(body.instructions, body.input)),
-      documents: requestDocuments(body.documents),
-      tools: use.shown,
-      maxTokens: body.max_output_tokens ?? undefined,
+      ...requestOptions(engine, { ...body, namespace, grammar: use.grammar ?? demanded }, 0, id, signal),
+      ...conversationFor(engine, body, use),
+      maxTokens: tokenLimit(['max_output_tokens', body.max_output_tokens]),
     })
-  const answers = service.start([begin], signal, namespace)
-  const answer = new ResponsesAnswer(service, id, body, use)
-  if (body.stream) return streamAnswers(service, answers, answer)
-  const [result] = await answers.results()
-  return Response.json(answer.whole(result))
+  const answers = service.start(served, [begin], signal, namespace)
+  return respond(service, answers, new ResponsesReply(served, id, body, use), body.stream ?? false)
+}
+
+/** `POST /v1/responses/input_tokens`: how many tokens the prompt has. */
+export async function countResponses(service: Service, request: Request): Promise<Response> {
+  const body = await readBody(request, responsesBody, service.maxBodyBytes)
+  const { engine } = service.find(body.model)
+  const prompt = engine.tokenizeChat(conversationFor(engine, body, planTools(engine, body)))
+  return Response.json({ object: 'response.input_tokens', input_tokens: prompt.length })
+}
+
+/** What the chat template is given. */
+function conversationFor(engine: Engine, body: ResponsesBody, use: ToolUse) {
+  return {
+    messages: templateMessages(engine, conversationOf(body.instructions, body.input)),
+    documents: requestDocuments(body.documents),
+    tools: use.shown,
+  }
 }
 
 interface OutputItem {
@@ -89,8 +102,8 @@ interface OutputItem {
  *
  *     output_item.added → content_part.added → output_text.delta … → output_text.done → content_part.done → output_item.done
  */
-class ResponsesAnswer implements Frames {
-  readonly #service: Service
+class ResponsesReply implements Reply {
+  readonly #model: string
   readonly #body: ResponsesBody
   readonly #parser: ToolCallParser
   readonly #usesTools: boolean
@@ -101,49 +114,46 @@ class ResponsesAnswer implements Frames {
   #text = ''
   #sequence = 0
 
-  constructor(service: Service, id: string, body: ResponsesBody, use: ToolUse) {
-    this.#service = service
+  constructor(served: Served, id: string, body: ResponsesBody, use: ToolUse) {
+    this.#model = served.name
     this.#id = id
     this.#body = body
     this.#usesTools = use.names.size > 0
     this.#parser = new ToolCallParser(use.names, use.parallel)
   }
 
-  /** The response as one object. */
-  whole(result: GenerationResult) {
-    this.#take(result.text)
-    this.#finish(result)
-    return this.#response(result)
-  }
-
-  begin(): string[] {
+  begin(): Frame[] {
     return [
       this.#event('response.created', { response: this.#response() }),
       this.#event('response.in_progress', { response: this.#response() }),
     ]
   }
 
-  step(_index: number, { text }: GenerationStep): string[] {
+  step(_index: number, { text }: GenerationStep): Frame[] {
     return text === '' ? [] : this.#take(text)
   }
 
-  end(_index: number, result: GenerationResult): string[] {
+  end(_index: number, result: GenerationResult): Frame[] {
     const frames = this.#finish(result)
     const response = this.#response(result)
     const kind = response.status === 'incomplete' ? 'response.incomplete' : 'response.completed'
     return [...frames, this.#event(kind, { response })]
   }
 
-  close(): string[] {
+  close(): Frame[] {
     return []
   }
 
-  #take(text: string): string[] {
+  whole([result]: readonly GenerationResult[]) {
+    return this.#response(result)
+  }
+
+  #take(text: string): Frame[] {
     const { content, calls } = this.#usesTools ? this.#parser.push(text) : { content: text, calls: [] }
     return [...this.#write(content), ...this.#call(calls)]
   }
 
-  #finish(result: GenerationResult): string[] {
+  #finish(result: GenerationResult): Frame[] {
     const { content, calls } = this.#usesTools ? this.#parser.end() : { content: '', calls: [] }
     const frames = this.#write(content)
     // An answer without a word is a message too, unless it made calls.
@@ -152,7 +162,7 @@ class ResponsesAnswer implements Frames {
     return [...frames, ...this.#shut(status), ...this.#call(calls)]
   }
 
-  #write(text: string): string[] {
+  #write(text: string): Frame[] {
     if (text === '') return []
     const frames = this.#message ? [] : this.#open()
     this.#text += text
@@ -160,7 +170,7 @@ class ResponsesAnswer implements Frames {
     return [...frames, this.#event('response.output_text.delta', { ...place, delta: text, logprobs: [] })]
   }
 
-  #open(): string[] {
+  #open(): Frame[] {
     const item: OutputItem = {
       id: `msg_${compactId()}`,
       type: 'message',
@@ -183,7 +193,7 @@ class ResponsesAnswer implements Frames {
     ]
   }
 
-  #shut(status: 'completed' | 'incomplete'): string[] {
+  #shut(status: 'completed' | 'incomplete'): Frame[] {
     const item = this.#message
     if (!item) return []
     this.#message = undefined
@@ -199,7 +209,7 @@ class ResponsesAnswer implements Frames {
     ]
   }
 
-  #call(calls: readonly ToolCall[]): string[] {
+  #call(calls: readonly ToolCall[]): Frame[] {
     if (calls.length === 0) return []
     const frames = this.#shut('completed')
     for (const { id, function: called } of calls) {
@@ -243,7 +253,7 @@ class ResponsesAnswer implements Frames {
       incomplete_details: cut ? { reason: 'max_output_tokens' } : null,
       instructions: instructions ?? null,
       max_output_tokens: max_output_tokens ?? null,
-      model: this.#service.model,
+      model: this.#model,
       output: result === undefined ? [] : this.#output,
       parallel_tool_calls: parallel_tool_calls ?? true,
       previous_response_id: null,
@@ -260,8 +270,8 @@ class ResponsesAnswer implements Frames {
     }
   }
 
-  #event(type: string, fields: object): string {
-    return frame({ type, sequence_number: this.#sequence++, ...fields }, type)
+  #event(type: string, fields: object): Frame {
+    return { event: type, data: { type, sequence_number: this.#sequence++, ...fields } }
   }
 }
 

@@ -2,15 +2,21 @@ import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
 import type { Generation } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 import type { NamespaceKey } from './access.js'
-import { Admission } from './admission.js'
 import { Answers } from './answers.js'
-import { ApiError, badRequest, toApiError } from './errors.js'
+import { ApiError, toApiError } from './errors.js'
 import { Metrics } from './metrics.js'
+import { Served } from './served.js'
 
 /** How an app is made. */
 export interface ServerOptions {
   /** Name of the model in the API. Default `'lookahead'`. */
   model?: string
+  /** Further names of it. Default: none. */
+  aliases?: readonly string[]
+  /** Further models, by the names under which requests ask for them. */
+  models?: Readonly<Record<string, Engine | PromiseLike<Engine>>>
+  /** Whether any `model` is taken for the first one, as llama-server does. Default `false`: other names are a 404. */
+  anyModel?: boolean
   /**
    * Keys of which one must come as `Authorization: Bearer …` with everything but `/health` and the page. Requests with a
    * key that is bound to a namespace belong to that namespace and reach no other. Default: none.
@@ -25,58 +31,64 @@ export interface ServerOptions {
    * server's own page.
    */
   corsOrigins?: readonly string[]
+  /** Path under which all routes stand, e.g. `/llm`. Default: none. */
+  prefix?: string
   /** Quiet milliseconds of a stream after which a comment keeps it alive. Default 5000. */
   pingMs?: number
   /** Takes one line about what went wrong inside; never text of prompts or answers. Default: stderr. */
   log?: (line: string) => void
 }
 
-/** What the routes share: the engine, the door in front of it, the counters. */
+/** What the routes share: the models, the counters, whose request is whose. */
 export class Service {
-  readonly model: string
+  /** The models, by name; the first is the one that requests without a name get. */
+  readonly served: readonly [Served, ...Served[]]
+  readonly aliases: readonly string[]
   readonly metrics = new Metrics()
   readonly startedAt = performance.now()
-  /** Seconds since 1970. */
-  readonly created = Math.floor(Date.now() / 1000)
   readonly maxBodyBytes: number
   readonly pingMs: number
-  readonly #queue: number
+  readonly #anyModel: boolean
   readonly #log: (line: string) => void
-  #engine: Engine | undefined
-  #admission: Admission | undefined
   /** Namespaces of the requests in flight, each as often as it has some. */
   readonly #active: string[] = []
   readonly #bound = new WeakMap<Request, string>()
-  #failure: unknown
 
   /** @param engine an engine, or one that is being loaded: until then every route says 503 */
   constructor(engine: Engine | PromiseLike<Engine>, options: ServerOptions) {
-    this.model = options.model ?? 'lookahead'
+    const queue = options.queue ?? 32
+    const others = Object.entries(options.models ?? {}).map(([name, other]) => new Served(name, other, queue))
+    this.served = [new Served(options.model ?? 'lookahead', engine, queue), ...others]
+    this.aliases = options.aliases ?? []
     this.maxBodyBytes = options.maxBodyBytes ?? 8 * 2 ** 20
     this.pingMs = options.pingMs ?? 5000
-    this.#queue = options.queue ?? 32
+    this.#anyModel = options.anyModel ?? false
     this.#log = options.log ?? ((line) => void process.stderr.write(`${line}\n`))
-    if ('then' in engine)
-      engine.then(
-        (loaded) => this.#open(loaded),
-        (error: unknown) => {
-          this.#failure = error
-        },
-      )
-    else this.#open(engine)
   }
 
-  /** The loaded engine. @throws ApiError 503 until it is there */
+  /** The first model's engine. @throws ApiError 503 until it is there */
   get engine(): Engine {
-    if (this.#engine) return this.#engine
-    if (this.#failure !== undefined)
-      throw new ApiError(503, 'unavailable_error', 'the model could not be loaded', { code: 'not_loaded' })
-    throw new ApiError(503, 'unavailable_error', 'the model is being loaded', { code: 'loading', retryAfter: 1 })
+    return this.served[0].engine
   }
 
   /** Answers that are being written or wait. */
   get inFlight(): number {
-    return this.#admission?.inFlight ?? 0
+    return this.served.reduce((sum, { inFlight }) => sum + inFlight, 0)
+  }
+
+  /** The model a request asks for; without a name, the first. @throws ApiError 404 for a name that is not served */
+  find(model?: string | null): Served {
+    const [first] = this.served
+    if (model === null || model === undefined || this.aliases.includes(model)) return first
+    const found = this.served.find(({ name }) => name === model)
+    if (found) return found
+    if (this.#anyModel) return first
+    throw new ApiError(
+      404,
+      'not_found_error',
+      `the model '${model.slice(0, 200)}' is not served here; this server has ${this.served.map(({ name }) => `'${name}'`).join(', ')}`,
+      { param: 'model', code: 'model_not_found' },
+    )
   }
 
   /** Namespaces of the requests in flight. */
@@ -106,40 +118,16 @@ export class Service {
     )
   }
 
-  /** Checks the `model` of a request. @throws ApiError 404 */
-  checkModel(model: string | null | undefined): void {
-    if (model === null || model === undefined || model === this.model) return
-    throw new ApiError(
-      404,
-      'not_found_error',
-      `the model '${model}' is not served here; this server has '${this.model}'`,
-      {
-        param: 'model',
-        code: 'model_not_found',
-      },
-    )
-  }
-
   /**
-   * Starts answers together, or none of them.
+   * Starts answers of a model together, or none of them.
    *
    * @param begin one for each answer
    * @param signal aborts when the client goes
    * @param namespace whose request it is
    * @throws ApiError
    */
-  start(begin: readonly (() => Generation)[], signal: AbortSignal, namespace?: string): Answers {
-    if (begin.length === 0) throw badRequest('the request asks for no answer')
-    if (!this.#admission) throw new ApiError(503, 'unavailable_error', 'the model is being loaded', { code: 'loading' })
-    const leave = this.#admission.enter(begin.length)
-    const generations: Generation[] = []
-    try {
-      for (const start of begin) generations.push(start())
-    } catch (error) {
-      for (const generation of generations) generation.abort()
-      leave()
-      throw error
-    }
+  start(served: Served, begin: readonly (() => Generation)[], signal: AbortSignal, namespace?: string): Answers {
+    const { generations, leave } = served.start(begin)
     const name = namespace ?? DEFAULT_NAMESPACE
     this.#active.push(name)
     return new Answers(generations, this.metrics, signal, () => {
@@ -163,19 +151,11 @@ export class Service {
 
   /** Lets no request in from now on and resolves when the running ones are through, at the latest after `deadlineMs`. */
   async stop(deadlineMs: number): Promise<void> {
-    const admission = this.#admission
-    if (!admission) return
-    admission.stop()
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, deadlineMs)
     })
-    await Promise.race([admission.whenIdle(), deadline])
+    await Promise.race([Promise.all(this.served.map((served) => served.stop())), deadline])
     clearTimeout(timer)
-  }
-
-  #open(engine: Engine): void {
-    this.#engine = engine
-    this.#admission = new Admission(engine.slots, this.#queue)
   }
 }

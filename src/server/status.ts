@@ -1,4 +1,5 @@
 import { ApiError } from './errors.js'
+import type { Served } from './served.js'
 import type { Service } from './service.js'
 
 /** `GET /health`: public; 503 until the model is loaded. */
@@ -7,21 +8,24 @@ export function health(service: Service): Response {
   return Response.json({ status: 'ok' })
 }
 
-/** `GET /v1/models` */
+/** `GET /v1/models`; a model that is still being loaded is not there yet. */
 export function listModels(service: Service): Response {
-  return Response.json({ object: 'list', data: [describeModel(service)] })
+  void service.engine
+  const data = service.served.flatMap((served) => (served.isLoaded ? [describeModel(service, served)] : []))
+  return Response.json({ object: 'list', data })
 }
 
 /** `GET /v1/models/{id}` */
 export function findModel(service: Service, id: string): Response {
-  service.checkModel(id)
-  return Response.json(describeModel(service))
+  return Response.json(describeModel(service, service.find(id)))
 }
 
-function describeModel({ engine, model, created }: Service) {
+function describeModel({ served: [first], aliases }: Service, served: Served) {
+  const { engine, name, created } = served
   const { description } = engine
   return {
-    id: model,
+    id: name,
+    aliases: served === first ? aliases : [],
     object: 'model',
     created,
     owned_by: 'lookahead-llm',
@@ -38,14 +42,14 @@ function describeModel({ engine, model, created }: Service) {
 }
 
 /** `GET /props` */
-export function properties({ engine, model }: Service): Response {
+export function properties({ engine, served: [{ name }] }: Service): Response {
   return Response.json({
     default_generation_settings: {
       n_ctx: engine.contextTokens,
       params: { temperature: 0, top_k: 40, top_p: 0.95, min_p: 0.05, repeat_penalty: 1, draft: 'auto' },
     },
     total_slots: engine.slots,
-    model_alias: model,
+    model_alias: name,
     chat_template: engine.chatTemplate ?? null,
     chat_template_caps: { supports_tools: engine.rendersTools },
     threads: engine.threads,
@@ -57,7 +61,7 @@ export function properties({ engine, model }: Service): Response {
 }
 
 /** `GET /slots` */
-export function slots({ engine, inFlight }: Service): Response {
+export function slots({ engine, inFlight }: Service, failIfNone: boolean): Response {
   const list = engine.describeSlots().map((slot, id) => ({
     id,
     n_ctx: engine.contextTokens,
@@ -69,6 +73,8 @@ export function slots({ engine, inFlight }: Service): Response {
       n_decoded: slot.writtenTokens,
     }),
   }))
+  if (failIfNone && list.every((slot) => slot.is_processing))
+    throw new ApiError(503, 'unavailable_error', 'no slot is free', { code: 'no_slot' })
   return Response.json(list, {
     headers: { 'X-Requests-Waiting': String(engine.waitingCount), 'X-Requests-In-Flight': String(inFlight) },
   })

@@ -1,34 +1,33 @@
-import type { GenerationResult, GenerationStep } from '../decode/generation.js'
 import type { Answers } from './answers.js'
+import { type Frame, type Reply, written } from './reply.js'
 import type { Service } from './service.js'
 
-/** Turns what happens to answers into the frames of one route's stream. */
-export interface Frames {
-  /** Before the first token. */
-  begin(): string[]
-  step(index: number, step: GenerationStep): string[]
-  /** One answer is complete. */
-  end(index: number, result: GenerationResult): string[]
-  /** All are. */
-  close(results: readonly GenerationResult[]): string[]
-}
+/** Milliseconds between looks at answers that nobody watches. */
+const longWait = 60_000
 
-/** One server-sent event. */
-export function frame(data: unknown, event?: string): string {
-  return `${event === undefined ? '' : `event: ${event}\n`}data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`
+/** Sends answers as their route tells them: streamed, or as one body once all are complete. */
+export async function respond(service: Service, answers: Answers, reply: Reply, streamed: boolean): Promise<Response> {
+  if (streamed) return streamAnswers(service, answers, reply)
+  reply.begin()
+  for (let event = await answers.next(longWait); event !== undefined; event = await answers.next(longWait)) {
+    if (event === 'quiet') continue
+    if ('step' in event) reply.step(event.index, event.step)
+    else reply.end(event.index, event.result)
+  }
+  return Response.json(reply.whole(await answers.results()))
 }
 
 /**
  * Streams answers. Frames are made when the reader asks for them, comments keep a quiet connection open, an error
  * becomes a data line, and a reader that goes ends the answers before their next forward.
  */
-export function streamAnswers(service: Service, answers: Answers, frames: Frames): Response {
+function streamAnswers(service: Service, answers: Answers, reply: Reply): Response {
   const encoder = new TextEncoder()
   let readerIsGone = false
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        const text = frames.begin().join('')
+        const text = textOf(reply.begin())
         if (text !== '') controller.enqueue(encoder.encode(text))
       },
       async pull(controller) {
@@ -41,19 +40,21 @@ export function streamAnswers(service: Service, answers: Answers, frames: Frames
             else if (event === undefined) {
               const results = await answers.results()
               if (readerIsGone) return
-              controller.enqueue(encoder.encode(frames.close(results).join('')))
+              const last = textOf(reply.close(results))
+              if (last !== '') controller.enqueue(encoder.encode(last))
               controller.close()
               return
             } else
-              text = (
-                'step' in event ? frames.step(event.index, event.step) : frames.end(event.index, event.result)
-              ).join('')
+              text = textOf(
+                'step' in event ? reply.step(event.index, event.step) : reply.end(event.index, event.result),
+              )
             if (text !== '') controller.enqueue(encoder.encode(text))
           }
         } catch (error) {
           answers.abort()
           if (readerIsGone) return
-          controller.enqueue(encoder.encode(frame(service.explain(error))))
+          const shown = service.explain(error)
+          controller.enqueue(encoder.encode(written(reply.fail?.(shown) ?? { data: shown })))
           controller.close()
         }
       },
@@ -72,4 +73,8 @@ export function streamAnswers(service: Service, answers: Answers, frames: Frames
       'X-Accel-Buffering': 'no',
     },
   })
+}
+
+function textOf(frames: readonly Frame[]): string {
+  return frames.map(written).join('')
 }

@@ -2,6 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
+import { badRequest } from './errors.js'
+import { bodyOf } from './harmless.js'
 import { documents, messages, requestDocuments, templateMessages } from './messages.js'
 import type { Service } from './service.js'
 import { tools } from './tools.js'
@@ -9,14 +11,21 @@ import { tools } from './tools.js'
 /** Longest text that is split into tokens at a time: others wait meanwhile. */
 const mostText = 2 ** 20
 
-const tokenizeBody = z.strictObject({
+const tokenizeBody = bodyOf({
+  model: z.string().nullish(),
   content: z.string().max(mostText, `expected at most ${mostText} characters at a time`),
   add_special: z.boolean().nullish(),
   parse_special: z.boolean().nullish(),
   with_pieces: z.boolean().nullish(),
 })
 
-const templateBody = z.strictObject({
+const detokenizeBody = z.strictObject({
+  model: z.string().nullish(),
+  tokens: z.array(z.number().int().min(0)).default([]),
+})
+
+const templateBody = bodyOf({
+  model: z.string().nullish(),
   messages,
   documents: documents.nullish(),
   tools: tools.nullish(),
@@ -24,8 +33,8 @@ const templateBody = z.strictObject({
 
 /** `POST /tokenize`: `{ content }` → `{ tokens }`. */
 export async function tokenize(service: Service, request: Request): Promise<Response> {
-  const { engine } = service
   const body = await readBody(request, tokenizeBody, service.maxBodyBytes)
+  const { engine } = service.find(body.model)
   const ids = engine.tokenize(body.content, {
     addSpecial: body.add_special ?? false,
     special: body.parse_special ?? true,
@@ -42,20 +51,21 @@ function pieceOf(engine: Engine, id: number): string | number[] {
 
 /** `POST /detokenize`: `{ tokens }` → `{ content }`. */
 export async function detokenize(service: Service, request: Request): Promise<Response> {
-  const { engine } = service
-  const id = z
-    .number()
-    .int()
-    .min(0)
-    .max(engine.vocabularySize - 1)
-  const { tokens } = await readBody(request, z.strictObject({ tokens: z.array(id) }), service.maxBodyBytes)
-  return Response.json({ content: engine.detokenize(tokens) })
+  const body = await readBody(request, detokenizeBody, service.maxBodyBytes)
+  const { engine } = service.find(body.model)
+  const wrong = body.tokens.findIndex((id) => id >= engine.vocabularySize)
+  if (wrong >= 0)
+    throw badRequest(
+      `tokens[${wrong}]: too big: expected a token id from 0 to ${engine.vocabularySize - 1}`,
+      `tokens[${wrong}]`,
+    )
+  return Response.json({ content: engine.detokenize(body.tokens) })
 }
 
 /** `POST /apply-template`: `{ messages }` → `{ prompt }`. */
 export async function applyTemplate(service: Service, request: Request): Promise<Response> {
-  const { engine } = service
   const body = await readBody(request, templateBody, service.maxBodyBytes)
+  const { engine } = service.find(body.model)
   const prompt = engine.renderChat({
     messages: templateMessages(engine, body.messages),
     documents: requestDocuments(body.documents),

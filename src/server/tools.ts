@@ -3,13 +3,15 @@ import type { Engine } from '../engine/engine.js'
 import { literal } from '../grammar/json-rules.js'
 import { GrammarBuilder, type JsonSchema } from '../grammar/json-schema.js'
 import { badRequest } from './errors.js'
+import { partOf } from './harmless.js'
 
 /** Functions the model may call. */
 export const tools = z
   .array(
-    z.strictObject({
+    partOf({
       type: z.literal('function'),
-      function: z.strictObject({
+      cache_control: z.unknown().optional(),
+      function: partOf({
         name: z.string().regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, digits, dots, dashes and underscores'),
         description: z.string().nullish(),
         parameters: z.record(z.string(), z.unknown()).nullish(),

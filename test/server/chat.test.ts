@@ -26,7 +26,7 @@ describe('POST /v1/chat/completions', () => {
     const whole = await server.ask(route, { ...question, max_tokens: 200 })
     const events = await server.chatEvents({ ...question, max_tokens: 200, stream_options: { include_usage: true } })
     expect(textOf(events)).toBe(whole.body.choices[0].message.content)
-    expect(events[0].data.choices[0].delta).toEqual({ role: 'assistant', content: '' })
+    expect(events[0].data.choices[0].delta).toEqual({ role: 'assistant', content: null })
     expect(events.at(-1)?.data).toBe('[DONE]')
     expect(events.at(-2)?.data).toMatchObject({
       choices: [],

@@ -1,0 +1,110 @@
+import { z } from 'zod'
+
+/** Labels and hints, with any value: whom a request is for, how it may be billed, kept or scheduled. */
+const hints = new Set([
+  'id_slot',
+  'keep_alive',
+  'metadata',
+  'n_discard',
+  'n_keep',
+  'priority',
+  'prompt_cache_key',
+  'prompt_cache_options',
+  'prompt_cache_retention',
+  'request_id',
+  'safety_identifier',
+  'service_tier',
+  'sse_ping_interval',
+  'user',
+  'verbosity',
+])
+
+/** What this server lacks, or always does, by the values that ask for just that. */
+const neutral: Record<string, (value: unknown) => boolean> = {
+  add_generation_prompt: is(true),
+  add_special_tokens: is(true),
+  backend_sampling: is(false),
+  background: is(false),
+  best_of: is(1),
+  continue_final_message: is(false),
+  early_stopping: is(false),
+  echo: is(false),
+  include_stop_str_in_output: is(false),
+  length_penalty: is(1),
+  logprobs: is(false),
+  min_keep: is(0, 1),
+  mirostat: is(0),
+  n_cache_reuse: is(0),
+  n_indent: is(0),
+  post_sampling_probs: is(false),
+  return_progress: is(false),
+  skip_special_tokens: is(true),
+  spaces_between_special_tokens: is(true),
+  store: is(false),
+  t_max_predict_ms: (value) => typeof value === 'number' && value <= 0,
+  timings_per_token: is(false),
+  truncation: is('disabled'),
+  use_beam_search: is(false),
+  verbose: is(false),
+  adaptive_target: (value) => typeof value === 'number' && value < 0,
+  modalities: (value) => Array.isArray(value) && value.length === 1 && value[0] === 'text',
+}
+
+/** Fields that only say how something works which is off. */
+const idle: Record<string, string> = {
+  adaptive_decay: 'adaptive_target',
+  mirostat_eta: 'mirostat',
+  mirostat_tau: 'mirostat',
+}
+
+/**
+ * The body of a route, as clients send it: these fields and no others, but for what asks for nothing that is not so
+ * anyway.
+ *
+ *     null, [], {}, ''              as if absent
+ *     metadata, service_tier, …     hints
+ *     mirostat: 0, echo: false, …   what this server lacks, switched off
+ */
+export function bodyOf<T extends z.ZodRawShape>(shape: T) {
+  return z.preprocess((value) => without(value, shape), z.strictObject(shape))
+}
+
+/** An object within a body, of which clients send parts that hold nothing. */
+export function partOf<T extends z.ZodRawShape>(shape: T) {
+  return z.preprocess(withoutEmpty, z.strictObject(shape))
+}
+
+/** The fields that hold something. An empty text is something. */
+export function withoutEmpty(value: unknown): unknown {
+  return isObject(value) ? Object.fromEntries(Object.entries(value).filter(([, held]) => !isEmpty(held))) : value
+}
+
+function without(value: unknown, shape: z.ZodRawShape): unknown {
+  if (!isObject(value)) return value
+  const asks = ([name, held]: [string, unknown]) => {
+    if (isEmpty(held)) return false
+    if (Object.hasOwn(shape, name)) return true
+    if (hints.has(name) || name.startsWith('speculative.')) return false
+    if (held === '') return false
+    if (Object.hasOwn(idle, name)) return !isOff(value, idle[name])
+    return !(Object.hasOwn(neutral, name) && neutral[name](held))
+  }
+  return Object.fromEntries(Object.entries(value).filter(asks))
+}
+
+function isOff(body: Record<string, unknown>, name: string): boolean {
+  return body[name] === undefined || body[name] === null || neutral[name](body[name])
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === null || value === undefined) return true
+  return typeof value === 'object' && Object.keys(value).length === 0
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function is(...values: unknown[]): (value: unknown) => boolean {
+  return (value) => values.includes(value)
+}

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs'
+import type { GenerationResult, GenerationStep } from '../decode/generation.js'
+import { llamaRelease } from '../llama/abi.js'
+import type { ApiError } from './errors.js'
+
+/** One server-sent event. Text is sent as it stands, all else as JSON. */
+export interface Frame {
+  event?: string
+  data: unknown
+}
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+/** Names what wrote an answer: llama.cpp's release and this package's. */
+export const fingerprint = `b${llamaRelease}-lookahead-${version}`
+
+/** What ends a stream of OpenAI's. */
+export const done: Frame = { data: '[DONE]' }
+
+/**
+ * What one route tells of its answers. The same calls come in the same order whether it is streamed or not; streamed,
+ * the frames go out as they are made, else they are dropped and {@link whole} is sent at the end.
+ *
+ *     begin → step … → end     (each answer: its steps, then its end; several answers in turns)
+ *                        … → close | whole
+ */
+export interface Reply {
+  /** Before the first token. */
+  begin(): Frame[]
+  step(index: number, step: GenerationStep): Frame[]
+  /** One answer is complete. */
+  end(index: number, result: GenerationResult): Frame[]
+  /** All are, and were streamed. */
+  close(results: readonly GenerationResult[]): Frame[]
+  /** All are, as one body. */
+  whole(results: readonly GenerationResult[]): unknown
+  /** How an error within a stream is told; `undefined`: as OpenAI does. */
+  fail?(error: ApiError): Frame
+}
+
+/** The text of a frame on the wire. */
+export function written({ event, data }: Frame): string {
+  return `${event === undefined ? '' : `event: ${event}\n`}data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`
+}
