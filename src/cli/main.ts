@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { defaultThreads } from '../llama/context.js'
 import { translateArguments } from './aliases.js'
 import { registerCache } from './cache.js'
+import { registerChat } from './chat.js'
 import { registerCompletion } from './completion.js'
 import { registerDemo } from './demo.js'
 import { exitCodes, explainFailure } from './failure.js'
@@ -35,6 +36,7 @@ const program = new Command('lookahead')
   .exitOverride()
 
 registerRun(program)
+registerChat(program)
 registerDemo(program)
 registerServe(program)
 registerSimulate(program)

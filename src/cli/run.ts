@@ -4,28 +4,30 @@ import type { DraftMode } from '../decode/drafting.js'
 import type { Generation, GenerationResult, GenerationStep } from '../decode/generation.js'
 import { Engine } from '../engine/engine.js'
 import type { RequestDocument, RequestOptions } from '../engine/options.js'
+import { type JsonSchema, jsonSchemaToGrammar } from '../grammar/json-schema.js'
 import type { Exactness } from '../measure/configuration.js'
-import { decimal, draftMode, gather, integer } from './arguments.js'
+import { draftMode, integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
+import { readDocuments } from './documents.js'
 import { explainSteps } from './explanation.js'
 import { exitCodes, UsageError } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile } from './model-source.js'
+import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling-options.js'
 import { palette, processTerminal, type Terminal } from './terminal.js'
-import { readTextFile } from './text-file.js'
+import { readTextFile, readTextOf } from './text-file.js'
 
-interface RunOptions extends DecodingOptions, ModelSourceOptions {
+interface RunOptions extends DecodingOptions, ModelSourceOptions, SamplingOptions {
+  file?: string
+  jsonSchema?: string
+  jsonSchemaFile?: string
+  grammar?: string
+  grammarFile?: string
+  logprobs?: number
+
   prompt?: string
   system?: string
   documents?: string[]
   raw?: boolean
-  maxTokens?: number
-  temp?: number
-  topK?: number
-  topP?: number
-  minP?: number
-  seed?: number
-  repeatPenalty?: number
-  stop?: string[]
   draft: DraftMode
   ctxSize?: number
   cache?: string
@@ -36,33 +38,33 @@ interface RunOptions extends DecodingOptions, ModelSourceOptions {
 
 /** Adds `lookahead run`. */
 export function registerRun(program: Command): void {
-  addDecodingOptions(
-    addModelSource(
-      program
-        .command('run')
-        .summary('write one answer')
-        .description(
-          'Writes one answer to stdout. Progress goes to stderr, so the text can be piped.\nWithout -p the prompt is read from stdin.',
-        ),
+  const command = program
+    .command('run')
+    .summary('write one answer')
+    .description(
+      'Writes one answer to stdout. Progress goes to stderr, so the text can be piped.\nWithout -p the prompt is read from stdin.',
     )
-      .option('-p, --prompt <text>', 'what to answer or, with --raw, to continue')
-      .option('--system <text>', 'system message')
-      .option('--documents <file...>', 'text files the answer may draw from')
-      .option('--raw', 'continue the prompt as it stands, without the chat template')
-      .option('-n, --max-tokens <n>', 'most tokens to write (default: until the context is full)', integer(1))
-      .option('--temp <t>', 'temperature; 0 is greedy (default: 0)', decimal(0))
-      .option('--top-k <k>', 'keep the k most likely tokens, 0: all (default: 40)', integer(0))
-      .option('--top-p <p>', 'keep the most likely tokens that reach p together (default: 0.95)', decimal(0, 1))
-      .option('--min-p <p>', 'drop tokens below p times the most likely (default: 0.05)', decimal(0, 1))
-      .option('--seed <s>', 'seed of the random draws (default: random)', integer(0, 2 ** 32 - 1))
-      .option('--repeat-penalty <r>', 'penalty for recent tokens, 1: none (default: 1)', decimal(0))
-      .option('--stop <text>', 'end before this text; may be given several times', gather)
-      .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
-      .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096)', integer(8)),
-  )
+  addModelSource(command)
+  command
+    .option('-p, --prompt <text>', 'what to answer or, with --raw, to continue')
+    .option('--file <file>', 'read the prompt from this file; -f for short')
+    .option('--system <text>', 'system message')
+    .option('--documents <file...>', 'text files the answer may draw from, -: stdin')
+    .option('--raw', 'continue the prompt as it stands, without the chat template')
+  addSamplingOptions(command)
+  command
+    .option('--grammar <gbnf>', 'write only what this grammar allows')
+    .option('--grammar-file <file>', 'the same from a file')
+    .option('--json-schema <schema>', 'write only JSON of this schema; -j for short')
+    .option('--json-schema-file <file>', 'the same from a file')
+    .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
+    .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096)', integer(8))
+  addDecodingOptions(command)
+  command
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
     .option('--namespace <name>', 'namespace whose earlier answers and documents are drafted from')
     .option('--explain', 'list after the text where each token came from; with --json in its "steps"')
+    .option('--logprobs <n>', 'note the n likeliest tokens of each place in the "steps" of --json', integer(0, 20))
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: RunOptions) => {
       process.exitCode = await run(options, processTerminal())
@@ -73,8 +75,9 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   if (options.raw && (options.documents || options.system !== undefined))
     throw new UsageError('--raw continues the prompt as it stands; it cannot be used with --documents or --system')
   const documents = await readDocuments(options.documents ?? [])
-  const prompt = options.prompt ?? (await readPrompt())
-  if (prompt.trim() === '') throw new UsageError('the prompt is empty; give one with -p or on stdin')
+  const prompt = await readPrompt(options)
+  if (prompt.trim() === '') throw new UsageError('the prompt is empty; give one with -p, --file or on stdin')
+  const grammar = await readGrammar(options)
   const model = await modelFile(options, terminal)
   const began = performance.now()
   if (terminal.watched) terminal.err(`loading ${path.basename(model)} …`)
@@ -89,11 +92,11 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   const interrupt = new AbortController()
   const onInterrupt = () => interrupt.abort()
   process.once('SIGINT', onInterrupt)
-  const generation = start(engine, prompt, documents, options, interrupt.signal)
+  const generation = start(engine, prompt, documents, grammar, options, interrupt.signal)
   const steps: GenerationStep[] = []
   for await (const step of generation) {
     terminal.out(step.text)
-    if (options.explain) steps.push(step)
+    if (options.explain || options.logprobs !== undefined) steps.push(step)
   }
   process.off('SIGINT', onInterrupt)
   const result = await generation.result
@@ -108,44 +111,45 @@ function start(
   engine: Engine,
   prompt: string,
   documents: RequestDocument[],
+  grammar: string | undefined,
   options: RunOptions,
   signal: AbortSignal,
 ): Generation {
-  const request: RequestOptions = {
-    maxTokens: options.maxTokens,
-    temperature: options.temp,
-    topK: options.topK,
-    topP: options.topP,
-    minP: options.minP,
-    seed: options.seed,
-    repeatPenalty: options.repeatPenalty,
-    stop: options.stop,
-    draft: options.draft,
-    namespace: options.namespace,
-    explain: options.explain,
-    signal,
-  }
+  const { draft, namespace, explain, logprobs } = options
+  const request: RequestOptions = { ...samplingOf(options), grammar, draft, namespace, explain, logprobs, signal }
   if (options.raw) return engine.complete({ prompt, ...request })
   const system = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
   return engine.chat({ messages: [...system, { role: 'user', content: prompt }], documents, ...request })
 }
 
-async function readDocuments(files: string[]): Promise<RequestDocument[]> {
-  return Promise.all(
-    files.map(async (file) => {
-      const text = (await readTextFile(file, `the document ${file}`)).trim()
-      if (text === '') throw new UsageError(`the document ${file} is empty`)
-      return { title: path.basename(file, path.extname(file)), text }
-    }),
-  )
+/** The prompt of `-p`, of `--file`, or of stdin. @throws UsageError where there is none, or two */
+async function readPrompt({ prompt, file, documents }: RunOptions): Promise<string> {
+  if (prompt !== undefined && file !== undefined)
+    throw new UsageError('--prompt and --file both give a prompt; give one of the two')
+  if (prompt !== undefined) return prompt
+  if (file !== undefined) return readTextFile(file, `the prompt ${file}`)
+  if (documents?.includes('-')) throw new UsageError('stdin is a document here; give the prompt with -p or --file')
+  if (process.stdin.isTTY)
+    throw new UsageError('there is no prompt; give one with -p or on stdin, or try: lookahead chat')
+  return readTextOf(process.stdin, 'the prompt on stdin')
 }
 
-async function readPrompt(): Promise<string> {
-  if (process.stdin.isTTY) throw new UsageError('there is no prompt; give one with -p or on stdin')
-  let text = ''
-  process.stdin.setEncoding('utf8')
-  for await (const chunk of process.stdin) text += chunk
-  return text
+/** The grammar of `--grammar`, `--json-schema` or their files. @throws UsageError where two are given */
+async function readGrammar(options: RunOptions): Promise<string | undefined> {
+  const { grammar, grammarFile, jsonSchema, jsonSchemaFile } = options
+  if ([grammar, grammarFile, jsonSchema, jsonSchemaFile].filter((one) => one !== undefined).length > 1)
+    throw new UsageError('give one of --grammar, --grammar-file, --json-schema and --json-schema-file')
+  if (grammarFile !== undefined) return readTextFile(grammarFile, `the grammar ${grammarFile}`)
+  const text = jsonSchemaFile === undefined ? jsonSchema : await readTextFile(jsonSchemaFile, jsonSchemaFile)
+  if (text === undefined) return grammar
+  const name = jsonSchemaFile === undefined ? '--json-schema' : '--json-schema-file'
+  let schema: unknown
+  try {
+    schema = JSON.parse(text)
+  } catch (cause) {
+    throw new UsageError(`${name} is not JSON: ${(cause as Error).message}`, { cause })
+  }
+  return jsonSchemaToGrammar(schema as JsonSchema, name)
 }
 
 function summary({ stats, reason }: GenerationResult): string {

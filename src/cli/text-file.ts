@@ -6,7 +6,7 @@ import { UsageError } from './failure.js'
  * The text of a file.
  *
  * @param what how an error names it, e.g. `the document fees.md`
- * @throws UsageError if it cannot be read, or is no text in UTF-8
+ * @throws UsageError if it cannot be read, or is not text in UTF-8
  */
 export async function readTextFile(file: string, what = file): Promise<string> {
   let bytes: Buffer
@@ -15,9 +15,20 @@ export async function readTextFile(file: string, what = file): Promise<string> {
   } catch (cause) {
     throw new UsageError(`cannot read ${what}: ${describeSystemError(cause)}`, { cause })
   }
+  return decode(bytes, what)
+}
+
+/** The text of a stream, e.g. stdin. @throws UsageError if it is not text in UTF-8 */
+export async function readTextOf(stream: AsyncIterable<Uint8Array>, what: string): Promise<string> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return decode(Buffer.concat(chunks), what)
+}
+
+function decode(bytes: Uint8Array, what: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    throw new UsageError(`cannot read ${what}: it is no text in UTF-8`, { cause })
+    throw new UsageError(`cannot read ${what}: it is not text in UTF-8`, { cause })
   }
 }

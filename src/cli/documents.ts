@@ -1,0 +1,20 @@
+import path from 'node:path'
+import type { RequestDocument } from '../engine/options.js'
+import { UsageError } from './failure.js'
+import { readTextFile, readTextOf } from './text-file.js'
+
+/**
+ * Reads the documents an answer may draw from; `-` is stdin.
+ *
+ * @throws UsageError for one that cannot be read or is empty
+ */
+export async function readDocuments(files: readonly string[]): Promise<RequestDocument[]> {
+  return Promise.all(
+    files.map(async (file) => {
+      const what = file === '-' ? 'the document on stdin' : `the document ${file}`
+      const text = (file === '-' ? await readTextOf(process.stdin, what) : await readTextFile(file, what)).trim()
+      if (text === '') throw new UsageError(`${what} is empty`)
+      return { title: file === '-' ? 'stdin' : path.basename(file, path.extname(file)), text }
+    }),
+  )
+}

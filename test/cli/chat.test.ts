@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, it } from 'vitest'
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-chat-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** Types lines into `lookahead chat` through a pipe. */
+function converse(...lines: string[]) {
+  const args = [main, 'chat', '-t', '1', '-n', '40']
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    input: `${lines.join('\n')}\n`,
+    encoding: 'utf8',
+    cwd: folder,
+  })
+  return { status, answers: stdout, notes: stderr }
+}
+
+describe('lookahead chat', () => {
+  it('answers from documents, keeps the conversation and obeys commands', () => {
+    writeFileSync(path.join(folder, 'fees.txt'), 'The Selby permit costs 40 euros per year.')
+    const { status, answers, notes } = converse(
+      '/documents fees.txt',
+      'How much does the Selby \\',
+      'permit cost?',
+      '/stats',
+      '/save talk.json',
+      '/undo',
+      '/save undone.json',
+      '/exit',
+      'never asked',
+    )
+    expect(status).toBe(0)
+    expect(answers).toMatch(/40 euros/)
+    expect(answers.trim().split('\n')).toHaveLength(1)
+    expect(notes).toMatch(/may draw from 1 documents[\s\S]*tokens in \d+ forwards[\s\S]*saved in talk\.json/)
+    const saved = JSON.parse(readFileSync(path.join(folder, 'talk.json'), 'utf8')) as unknown
+    expect(saved).toEqual([
+      { role: 'user', content: 'How much does the Selby \npermit cost?' },
+      { role: 'assistant', content: answers.trim() },
+    ])
+    expect(JSON.parse(readFileSync(path.join(folder, 'undone.json'), 'utf8'))).toEqual([])
+  })
+
+  it('goes on after mistakes', () => {
+    const { status, answers, notes } = converse('/nothing', '/save', '/documents none.txt', '/retry', 'Hello')
+    expect(status).toBe(0)
+    expect(notes).toMatch(/there is no \/nothing[\s\S]*needs the name of a file[\s\S]*none\.txt[\s\S]*no question yet/)
+    expect(answers.trim()).not.toBe('')
+  })
+})
