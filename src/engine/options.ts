@@ -147,7 +147,11 @@ export function checkObject(name: string, value: unknown): void {
 export function checkTokens(name: string, tokens: ArrayLike<number>, vocabularySize: number): ArrayLike<number> {
   if (!Number.isInteger(tokens?.length))
     throw new EngineError('invalid-parameter', `${name} must be a text or token ids, got ${describe(tokens)}`)
-  for (let i = 0; i < tokens.length; i++) checkInteger(`${name}[${i}]`, tokens[i], 0, vocabularySize - 1)
+  for (let i = 0; i < tokens.length; i++) {
+    const token: unknown = tokens[i]
+    if (typeof token !== 'number' || (token | 0) !== token || token < 0 || token >= vocabularySize)
+      checkInteger(`${name}[${i}]`, token, 0, vocabularySize - 1)
+  }
   return tokens
 }
 

@@ -1,5 +1,7 @@
 import type { z } from 'zod'
 import { ApiError, badRequest } from './errors.js'
+import { checkBytes, checkLengths } from './json-bounds.js'
+import type { Service } from './service.js'
 
 /** Fields of OpenAI's API that are refused with a word of advice. */
 const advice: Record<string, string> = {
@@ -18,11 +20,13 @@ const advice: Record<string, string> = {
 }
 
 /**
- * Reads the JSON body of a request and checks it.
+ * Reads the JSON body of a request and checks it: how long it is, how deep and how much it holds, and only then what it
+ * says. It is the one way bodies come in, and it keeps the event loop for a few milliseconds at a time, in turns with
+ * the other bodies.
  *
  * @throws ApiError 400, 413 or 415 with a sentence
  */
-export async function readBody<T>(request: Request, schema: z.ZodType<T>, maxBytes: number): Promise<T> {
+export async function readBody<T>(request: Request, schema: z.ZodType<T>, service: Service): Promise<T> {
   // A page of another site may send plain text without asking; JSON makes its browser ask first, and CORS then refuses.
   const type = request.headers.get('content-type') ?? ''
   if (!/^application\/([\w.-]+\+)?json\b/i.test(type))
@@ -32,26 +36,38 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>, maxByt
       `the body must be JSON with the header 'Content-Type: application/json', got ${type === '' ? 'no content type' : `'${type.slice(0, 100)}'`}`,
       { code: 'unsupported_media_type' },
     )
-  const bytes = await readBytes(request, maxBytes)
-  let value: unknown
+  const { maxBodyBytes, turns } = service
+  const bytes = await readBytes(request, maxBodyBytes)
+  await checkBytes(bytes, turns)
+  await turns.take()
+  const value = parse(bytes)
+  await turns.take()
+  return check(checkLengths(value), schema)
+}
+
+function parse(bytes: Uint8Array): unknown {
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (error) {
     throw new ApiError(400, 'invalid_request_error', `the body is not valid JSON: ${(error as Error).message}`, {
       code: 'invalid_json',
     })
   }
-  return check(value, schema)
 }
 
-/** Checks a value against a schema. @throws ApiError 400 that names the first field at fault */
-export function check<T>(value: unknown, schema: z.ZodType<T>): T {
+/**
+ * Checks a value against a schema.
+ *
+ * @param within the field it stands in, if it is not the whole body
+ * @throws ApiError 400 that names the first field at fault
+ */
+export function check<T>(value: unknown, schema: z.ZodType<T>, within?: string): T {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
   const issue = deepest(result.error.issues[0])
-  const place = pathOf(issue.path)
+  const place = pathOf(within === undefined ? issue.path : [within, ...issue.path])
   if (issue.code === 'unrecognized_keys') {
-    const [key] = issue.keys
+    const key = issue.keys[0].slice(0, mostShown)
     const param = place === '' ? key : `${place}.${key}`
     const hint = Object.hasOwn(advice, key) ? `; ${advice[key]}` : ''
     throw badRequest(`the field '${param}' is not supported by this server${hint}`, param, 'unsupported_field')
@@ -60,6 +76,9 @@ export function check<T>(value: unknown, schema: z.ZodType<T>): T {
   if (place === '') throw badRequest(`the body is not acceptable: ${what}`, undefined, 'invalid_value')
   throw badRequest(`${place}: ${what}`, place, 'invalid_value')
 }
+
+/** Characters of a name that a sentence repeats. */
+const mostShown = 100
 
 type Issue = z.core.$ZodIssue
 
@@ -75,10 +94,11 @@ function deepest(issue: Issue): Issue {
 }
 
 function pathOf(path: readonly PropertyKey[]): string {
-  return path.reduce<string>(
-    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`),
-    '',
-  )
+  return path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`
+    const name = String(key).slice(0, mostShown)
+    return text === '' ? name : `${text}.${name}`
+  }, '')
 }
 
 async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {

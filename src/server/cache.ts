@@ -17,7 +17,7 @@ const warmBody = z.strictObject({
  */
 export async function warm(service: Service, request: Request): Promise<Response> {
   const { engine } = service
-  const body = await readBody(request, warmBody, service.maxBodyBytes)
+  const body = await readBody(request, warmBody, service)
   const report = await engine.warm(requestDocuments(body.documents) ?? [], {
     namespace: service.namespaceOf(request, body.namespace),
     signal: request.signal,

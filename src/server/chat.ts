@@ -40,7 +40,7 @@ type ChatBody = z.infer<typeof chatBody>
 
 /** `POST /v1/chat/completions` */
 export async function chat(service: Service, request: Request): Promise<Response> {
-  const body = await readBody(request, chatBody, service.maxBodyBytes)
+  const body = await readBody(request, chatBody, service)
   const served = service.find(body.model)
   const { engine } = served
   const namespace = service.namespaceOf(request, body.namespace)
@@ -73,7 +73,7 @@ export async function chat(service: Service, request: Request): Promise<Response
 
 /** `POST /v1/chat/completions/input_tokens`: how many tokens the prompt of a conversation has. */
 export async function countChat(service: Service, request: Request): Promise<Response> {
-  const body = await readBody(request, chatBody, service.maxBodyBytes)
+  const body = await readBody(request, chatBody, service)
   const { engine } = service.find(body.model)
   const prompt = engine.tokenizeChat(conversationOf(engine, body, planTools(engine, body)))
   return Response.json({ object: 'chat.completion.input_tokens', input_tokens: prompt.length })

@@ -7,6 +7,7 @@ import { badRequest } from './errors.js'
 import { type Explanation, explanationOf } from './explanation.js'
 import { prediction, predictionText, requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
 import { bodyOf } from './harmless.js'
+import { list, tokenIds } from './lists.js'
 import { type CompletionLogprobs, completionLogprobs } from './logprobs.js'
 import { done, type Frame, fingerprint, type Reply } from './reply.js'
 import { grammarOf, responseFormat, schema } from './response-format.js'
@@ -15,12 +16,10 @@ import type { Service } from './service.js'
 import { respond } from './stream.js'
 import { timingsOf, usageOf } from './usage.js'
 
-const tokenIds = z.array(z.number().int().min(0)).min(1)
-
 /** The body of `POST /v1/completions`. */
 export const completionBody = bodyOf({
   ...samplingFields,
-  prompt: z.union([z.string(), z.array(z.string()).min(1).max(64), tokenIds, z.array(tokenIds).min(1).max(64)], {
+  prompt: z.union([z.string(), list(z.string(), 64, 1), tokenIds(undefined, 1), list(tokenIds(undefined, 1), 64, 1)], {
     error: 'expected a string, token ids, or a list of either',
   }),
   max_tokens: tokenCount,
@@ -35,7 +34,7 @@ type CompletionBody = z.infer<typeof completionBody>
 
 /** `POST /v1/completions` */
 export async function completion(service: Service, request: Request): Promise<Response> {
-  const body = await readBody(request, completionBody, service.maxBodyBytes)
+  const body = await readBody(request, completionBody, service)
   const served = service.find(body.model)
   const { engine } = served
   const namespace = service.namespaceOf(request, body.namespace)

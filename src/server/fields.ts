@@ -3,6 +3,7 @@ import type { Engine } from '../engine/engine.js'
 import type { RequestOptions } from '../engine/options.js'
 import { badRequest } from './errors.js'
 import { partOf } from './harmless.js'
+import { entriesOf, list } from './lists.js'
 
 /** A field that may be absent or null, as clients send those they leave open. */
 function maybe<T extends z.ZodType>(type: T) {
@@ -34,10 +35,9 @@ const bias = z.union([z.number().min(-1e6).max(1e6), z.literal(false)], {
 })
 
 /** By token id or by text, as an object (OpenAI) or as pairs (llama-server). */
-const logitBias = z.union(
-  [z.record(z.string(), bias), z.array(z.tuple([z.union([integer, z.string()]), bias])).max(4096)],
-  { error: 'expected { token: bias } or [[token, bias], …], a token being its id or a text' },
-)
+const logitBias = z.union([entriesOf(bias), list(z.tuple([z.union([integer, z.string()]), bias]))], {
+  error: 'expected { token: bias } or [[token, bias], …], a token being its id or a text',
+})
 
 /** How tokens are chosen, and what is to be told of them: fields of all routes that write. */
 export const samplingFields = {
@@ -75,7 +75,7 @@ export type SamplingFields = z.infer<z.ZodObject<typeof samplingFields>>
 export const prediction = maybe(
   z.strictObject({
     type: z.literal('content'),
-    content: z.union([z.string(), z.array(z.strictObject({ type: z.literal('text'), text: z.string() }))], {
+    content: z.union([z.string(), list(z.strictObject({ type: z.literal('text'), text: z.string() }))], {
       error: 'expected a string or an array of text parts',
     }),
   }),
@@ -130,7 +130,7 @@ export function tokenLimit(...named: [name: string, count: number | null | undef
 function biasOf(engine: Engine, given: SamplingFields['logit_bias']): Record<number, number> | undefined {
   if (!given) return undefined
   const biases: Record<number, number> = {}
-  for (const [token, value] of Array.isArray(given) ? given : Object.entries(given)) {
+  for (const [token, value] of given) {
     const bias = value === false ? Number.NEGATIVE_INFINITY : value
     const ids = /^-?\d+$/.test(String(token)) ? [Number(token)] : engine.tokenize(String(token))
     for (const id of ids) {

@@ -98,11 +98,12 @@ function isOff(body: Record<string, unknown>, name: string): boolean {
 
 function isEmpty(value: unknown): boolean {
   if (value === null || value === undefined) return true
+  if (Array.isArray(value) || value instanceof Int32Array) return value.length === 0
   return typeof value === 'object' && Object.keys(value).length === 0
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Int32Array)
 }
 
 function is(...values: unknown[]): (value: unknown) => boolean {

@@ -4,8 +4,9 @@ import type { ChatMessage } from '../llama/template.js'
 import { badRequest } from './errors.js'
 import { keptName } from './fields.js'
 import { partOf, withoutEmpty } from './harmless.js'
+import { jsonObject, list } from './lists.js'
 
-const textParts = z.array(
+const textParts = list(
   partOf({
     type: z.literal(['text', 'input_text', 'output_text'], { error: "expected 'text'; this server reads text only" }),
     text: z.string(),
@@ -15,7 +16,7 @@ const textParts = z.array(
 )
 const text = z.union([z.string(), textParts], { error: 'expected a string or an array of text parts' })
 
-const toolCalls = z.array(
+const toolCalls = list(
   partOf({
     index: z.number().nullish(),
     id: z.string(),
@@ -23,7 +24,7 @@ const toolCalls = z.array(
     function: z.strictObject({
       name: z.string(),
       arguments: z
-        .union([z.string(), z.record(z.string(), z.unknown())], { error: 'expected JSON as a string' })
+        .union([z.string(), jsonObject], { error: 'expected JSON as a string' })
         .transform((given) => (typeof given === 'string' ? given : JSON.stringify(given))),
     }),
   }),
@@ -51,7 +52,7 @@ const message = z.preprocess(
 )
 
 /** A conversation. */
-export const messages = z.array(message).min(1).max(4096)
+export const messages = list(message, 4096, 1)
 
 export type Message = z.infer<typeof message>
 
@@ -60,16 +61,12 @@ const mostDocument = 2 ** 20
 const documentText = z.string().max(mostDocument, `expected at most ${mostDocument} characters; split longer documents`)
 
 /** Documents the answer may draw from: texts, or texts with titles. */
-export const documents = z
-  .array(
-    z.union(
-      [documentText, z.strictObject({ text: documentText, title: z.string().optional(), id: keptName.optional() })],
-      {
-        error: 'expected a string or { text, title, id }',
-      },
-    ),
-  )
-  .max(4096)
+export const documents = list(
+  z.union(
+    [documentText, z.strictObject({ text: documentText, title: z.string().optional(), id: keptName.optional() })],
+    { error: 'expected a string or { text, title, id }' },
+  ),
+)
 
 /** Messages as chat templates expect them. @throws ApiError 400 for tool messages the template cannot show */
 export function templateMessages(engine: Engine, list: readonly Message[]): ChatMessage[] {

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { type JsonSchema, jsonObjectGrammar, jsonSchemaToGrammar } from '../grammar/json-schema.js'
 import { badRequest } from './errors.js'
+import { jsonObject } from './lists.js'
 
 /** A JSON schema as a field of a body. */
-export const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())], { error: 'expected a JSON schema' })
+export const schema = z.union([z.boolean(), jsonObject], { error: 'expected a JSON schema' })
 
 /** A schema with a name, as OpenAI has it; some clients leave the wrapping away. */
 const named = {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { partOf } from './harmless.js'
+import { jsonObject, list } from './lists.js'
 import type { Message } from './messages.js'
 import { toolChoice, tools } from './tools.js'
 
@@ -15,7 +16,7 @@ const inputText = partOf({
   prompt_cache_breakpoint: z.unknown().optional(),
 })
 
-const content = z.union([z.string(), z.array(inputText)], { error: 'expected a string or an array of text parts' })
+const content = z.union([z.string(), list(inputText)], { error: 'expected a string or an array of text parts' })
 const state = { id: z.string().optional(), status: z.string().optional() }
 
 const item = z.union(
@@ -39,7 +40,7 @@ const item = z.union(
 )
 
 /** The `input` of `/v1/responses`: a text, or a conversation in items. */
-export const input = z.union([z.string(), z.array(item).min(1).max(4096)], {
+export const input = z.union([z.string(), list(item, 4096, 1)], {
   error: 'expected a string or an array of items',
 })
 
@@ -50,13 +51,13 @@ export const flatTools = z
       type: z.literal('function', { error: "expected 'function'; this server runs no tools of its own" }),
       name: z.string(),
       description: z.string().nullish(),
-      parameters: z.record(z.string(), z.unknown()).nullish(),
+      parameters: jsonObject.nullish(),
       strict: z.boolean().nullish(),
     }),
   )
   .max(128)
-  .transform((list, context) => {
-    const nested = tools.safeParse(list.map(({ type, ...rest }) => ({ type, function: rest })))
+  .transform((flat, context) => {
+    const nested = tools.safeParse(flat.map(({ type, ...rest }) => ({ type, function: rest })))
     if (nested.success) return nested.data
     context.addIssue({ code: 'custom', message: nested.error.issues[0].message })
     return z.NEVER

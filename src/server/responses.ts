@@ -6,6 +6,7 @@ import { readBody } from './body.js'
 import { isCut } from './chat.js'
 import { requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
 import { bodyOf, partOf } from './harmless.js'
+import { jsonObject } from './lists.js'
 import { documents, requestDocuments, templateMessages } from './messages.js'
 import type { Frame, Reply } from './reply.js'
 import { grammarOf } from './response-format.js'
@@ -28,7 +29,7 @@ const format = z.discriminatedUnion(
       type: z.literal('json_schema'),
       name: z.string(),
       description: z.string().nullish(),
-      schema: z.record(z.string(), z.unknown()),
+      schema: jsonObject,
       strict: z.boolean().nullish(),
     }),
   ],
@@ -52,7 +53,7 @@ type ResponsesBody = z.infer<typeof responsesBody>
 
 /** `POST /v1/responses`, without any memory of earlier ones. */
 export async function responses(service: Service, request: Request): Promise<Response> {
-  const body = await readBody(request, responsesBody, service.maxBodyBytes)
+  const body = await readBody(request, responsesBody, service)
   const served = service.find(body.model)
   const { engine } = served
   const namespace = service.namespaceOf(request, body.namespace)
@@ -75,7 +76,7 @@ export async function responses(service: Service, request: Request): Promise<Res
 
 /** `POST /v1/responses/input_tokens`: how many tokens the prompt has. */
 export async function countResponses(service: Service, request: Request): Promise<Response> {
-  const body = await readBody(request, responsesBody, service.maxBodyBytes)
+  const body = await readBody(request, responsesBody, service)
   const { engine } = service.find(body.model)
   const prompt = engine.tokenizeChat(conversationFor(engine, body, planTools(engine, body)))
   return Response.json({ object: 'response.input_tokens', input_tokens: prompt.length })

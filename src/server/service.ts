@@ -6,6 +6,7 @@ import { Answers } from './answers.js'
 import { ApiError, toApiError } from './errors.js'
 import { Metrics } from './metrics.js'
 import { Served } from './served.js'
+import { Turns } from './turns.js'
 
 /** How an app is made. */
 export interface ServerOptions {
@@ -47,6 +48,8 @@ export class Service {
   readonly metrics = new Metrics()
   readonly startedAt = performance.now()
   readonly maxBodyBytes: number
+  /** Work that keeps the event loop busy takes turns here. */
+  readonly turns = new Turns()
   readonly pingMs: number
   readonly #anyModel: boolean
   readonly #log: (line: string) => void

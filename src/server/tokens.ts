@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
-import { readBody } from './body.js'
-import { badRequest } from './errors.js'
+import { check, readBody } from './body.js'
 import { bodyOf } from './harmless.js'
+import { tokenIds } from './lists.js'
 import { documents, messages, requestDocuments, templateMessages } from './messages.js'
 import type { Service } from './service.js'
 import { tools } from './tools.js'
@@ -21,7 +21,7 @@ const tokenizeBody = bodyOf({
 
 const detokenizeBody = z.strictObject({
   model: z.string().nullish(),
-  tokens: z.array(z.number().int().min(0)).default([]),
+  tokens: tokenIds().default([]),
 })
 
 const templateBody = bodyOf({
@@ -33,7 +33,7 @@ const templateBody = bodyOf({
 
 /** `POST /tokenize`: `{ content }` → `{ tokens }`. */
 export async function tokenize(service: Service, request: Request): Promise<Response> {
-  const body = await readBody(request, tokenizeBody, service.maxBodyBytes)
+  const body = await readBody(request, tokenizeBody, service)
   const { engine } = service.find(body.model)
   const ids = engine.tokenize(body.content, {
     addSpecial: body.add_special ?? false,
@@ -51,20 +51,14 @@ function pieceOf(engine: Engine, id: number): string | number[] {
 
 /** `POST /detokenize`: `{ tokens }` → `{ content }`. */
 export async function detokenize(service: Service, request: Request): Promise<Response> {
-  const body = await readBody(request, detokenizeBody, service.maxBodyBytes)
+  const body = await readBody(request, detokenizeBody, service)
   const { engine } = service.find(body.model)
-  const wrong = body.tokens.findIndex((id) => id >= engine.vocabularySize)
-  if (wrong >= 0)
-    throw badRequest(
-      `tokens[${wrong}]: too big: expected a token id from 0 to ${engine.vocabularySize - 1}`,
-      `tokens[${wrong}]`,
-    )
-  return Response.json({ content: engine.detokenize(body.tokens) })
+  return Response.json({ content: engine.detokenize(check(body.tokens, tokenIds(engine.vocabularySize), 'tokens')) })
 }
 
 /** `POST /apply-template`: `{ messages }` → `{ prompt }`. */
 export async function applyTemplate(service: Service, request: Request): Promise<Response> {
-  const body = await readBody(request, templateBody, service.maxBodyBytes)
+  const body = await readBody(request, templateBody, service)
   const { engine } = service.find(body.model)
   const prompt = engine.renderChat({
     messages: templateMessages(engine, body.messages),

@@ -4,6 +4,7 @@ import { literal } from '../grammar/json-rules.js'
 import { GrammarBuilder, type JsonSchema } from '../grammar/json-schema.js'
 import { badRequest } from './errors.js'
 import { partOf } from './harmless.js'
+import { jsonObject } from './lists.js'
 
 /** Functions the model may call. */
 export const tools = z
@@ -14,7 +15,7 @@ export const tools = z
       function: partOf({
         name: z.string().regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, digits, dots, dashes and underscores'),
         description: z.string().nullish(),
-        parameters: z.record(z.string(), z.unknown()).nullish(),
+        parameters: jsonObject.nullish(),
         strict: z.boolean().nullish(),
       }),
     }),

@@ -41,6 +41,7 @@ const refused: [path: string, body: unknown, param: string | null, words: RegExp
   [chat, { ...hello, logprobs: true, top_logprobs: 21 }, 'top_logprobs', /too big/],
   [chat, { ...hello, stream: true, stream_options: { foo: 1 } }, 'stream_options.foo', /not supported/],
   [chat, { ...hello, logit_bias: { 99999999: 1 } }, 'logit_bias', /not a token id/],
+  [chat, { ...hello, logit_bias: JSON.parse('{"__proto__":"much"}') }, 'logit_bias.__proto__', /false to forbid/],
   [chat, { ...hello, logit_bias: { 5: 'much' } }, 'logit_bias.5', /false to forbid/],
   [chat, { ...hello, draft: 'maybe' }, 'draft', /'auto', 'off'/],
   [chat, { ...hello, draft: 200 }, 'draft', /from 0 to 64/],
@@ -78,8 +79,8 @@ const refused: [path: string, body: unknown, param: string | null, words: RegExp
   ['/v1/responses', { input: 'a', store: true }, 'store', /stores nothing/],
   ['/v1/responses', { input: [{ type: 'reasoning' }] }, 'input[0]', /item of type 'message'/],
   ['/tokenize', { content: 5 }, 'content', /expected string/],
-  ['/detokenize', { tokens: [-1] }, 'tokens[0]', /too small/],
-  ['/detokenize', { tokens: [99_999_999] }, 'tokens[0]', /too big/],
+  ['/detokenize', { tokens: [-1] }, 'tokens[0]', /expected a token id, 0 to 2147483647, got -1/],
+  ['/detokenize', { tokens: [99_999_999] }, 'tokens[0]', /expected a token id, 0 to 6143, got 99999999/],
   ['/apply-template', { messages: [] }, 'messages', /expected array/],
 ]
 

@@ -1,0 +1,153 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { check, readBody } from '../../src/server/body.js'
+import { ApiError } from '../../src/server/errors.js'
+import { bounds, checkBytes, checkLengths } from '../../src/server/json-bounds.js'
+import { list, tokenIds } from '../../src/server/lists.js'
+import type { Service } from '../../src/server/service.js'
+import { Turns } from '../../src/server/turns.js'
+
+const service = { maxBodyBytes: 8 * 2 ** 20, turns: new Turns() } as Service
+
+function read(body: string, schema: z.ZodType = z.unknown()): Promise<unknown> {
+  const headers = { 'Content-Type': 'application/json' }
+  return readBody(new Request('http://localhost/', { method: 'POST', headers, body }), schema, service)
+}
+
+/** The sentence a body is refused with. */
+async function refusal(body: string, schema?: z.ZodType): Promise<string> {
+  const error = await read(body, schema).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  expect(error).toBeInstanceOf(ApiError)
+  return (error as ApiError).message
+}
+
+describe('the bounds of a body', () => {
+  it('let through what is valid JSON within them, unchanged', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.json(), async (text) => {
+        expect(JSON.stringify(await read(text))).toBe(JSON.stringify(JSON.parse(text)))
+      }),
+    )
+  })
+
+  it('are told by the bytes exactly as by a naive walk of the value', async () => {
+    const measure = (value: unknown): { depth: number; parts: number } => {
+      if (typeof value === 'string') return { depth: 0, parts: 1 }
+      if (typeof value !== 'object' || value === null) return { depth: 0, parts: 0 }
+      const inner = Object.values(value).map(measure)
+      const names = Array.isArray(value) ? 0 : Object.keys(value).length
+      return {
+        depth: 1 + Math.max(0, ...inner.map(({ depth }) => depth)),
+        parts: 1 + names + inner.reduce((sum, { parts }) => sum + parts, 0),
+      }
+    }
+    const nested = fc.letrec((tie) => ({
+      value: fc.oneof({ depthSize: 'small' }, fc.string({ unit: 'binary' }), fc.constant('\\"[{,'), tie('list')),
+      list: fc.array(tie('value'), { maxLength: 4 }),
+    })).value
+    await fc.assert(
+      fc.asyncProperty(nested, async (value) => {
+        const { depth, parts } = measure(value)
+        const deepest = bounds.depth - depth
+        const text = JSON.stringify(value)
+        const passes = (text: string) =>
+          checkBytes(Buffer.from(text), service.turns).then(
+            () => true,
+            () => false,
+          )
+        expect(await passes('['.repeat(deepest) + text + ']'.repeat(deepest))).toBe(true)
+        expect(await passes('['.repeat(deepest + 1) + text + ']'.repeat(deepest + 1))).toBe(false)
+        const room = bounds.parts - parts - 1
+        expect(await passes(`[${'"",'.repeat(room)}${text}]`)).toBe(true)
+        expect(await passes(`[${'"",'.repeat(room + 1)}${text}]`)).toBe(false)
+      }),
+      { numRuns: 10 },
+    )
+  })
+
+  it('are not misled where a text with escapes reaches over slices', async () => {
+    for (const pad of [0, 1, 2, 3])
+      expect(await read(JSON.stringify(`${'x'.repeat(2 ** 20 - 4 + pad)}\\"[[[${'\\'.repeat(2 ** 20)}`))).toBeTypeOf(
+        'string',
+      )
+  })
+
+  it.each([
+    ['depth', '['.repeat(2 ** 21), /nests deeper than 256 levels/],
+    ['many texts', `["",${'"",'.repeat(700_000)}1]`, /holds more than 65536 texts, lists and objects/],
+    ['many objects', `[${'{},'.repeat(700_000)}1]`, /holds more than 65536/],
+    ['many names', `{${Array.from({ length: 100_000 }, (_, i) => `"k${i}":1`).join()}}`, /holds more than 65536/],
+    ['many numbers', `[${'1,'.repeat(2 ** 20)}1]`, /holds more than 524288 values/],
+    [
+      'a long list of texts',
+      `{"a":["",${'"",'.repeat(5000)}1]}`,
+      /^a: has 5002 entries; expected at most 4096, or token ids/,
+    ],
+    ['a long list of fractions', `{"a":[${'1,'.repeat(5000)}0.5]}`, /^a: has 5001 entries/],
+    [
+      'a wide object',
+      `{"a":{${Array.from({ length: 5000 }, (_, i) => `"k${i}":1`).join()}}}`,
+      /^a: has 5000 fields; expected at most 4096/,
+    ],
+    ['no JSON', '{"a":', /not valid JSON/],
+  ])('%s', async (_, body, sentence) => {
+    expect(await refusal(body)).toMatch(sentence)
+  })
+
+  it('take token ids by the hundred thousand', async () => {
+    const ids = Array.from({ length: 200_000 }, (_, i) => i)
+    const value = (await read(JSON.stringify({ ids }), z.strictObject({ ids: tokenIds(200_000) }))) as {
+      ids: Int32Array
+    }
+    expect(Array.from(value.ids)).toEqual(ids)
+    expect(await refusal(JSON.stringify({ ids }), z.strictObject({ ids: tokenIds(1000) }))).toMatch(
+      /^ids\[1000\]: expected a token id, 0 to 999, got 1000/,
+    )
+    expect(await refusal(JSON.stringify({ ids }), z.strictObject({ ids: z.string() }))).toMatch(/^ids: expected string/)
+    expect(await refusal(JSON.stringify({ ids }), z.strictObject({ ids: list(z.string()) }))).toMatch(
+      /^ids: has 200000 entries; expected at most 4096/,
+    )
+  })
+
+  it('keep a field named __proto__ a field', () => {
+    const value = JSON.parse('{"__proto__":{"a":[1]},"b":{"__proto__":2}}')
+    expect(JSON.stringify(checkLengths(value))).toBe('{"__proto__":{"a":[1]},"b":{"__proto__":2}}')
+    expect(({} as { a?: unknown }).a).toBeUndefined()
+  })
+})
+
+describe('lists', () => {
+  it('name the first entry at fault, and look no further', () => {
+    let looked = 0
+    const entry = z.custom<number>((value) => {
+      looked++
+      return value === 1
+    }, 'expected 1')
+    expect(() => check([1, 2, 3], list(entry))).toThrow('[1]: expected 1')
+    expect(looked).toBe(2)
+    expect(() => check([1, 1], list(entry, 1))).toThrow('has 2 entries; expected at most 1')
+    expect(() => check([], list(entry, 4, 1))).toThrow('has 0 entries; expected at least 1')
+    expect(() => check('x', list(entry))).toThrow('expected array')
+    expect(check([1, 1], list(entry))).toEqual([1, 1])
+  })
+})
+
+describe('turns', () => {
+  it('never run two in the same phase of the loop', async () => {
+    const turns = new Turns()
+    let round = 0
+    let going = true
+    const count = () => {
+      round++
+      if (going) setImmediate(count)
+    }
+    setImmediate(count)
+    const rounds = await Promise.all(Array.from({ length: 20 }, () => turns.take().then(() => round)))
+    going = false
+    expect(new Set(rounds).size).toBe(20)
+  })
+})
