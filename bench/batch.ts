@@ -1,8 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { ForwardCost } from '../src/cost/forward-cost.js'
-import { Generation } from '../src/decode/generation.js'
 import { DecodeLoop } from '../src/decode/loop.js'
-import { AnswerWriter } from '../src/decode/writer.js'
 import type { Context } from '../src/llama/context.js'
 import { Model } from '../src/llama/model.js'
 import { Sampler } from '../src/llama/sampler.js'
@@ -155,7 +153,7 @@ async function measure({ model: file, ...task }: BatchTask): Promise<Omit<BatchS
     rows.push(context.batch.size)
     return decode()
   }
-  const loop = new DecodeLoop(context, { slots, branches, contextTokens, maxNodes, cost })
+  const loop = new DecodeLoop(context, { vocabulary: model.vocabulary, slots, branches, contextTokens, maxNodes, cost })
   const say = { loop, context, rows, tasks }
   // Warms up both ways.
   for (const draft of ['off', 'auto'] as const) await answerAll(say, draft, measured)
@@ -196,11 +194,7 @@ async function answerAll(
   const results = await Promise.all(
     tasks.map(({ prompt, maxTokens }) => {
       const sampler = Sampler.create(context, {}, prompt)
-      const generation = new Generation(() => {})
-      const limits = { maxTokens, stops: [] }
-      const writer = new AnswerWriter(generation, context.model.vocabulary, limits, prompt.length, sampler.seed)
-      loop.submit({ prompt, draft, session: drafter.open(), sampler, writer, reusePrefix: false })
-      return generation.result
+      return loop.start({ prompt, draft, session: drafter.open(), sampler, maxTokens, reusePrefix: false }).result
     }),
   )
   const ms = performance.now() - began

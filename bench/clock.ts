@@ -2,9 +2,7 @@ import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { ForwardCost, type ForwardCostRecord } from '../src/cost/forward-cost.js'
 import type { DraftMode } from '../src/decode/drafting.js'
-import { Generation } from '../src/decode/generation.js'
 import { DecodeLoop } from '../src/decode/loop.js'
-import { AnswerWriter } from '../src/decode/writer.js'
 import type { Drafter, DraftSession } from '../src/draft/drafter.js'
 import type { Context } from '../src/llama/context.js'
 import { Model } from '../src/llama/model.js'
@@ -12,6 +10,7 @@ import { tune } from '../src/measure/tuning.js'
 import { type Recording, replay } from '../src/rivals/replay.js'
 import { type ClockSample, type ClockStanding, settle, standingOf } from './clock-standings.js'
 import { DRAFTERS, type DrafterName } from './contest/engine.js'
+import { noText } from './forwards.js'
 import { inFreshProcess, serveOnce } from './fresh.js'
 import { DISTURBED, OthersWatch } from './others.js'
 import { openSpelling } from './recordings.js'
@@ -186,7 +185,7 @@ async function measure(task: ClockTask, onProgress: (text: string) => void): Pro
   const samples: ClockSample[] = []
   let rows: number[] = []
   let patience = task.patienceMs
-  const layout = { slots: 1, branches, contextTokens: contextTokens + tokens + maxNodes, maxNodes }
+  const layout = { vocabulary: noText, slots: 1, branches, contextTokens: contextTokens + tokens + maxNodes, maxNodes }
   const newLoop = () => new DecodeLoop(context, { ...layout, cost: ForwardCost.from(record) })
   const began = performance.now()
   for (const [k, { name: workload, vocabulary, asked, known }] of workloads.entries()) {
@@ -283,12 +282,9 @@ async function decode(
     },
     [Symbol.dispose]() {},
   }
-  const generation = new Generation(() => {})
-  const text = { bytesOf: () => new Uint8Array(0), isEndOfGeneration: () => false }
   const read = Int32Array.from(prompt).slice(-contextTokens)
-  const limits = { maxTokens: response.length, stops: [] }
-  const writer = new AnswerWriter(generation, text, limits, read.length, 0)
-  loop.submit({ prompt: read, draft, session: whole, sampler, writer, reusePrefix: false })
+  const request = { prompt: read, draft, session: whole, sampler, maxTokens: response.length, reusePrefix: false }
+  const generation = loop.start(request)
   const rows: number[] = []
   let isPrefill = true
   for await (const { drafted } of generation) {

@@ -25,15 +25,15 @@ import { formatTable } from '../src/cli/terminal.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import { ForwardCost } from '../src/cost/forward-cost.js'
 import type { DraftMode } from '../src/decode/drafting.js'
-import { Generation, type GenerationStats } from '../src/decode/generation.js'
+import type { GenerationStats } from '../src/decode/generation.js'
 import { DecodeLoop } from '../src/decode/loop.js'
 import { type StepPart, Stopwatch, stepParts } from '../src/decode/stopwatch.js'
-import { AnswerWriter } from '../src/decode/writer.js'
 import type { DraftSession } from '../src/draft/drafter.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Model } from '../src/llama/model.js'
 import { tune } from '../src/measure/tuning.js'
 import { type Recording, replay } from '../src/rivals/replay.js'
+import { noText } from './forwards.js'
 import { LyingSession } from './liar.js'
 import { DISTURBED, OthersWatch } from './others.js'
 import { median } from './statistics.js'
@@ -99,6 +99,7 @@ const watch = new OthersWatch(() => [process.pid])
 let disturbed = 0
 let patienceMs = 1000 * Number(values.patience)
 const loop = new DecodeLoop(context, {
+  vocabulary: noText,
   slots: 1,
   branches: 8,
   contextTokens: contextLength + tokens + maxNodes,
@@ -192,12 +193,9 @@ async function decode({ prompt, response }: Recording, mode: DraftMode, session:
     sample: (row: number) => (context.argmax(row) < 0 ? -1 : response[at++]),
     [Symbol.dispose]() {},
   }
-  const generation = new Generation(() => {})
-  const text = { bytesOf: () => new Uint8Array(0), isEndOfGeneration: () => false }
   const read = whole.slice(-contextLength)
-  const writer = new AnswerWriter(generation, text, { maxTokens: response.length, stops: [] }, read.length, 0)
   watch.start()
-  loop.submit({ prompt: read, draft: mode, session: once, sampler, writer, reusePrefix: true })
+  const generation = loop.start({ prompt: read, draft: mode, session: once, sampler, maxTokens: response.length })
   const middle = read.length + response.length / 2
   let idealMs = 0
   let isPrefill = true

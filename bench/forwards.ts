@@ -46,3 +46,6 @@ export async function timeSizes(
       for (const [s, rows] of sizes.entries()) times[c][s].push(await timeForward(context, rows, depth))
   return times.map((bySize) => bySize.map((list) => median(list)))
 }
+
+/** A vocabulary for recorded answers, of which only the tokens count. */
+export const noText = { bytesOf: () => new Uint8Array(0), isEndOfGeneration: () => false }

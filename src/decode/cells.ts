@@ -1,5 +1,5 @@
 import type { Decoder } from './decoder.js'
-import type { Slot } from './slots.js'
+import type { Slot } from './slot.js'
 
 /** Cells given up that are left alone in any case: moving has a price of its own. */
 const leastBin = 512

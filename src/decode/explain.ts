@@ -1,6 +1,7 @@
 import { type DraftSourceName, sourceName } from '../draft/tree.js'
 import type { DocumentSpans } from './document-spans.js'
 import type { Sequence } from './sequence.js'
+import type { Verdict } from './verify.js'
 
 /** Where a token came from. */
 export interface TokenOrigin {
@@ -39,19 +40,15 @@ export interface DraftNode {
 /**
  * The draft of the last forward, for people to look at. The session may not have drafted anew since.
  *
- * @param nodes how many nodes took part
- * @param path accepted nodes from the root down
  * @param spans where documents stand in the prompt
  */
 export function explainDraft(
   sequence: Sequence,
-  nodes: number,
-  path: Int32Array,
-  pathLength: number,
+  { path, pathLength }: Verdict,
   textOf: (token: number) => string,
   spans?: DocumentSpans,
 ): DraftNode[] {
-  const { tree } = sequence
+  const { tree, nodes } = sequence
   const accepted = new Set(path.subarray(0, pathLength))
   return Array.from({ length: nodes }, (_, node) => ({
     token: tree.tokens[node],
@@ -65,8 +62,8 @@ export function explainDraft(
   }))
 }
 
-function originOf({ session, promptLength }: Sequence, node: number, spans?: DocumentSpans): TokenOrigin {
-  const origin = session.originOf?.(node)
+function originOf({ request, promptLength }: Sequence, node: number, spans?: DocumentSpans): TokenOrigin {
+  const origin = request.session.originOf?.(node)
   if (!origin) return { kind: 'other' }
   const { kind, id, place } = origin
   if (kind === 'prompt' && place !== undefined) {

@@ -1,6 +1,7 @@
 import { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
 import type { Sequence } from './sequence.js'
+import type { Verdict } from './verify.js'
 
 /**
  * Lays sequences into a forward and takes what was accepted into the KV cache. It executes; how many head tokens and
@@ -32,14 +33,13 @@ export class Forward {
   }
 
   /**
-   * Appends rows for a sequence: the next `headLength` tokens of its head and, if that reaches its last token, the
-   * first `nodes` nodes of its tree.
-   *
-   * @returns how many nodes took part; those that would need more branches than the slot has are left out
+   * Appends rows for a sequence: the next `headRows` tokens of its head and, if that reaches its last token, the first
+   * `nodes` nodes of its tree. Lowers `nodes` to how many took part: those that would need more branches than the slot
+   * has are left out.
    */
-  lay(sequence: Sequence, headLength: number, nodes: number): number {
+  lay(sequence: Sequence): void {
     const { batch } = this.#decoder
-    const { committed, tokens } = sequence
+    const { committed, tokens, nodes, headRows: headLength } = sequence
     const own = sequence.slot.ids[0]
     const headRow = batch.size
     const reachesEnd = headLength === sequence.headLength
@@ -49,9 +49,10 @@ export class Forward {
     }
     sequence.rootRow = reachesEnd ? batch.size - 1 : -1
     sequence.mainLength = 0
-    if (!reachesEnd || nodes === 0) return 0
-    const laid = this.#layMainChain(sequence, nodes)
-    return laid < nodes ? laid + this.#laySideBranches(sequence, nodes, headRow, headLength) : laid
+    sequence.nodes = 0
+    if (!reachesEnd || nodes === 0) return
+    sequence.nodes = this.#layMainChain(sequence, nodes)
+    if (sequence.nodes < nodes) sequence.nodes += this.#laySideBranches(sequence, nodes, headRow)
   }
 
   /** Lays the chain of first children. Sets `nodeRows` of all nodes and `mainChain`. */
@@ -75,7 +76,7 @@ export class Forward {
   }
 
   /** Lays the other nodes, each branch under an id of its own. Returns how many took part. */
-  #laySideBranches(sequence: Sequence, nodes: number, headRow: number, headLength: number): number {
+  #laySideBranches(sequence: Sequence, nodes: number, headRow: number): number {
     const { batch } = this.#decoder
     const { tree, nodeRows } = sequence
     const { ids, syncedPositions } = sequence.slot
@@ -106,7 +107,7 @@ export class Forward {
       const id = ids[branch]
       this.#decoder.copySequence(ids[0], id, syncedPositions[branch], sequence.committed)
       syncedPositions[branch] = sequence.committed
-      for (let i = 0; i < headLength; i++) batch.addSequence(headRow + i, id)
+      for (let row = headRow; row <= rootRow; row++) batch.addSequence(row, id)
       for (let node = leaf; node >= 0; node = parents[node]) batch.addSequence(nodeRows[node], id)
     }
     sequence.branches = branch
@@ -131,23 +132,14 @@ export class Forward {
    * Takes the head just decoded, and of the accepted path what lies on the main chain, into the KV cache; everything
    * else of the tree is dropped.
    *
-   * @param headLength as laid
-   * @param path accepted nodes from the root down
-   * @param pathLength how many
+   * @param verdict what of the tree was accepted; where it is undecided, the last token is to be decoded again, alone:
+   *   its cell goes too
    * @param isLast whether the sequence was laid last in this forward
-   * @param undecided whether the last accepted token is to be decoded again, alone: its cell goes too
    */
-  commit(
-    sequence: Sequence,
-    headLength: number,
-    path: Int32Array,
-    pathLength: number,
-    isLast: boolean,
-    undecided = false,
-  ): void {
+  commit(sequence: Sequence, { path, pathLength, undecided }: Verdict, isLast: boolean): void {
     const { mainChain, mainLength } = sequence
     const { ids, syncedPositions } = sequence.slot
-    const headEnd = sequence.committed + headLength
+    const headEnd = sequence.committed + sequence.headRows
     let kept = 0
     while (kept < pathLength && kept < mainLength && path[kept] === mainChain[kept]) kept++
     sequence.committed = undecided ? headEnd + Math.min(kept, pathLength - 1) : headEnd + kept

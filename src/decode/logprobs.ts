@@ -1,5 +1,3 @@
-import type { TokenSampler } from './decoder.js'
-
 /** A token and the natural logarithm of its probability. */
 export interface TokenLogprob {
   token: number
@@ -20,42 +18,22 @@ export interface LogitRows {
   readonly logits: Float32Array
 }
 
-/** A sampler that also notes how probable the model held what is drawn. It changes no draw. */
-export class LogprobSampler implements TokenSampler {
-  readonly seed: number
-  readonly #sampler: TokenSampler
+/** Tells how probable the model held the tokens drawn from a forward's rows. */
+export class Logprobs {
   readonly #rows: LogitRows
   readonly #count: number
-  #last: TokenLogprobs | undefined
 
-  /** @param count how many of the most likely tokens are noted with each draw */
-  constructor(sampler: TokenSampler, rows: LogitRows, count: number) {
-    this.seed = sampler.seed
-    this.#sampler = sampler
+  /** @param count how many of the most likely tokens are told with each */
+  constructor(rows: LogitRows, count: number) {
     this.#rows = rows
     this.#count = count
   }
 
-  /** What was noted with the last draw. */
-  get last(): TokenLogprobs | undefined {
-    return this.#last
-  }
-
-  sample(row: number): number {
-    const token = this.#sampler.sample(row)
-    if (token < 0) return token
+  /** Of a token drawn from a batch row of the last forward. */
+  of(row: number, token: number): TokenLogprobs {
     const { batch, vocabularySize, logits } = this.#rows
     const begin = batch.outputRows[row] * vocabularySize
-    this.#last = logprobsOf(logits.subarray(begin, begin + vocabularySize), token, this.#count)
-    return token
-  }
-
-  isSure(row: number, noise: number): boolean {
-    return this.#sampler.isSure?.(row, noise) ?? true
-  }
-
-  [Symbol.dispose](): void {
-    this.#sampler[Symbol.dispose]()
+    return logprobsOf(logits.subarray(begin, begin + vocabularySize), token, this.#count)
   }
 }
 

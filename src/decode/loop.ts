@@ -1,57 +1,44 @@
 import type { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
-import type { DraftSession } from '../draft/drafter.js'
-import { sourceName } from '../draft/tree.js'
 import { CellStack } from './cells.js'
-import type { Decoder, TokenSampler } from './decoder.js'
-import type { DraftingReport, DraftMode } from './drafting.js'
-import { explainDraft } from './explain.js'
-import { Forward } from './forward.js'
-import { newShare, Scheduler, type Share } from './scheduler.js'
+import type { Decoder } from './decoder.js'
+import type { DraftingReport } from './drafting.js'
+import type { Generation } from './generation.js'
+import { Round, type RoundOptions } from './round.js'
+import { Scheduler } from './scheduler.js'
 import { Sequence } from './sequence.js'
+import type { SlotHolder } from './slot.js'
 import { SlotTable } from './slots.js'
-import type { Stopwatch } from './stopwatch.js'
-import { Verdict, verify } from './verify.js'
-import type { AnswerWriter } from './writer.js'
+import { type AnswerRequest, AnswerWriter, type TokenText } from './writer.js'
 
 /** A request in tokens. */
-export interface TokenRequest {
-  prompt: ArrayLike<number>
-  draft: DraftMode
-  session: DraftSession
-  sampler: TokenSampler
-  writer: AnswerWriter
-  /** Whether cells that hold the beginning of the prompt may be used again. */
-  reusePrefix: boolean
+export interface TokenRequest extends AnswerRequest {
+  /** Whether cells that hold the beginning of the prompt may be used again. Default `true`. */
+  readonly reusePrefix?: boolean
   /** Whose request it is: cells of another owner are never used again. Default: nobody's in particular. */
-  owner?: string
+  readonly owner?: string
+  /** Aborts the generation. */
+  readonly signal?: AbortSignal
 }
 
 /** How the loop is laid out. */
-export interface LoopOptions {
+export interface LoopOptions extends Omit<RoundOptions, 'isEnd'> {
+  /** What the tokens mean. */
+  vocabulary: TokenText
   /** Requests decoded in one forward. */
   slots: number
   /** Branches of a draft tree, the main chain included. */
   branches: number
   /** Most tokens of one request, prompt and answer together. */
   contextTokens: number
-  /** Most draft nodes of one request in one forward. */
-  maxNodes: number
   cost: ForwardCost
   /** Decides how many threads compute. Default: all, always. */
   crew?: Crew
-  /**
-   * How far two logits of a row may lie from where a forward of one token has them. Where two candidates are closer,
-   * the token is decided by such a forward. Default 0: rows are exact, or taken as they are.
-   */
-  noise?: number
   /**
    * Keep the cells of every request in position order though several share the cache. Takes one sequence id more than
    * slots × branches. Default `false`.
    */
   ordered?: boolean
-  /** Times the parts of every step. Default: nothing is timed. */
-  stopwatch?: Stopwatch
 }
 
 /** What a slot does. */
@@ -63,16 +50,11 @@ export interface SlotState {
   writtenTokens: number
 }
 
-/** A request that waits for a slot. */
-interface Waiting {
-  readonly request: TokenRequest
-  /** A running request that reads the beginning of its prompt; it waits until that has been read. */
-  reader: Sequence | undefined
-}
-
-/** A request that has a slot. */
-interface Running extends Share {
-  readonly request: TokenRequest
+/** A request that was started. */
+interface Started extends TokenRequest {
+  readonly writer: AnswerWriter
+  /** A running request that reads the beginning of its prompt; it waits for a slot until that has been read. */
+  reader: SlotHolder | undefined
 }
 
 /**
@@ -83,27 +65,23 @@ interface Running extends Share {
  * Conventional decoding is the same loop with empty drafts.
  */
 export class DecodeLoop {
-  readonly #decoder: Decoder
   readonly #options: LoopOptions
   readonly #scheduler: Scheduler
-  readonly #forward: Forward
-  readonly #verdict: Verdict
-  readonly #queue: Waiting[] = []
-  readonly #cells: CellStack
+  readonly #round: Round
   readonly #slots: SlotTable
-  #running: Running[] = []
+  readonly #queue: Started[] = []
+  #running: Sequence<Started>[] = []
   #turning: Promise<void> | undefined
   #closed = false
 
   constructor(decoder: Decoder, options: LoopOptions) {
-    this.#decoder = decoder
+    const { slots, branches, ordered = false, vocabulary, maxNodes, cost, crew } = options
+    const cells = new CellStack(decoder, ordered && slots > 1 ? slots * branches : undefined)
+    const isEnd = (token: number) => vocabulary.isEndOfGeneration(token)
     this.#options = options
-    this.#scheduler = new Scheduler(decoder, options.maxNodes, options.cost, options.crew)
-    const { slots, branches, ordered = false } = options
-    this.#cells = new CellStack(decoder, ordered && slots > 1 ? slots * branches : undefined)
-    this.#forward = new Forward(decoder, this.#cells)
-    this.#verdict = new Verdict(options.maxNodes)
-    this.#slots = new SlotTable(decoder, this.#cells, slots, branches)
+    this.#scheduler = new Scheduler(decoder, maxNodes, cost, crew)
+    this.#round = new Round(decoder, cells, this.#scheduler, { ...options, isEnd })
+    this.#slots = new SlotTable(decoder, cells, slots, branches)
   }
 
   /** Requests that hold a slot. */
@@ -134,10 +112,21 @@ export class DecodeLoop {
     return this.#scheduler.describe()
   }
 
-  /** Starts a request as soon as a slot is free. Its outcome goes to its writer. */
-  submit(request: TokenRequest): void {
-    this.#queue.push({ request, reader: undefined })
+  /** Starts a request: it is decoded as soon as a slot is free. */
+  start(request: TokenRequest): Generation {
+    const writer = new AnswerWriter(this.#options.vocabulary, request)
+    const { generation } = writer
+    const { signal } = request
+    if (signal?.aborted) generation.abort()
+    else if (signal) {
+      const abort = () => generation.abort()
+      const forget = () => signal.removeEventListener('abort', abort)
+      signal.addEventListener('abort', abort, { once: true })
+      generation.result.then(forget, forget)
+    }
+    this.#queue.push({ ...request, writer, reader: undefined })
     this.#turning ??= this.#turn()
+    return generation
   }
 
   /** Ends all requests as aborted and waits for the forward in flight. */
@@ -168,25 +157,22 @@ export class DecodeLoop {
   #admit(): void {
     const { contextTokens, maxNodes } = this.#options
     for (let next = 0; next < this.#queue.length && this.#slots.hasFree; ) {
-      const waiting = this.#queue[next]
-      const { request } = waiting
-      const { prompt, draft, session, sampler, writer, reusePrefix, owner = '' } = request
+      const request = this.#queue[next]
+      const { prompt, session, writer, reusePrefix = true, owner = '' } = request
       // It waits for one reader at most: a stream of requests that begin alike must not hold it up for ever.
-      if (reusePrefix) waiting.reader ??= this.#slots.findReader(prompt, owner)
-      if (waiting.reader?.isPrefilling && this.#running.some(({ sequence }) => sequence === waiting.reader)) {
+      if (reusePrefix) request.reader ??= this.#slots.findReader(prompt, owner)
+      if (request.reader?.isPrefilling && this.#running.some((sequence) => sequence === request.reader)) {
         next++
         continue
       }
       this.#queue.splice(next, 1)
       const { slot, cached } = this.#slots.claim(prompt, reusePrefix, owner)
-      const sequence = new Sequence(slot, cached, prompt, contextTokens, maxNodes, session, sampler)
-      slot.sequence = sequence
-      const running = { request, ...newShare(sequence, draft) }
-      this.#running.push(running)
+      const sequence = new Sequence(request, slot, cached, contextTokens, maxNodes)
+      this.#running.push(sequence)
       try {
         session.read(prompt)
       } catch (error) {
-        this.#fail(running, error)
+        this.#fail(sequence, error)
         continue
       }
       writer.begin(cached)
@@ -194,118 +180,63 @@ export class DecodeLoop {
   }
 
   async #step(): Promise<void> {
-    const { batch } = this.#decoder
-    const { stopwatch } = this.#options
-    stopwatch?.start()
-    batch.clear()
-    this.#scheduler.plan(this.#running)
-    for (let i = this.#running.length - 1; i >= 0; i--) {
-      const { failure } = this.#running[i]
-      if (failure) this.#fail(this.#running[i], failure.reason)
-    }
+    const round = this.#round
+    round.plan(this.#running)
+    for (const sequence of [...this.#running]) if (sequence.failure) this.#fail(sequence, sequence.failure.reason)
     if (this.#running.length === 0) return
-    await this.#cells.makeRoom(
-      this.#running.reduce((rows, { headRows, nodes }) => rows + headRows + nodes, 0),
-      this.#slots.all,
-    )
-    stopwatch?.lap('draft')
-    for (const running of this.#running)
-      running.nodes = this.#forward.lay(running.sequence, running.headRows, running.nodes)
-    this.#scheduler.laid(this.#running)
-    stopwatch?.lap('batch')
-    const began = performance.now()
-    await this.#decoder.decode()
-    const forwardMs = performance.now() - began
-    this.#cells.push(batch.size)
-    stopwatch?.lap('forward')
-    const took = this.#running.filter(({ headRows }) => headRows > 0)
-    const last = took.at(-1)
-    for (const running of took) {
+    await round.makeRoom(this.#running, this.#slots.all)
+    round.lay(this.#running)
+    await round.decode()
+    for (const sequence of this.#running.filter(({ headRows }) => headRows > 0)) {
       try {
-        this.#finishStep(running, forwardMs, running === last)
+        this.#settle(sequence)
       } catch (error) {
         // What a request brings along (its drafter, its sampler) fails that request and no other.
-        this.#fail(running, error)
+        this.#fail(sequence, error)
       }
     }
-    this.#scheduler.learn(took, forwardMs)
-    stopwatch?.lap('learn')
+    round.learn()
   }
 
   /** Verifies, commits and emits what one request got from the forward. */
-  #finishStep(running: Running, forwardMs: number, isLast: boolean): void {
-    const { sequence, request } = running
-    const { writer } = request
-    const verdict = this.#verdict
-    const { noise, stopwatch } = this.#options
+  #settle(sequence: Sequence<Started>): void {
+    const round = this.#round
+    const { writer } = sequence.request
     const wasPrefilling = sequence.isPrefilling
-    if (sequence.rootRow < 0) {
-      this.#forward.commit(sequence, running.headRows, verdict.path, 0, isLast)
-      if (wasPrefilling) writer.prefilled(forwardMs)
-      else writer.waited({ rows: running.headRows, drafted: 0, forwardMs, retrievalMs: running.retrievalMs })
-      running.tokens = 0
-      running.accepted = 0
-      running.undecided = false
-      return
-    }
-    // The prompt is read in the same forwards with drafts as without; a forward of one row is conventional.
-    const isExact = wasPrefilling || this.#decoder.batch.size === 1
-    verify(sequence, running.nodes, verdict, writer.takes, isExact ? 0 : noise)
-    stopwatch?.lap('verify')
-    running.undecided = verdict.undecided
-    sequence.isAlone = verdict.undecided
-    this.#forward.commit(sequence, running.headRows, verdict.path, verdict.pathLength, isLast, verdict.undecided)
-    stopwatch?.lap('commit')
-    running.tokens = verdict.count
-    running.accepted = Math.min(verdict.pathLength, verdict.count)
-    if (verdict.count === 0 && !verdict.halt) {
-      const { headRows, nodes, retrievalMs } = running
-      writer.waited({ rows: headRows + nodes, drafted: nodes, forwardMs, retrievalMs })
-      return
-    }
-    for (let i = 0; i < verdict.count; i++) sequence.append(verdict.tokens[i])
-    sequence.session.accept(verdict.tokens, verdict.count)
-    stopwatch?.lap('learn')
-    if (wasPrefilling) writer.prefilled(forwardMs)
-    writer.step({
-      isPrefill: wasPrefilling,
-      rows: running.headRows + running.nodes,
-      drafted: running.nodes,
-      accepted: running.accepted,
-      sourceOf: (i) => (i < verdict.pathLength ? sourceName(sequence.tree.sources[verdict.path[i]]) : 'model'),
-      forwardMs,
-      retrievalMs: running.retrievalMs,
-      nodeOf: (i) => (i < verdict.pathLength ? verdict.path[i] : -1),
-      explain: (textOf, spans) =>
-        explainDraft(sequence, running.nodes, verdict.path, verdict.pathLength, textOf, spans),
-    })
-    stopwatch?.lap('emit')
-    if (verdict.ended) this.#end(running, () => writer.end())
-    else if (verdict.halt) this.#end(running, () => writer.end(verdict.halt))
-    else if (sequence.room <= 0) this.#end(running, () => writer.end('context-full'))
+    const verdict = round.verify(sequence)
+    const ended = writer.take(sequence, verdict)
+    this.#options.stopwatch?.lap('emit')
+    round.commit(sequence)
+    if (wasPrefilling) writer.prefilled(round.forwardMs)
+    if (verdict.count > 0 || verdict.halt) writer.step(sequence, verdict, round.forwardMs, wasPrefilling)
+    else if (!wasPrefilling) writer.waited(sequence, round.forwardMs)
+    this.#options.stopwatch?.lap('emit')
+    if (ended) this.#end(sequence, () => writer.end())
+    else if (verdict.halt) this.#end(sequence, () => writer.end(verdict.halt))
+    else if (sequence.room <= 0) this.#end(sequence, () => writer.end('context-full'))
   }
 
   #endAborted(): void {
-    for (const running of [...this.#running])
-      if (this.#closed || running.request.writer.aborted)
-        this.#end(running, () => running.request.writer.end('aborted'))
-    for (let i = this.#queue.length - 1; i >= 0; i--) {
-      const { request } = this.#queue[i]
+    for (const sequence of [...this.#running]) {
+      const { writer } = sequence.request
+      if (this.#closed || writer.aborted) this.#end(sequence, () => writer.end('aborted'))
+    }
+    for (const request of [...this.#queue]) {
       if (!this.#closed && !request.writer.aborted) continue
-      this.#queue.splice(i, 1)
+      this.#queue.splice(this.#queue.indexOf(request), 1)
       this.#leave(request, () => request.writer.end('aborted'))
     }
   }
 
   /** Gives the slot back, then tells the writer. */
-  #end(running: Running, tell: () => void, keepCells = true): void {
-    this.#running = this.#running.filter((other) => other !== running)
-    this.#slots.release(running.sequence.slot, keepCells)
-    this.#leave(running.request, tell)
+  #end(sequence: Sequence<Started>, tell: () => void, keepCells = true): void {
+    this.#running = this.#running.filter((other) => other !== sequence)
+    this.#slots.release(sequence.slot, keepCells)
+    this.#leave(sequence.request, tell)
   }
 
   /** Closes what a request brought along, then tells the writer; where that fails, the request does. */
-  #leave({ session, sampler, writer }: TokenRequest, tell: () => void): void {
+  #leave({ session, sampler, writer }: Started, tell: () => void): void {
     try {
       session.close()
     } catch (error) {
@@ -317,12 +248,12 @@ export class DecodeLoop {
     tell()
   }
 
-  #fail(running: Running, error: unknown): void {
-    this.#end(running, () => running.request.writer.fail(error), false)
+  #fail(sequence: Sequence<Started>, error: unknown): void {
+    this.#end(sequence, () => sequence.request.writer.fail(error), false)
   }
 
   #failAll(error: unknown): void {
-    for (const running of [...this.#running]) this.#fail(running, error)
+    for (const sequence of [...this.#running]) this.#fail(sequence, error)
     this.#slots.clear()
   }
 }

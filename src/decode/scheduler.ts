@@ -5,34 +5,9 @@ import { Guard } from '../cost/guard.js'
 import { Leash } from '../cost/leash.js'
 import { Trust } from '../cost/trust.js'
 import type { Decoder } from './decoder.js'
-import type { DraftingReport, DraftMode } from './drafting.js'
+import type { DraftingReport } from './drafting.js'
+import type { Planner } from './round.js'
 import type { Sequence } from './sequence.js'
-
-/** What one request does in the coming forward. */
-export interface Share {
-  readonly sequence: Sequence
-  readonly draft: DraftMode
-  /** Rows of the head. Decided here. */
-  headRows: number
-  /** Nodes of the draft tree. Decided here; the forward may leave some out. */
-  nodes: number
-  /** Whether a draft was looked for, and the milliseconds that took. */
-  retrieved: boolean
-  retrievalMs: number
-  /** Tokens the forward brought, and how many of them had been drafted. Set by the loop. */
-  tokens: number
-  accepted: number
-  /** Whether it left the next token to a forward of its own, too close a race for its noise. Set by the loop. */
-  undecided: boolean
-  /** Why its drafter could not draft; the request is to be ended. */
-  failure: { reason: unknown } | undefined
-}
-
-/** The share of a request that has not taken part in a forward. */
-export function newShare(sequence: Sequence, draft: DraftMode): Share {
-  const outcome = { tokens: 0, accepted: 0, undecided: false, failure: undefined }
-  return { sequence, draft, headRows: 0, nodes: 0, retrieved: false, retrievalMs: 0, ...outcome }
-}
 
 /** Tokens of prompts in one forward while answers are being written, so that prompts do not hold them up. */
 const sharedPrefillRows = 64
@@ -51,7 +26,7 @@ const mostNodes = 256
  * Decides what takes part in a forward: how much of each head, how much of each draft. Executes nothing, and learns
  * from what came of it.
  */
-export class Scheduler {
+export class Scheduler implements Planner {
   readonly #decoder: Decoder
   readonly #maxNodes: number
   readonly #cost: ForwardCost
@@ -67,7 +42,7 @@ export class Scheduler {
   /** What the graph of the last forward was built for; another shape means that it is built anew. */
   #rows = 0
   #outputs = 0
-  #sequences = 0
+  #ids = 0
   #rebuilt = false
   /** Whether the coming forward reads a prompt. */
   #prefills = false
@@ -105,8 +80,8 @@ export class Scheduler {
     }
   }
 
-  /** Fills the draft trees and sets `headRows`, `nodes`, `retrieved` and `retrievalMs` of every share. */
-  plan(shares: readonly Share[]): void {
+  /** Fills the draft trees and sets `headRows`, `nodes`, `retrieved`, `retrievalMs` and `failure`. */
+  plan(sequences: readonly Sequence[]): void {
     let freeRows = this.#decoder.batch.capacity
     let headRows = 0
     let context = 0
@@ -114,27 +89,26 @@ export class Scheduler {
     let competing = 0
     this.#prefills = false
     this.#isAuto = false
-    const alone = shares.find(({ sequence }) => sequence.isAlone)
+    const alone = sequences.find(({ isAlone }) => isAlone)
     if (alone) {
-      this.#planAlone(shares, alone)
+      this.#planAlone(sequences, alone)
       return
     }
-    this.#divideHeads(shares, freeRows)
-    for (const { headRows } of shares) freeRows -= headRows
-    for (const share of shares) {
-      const { sequence } = share
-      share.nodes = 0
-      share.retrieved = false
-      share.retrievalMs = 0
-      headRows += share.headRows
+    this.#divideHeads(sequences, freeRows)
+    for (const { headRows } of sequences) freeRows -= headRows
+    for (const sequence of sequences) {
+      sequence.nodes = 0
+      sequence.retrieved = false
+      sequence.retrievalMs = 0
+      headRows += sequence.headRows
       context += sequence.length
-      if (share.headRows === sequence.headLength) writing++
+      if (sequence.headRows === sequence.headLength) writing++
       if (sequence.isPrefilling) this.#prefills = true
-      if (sequence.isPrefilling || share.draft === 'off' || !this.#decoder.canBranch) continue
-      if (share.draft !== 'auto') {
-        share.nodes = this.#retrieve(share, Math.min(share.draft, this.#maxNodes), freeRows)
-        freeRows -= share.nodes
-        headRows += share.nodes
+      if (sequence.isPrefilling || sequence.request.draft === 'off' || !this.#decoder.canBranch) continue
+      if (sequence.request.draft !== 'auto') {
+        sequence.nodes = this.#retrieve(sequence, Math.min(sequence.request.draft, this.#maxNodes), freeRows)
+        freeRows -= sequence.nodes
+        headRows += sequence.nodes
         continue
       }
       this.#isAuto = true
@@ -143,31 +117,30 @@ export class Scheduler {
         sequence.leash.take(this.#leash)
       }
       if (this.#guard.resting) continue
-      competing += this.#retrieve(share, Math.min(this.#maxNodes, sequence.leash.nodes), freeRows)
+      competing += this.#retrieve(sequence, Math.min(this.#maxNodes, sequence.leash.nodes), freeRows)
     }
     if (competing === 0) return
     this.#outlook.requests = writing
     this.#outlook.headRows = headRows
-    this.#outlook.context = context / shares.length
+    this.#outlook.context = context / sequences.length
     this.#outlook.lastRows = this.#rows
     this.#outlook.overheadMs = this.#overheadMs
-    const available = this.#merge(shares, Math.min(competing, freeRows, mostNodes))
+    const available = this.#merge(sequences, Math.min(competing, freeRows, mostNodes))
     const trust = this.#trust.factor
     for (let i = 0; i < available; i++) this.#merged[i] *= trust
     const chosen = chooseNodes(this.#merged, available, this.#outlook, this.#cost)
-    for (const share of shares) if (share.draft === 'auto') share.nodes = 0
-    for (let i = 0; i < chosen; i++) shares[this.#owners[i]].nodes++
+    for (const sequence of sequences) if (sequence.request.draft === 'auto') sequence.nodes = 0
+    for (let i = 0; i < chosen; i++) sequences[this.#owners[i]].nodes++
   }
 
   /** Drafts for one request. Sets and returns how many nodes fit into the forward and into the request's context. */
-  #retrieve(share: Share, budget: number, freeRows: number): number {
-    const { sequence } = share
+  #retrieve(sequence: Sequence, budget: number, freeRows: number): number {
     const { tree, room } = sequence
     const began = performance.now()
     try {
-      sequence.session.draft(tree, budget)
+      sequence.request.session.draft(tree, budget)
     } catch (reason) {
-      share.failure = { reason }
+      sequence.failure = { reason }
       return 0
     }
     let nodes = Math.min(tree.size, freeRows)
@@ -175,49 +148,49 @@ export class Scheduler {
     for (let node = 0; node < nodes; node++)
       if (tree.depths[node] >= room || tree.tokens[node] < 0 || tree.tokens[node] >= this.#decoder.vocabularySize)
         nodes = node
-    share.nodes = nodes
-    share.retrieved = true
-    share.retrievalMs = performance.now() - began
+    sequence.nodes = nodes
+    sequence.retrieved = true
+    sequence.retrievalMs = performance.now() - began
     return nodes
   }
 
   /** A forward of one token for one request; what else its head holds goes first. The others wait. */
-  #planAlone(shares: readonly Share[], alone: Share): void {
-    for (const share of shares) {
-      share.headRows = 0
-      share.nodes = 0
-      share.retrieved = false
-      share.retrievalMs = 0
+  #planAlone(sequences: readonly Sequence[], alone: Sequence): void {
+    for (const sequence of sequences) {
+      sequence.headRows = 0
+      sequence.nodes = 0
+      sequence.retrieved = false
+      sequence.retrievalMs = 0
     }
-    this.#isAuto = alone.draft === 'auto'
-    alone.headRows = Math.min(Math.max(1, alone.sequence.headLength - 1), this.#decoder.batch.capacity)
+    this.#isAuto = alone.request.draft === 'auto'
+    alone.headRows = Math.min(Math.max(1, alone.headLength - 1), this.#decoder.batch.capacity)
   }
 
   /**
    * Sets `headRows`: all of the head for answers being written; of prompts what they may read in this forward, each a
    * little, the rest in order of arrival.
    */
-  #divideHeads(shares: readonly Share[], rows: number): void {
+  #divideHeads(sequences: readonly Sequence[], rows: number): void {
     let free = rows
     let reading = 0
-    for (const share of shares) {
-      const { headLength, isPrefilling } = share.sequence
-      share.headRows = isPrefilling ? 0 : headLength
-      free -= share.headRows
+    for (const sequence of sequences) {
+      const { headLength, isPrefilling } = sequence
+      sequence.headRows = isPrefilling ? 0 : headLength
+      free -= sequence.headRows
       if (isPrefilling) reading++
     }
     if (reading === 0) return
-    if (reading < shares.length) free = Math.min(free, sharedPrefillRows)
+    if (reading < sequences.length) free = Math.min(free, sharedPrefillRows)
     const least = Math.min(leastPrefillRows, Math.floor(free / reading))
-    for (const share of shares) {
-      if (!share.sequence.isPrefilling) continue
-      share.headRows = Math.min(share.sequence.headLength, least)
-      free -= share.headRows
+    for (const sequence of sequences) {
+      if (!sequence.isPrefilling) continue
+      sequence.headRows = Math.min(sequence.headLength, least)
+      free -= sequence.headRows
     }
-    for (const share of shares) {
-      if (!share.sequence.isPrefilling) continue
-      const more = Math.min(share.sequence.headLength - share.headRows, free)
-      share.headRows += more
+    for (const sequence of sequences) {
+      if (!sequence.isPrefilling) continue
+      const more = Math.min(sequence.headLength - sequence.headRows, free)
+      sequence.headRows += more
       free -= more
     }
   }
@@ -226,23 +199,23 @@ export class Scheduler {
    * Merges the drafts of all `auto` requests, best first. Their `nodes` say how many each offers, and afterwards how
    * many of it were merged. Returns how many there are in all, at most `most`.
    */
-  #merge(shares: readonly Share[], most: number): number {
+  #merge(sequences: readonly Sequence[], most: number): number {
     const merged = this.#merged
     const owners = this.#owners
-    if (shares.length === 1) {
-      const { probabilities } = shares[0].sequence.tree
-      const available = Math.min(most, shares[0].nodes)
+    if (sequences.length === 1) {
+      const { probabilities } = sequences[0].tree
+      const available = Math.min(most, sequences[0].nodes)
       for (let node = 0; node < available; node++) merged[node] = probabilities[node]
       owners.fill(0, 0, available)
       return available
     }
-    for (const share of shares) share.sequence.offered = 0
+    for (const sequence of sequences) sequence.offered = 0
     for (let i = 0; i < most; i++) {
       let best = -1
       let highest = -1
-      for (let k = 0; k < shares.length; k++) {
-        const { sequence, nodes, draft } = shares[k]
-        if (draft !== 'auto' || sequence.offered >= nodes) continue
+      for (let k = 0; k < sequences.length; k++) {
+        const sequence = sequences[k]
+        if (sequence.request.draft !== 'auto' || sequence.offered >= sequence.nodes) continue
         const probability = sequence.tree.probabilities[sequence.offered]
         if (probability > highest) {
           highest = probability
@@ -250,7 +223,7 @@ export class Scheduler {
         }
       }
       if (best < 0) return i
-      shares[best].sequence.offered++
+      sequences[best].offered++
       merged[i] = highest
       owners[i] = best
     }
@@ -258,56 +231,56 @@ export class Scheduler {
   }
 
   /** Takes note of the forward that was laid, now to be done: whether its graph has to be built anew. */
-  laid(shares: readonly Share[]): void {
+  laid(sequences: readonly Sequence[]): void {
     const now = performance.now()
     // Before a prompt is read the loop may have been idle.
     if (this.#forwardEnd > 0 && !this.#prefills)
       this.#overheadMs = smoothed(this.#overheadMs, Math.max(0, now - this.#forwardEnd))
     this.#laidAt = now
     const { size, outputCount } = this.#decoder.batch
-    let sequences = 0
-    for (const share of shares) sequences += 1 + share.sequence.branches
-    this.#rebuilt = size !== this.#rows || outputCount !== this.#outputs || sequences !== this.#sequences
+    let ids = 0
+    for (const { branches } of sequences) ids += 1 + branches
+    this.#rebuilt = size !== this.#rows || outputCount !== this.#outputs || ids !== this.#ids
     this.#rows = size
     this.#outputs = outputCount
-    this.#sequences = sequences
+    this.#ids = ids
     if (this.#crew) this.#decoder.useThreads?.(this.#crew.threads)
   }
 
   /**
-   * Learns from a forward whose outcome stands in the shares: what it cost, and whether drafting paid.
+   * Learns from a forward whose outcome stands in them: what it cost, and whether drafting paid.
    *
-   * @param shares those that took part
+   * @param sequences those that took part
    */
-  learn(shares: readonly Share[], forwardMs: number): void {
+  learn(sequences: readonly Sequence[], forwardMs: number): void {
     this.#forwardEnd = this.#laidAt + forwardMs
-    if (this.#prefills || shares.length === 0) return
+    if (this.#prefills || sequences.length === 0) return
     let context = 0
     let tokens = 0
     let spent = 0
     let drafted = 0
-    for (const share of shares) {
-      context += share.sequence.length
-      tokens += share.tokens
-      if (share.retrieved) {
+    for (const sequence of sequences) {
+      context += sequence.length
+      tokens += sequence.written
+      if (sequence.retrieved) {
         // Where sixteen requests look for drafts one after the other, that is told in full.
-        this.#retrievalMs = smoothed(this.#retrievalMs, share.retrievalMs)
+        this.#retrievalMs = smoothed(this.#retrievalMs, sequence.retrievalMs)
         spent += this.#retrievalMs
       }
-      drafted += share.nodes
+      drafted += sequence.nodes
       // A draft cut short by a near tie was not wrong.
-      if (share.undecided) this.#nearTies++
-      else if (share.draft === 'auto' && share.retrieved) this.#judge(share)
+      if (sequence.undecided) this.#nearTies++
+      else if (sequence.request.draft === 'auto' && sequence.retrieved) this.#judge(sequence)
     }
-    context /= shares.length
-    const conventional = this.#cost.ms(shares.length, context)
+    context /= sequences.length
+    const conventional = this.#cost.ms(sequences.length, context)
     const expected = this.#cost.ms(this.#rows, context) + (this.#rebuilt ? this.#cost.rebuildMs : 0)
     if (drafted === 0) spent += conventional
     else spent += Math.min(1.5 * expected, Math.max(expected / 1.5, forwardMs))
     this.#forwardsByNodes[Math.min(drafted, mostNodes)]++
     if (this.#isAuto) {
       const rested = this.#guard.resting
-      this.#guard.observe(tokens / shares.length - spent / conventional)
+      this.#guard.observe(tokens / sequences.length - spent / conventional)
       if (rested) this.#restedForwards++
       else if (this.#guard.resting) this.#rests++
     }
@@ -316,7 +289,8 @@ export class Scheduler {
   }
 
   /** Compares what a draft promised with what came: all of it if it was verified, else its first tokens. */
-  #judge({ sequence, nodes, tokens, accepted }: Share): void {
+  #judge(sequence: Sequence): void {
+    const { nodes, written, accepted } = sequence
     const { probabilities, parents, size } = sequence.tree
     let promised = 0
     if (nodes > 0) {
@@ -324,9 +298,9 @@ export class Scheduler {
       this.#trust.learn(promised, accepted)
       sequence.leash.observe(nodes, accepted)
       this.#leash.take(sequence.leash)
-    } else if (tokens > 0) {
+    } else if (written > 0) {
       for (let node = 0; node < size; node++) if (parents[node] < 0) promised += probabilities[node]
-      const first = sequence.tokens[sequence.length - tokens]
+      const first = sequence.tokens[sequence.length - written]
       this.#trust.learn(promised, sequence.tree.childOf(-1, first) >= 0 ? 1 : 0)
     }
   }

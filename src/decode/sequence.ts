@@ -2,7 +2,18 @@ import { Leash } from '../cost/leash.js'
 import type { DraftSession } from '../draft/drafter.js'
 import { DraftTree } from '../draft/tree.js'
 import type { TokenSampler } from './decoder.js'
-import type { Slot } from './slots.js'
+import type { DraftMode } from './drafting.js'
+import type { Slot, SlotHolder } from './slot.js'
+
+/** What a sequence needs of its request. */
+export interface SequenceRequest {
+  readonly prompt: ArrayLike<number>
+  readonly draft: DraftMode
+  readonly session: DraftSession
+  readonly sampler: TokenSampler
+  /** Most tokens of the answer; no token is drawn behind them. Default: what the context holds. */
+  readonly maxTokens?: number
+}
 
 /**
  * The timeline of one request: its tokens, how many of them have KV cells, and the draft that may follow.
@@ -15,7 +26,8 @@ import type { Slot } from './slots.js'
  * token (the root) in a usual step, and a few tokens more after a side branch of the draft has won. One rule serves
  * all three: the next forward begins with the head, and where it reaches the last token the draft tree follows.
  */
-export class Sequence {
+export class Sequence<Request extends SequenceRequest = SequenceRequest> implements SlotHolder {
+  readonly request: Request
   /** Where the request lives in the KV cache. */
   readonly slot: Slot
   readonly tokens: Int32Array
@@ -42,24 +54,36 @@ export class Sequence {
   isAlone = false
   /** Ids of the slot besides the first that took part in the last forward. */
   branches = 0
-  readonly session: DraftSession
-  readonly sampler: TokenSampler
+
+  // What it does in the coming forward, or did in the last one. Decided by the scheduler:
+
+  /** Rows of the head; 0: it takes no part. */
+  headRows = 0
+  /** Nodes of {@link tree}; the forward may leave some out. */
+  nodes = 0
+  /** Whether a draft was looked for, and the milliseconds that took. */
+  retrieved = false
+  retrievalMs = 0
+  /** Why its drafter could not draft; the request is to be ended. */
+  failure: { reason: unknown } | undefined
+
+  // What came of it, set by the round:
+
+  /** Tokens the forward brought, and how many of them had been drafted. */
+  written = 0
+  accepted = 0
+  /** Whether it left the next token to a forward of its own, too close a race for its noise. */
+  undecided = false
+
   /**
    * @param slot the request's place in the KV cache
    * @param cached tokens of the prompt that have their cells already
-   * @param prompt the prompt's tokens
    * @param capacity most tokens, prompt and answer together
    * @param maxNodes most draft nodes of one forward
    */
-  constructor(
-    slot: Slot,
-    cached: number,
-    prompt: ArrayLike<number>,
-    capacity: number,
-    maxNodes: number,
-    session: DraftSession,
-    sampler: TokenSampler,
-  ) {
+  constructor(request: Request, slot: Slot, cached: number, capacity: number, maxNodes: number) {
+    const { prompt } = request
+    this.request = request
     this.slot = slot
     this.committed = cached
     this.tokens = new Int32Array(capacity)
@@ -69,8 +93,7 @@ export class Sequence {
     this.tree = new DraftTree(maxNodes)
     this.nodeRows = new Int32Array(maxNodes)
     this.mainChain = new Int32Array(maxNodes)
-    this.session = session
-    this.sampler = sampler
+    slot.sequence = this
   }
 
   /** Tokens the next forward must begin with; at least 1. */
@@ -86,6 +109,11 @@ export class Sequence {
   /** Tokens that may still be written before the capacity is reached. */
   get room(): number {
     return this.tokens.length - this.length
+  }
+
+  /** Tokens that the request may still ask for. */
+  get wanted(): number {
+    return (this.request.maxTokens ?? Number.POSITIVE_INFINITY) - (this.length - this.promptLength)
   }
 
   /** Appends an accepted token. */

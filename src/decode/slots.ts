@@ -1,30 +1,9 @@
 import type { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
-import type { Sequence } from './sequence.js'
+import { emptySlot, type Slot, type SlotHolder } from './slot.js'
 
 /** Tokens that must be saved before cells are copied from another slot rather than taken over with this one. */
 const worthCopying = 16
-
-/**
- * A place for one request in the KV cache. It keeps the cells of its last request, so that a prompt which begins alike
- * (the same system message, documents, earlier turns) need not be read again.
- */
-export interface Slot {
-  readonly index: number
-  /** Sequence ids: the first is the request's own, the others serve branches of its drafts. */
-  readonly ids: readonly number[]
-  /** Up to which position each of {@link ids} shares the cells of the first. */
-  readonly syncedPositions: Int32Array
-  /** The request that holds the slot. */
-  sequence: Sequence | undefined
-  /** Whose cells these are; only requests of the same owner may use them again. */
-  owner: string
-  /** Tokens of the cells kept from the last request. */
-  keptTokens: Int32Array
-  keptLength: number
-  /** Grows with every use; the smallest was used least recently. */
-  lastUse: number
-}
 
 /** Where the beginning of a prompt has its cells already. */
 interface Prefix {
@@ -57,16 +36,7 @@ export class SlotTable {
     this.#decoder = decoder
     this.#cells = cells
     this.#keepsCells = decoder.canBranch && (decoder.canMove || slots === 1)
-    this.#slots = Array.from({ length: slots }, (_, index) => ({
-      index,
-      ids: Array.from({ length: branches }, (_, branch) => index * branches + branch),
-      syncedPositions: new Int32Array(branches),
-      sequence: undefined,
-      owner: '',
-      keptTokens: new Int32Array(0),
-      keptLength: 0,
-      lastUse: 0,
-    }))
+    this.#slots = Array.from({ length: slots }, (_, index) => emptySlot(index, branches))
   }
 
   /** The slots, by index. */
@@ -80,7 +50,7 @@ export class SlotTable {
   }
 
   /** A running request that is just reading what this prompt begins with, if waiting for it saves reading it twice. */
-  findReader(prompt: ArrayLike<number>, owner: string): Sequence | undefined {
+  findReader(prompt: ArrayLike<number>, owner: string): SlotHolder | undefined {
     if (!this.#keepsCells) return undefined
     const available = Math.max(0, ...this.#slots.map((slot) => this.#shared(slot, prompt, owner)))
     return this.#slots.find(

@@ -5,13 +5,13 @@ import type { Sequence } from './sequence.js'
 export class Verdict {
   /** Tokens the model chose: the drafted ones that agree, then the bonus token. */
   readonly tokens: Int32Array
-  /** Number of {@link tokens}; at least 1, unless {@link undecided} or {@link halt}. */
+  /** Number of {@link tokens}; at least 1, unless {@link undecided} or {@link halt}, or the prompt is not through. */
   count = 0
+  /** The batch rows they were drawn from. */
+  readonly rows: Int32Array
   /** Accepted nodes from the root down. Token `i` was drafted as node `path[i]` for `i < pathLength`. */
   readonly path: Int32Array
   pathLength = 0
-  /** Whether `ends` was true of the last token. */
-  ended = false
   /** Whether it stopped before a row that cannot be trusted: the token there is to be decided by a forward of its own. */
   undecided = false
   /** Why the sampler let nothing follow the last token, if so. */
@@ -20,7 +20,24 @@ export class Verdict {
   /** @param maxNodes most nodes of a tree */
   constructor(maxNodes: number) {
     this.tokens = new Int32Array(maxNodes + 1)
+    this.rows = new Int32Array(maxNodes + 1)
     this.path = new Int32Array(maxNodes)
+  }
+
+  /** Nothing is found yet. */
+  clear(): void {
+    this.count = 0
+    this.pathLength = 0
+    this.undecided = false
+    this.halt = undefined
+  }
+
+  /** The answer ends with the first `count` tokens: takes back what was found behind them. */
+  cut(count: number): void {
+    this.count = count
+    this.pathLength = Math.min(this.pathLength, count)
+    this.undecided = false
+    this.halt = undefined
   }
 }
 
@@ -28,7 +45,7 @@ export class Verdict {
  * Verification and acceptance (VA). Drafting only proposes; the model's own choices define the output:
  *
  * 1. Draw the model's token from the root's row.
- * 2. If the request ends with it, stop.
+ * 2. If the answer certainly ends with it, by its kind or by its number, stop.
  * 3. If the current node has a child of that name, the child's row was computed in the right context: go there and
  *    draw again. Otherwise stop; the token just drawn is the bonus.
  *
@@ -37,26 +54,22 @@ export class Verdict {
  *
  * Where the sampler lets nothing follow, the answer ends, after the same tokens with any draft.
  *
- * Exactly one draw is made per emitted token, in order, so sampling consumes the same random numbers with any draft.
+ * Exactly one draw is made per emitted token, in order, so sampling consumes the same random numbers with any draft. Only
+ * behind a stop string, which whoever writes the text finds afterwards, may a token be drawn that is not emitted; nothing
+ * is drawn for that request again.
  *
- * @param ends called once per token in order: whether the request ends with it
+ * @param verdict where the outcome goes
+ * @param isEnd whether a token ends every answer
  * @param noise how far two logits of these rows may lie from where a forward of one token has them; 0: they are exact
  */
-export function verify(
-  sequence: Sequence,
-  nodes: number,
-  verdict: Verdict,
-  ends: (token: number) => boolean,
-  noise = 0,
-): void {
-  const { tree, nodeRows, sampler } = sequence
+export function verify(sequence: Sequence, verdict: Verdict, isEnd: (token: number) => boolean, noise: number): void {
+  const { tree, nodes, nodeRows, wanted } = sequence
+  const { sampler } = sequence.request
   let node = -1
   let row = sequence.rootRow
-  verdict.count = 0
-  verdict.pathLength = 0
-  verdict.ended = false
-  verdict.undecided = false
-  verdict.halt = undefined
+  verdict.clear()
+  // The prompt is not through.
+  if (row < 0) return
   for (;;) {
     if (noise > 0 && sampler.isSure?.(row, noise) === false) {
       verdict.undecided = true
@@ -67,12 +80,12 @@ export function verify(
       verdict.halt = token === halts.whole ? 'stop' : 'dead-end'
       return
     }
+    verdict.rows[verdict.count] = row
     verdict.tokens[verdict.count++] = token
-    verdict.ended = ends(token)
     const child = nodes > 0 ? tree.childOf(node, token, nodes) : -1
     if (child < 0 || nodeRows[child] < 0) return
     verdict.path[verdict.pathLength++] = child
-    if (verdict.ended) return
+    if (verdict.count >= wanted || isEnd(token)) return
     node = child
     row = nodeRows[child]
   }

@@ -1,27 +1,11 @@
-import type { DraftSourceName } from '../draft/tree.js'
+import { sourceName } from '../draft/tree.js'
 import type { DocumentSpans } from './document-spans.js'
-import type { DraftNode } from './explain.js'
-import type { EndReason, Generation, GenerationStats, StepPiece } from './generation.js'
-import type { LogprobSampler } from './logprobs.js'
+import { type DraftNode, explainDraft } from './explain.js'
+import { type EndReason, Generation, type GenerationStats, type StepPiece } from './generation.js'
+import type { Logprobs } from './logprobs.js'
+import type { Sequence, SequenceRequest } from './sequence.js'
 import { TextStream } from './text-stream.js'
-
-/** What the loop tells of one step. */
-export interface StepReport {
-  /** Whether this forward read the end of the prompt; its token is the answer's first. */
-  isPrefill: boolean
-  /** Rows of the request in the forward. */
-  rows: number
-  drafted: number
-  accepted: number
-  /** Where the step's `i`-th token came from. */
-  sourceOf: (i: number) => DraftSourceName | 'model'
-  /** The node of the draft that held the step's `i`-th token; -1 if none did. */
-  nodeOf?: (i: number) => number
-  forwardMs: number
-  retrievalMs: number
-  /** The draft of the step, for requests that want it explained. */
-  explain?: (textOf: (token: number) => string, spans: DocumentSpans) => DraftNode[]
-}
+import type { Verdict } from './verify.js'
 
 /** What a writer needs to know of the vocabulary. */
 export interface TokenText {
@@ -29,34 +13,34 @@ export interface TokenText {
   isEndOfGeneration(token: number): boolean
 }
 
-/** Limits of one answer, and what is to be told of it. */
-export interface AnswerLimits {
-  maxTokens: number
-  stops: readonly string[]
-  /** Where log-probabilities are noted, if the request wants them. */
-  logprobs?: LogprobSampler
+/** A request as far as its answer is concerned. */
+export interface AnswerRequest extends SequenceRequest {
+  /** Strings that end the text; they are not part of it. Default: none. */
+  readonly stops?: readonly string[]
+  /** Tells log-probabilities, if the request wants them. */
+  readonly logprobs?: Logprobs
   /** Set if steps are to tell their drafts: where documents stand in the prompt. */
-  explain?: DocumentSpans
+  readonly explain?: DocumentSpans
 }
 
 /**
- * Writes one answer: decides with every token whether it ends there, turns tokens into text, counts, and hands steps
+ * Writes one answer: turns the tokens of each verdict into text, decides whether it ends there, counts, and hands steps
  * to the {@link Generation} that the user holds.
  */
 export class AnswerWriter {
   /** Set once the request is to end before its next forward. */
   aborted = false
-  readonly generation: Generation
+  readonly generation = new Generation(() => {
+    this.aborted = true
+  })
   readonly #vocabulary: TokenText
-  readonly #limits: AnswerLimits
-  readonly #seed: number
+  readonly #request: AnswerRequest
   readonly #text: TextStream
   readonly #tokens: number[] = []
-  /** Pieces of the step under way, filled by {@link takes}. */
+  /** Pieces of the step under way, filled by {@link take}. */
   #pieces: StepPiece[] = []
   #written = ''
   #reason: EndReason = 'stop'
-  #promptTokens: number
   #cachedPromptTokens = 0
   #emitted = 0
   #forwards = 0
@@ -71,13 +55,10 @@ export class AnswerWriter {
   #firstTokenAt = 0
   #lastTokenAt = 0
 
-  constructor(generation: Generation, vocabulary: TokenText, limits: AnswerLimits, promptTokens: number, seed: number) {
-    this.generation = generation
+  constructor(vocabulary: TokenText, request: AnswerRequest) {
     this.#vocabulary = vocabulary
-    this.#limits = limits
-    this.#promptTokens = promptTokens
-    this.#seed = seed
-    this.#text = new TextStream(limits.stops)
+    this.#request = request
+    this.#text = new TextStream(request.stops)
   }
 
   /** The request has got a slot in which `cachedPromptTokens` of its prompt have their cells. */
@@ -92,69 +73,78 @@ export class AnswerWriter {
     this.#prefillMs += forwardMs
   }
 
-  /** Takes the answer's next token; `true` if the answer ends with it. */
-  readonly takes = (token: number): boolean => {
-    if (this.#limits.maxTokens === 0) {
-      this.#reason = 'length'
-      return true
-    }
-    this.#emitted++
-    if (this.#vocabulary.isEndOfGeneration(token)) {
-      this.#reason = 'stop'
-      return true
-    }
-    this.#tokens.push(token)
-    const text = this.#text.push(this.#vocabulary.bytesOf(token))
-    const logprobs = this.#limits.logprobs?.last
-    this.#pieces.push({ token, text, source: 'model', ...(logprobs && { logprobs }) })
-    if (this.#text.stoppedBy !== undefined) {
-      this.#reason = 'stop-string'
-      return true
-    }
-    if (this.#tokens.length >= this.#limits.maxTokens) {
-      this.#reason = 'length'
-      return true
+  /**
+   * Takes the tokens of a verdict, and cuts it where the answer ends.
+   *
+   * @param sequence as it was verified, not committed yet
+   * @returns whether the answer ends
+   */
+  take({ tree }: Sequence, verdict: Verdict): boolean {
+    const { logprobs, maxTokens = Number.POSITIVE_INFINITY } = this.#request
+    if (maxTokens === 0 && verdict.count > 0) return this.#cut(verdict, 0, 'length')
+    for (let i = 0; i < verdict.count; i++) {
+      const token = verdict.tokens[i]
+      this.#emitted++
+      if (this.#vocabulary.isEndOfGeneration(token)) return this.#cut(verdict, i + 1, 'stop')
+      this.#tokens.push(token)
+      const text = this.#text.push(this.#vocabulary.bytesOf(token))
+      const source = i < verdict.pathLength ? sourceName(tree.sources[verdict.path[i]]) : 'model'
+      this.#pieces.push({ token, text, source, ...(logprobs && { logprobs: logprobs.of(verdict.rows[i], token) }) })
+      if (this.#text.stoppedBy !== undefined) return this.#cut(verdict, i + 1, 'stop-string')
+      if (this.#tokens.length >= maxTokens) return this.#cut(verdict, i + 1, 'length')
     }
     return false
   }
 
-  /** Ends the step whose tokens {@link takes} has taken. */
-  step(report: StepReport): void {
+  /** The answer ends with the first `count` tokens of a verdict. */
+  #cut(verdict: Verdict, count: number, reason: EndReason): true {
+    verdict.cut(count)
+    this.#reason = reason
+    return true
+  }
+
+  /**
+   * Ends the step whose tokens {@link take} has taken.
+   *
+   * @param sequence as it was committed
+   * @param isPrefill whether this forward read the end of the prompt; its token is the answer's first
+   */
+  step(sequence: Sequence, verdict: Verdict, forwardMs: number, isPrefill: boolean): void {
     const pieces = this.#pieces
     this.#pieces = []
-    for (let i = 0; i < pieces.length; i++) pieces[i].source = report.sourceOf(i)
     const text = pieces.map((piece) => piece.text).join('')
     this.#written += text
     this.#lastTokenAt = performance.now()
-    if (report.isPrefill) {
+    if (isPrefill) {
       this.#firstTokenAt = this.#lastTokenAt
       this.#emittedByPrefill = this.#emitted
-    } else {
-      this.#forwards++
-      this.#rows += report.rows
-      this.#drafted += report.drafted
-      this.#accepted += report.accepted
-      this.#forwardMs += report.forwardMs
-      this.#retrievalMs += report.retrievalMs
-    }
-    const { drafted, accepted, forwardMs, retrievalMs } = report
-    const { explain } = this.#limits
-    const tree = explain && report.explain?.(this.#textOf, explain)
-    if (tree) for (let i = 0; i < pieces.length; i++) explainPiece(pieces[i], tree, report.nodeOf?.(i) ?? -1)
+    } else this.#count(sequence, forwardMs)
+    const { nodes: drafted, accepted, retrievalMs } = sequence
+    const { explain } = this.#request
+    const tree = explain && explainDraft(sequence, verdict, this.#textOf, explain)
+    if (tree)
+      for (let i = 0; i < pieces.length; i++)
+        explainPiece(pieces[i], tree, i < verdict.pathLength ? verdict.path[i] : -1)
     this.generation.push({ text, pieces, drafted, accepted, forwardMs, retrievalMs, ...(tree && { tree }) })
   }
   #emittedByPrefill = 0
 
   /** A forward brought no token. */
-  waited(report: Pick<StepReport, 'rows' | 'drafted' | 'forwardMs' | 'retrievalMs'>): void {
-    this.#forwards++
-    this.#rows += report.rows
-    this.#drafted += report.drafted
-    this.#forwardMs += report.forwardMs
-    this.#retrievalMs += report.retrievalMs
+  waited(sequence: Sequence, forwardMs: number): void {
+    this.#count(sequence, forwardMs)
   }
 
-  /** The answer is over: for the reason `takes` found, or for the one given. */
+  /** Counts a forward after the prompt's. */
+  #count({ headRows, nodes, accepted, retrievalMs }: Sequence, forwardMs: number): void {
+    this.#forwards++
+    this.#rows += headRows + nodes
+    this.#drafted += nodes
+    this.#accepted += accepted
+    this.#forwardMs += forwardMs
+    this.#retrievalMs += retrievalMs
+  }
+
+  /** The answer is over: for the reason {@link take} found, or for the one given. */
   end(reason: EndReason = this.#reason): void {
     const rest = this.#text.end()
     if (rest !== '') {
@@ -166,7 +156,7 @@ export class AnswerWriter {
       tokens: this.#tokens,
       reason,
       ...(reason === 'stop-string' && { stopString: this.#text.stoppedBy }),
-      seed: this.#seed,
+      seed: this.#request.sampler.seed,
       stats: this.#stats(),
     })
   }
@@ -183,7 +173,7 @@ export class AnswerWriter {
     // Where it ended before its first token, there was none to be last.
     const decodeMs = Math.max(0, this.#lastTokenAt - this.#firstTokenAt)
     return {
-      promptTokens: this.#promptTokens,
+      promptTokens: this.#request.prompt.length,
       cachedPromptTokens: this.#cachedPromptTokens,
       completionTokens: this.#tokens.length,
       forwards: this.#forwards,

@@ -3,10 +3,9 @@ import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { DocumentSpans } from '../decode/document-spans.js'
 import type { DraftingReport } from '../decode/drafting.js'
-import { Generation } from '../decode/generation.js'
-import { LogprobSampler } from '../decode/logprobs.js'
+import type { Generation } from '../decode/generation.js'
+import { Logprobs } from '../decode/logprobs.js'
 import { DecodeLoop, type SlotState } from '../decode/loop.js'
-import { AnswerWriter } from '../decode/writer.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import { fetchModel } from '../hub/fetch-model.js'
@@ -168,7 +167,7 @@ export class Engine implements AsyncDisposable {
     this.slots = layout.slots
     this.cost = cost
     this.drafter = drafter
-    this.#loop = new DecodeLoop(context, { ...layout, cost, crew, noise, ordered })
+    this.#loop = new DecodeLoop(context, { ...layout, vocabulary: model.vocabulary, cost, crew, noise, ordered })
     this.#prompts = new ChatPrompts(model)
   }
 
@@ -346,9 +345,7 @@ export class Engine implements AsyncDisposable {
       )
     const draft = checkDraft(request.draft ?? 'auto', this.maxNodes)
     const maxTokens =
-      request.maxTokens === undefined
-        ? Number.POSITIVE_INFINITY
-        : checkInteger('maxTokens', request.maxTokens, 0, 2 ** 31 - 1)
+      request.maxTokens === undefined ? undefined : checkInteger('maxTokens', request.maxTokens, 0, 2 ** 31 - 1)
     const stops = checkStops(request.stop)
     const signal = checkSignal(request.signal)
     const wanted = request.logprobs === undefined ? undefined : checkInteger('logprobs', request.logprobs, 0, 20)
@@ -356,32 +353,27 @@ export class Engine implements AsyncDisposable {
     if (draft !== 'off') this.#memory.addDocuments(documents, request.namespace)
     const whose = { namespace: request.namespace, request: request.requestId, together: request.together }
     const session = draft === 'off' ? noDrafts : explained(() => (request.drafter ?? this.drafter).open(whose))
-    const drawn = this.#makeSampler(request, prompt, session)
-    const logprobs = wanted === undefined ? undefined : new LogprobSampler(drawn, this.#context, wanted)
-    const sampler = logprobs ?? drawn
+    const sampler = this.#makeSampler(request, prompt, session)
     if (prediction) {
       // What the prompt ends with stands before the prediction too, so that its beginning is found as a continuation.
       session.read(Array.from(prompt).slice(-predictionLead))
       session.read(prediction)
     }
-    const generation = new Generation(() => {
-      writer.aborted = true
+    return this.#loop.start({
+      prompt,
+      draft,
+      session,
+      sampler,
+      maxTokens,
+      stops,
+      logprobs: wanted === undefined ? undefined : new Logprobs(this.#context, wanted),
+      explain: request.explain
+        ? new DocumentSpans(prompt, documents, (token) => this.#model.vocabulary.bytesOf(token))
+        : undefined,
+      reusePrefix: request.cachePrompt,
+      owner: request.namespace ?? DEFAULT_NAMESPACE,
+      signal,
     })
-    const explain = request.explain
-      ? new DocumentSpans(prompt, documents, (token) => this.#model.vocabulary.bytesOf(token))
-      : undefined
-    const limits = { maxTokens, stops, logprobs, explain }
-    const writer = new AnswerWriter(generation, this.#model.vocabulary, limits, prompt.length, sampler.seed)
-    if (signal?.aborted) writer.aborted = true
-    else if (signal) {
-      const abort = () => generation.abort()
-      signal.addEventListener('abort', abort, { once: true })
-      const forget = () => signal.removeEventListener('abort', abort)
-      generation.result.then(forget, forget)
-    }
-    const owner = request.namespace ?? DEFAULT_NAMESPACE
-    this.#loop.submit({ prompt, draft, session, sampler, writer, reusePrefix: request.cachePrompt ?? true, owner })
-    return generation
   }
 
   #readPrediction(prediction: string | ArrayLike<number> | undefined): ArrayLike<number> | undefined {

@@ -1,9 +1,7 @@
 import { Spelling } from '../corpus/spelling.js'
 import type { TokenSampler } from '../decode/decoder.js'
 import type { DraftMode } from '../decode/drafting.js'
-import { Generation } from '../decode/generation.js'
 import { DecodeLoop } from '../decode/loop.js'
-import { AnswerWriter } from '../decode/writer.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import type { Model } from '../llama/model.js'
 import { Sampler, type SamplerOptions } from '../llama/sampler.js'
@@ -46,18 +44,17 @@ export function addAgreement(total: Agreement, found: Agreement): void {
 
 /** Decodes prompts conventionally and with drafts, and compares tokens and logits rows. */
 export class Comparison {
-  readonly #model: Model
   readonly #tuned: Tuned
   readonly #loop: DecodeLoop
   readonly #drafter: RetrievalDrafter
 
   /** @param contextTokens most tokens of a prompt and its answer */
   constructor(model: Model, tuned: Tuned, contextTokens: number) {
-    this.#model = model
     this.#tuned = tuned
     const { context, cost, crew, noise } = tuned
     this.#drafter = new RetrievalDrafter({ spelling: new Spelling(model.vocabulary) })
     this.#loop = new DecodeLoop(context, {
+      vocabulary: model.vocabulary,
       slots: 1,
       branches: comparisonBranches,
       contextTokens,
@@ -112,12 +109,9 @@ export class Comparison {
       isSure: (row, noise) => sampler.isSure(row, noise),
       [Symbol.dispose]: () => sampler[Symbol.dispose](),
     }
-    const generation = new Generation(() => {})
-    const limits = { maxTokens, stops: [] }
-    const writer = new AnswerWriter(generation, this.#model.vocabulary, limits, prompt.length, sampler.seed)
     const session = this.#drafter.open()
-    this.#loop.submit({ prompt, draft, session, sampler: watched, writer, reusePrefix: false })
-    const { tokens, stats } = await generation.result
+    const request = { prompt, draft, session, sampler: watched, maxTokens, reusePrefix: false }
+    const { tokens, stats } = await this.#loop.start(request).result
     return { tokens, rows, accepted: stats.acceptedTokens, forwards: stats.forwards, forwardMs: stats.forwardMs }
   }
 }

@@ -1,7 +1,8 @@
+import { CellStack } from '../decode/cells.js'
 import type { Decoder, TokenSampler } from '../decode/decoder.js'
-import { Forward } from '../decode/forward.js'
+import { type Planner, Round } from '../decode/round.js'
 import { Sequence } from '../decode/sequence.js'
-import type { Slot } from '../decode/slots.js'
+import { emptySlot, type Slot } from '../decode/slot.js'
 import type { DraftSession } from '../draft/drafter.js'
 import type { DraftTree } from '../draft/tree.js'
 
@@ -48,9 +49,9 @@ const leastDepth = 64
 const leastRows = 12
 
 /** What a probe drafts: fills the tree for the position `at` of the text `stream`. */
-type Plan = (tree: DraftTree, stream: Int32Array, at: number) => void
+type Draft = (tree: DraftTree, stream: Int32Array, at: number) => void
 
-const drafts: Record<string, Plan> = {
+const drafts: Record<string, Draft> = {
   /** One branch that comes true, of 1 to 15 nodes. */
   chain(tree, stream, at) {
     const length = [1, 2, 3, 4, 7, 15][at % 6]
@@ -92,7 +93,7 @@ export async function probeExactness(decoder: LogitsDecoder, options: ProbeOptio
     else result.level = 'token'
     if (difference > result.largestDifference) result.largestDifference = difference
   }
-  for (const plan of Object.values(drafts)) await walk.follow(prefix, stream, plan, compare)
+  for (const draft of Object.values(drafts)) await walk.follow(prefix, stream, draft, compare)
   walk.release()
   if (!company) return result
   await walk.follow(prefix, stream, drafts.chain, compare, true)
@@ -100,28 +101,18 @@ export async function probeExactness(decoder: LogitsDecoder, options: ProbeOptio
   return result
 }
 
-/** Follows a given text through a decoder, with the layout and the commits of real requests. */
+/** Follows a given text through a decoder, in rounds as real requests are decoded. */
 class Walk {
   readonly #decoder: LogitsDecoder
-  readonly #forward: Forward
+  readonly #cells: CellStack
   readonly #slot: Slot
   /** Tokens of the prefix that have their cells from an earlier walk. */
   #cached = 0
 
   constructor(decoder: LogitsDecoder) {
     this.#decoder = decoder
-    this.#forward = new Forward(decoder)
-    const ids = Array.from({ length: Math.min(branches, decoder.maxSequences - 1) }, (_, id) => id)
-    this.#slot = {
-      index: 0,
-      ids,
-      syncedPositions: new Int32Array(ids.length),
-      sequence: undefined,
-      owner: '',
-      keptTokens: new Int32Array(0),
-      keptLength: 0,
-      lastUse: 0,
-    }
+    this.#cells = new CellStack(decoder)
+    this.#slot = emptySlot(0, Math.min(branches, decoder.maxSequences - 1))
   }
 
   /** How much context and how many rows fit into the time, judged by a few forwards. */
@@ -151,45 +142,44 @@ class Walk {
   async follow(
     prefix: Int32Array,
     stream: Int32Array,
-    plan: Plan | undefined,
+    draft: Draft | undefined,
     see: (at: number, row: Float32Array) => void,
     company = false,
   ): Promise<void> {
     const decoder = this.#decoder
     const { batch, vocabularySize } = decoder
-    const capacity = prefix.length + stream.length + 1
-    const sequence = new Sequence(this.#slot, this.#cached, prefix, capacity, mostNodes, unused, unused)
-    const { tree, nodeRows } = sequence
-    const path = new Int32Array(mostNodes)
-    while (company && sequence.headLength > sharedChunk) {
-      batch.clear()
-      this.#forward.lay(sequence, sharedChunk, 0)
-      await this.#decodeWithStranger()
-      this.#forward.commit(sequence, sharedChunk, path, 0, true)
-    }
-    for (let at = 0; at < stream.length; ) {
-      tree.clear()
-      plan?.(tree, stream, at)
-      batch.clear()
-      const { headLength } = sequence
-      const nodes = this.#forward.lay(sequence, headLength, tree.size) > 0 ? tree.size : 0
-      if (company) await this.#decodeWithStranger()
-      else await decoder.decode()
-      let node = -1
-      let row = sequence.rootRow
-      let pathLength = 0
-      for (;;) {
+    let at = 0
+    const sampler: TokenSampler = {
+      seed: 0,
+      sample(row) {
         const begin = batch.outputRows[row] * vocabularySize
         see(at, decoder.logits.subarray(begin, begin + vocabularySize))
-        const token = stream[at++]
-        sequence.append(token)
-        const child = nodes > 0 ? tree.childOf(node, token, nodes) : -1
-        if (child < 0 || nodeRows[child] < 0 || at === stream.length) break
-        path[pathLength++] = child
-        node = child
-        row = nodeRows[child]
-      }
-      this.#forward.commit(sequence, headLength, path, pathLength, true)
+        return stream[at++]
+      },
+      [Symbol.dispose]() {},
+    }
+    const planner: Planner = {
+      plan([sequence]) {
+        const { headLength, tree } = sequence
+        sequence.headRows = company && headLength > sharedChunk ? sharedChunk : headLength
+        tree.clear()
+        draft?.(tree, stream, at)
+        sequence.nodes = tree.size
+      },
+    }
+    const round = new Round(decoder, this.#cells, planner, { maxNodes: mostNodes })
+    const request = { prompt: prefix, draft: mostNodes, session: noSession, sampler, maxTokens: stream.length }
+    const capacity = prefix.length + stream.length + 1
+    const sequence = new Sequence(request, this.#slot, this.#cached, capacity, mostNodes)
+    const sequences = [sequence]
+    while (at < stream.length) {
+      round.plan(sequences)
+      round.lay(sequences)
+      if (company) this.#layStranger()
+      await round.decode()
+      if (company) decoder.removePositions(this.#slot.ids.length, 0, -1)
+      round.verify(sequence)
+      round.commit(sequence)
     }
     // All but the last token of the prefix stays, for the walks to come.
     this.#cached = Math.min(sequence.committed, prefix.length - 1)
@@ -197,14 +187,12 @@ class Walk {
     this.#slot.syncedPositions.fill(0)
   }
 
-  /** Runs the forward with rows of another sequence at its end, which leave no cells behind. */
-  async #decodeWithStranger(): Promise<void> {
+  /** Adds rows of another sequence at the end of a forward; they are to leave no cells behind. */
+  #layStranger(): void {
     const { batch, vocabularySize } = this.#decoder
     const id = this.#slot.ids.length
     for (let row = 0; row < strangerRows; row++)
       batch.addSequence(batch.add((7919 * (row + 1)) % vocabularySize, row, row === strangerRows - 1), id)
-    await this.#decoder.decode()
-    this.#decoder.removePositions(id, 0, -1)
   }
 
   /** Empties the cache. */
@@ -215,16 +203,8 @@ class Walk {
   }
 }
 
-/** The walk drafts and samples for itself. */
-const unused = {
-  seed: 0,
-  read() {},
-  draft() {},
-  accept() {},
-  close() {},
-  sample: () => 0,
-  [Symbol.dispose]() {},
-} satisfies DraftSession & TokenSampler
+/** The walk drafts for itself. */
+const noSession: DraftSession = { read() {}, draft() {}, accept() {}, close() {} }
 
 /** Tokens that differ from run to run of the generator's seed only. */
 function randomTokens(length: number, vocabularySize: number, seed: number): Int32Array {

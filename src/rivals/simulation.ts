@@ -2,11 +2,10 @@ import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import { CellStack } from '../decode/cells.js'
 import type { Decoder, TokenSampler } from '../decode/decoder.js'
 import type { DraftMode } from '../decode/drafting.js'
-import { Forward } from '../decode/forward.js'
-import { newShare, Scheduler } from '../decode/scheduler.js'
+import { Round } from '../decode/round.js'
+import { Scheduler } from '../decode/scheduler.js'
 import { Sequence } from '../decode/sequence.js'
 import { SlotTable } from '../decode/slots.js'
-import { Verdict, verify } from '../decode/verify.js'
 import type { Drafter } from '../draft/drafter.js'
 import { Batch } from '../llama/batch.js'
 import { OracleSession } from './oracle.js'
@@ -65,62 +64,49 @@ export function simulateEngine(
   }
   const decoder = new SilentDecoder()
   const truth = ForwardCost.from(cost)
-  const scheduler = new Scheduler(decoder, maxNodes, ForwardCost.from(cost))
   const cells = new CellStack(decoder)
-  const forward = new Forward(decoder, cells)
-  const verdict = new Verdict(maxNodes)
+  const round = new Round(decoder, cells, new Scheduler(decoder, maxNodes, ForwardCost.from(cost)), { maxNodes })
   const slots = new SlotTable(decoder, cells, 1, branches)
   let shape = ''
   for (const group of groupsOf(recordings)) {
-    const sequences = group.map(({ prompt, response }) => {
+    const sessions = group.map(({ prompt, response }) => {
       const session = drafter.open()
       if (session instanceof OracleSession) session.reveal(response)
       session.read(prompt)
       const { slot } = slots.claim(prompt, false, '')
-      const capacity = prompt.length + response.length + 1
-      const sequence = new Sequence(slot, prompt.length, prompt, capacity, maxNodes, session, new Recorded(response))
-      slot.sequence = sequence
-      // The prompt's forward brings the first token.
-      verdict.tokens[0] = response[0]
-      sequence.append(response[0])
-      session.accept(verdict.tokens, 1)
-      const share = newShare(sequence, draft)
-      const shares = [share]
       const end = prompt.length + response.length
+      const request = { prompt, draft, session, sampler: new Recorded(response), maxTokens: response.length }
+      const sequence = new Sequence(request, slot, prompt.length, end + 1, maxNodes)
+      // The prompt's forward brings the first token.
+      sequence.append(response[0])
+      session.accept([response[0]], 1)
+      const sequences = [sequence]
       while (sequence.length < end) {
-        decoder.batch.clear()
-        scheduler.plan(shares)
-        share.nodes = forward.lay(sequence, share.headRows, share.nodes)
-        scheduler.laid(shares)
-        cells.push(decoder.batch.size)
         const context = sequence.length
+        round.plan(sequences)
+        round.lay(sequences)
         const { size, outputCount } = decoder.batch
         const ms = truth.ms(size, context)
         const laid = `${size}/${outputCount}/${sequence.branches}`
         const rebuildMs = laid === shape ? 0 : truth.rebuildMs
         shape = laid
-        let left = end - sequence.length
-        verify(sequence, share.nodes, verdict, () => --left === 0)
-        forward.commit(sequence, share.headRows, verdict.path, verdict.pathLength, true)
-        share.tokens = verdict.count
-        share.accepted = Math.min(verdict.pathLength, verdict.count)
-        for (let k = 0; k < verdict.count; k++) sequence.append(verdict.tokens[k])
-        session.accept(verdict.tokens, verdict.count)
-        scheduler.learn(shares, ms + rebuildMs)
+        round.verify(sequence)
+        round.commit(sequence)
+        round.learn(ms + rebuildMs)
         report.forwards++
-        report.tokens += share.tokens
-        report.drafted += share.nodes
-        report.accepted += share.accepted
-        report.conventionalMs += share.tokens * truth.ms(1, context)
+        report.tokens += sequence.written
+        report.drafted += sequence.nodes
+        report.accepted += sequence.accepted
+        report.conventionalMs += sequence.written * truth.ms(1, context)
         report.forwardMs += ms
         report.rebuildMs += rebuildMs
-        report.retrievalMs += share.retrievalMs
+        report.retrievalMs += sequence.retrievalMs
       }
       slots.release(slot, false)
-      return sequence
+      return session
     })
     // Requests of a group must not draft from each other's answers.
-    if (!cold) for (const { session } of sequences) session.close()
+    if (!cold) for (const session of sessions) session.close()
   }
   return report
 }

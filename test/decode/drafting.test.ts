@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import type { DraftMode } from '../../src/decode/drafting.js'
-import { Generation, type GenerationResult } from '../../src/decode/generation.js'
+import type { GenerationResult } from '../../src/decode/generation.js'
 import { DecodeLoop } from '../../src/decode/loop.js'
-import { AnswerWriter } from '../../src/decode/writer.js'
 import type { DraftTree } from '../../src/draft/tree.js'
 import { FakeDecoder, FakeSampler } from '../helpers/fake-decoder.js'
 import { RandomSession } from '../helpers/fake-drafters.js'
@@ -24,13 +23,11 @@ class SlowSession extends RandomSession {
 describe('what a loop tells of its drafting', () => {
   const decoder = new FakeDecoder({ contextTokens: 512, maxSequences: 4, batchTokens: 128, period: 2, ordered: true })
   const cost = new ForwardCost([1, 1.1, 1.3, 2].map((ms, i) => ({ rows: 4 ** i, ms })))
-  const makeLoop = () => new DecodeLoop(decoder, { slots: 1, branches: 4, contextTokens: 400, maxNodes: 16, cost })
+  const layout = { vocabulary: letters, slots: 1, branches: 4, contextTokens: 400, maxNodes: 16 }
+  const makeLoop = () => new DecodeLoop(decoder, { ...layout, cost })
   const write = (loop: DecodeLoop, draft: DraftMode, session = new RandomSession(3, 7)): Promise<GenerationResult> => {
     const sampler = new FakeSampler(decoder, {})
-    const generation = new Generation(() => {})
-    const writer = new AnswerWriter(generation, letters, { maxTokens: 200, stops: [] }, 2, sampler.seed)
-    loop.submit({ prompt: [1, 2], draft, session, sampler, writer, reusePrefix: false })
-    return generation.result
+    return loop.start({ prompt: [1, 2], draft, session, sampler, maxTokens: 200, reusePrefix: false }).result
   }
 
   it('counts forwards by the nodes they verified', async () => {

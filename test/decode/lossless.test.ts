@@ -2,9 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import type { DraftMode } from '../../src/decode/drafting.js'
-import { Generation, type GenerationResult } from '../../src/decode/generation.js'
+import type { Generation, GenerationResult } from '../../src/decode/generation.js'
 import { DecodeLoop } from '../../src/decode/loop.js'
-import { AnswerWriter } from '../../src/decode/writer.js'
 import type { DraftSession } from '../../src/draft/drafter.js'
 import { FakeDecoder, FakeSampler } from '../helpers/fake-decoder.js'
 import { HindsightSession, RandomSession } from '../helpers/fake-drafters.js'
@@ -28,14 +27,8 @@ interface Run {
 
 function submit(loop: DecodeLoop, decoder: FakeDecoder, run: Run): Generation {
   const sampler = new FakeSampler(decoder, run)
-  const generation = new Generation(() => {
-    writer.aborted = true
-  })
-  const limits = { maxTokens: run.maxTokens ?? 60, stops: run.stops ?? [] }
-  const writer = new AnswerWriter(generation, digits, limits, run.prompt.length, sampler.seed)
   const session = run.session ?? new RandomSession(1, decoder.vocabularySize)
-  loop.submit({ prompt: run.prompt, draft: run.draft, session, sampler, writer, reusePrefix: run.reusePrefix ?? false })
-  return generation
+  return loop.start({ maxTokens: 60, reusePrefix: false, ...run, session, sampler })
 }
 
 function makeLoop({ slots = 1, branches = 4, contextTokens = 160, period = 2, costs = [1, 1.1, 1.3, 2] } = {}) {
@@ -47,7 +40,8 @@ function makeLoop({ slots = 1, branches = 4, contextTokens = 160, period = 2, co
     period,
   })
   const cost = new ForwardCost(costs.map((ms, i) => ({ rows: 4 ** i, ms })))
-  return { decoder, loop: new DecodeLoop(decoder, { slots, branches, contextTokens, maxNodes, cost, ordered: true }) }
+  const layout = { vocabulary: digits, slots, branches, contextTokens, maxNodes }
+  return { decoder, loop: new DecodeLoop(decoder, { ...layout, cost, ordered: true }) }
 }
 
 async function decode(run: Run, layout?: Parameters<typeof makeLoop>[0]): Promise<GenerationResult> {
@@ -107,6 +101,40 @@ describe('lookahead decoding of a fake model', () => {
           expect(lookahead.stats.forwards).toBeLessThan(conventional.stats.forwards)
       }),
       { numRuns: 200 },
+    )
+  })
+
+  it('draws once for every token written, with any draft; behind a stop string it may have drawn ahead', async () => {
+    const countDraws = async (run: Omit<Run, 'draft'>, draft: DraftMode, answer: readonly number[]) => {
+      const { decoder, loop } = makeLoop()
+      let draws = 0
+      const sampler = new FakeSampler(decoder, run)
+      const counting = {
+        seed: sampler.seed,
+        sample: (row: number) => {
+          const token = sampler.sample(row)
+          // What ends the answer is no token of it.
+          if (token >= 0 && !digits.isEndOfGeneration(token)) draws++
+          return token
+        },
+        [Symbol.dispose]() {},
+      }
+      const session = new HindsightSession(answer, 3, 7)
+      const { tokens } = await loop.start({ ...run, draft, session, sampler: counting }).result
+      return { tokens, draws }
+    }
+    await fc.assert(
+      fc.asyncProperty(arbitraryRun, async (run) => {
+        const whole = await decode({ ...run, draft: 'off', stops: [] })
+        const known = [...whole.tokens, 6]
+        const conventional = await countDraws(run, 'off', known)
+        const drafted = await countDraws(run, 32, known)
+        expect(conventional.draws).toBe(conventional.tokens.length)
+        expect(drafted.tokens).toEqual(conventional.tokens)
+        if (run.stops.length === 0) expect(drafted.draws).toBe(drafted.tokens.length)
+        else expect(drafted.draws).toBeGreaterThanOrEqual(drafted.tokens.length)
+      }),
+      { numRuns: 100 },
     )
   })
 

@@ -2,9 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import type { DraftMode } from '../../src/decode/drafting.js'
-import { Generation } from '../../src/decode/generation.js'
 import { DecodeLoop } from '../../src/decode/loop.js'
-import { AnswerWriter } from '../../src/decode/writer.js'
 import { HindsightSession, RandomSession } from '../helpers/fake-drafters.js'
 import { NoisyDecoder, NoisySampler } from '../helpers/noisy-decoder.js'
 
@@ -18,8 +16,6 @@ interface Run {
   seed: number
   penalty: boolean
   maxTokens: number
-  /** Whether a token ends the answer. */
-  ends?: boolean
   /** Drafts this text, hidden among wrong branches; without it anything. */
   answer?: readonly number[]
   drafterSeed: number
@@ -30,11 +26,13 @@ interface Layout {
   branches?: number
   guarded?: boolean
   exactBefore?: number
+  /** Whether a token ends answers. */
+  ends?: boolean
 }
 
 /** Decodes requests together on a model that is wrong by a little wherever a forward has several rows. */
 async function decode(runs: readonly Run[], layout: Layout = {}) {
-  const { slots = 1, branches = 4, guarded = true, exactBefore = 0 } = layout
+  const { slots = 1, branches = 4, guarded = true, exactBefore = 0, ends = false } = layout
   const decoder = new NoisyDecoder({
     vocabularySize,
     contextTokens: slots * (contextTokens + maxNodes),
@@ -48,21 +46,18 @@ async function decode(runs: readonly Run[], layout: Layout = {}) {
     { rows: 16, ms: 2 },
   ])
   const noise = guarded ? decoder.noise : 0
-  const loop = new DecodeLoop(decoder, { slots, branches, contextTokens, maxNodes, cost, noise })
+  const vocabulary = {
+    bytesOf: (token: number) => Buffer.from(String.fromCharCode(65 + token)),
+    isEndOfGeneration: (token: number) => ends && token === 6,
+  }
+  const loop = new DecodeLoop(decoder, { vocabulary, slots, branches, contextTokens, maxNodes, cost, noise })
   const results = await Promise.all(
-    runs.map(({ prompt, draft, answer, drafterSeed, maxTokens, ends, ...sampling }) => {
+    runs.map(({ prompt, draft, answer, drafterSeed, maxTokens, ...sampling }) => {
       const sampler = new NoisySampler(decoder, sampling)
-      const digits = {
-        bytesOf: (token: number) => Buffer.from(String.fromCharCode(65 + token)),
-        isEndOfGeneration: (token: number) => ends === true && token === 6,
-      }
-      const generation = new Generation(() => {})
-      const writer = new AnswerWriter(generation, digits, { maxTokens, stops: [] }, prompt.length, sampler.seed)
       const session = answer
         ? new HindsightSession(answer, drafterSeed, vocabularySize)
         : new RandomSession(drafterSeed, vocabularySize)
-      loop.submit({ prompt, draft, session, sampler, writer, reusePrefix: false })
-      return generation.result
+      return loop.start({ prompt, draft, session, sampler, maxTokens, reusePrefix: false }).result
     }),
   )
   return { results, report: loop.describeDrafting(), usedCells: decoder.usedCells }
@@ -74,19 +69,20 @@ const arbitraryRun = fc.record({
   seed: fc.constantFrom(0, 1, 77),
   penalty: fc.boolean(),
   maxTokens: fc.integer({ min: 1, max: 60 }),
-  ends: fc.boolean(),
   drafterSeed: fc.integer({ min: 1, max: 1000 }),
 })
+
+const arbitraryLayout = fc.record({ branches: fc.integer({ min: 1, max: 8 }), ends: fc.boolean() })
 
 describe('the near-tie guard', () => {
   it('writes what conventional decoding writes though rows are off, greedy, sampled and with penalties', async () => {
     let nearTies = 0
     let accepted = 0
     await fc.assert(
-      fc.asyncProperty(arbitraryRun, fc.integer({ min: 1, max: 8 }), fc.boolean(), async (run, branches, knows) => {
-        const [conventional] = (await decode([{ ...run, draft: 'off' }])).results
+      fc.asyncProperty(arbitraryRun, arbitraryLayout, fc.boolean(), async (run, layout, knows) => {
+        const [conventional] = (await decode([{ ...run, draft: 'off' }], layout)).results
         const answer = knows ? conventional.tokens : undefined
-        const { results, report, usedCells } = await decode([{ ...run, answer }], { branches })
+        const { results, report, usedCells } = await decode([{ ...run, answer }], layout)
         expect(results[0].tokens).toEqual(conventional.tokens)
         expect(results[0].reason).toBe(conventional.reason)
         expect(usedCells).toBeLessThanOrEqual(run.prompt.length + conventional.tokens.length + 1)
@@ -112,11 +108,11 @@ describe('the near-tie guard', () => {
 
   it('lets requests that share forwards write what each writes alone', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(arbitraryRun, { minLength: 2, maxLength: 5 }), async (runs) => {
+      fc.asyncProperty(fc.array(arbitraryRun, { minLength: 2, maxLength: 5 }), fc.boolean(), async (runs, ends) => {
         const exactBefore = 60
         const padded = runs.map((run) => ({ ...run, prompt: [...run.prompt, ...Array(60).fill(2)].slice(0, 60) }))
-        const alone = await Promise.all(padded.map((run) => decode([{ ...run, draft: 'off' }], { exactBefore })))
-        const { results } = await decode(padded, { slots: 3, exactBefore })
+        const alone = await Promise.all(padded.map((run) => decode([{ ...run, draft: 'off' }], { exactBefore, ends })))
+        const { results } = await decode(padded, { slots: 3, exactBefore, ends })
         expect(results.map(({ tokens }) => tokens)).toEqual(alone.map(({ results: [result] }) => result.tokens))
       }),
       { numRuns: 60 },

@@ -3,9 +3,7 @@ import type { Crew } from '../../src/cost/crew.js'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import type { TokenSampler } from '../../src/decode/decoder.js'
 import type { DraftMode } from '../../src/decode/drafting.js'
-import { Generation } from '../../src/decode/generation.js'
 import { DecodeLoop } from '../../src/decode/loop.js'
-import { AnswerWriter } from '../../src/decode/writer.js'
 import type { DraftSession } from '../../src/draft/drafter.js'
 import { Context, type ContextOptions } from '../../src/llama/context.js'
 import { Model, type ModelOptions } from '../../src/llama/model.js'
@@ -54,7 +52,11 @@ export class RealLoop implements AsyncDisposable {
       { rows: 16, ms: 2 },
     ])
     const layout = { slots, branches, contextTokens, maxNodes: 64, ordered }
-    return new RealLoop(model, context, new DecodeLoop(context, { ...layout, cost, crew }))
+    return new RealLoop(
+      model,
+      context,
+      new DecodeLoop(context, { ...layout, vocabulary: model.vocabulary, cost, crew }),
+    )
   }
 
   private constructor(model: Model, context: Context, loop: DecodeLoop) {
@@ -77,13 +79,8 @@ export class RealLoop implements AsyncDisposable {
       },
       [Symbol.dispose]: () => sampler[Symbol.dispose](),
     }
-    const generation = new Generation(() => {
-      writer.aborted = true
-    })
-    const limits = { maxTokens, stops: [] }
-    const writer = new AnswerWriter(generation, this.model.vocabulary, limits, prompt.length, sampler.seed)
-    this.#loop.submit({ prompt, draft, session, sampler: watched, writer, reusePrefix })
-    const { tokens, stats } = await generation.result
+    const request = { prompt, draft, session, sampler: watched, maxTokens, reusePrefix }
+    const { tokens, stats } = await this.#loop.start(request).result
     return { tokens, rows, gaps, forwards: stats.forwards, accepted: stats.acceptedTokens }
   }
 

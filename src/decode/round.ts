@@ -1,0 +1,131 @@
+import type { CellStack } from './cells.js'
+import type { Decoder } from './decoder.js'
+import { Forward } from './forward.js'
+import type { Sequence } from './sequence.js'
+import type { Slot } from './slot.js'
+import type { Stopwatch } from './stopwatch.js'
+import { Verdict, verify } from './verify.js'
+
+/** Decides what takes part in a round, and may learn from what came of it. */
+export interface Planner {
+  /** Sets `headRows` and `nodes` of every sequence, and fills its tree. */
+  plan(sequences: readonly Sequence[]): void
+  /** The rows are laid; the forward comes next. */
+  laid?(sequences: readonly Sequence[]): void
+  /** The outcome stands in the sequences, those that took part. */
+  learn?(sequences: readonly Sequence[], forwardMs: number): void
+}
+
+/** How rounds are made. */
+export interface RoundOptions {
+  /** Most draft nodes of one sequence. */
+  maxNodes: number
+  /** Whether a token ends every answer. Default: none does. */
+  isEnd?: (token: number) => boolean
+  /**
+   * How far two logits of a row may lie from where a forward of one token has them. Where two candidates are closer,
+   * the token is decided by such a forward. Default 0: rows are exact, or taken as they are.
+   */
+  noise?: number
+  /** Times the parts of every round. Default: nothing is timed. */
+  stopwatch?: Stopwatch
+}
+
+/**
+ * One forward for several sequences, and all that belongs to it:
+ *
+ *     plan → (make room) → lay → decode ─┬─ verify → commit ─┬─ learn
+ *                                        └─ for each that ───┘
+ *                                           took part
+ *
+ * Whoever makes rounds calls these one after the other, with the same sequences: the decode loop, the probe of
+ * exactness, and the simulation, which leaves `decode` out. Between `verify` and `commit` the verdict may be cut.
+ */
+export class Round {
+  /** What was found for the sequence verified last. */
+  readonly verdict: Verdict
+  /** Milliseconds of the last forward. */
+  forwardMs = 0
+  readonly #decoder: Decoder
+  readonly #cells: CellStack
+  readonly #planner: Planner
+  readonly #forward: Forward
+  readonly #isEnd: (token: number) => boolean
+  readonly #noise: number
+  readonly #stopwatch: Stopwatch | undefined
+  /** Sequences with rows in the forward, in the order they were laid. */
+  #took: readonly Sequence[] = []
+
+  constructor(decoder: Decoder, cells: CellStack, planner: Planner, options: RoundOptions) {
+    this.#decoder = decoder
+    this.#cells = cells
+    this.#planner = planner
+    this.#forward = new Forward(decoder, cells)
+    this.verdict = new Verdict(options.maxNodes)
+    this.#isEnd = options.isEnd ?? (() => false)
+    this.#noise = options.noise ?? 0
+    this.#stopwatch = options.stopwatch
+  }
+
+  /** 1. Decides what takes part, and drafts. A sequence whose drafter failed says so, and is to be left out. */
+  plan(sequences: readonly Sequence[]): void {
+    this.#stopwatch?.start()
+    this.#decoder.batch.clear()
+    this.#planner.plan(sequences)
+  }
+
+  /** 2. Where several requests share the cache: makes sure that the forward finds its cells on top. */
+  makeRoom(sequences: readonly Sequence[], slots: readonly Slot[]): Promise<void> {
+    let rows = 0
+    for (const { headRows, nodes } of sequences) rows += headRows + nodes
+    return this.#cells.makeRoom(rows, slots)
+  }
+
+  /** 3. Turns heads and trees into rows. */
+  lay(sequences: readonly Sequence[]): void {
+    this.#stopwatch?.lap('draft')
+    for (const sequence of sequences) this.#forward.lay(sequence)
+    this.#took = sequences.filter(({ headRows }) => headRows > 0)
+    this.#cells.push(this.#decoder.batch.size)
+    this.#planner.laid?.(sequences)
+    this.#stopwatch?.lap('batch')
+  }
+
+  /** 4. Runs the forward. */
+  async decode(): Promise<void> {
+    const began = performance.now()
+    await this.#decoder.decode()
+    this.forwardMs = performance.now() - began
+    this.#stopwatch?.lap('forward')
+  }
+
+  /** 5. Draws the model's own tokens for a sequence that took part, in the order they were laid. */
+  verify(sequence: Sequence): Verdict {
+    // The prompt is read in the same forwards with drafts as without; a forward of one row is conventional.
+    const isExact = sequence.isPrefilling || this.#decoder.batch.size === 1
+    verify(sequence, this.verdict, this.#isEnd, isExact ? 0 : this.#noise)
+    this.#stopwatch?.lap('verify')
+    return this.verdict
+  }
+
+  /** 6. Takes what {@link verdict} says into the cache, the sequence and its session. */
+  commit(sequence: Sequence): void {
+    const { verdict } = this
+    this.#forward.commit(sequence, verdict, sequence === this.#took[this.#took.length - 1])
+    sequence.written = verdict.count
+    sequence.accepted = Math.min(verdict.pathLength, verdict.count)
+    sequence.undecided = verdict.undecided
+    if (sequence.rootRow >= 0) sequence.isAlone = verdict.undecided
+    this.#stopwatch?.lap('commit')
+    if (verdict.count === 0) return
+    for (let i = 0; i < verdict.count; i++) sequence.append(verdict.tokens[i])
+    sequence.request.session.accept(verdict.tokens, verdict.count)
+    this.#stopwatch?.lap('learn')
+  }
+
+  /** 7. Lets the planner learn. @param forwardMs default: as measured */
+  learn(forwardMs = this.forwardMs): void {
+    this.#planner.learn?.(this.#took, forwardMs)
+    this.#stopwatch?.lap('learn')
+  }
+}
