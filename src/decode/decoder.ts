@@ -25,6 +25,8 @@ export interface Decoder {
   removePositions(sequence: number, from: number, to: number): boolean
   /** Whether {@link moveSequence} works, and new rows always go into free cells. */
   readonly canMove: boolean
+  /** Gives the first sequence of an empty cache cells at positions 0 … length-1, of any content, to measure over. */
+  occupy?(length: number): Promise<boolean>
   /** Moves the cells of a sequence into the lowest free ones, those it leaves included, in position order. */
   moveSequence(sequence: number): Promise<void>
 }

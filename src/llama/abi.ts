@@ -128,6 +128,7 @@ export interface ContextParams {
   n_batch: number
   n_ubatch: number
   n_seq_max: number
+  n_outputs_max: number
   n_threads: number
   n_threads_batch: number
   flash_attn_type: number

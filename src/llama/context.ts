@@ -3,6 +3,7 @@ import { addressOf, type BatchStruct, callAsync, type LlamaFunctions, type Point
 import { Argmax } from './argmax.js'
 import { Batch } from './batch.js'
 import { Candidates } from './candidates.js'
+import { CellCodec } from './cell-codec.js'
 import { LlamaError } from './error.js'
 import type { Model } from './model.js'
 import { ThreadPool } from './thread-pool.js'
@@ -34,6 +35,8 @@ export interface ContextOptions {
   valueType?: CacheType
   /** Threads shared with other contexts that never compute at the same time. Default: threads of its own. */
   pool?: ThreadPool
+  /** Most rows of a forward whose logits are wanted; fewer take less memory. Default: every row's. */
+  mostOutputs?: number
 }
 
 /** Default number of computing threads: physical cores, as far as they can be told from hardware threads. */
@@ -91,6 +94,8 @@ export class Context {
     params.n_batch = Math.min(batchTokens, params.n_ctx)
     params.n_ubatch = params.n_batch
     params.n_seq_max = inRange('maxSequences', options.maxSequences ?? 1, 1, 256)
+    // One for each sequence is reserved in any case.
+    if (options.mostOutputs !== undefined) params.n_outputs_max = Math.max(options.mostOutputs, params.n_seq_max)
     params.n_threads = threads
     params.n_threads_batch = threads
     params.flash_attn_type = (options.flashAttention ?? true) ? 1 : 0
@@ -224,6 +229,47 @@ export class Context {
     return this.#llama.llama_memory_seq_rm(this.#memory, sequence, from, to)
   }
 
+  /** The cells of a sequence as bytes; {@link CellCodec} knows their order. Empty if it has none. */
+  async readCells(sequence: number): Promise<Uint8Array> {
+    const pointer = this.#live()
+    const { llama_state_seq_get_size: measure, llama_state_seq_get_data: read } = this.#llama
+    const size = measure(pointer, sequence)
+    const state = Buffer.allocUnsafeSlow(size)
+    const length = await this.#alone(callAsync(read, pointer, state, size, sequence))
+    return state.subarray(0, length)
+  }
+
+  /**
+   * Puts cells that {@link readCells} has given into free ones, in their order, in place of all that a sequence has.
+   *
+   * @throws LlamaError `decode-failed` if there is no room, or they are not of this form
+   */
+  async writeCells(sequence: number, state: Uint8Array): Promise<void> {
+    const pointer = this.#live()
+    const written = await this.#alone(
+      callAsync(this.#llama.llama_state_seq_set_data, pointer, state, state.length, sequence),
+    )
+    if (written === 0) throw new LlamaError('decode-failed', `the cells of sequence ${sequence} found no room`)
+  }
+
+  /**
+   * Gives the first sequence cells of zeros at positions 0 … length-1, in milliseconds: a context to measure forwards
+   * over. `false`, and nothing done, where the form of cells is not known.
+   */
+  async occupy(length: number): Promise<boolean> {
+    if (!this.canMove) return false
+    const { batch } = this
+    batch.clear()
+    batch.addSequence(batch.add(0, 0, false), 0)
+    await this.decode()
+    const state = await this.readCells(0)
+    this.removePositions(0, 0, -1)
+    const codec = CellCodec.between(state, state)
+    if (!codec) return false
+    await this.writeCells(0, await codec.restore([new Uint8Array(length * codec.cellBytes)], length))
+    return true
+  }
+
   /**
    * Moves the cells of a sequence into the lowest free ones, those it leaves included, in position order. Cells shared
    * with another sequence are copied. The numbers in them stay as they are, bit for bit.
@@ -231,14 +277,9 @@ export class Context {
    * @throws LlamaError `decode-failed` if there is no room
    */
   async moveSequence(sequence: number): Promise<void> {
-    const pointer = this.#live()
-    const size = this.#llama.llama_state_seq_get_size(pointer, sequence)
-    const data = new Uint8Array(size)
-    const { llama_state_seq_get_data: read, llama_state_seq_set_data: write } = this.#llama
-    const length = await this.#alone(callAsync(read, pointer, data, size, sequence))
+    const state = await this.readCells(sequence)
     this.#llama.llama_memory_seq_rm(this.#memory, sequence, 0, -1)
-    const written = length > 0 ? await this.#alone(callAsync(write, pointer, data, length, sequence)) : 0
-    if (written === 0) throw new LlamaError('decode-failed', `the cells of sequence ${sequence} could not be moved`)
+    await this.writeCells(sequence, state)
   }
 
   /** Waits for a call that nothing else may run beside. */

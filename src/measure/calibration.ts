@@ -11,9 +11,12 @@ const slowSizes = [1, 2, 4, 16]
 /** Rounds over all sizes, at most. */
 const mostRounds = 5
 
-/** Tokens of context at which attention is measured, and the sizes it is measured at. */
-const contextTokens = 512
-const contextSizes = [1, 4, 8, 16]
+/** Tokens of context at which attention is measured, and the sizes it is measured at: those for which there is time. */
+const contextTokens = 1024
+const contextSizes = [
+  [1, 4, 8, 16],
+  [1, 8],
+]
 
 /** Share of the time that the context may take. */
 const contextShare = 0.4
@@ -71,7 +74,9 @@ export async function measureForwardCost(
   const sizes = (
     isSlow
       ? slowSizes
-      : [manySizes, someSizes, fewSizes].find((candidates, i) => i === 2 || roundMs(candidates) * 2 <= share)!
+      : [manySizes, someSizes, fewSizes].find(
+          (list) => list === fewSizes || roundMs(list) * (list.length / 5) <= share,
+        )!
   ).filter((rows) => rows <= most)
   // 2. The sizes, in rounds.
   const rounds = isSlow ? 1 : Math.max(1, Math.min(mostRounds, Math.floor(share / roundMs(sizes))))
@@ -94,12 +99,21 @@ export async function measureForwardCost(
   const rebuildMs = Math.min(Math.max(0, median(rebuilds)), single / 2)
   // 3. The same over a context; where that would take too long, or memory cannot go back to a position, a guess.
   const base = new ForwardCost(points)
-  const depth = Math.min(contextTokens, decoder.contextTokens - contextSizes[contextSizes.length - 1])
-  const filling = (depth / 32) * base.ms(Math.min(32, most)) + 2 * roundMs(contextSizes)
-  const perContextToken =
-    decoder.canBranch && depth >= 128 && filling < left()
-      ? await measureContext(decoder, base, depth, Math.max(1, Math.min(mostRounds, Math.floor(left() / filling))))
-      : [1, 2].map((rows) => ({ rows, ms: rows * guess * base.ms(1) }))
+  const depth = Math.min(contextTokens, decoder.contextTokens - Math.max(...contextSizes[0]))
+  const isMeasurable = decoder.canBranch && depth >= 128
+  const isOccupied = isMeasurable && (await decoder.occupy?.(depth)) === true
+  const filling = isOccupied ? 0 : (depth / 32) * base.ms(Math.min(32, most))
+  // Over a context forwards take up to twice as long.
+  const atDepth = contextSizes.find((sizes) => isMeasurable && filling + 2 * roundMs(sizes) < left())
+  const perContextToken = atDepth
+    ? await measureContext(
+        decoder,
+        base,
+        { depth, isOccupied, sizes: atDepth },
+        Math.max(1, Math.min(mostRounds, Math.floor(left() / (filling + 2 * roundMs(atDepth))))),
+      )
+    : [1, 2].map((rows) => ({ rows, ms: rows * guess * base.ms(1) }))
+  if (isOccupied) decoder.removePositions(0, 0, -1)
   return {
     cost: new ForwardCost(points, { perContextToken, rebuildMs }),
     isSteady,
@@ -113,18 +127,20 @@ export async function measureForwardCost(
 async function measureContext(
   decoder: Decoder,
   base: ForwardCost,
-  depth: number,
+  context: { depth: number; isOccupied: boolean; sizes: readonly number[] },
   rounds: number,
 ): Promise<CostPoint[]> {
   const { batch } = decoder
-  for (let position = 0; position < depth; ) {
-    batch.clear()
-    const end = Math.min(depth, position + Math.min(256, batch.capacity))
-    for (; position < end; position++)
-      batch.addSequence(batch.add(tokenAt(decoder, position), position, position === depth - 1), 0)
-    await decoder.decode()
-  }
-  const sizes = contextSizes.filter((rows) => rows <= batch.capacity)
+  const { depth, isOccupied } = context
+  if (!isOccupied)
+    for (let position = 0; position < depth; ) {
+      batch.clear()
+      const end = Math.min(depth, position + Math.min(256, batch.capacity))
+      for (; position < end; position++)
+        batch.addSequence(batch.add(tokenAt(decoder, position), position, position === depth - 1), 0)
+      await decoder.decode()
+    }
+  const sizes = context.sizes.filter((rows) => rows <= batch.capacity)
   const { times } = await measureRounds(decoder, sizes, depth, rounds, () => true)
   decoder.removePositions(0, 0, -1)
   const points = sizes.map((rows, i) => ({ rows, ms: Math.max(0, (undisturbed(times[i]) - base.ms(rows)) / depth) }))

@@ -62,14 +62,17 @@ const comparedRows = [1, 4, 8]
 const mostRounds = 7
 
 /** Time for the comparison; where not even three rounds fit, the order above stands. */
-const comparisonMs = 600
+const comparisonMs = 400
 const fewestRounds = 3
 
-/** So many times as long as it should the comparison takes before other programs are held to be the reason. */
+/** So many times as long as its first rounds foretold the comparison takes before other programs are held to be the reason. */
 const heldUpFactor = 2
 
 /** Time for comparing numbers of threads; models that would take longer keep to the processor's cores. */
-const threadsMs = 400
+const threadsMs = 300
+
+/** Milliseconds of a forward of one row beyond which there is no time for comparisons. */
+const slowMs = 6
 
 /**
  * Bytes of weights per millisecond below which a forward of one row is not slow but held up: a tenth of what the memory
@@ -122,8 +125,13 @@ export async function chooseConfiguration(model: Model, options: ConfigurationOp
   const bitwise = complete(bitwiseCandidates)
   const all = complete([...otherCandidates, ...bitwiseCandidates])
   const first =
-    options.threads === undefined ? await chooseThreads(model, fixed) : { threads: options.threads, isHeldUp: false }
-  const { order, isHeldUp } = await bySpeed(model, wish === 'bitwise' ? bitwise : all, first.threads)
+    options.threads === undefined
+      ? await chooseThreads(model, fixed)
+      : { threads: options.threads, isHeldUp: false, isSlow: false }
+  const candidates = wish === 'bitwise' ? bitwise : all
+  const { order, isHeldUp } = first.isSlow
+    ? { order: candidates, isHeldUp: false }
+    : await bySpeed(model, candidates, first.threads)
   // The cores were free when threads were compared, and are no longer.
   const threads = isHeldUp && options.threads === undefined ? 1 : first.threads
   const conditions = { threads, budgetMs, company }
@@ -156,15 +164,21 @@ async function findBitwise(
   return probe(model, order[0], conditions)
 }
 
+/** What comparing numbers of threads has found. */
+interface ThreadChoice {
+  threads: number
+  /** Whether other programs held forwards up meanwhile. */
+  isHeldUp: boolean
+  /** Whether forwards take so long that there is no time for comparisons. */
+  isSlow: boolean
+}
+
 /**
  * The number of threads with which forwards are fastest: the processor's cores, unless half as many or one is clearly
  * faster, as for tiny models, where threads wait for each other longer than they compute, or while other programs keep
  * the cores busy. Slow models are not asked.
  */
-async function chooseThreads(
-  model: Model,
-  fixed: Partial<Configuration>,
-): Promise<{ threads: number; isHeldUp: boolean }> {
+async function chooseThreads(model: Model, fixed: Partial<Configuration>): Promise<ThreadChoice> {
   const most = defaultThreads()
   const candidates = [...new Set([most, Math.max(1, most >> 1), 1])]
   const configuration = { ...bitwiseCandidates[0], ...withoutUndefined(fixed) }
@@ -173,20 +187,25 @@ async function chooseThreads(
   let isHeldUp = false
   for (const threads of candidates) {
     await using context = await smallContext(model, configuration, threads)
-    const times = [await timeRound(context, 0)]
-    const isSlow = times[0] * mostRounds * candidates.length > threadsMs
-    if (isSlow && isPlausible(times[0], model)) return { threads: best, isHeldUp }
+    if (threads === most) {
+      const singleMs = await timeSingle(context)
+      if (singleMs > slowMs && singleMs < plausibleMs(model)) return { threads: most, isHeldUp, isSlow: true }
+    }
+    const first = await timeRound(context, 0)
+    const times = [first.weightedMs]
+    const isSlow = first.weightedMs * mostRounds * candidates.length > threadsMs
+    if (isSlow && isPlausible(first.weightedMs, model)) return { threads: best, isHeldUp, isSlow: true }
     isHeldUp ||= isSlow
     const began = performance.now()
     for (let round = 0; !isSlow && round < mostRounds && performance.now() - began < threadsMs; round++)
-      times.push(await timeRound(context, 0))
+      times.push((await timeRound(context, 0)).weightedMs)
     const ms = lowerQuartile(times)
     if (ms < clearlyFaster * bestMs) {
       best = threads
       bestMs = ms
     }
   }
-  return { threads: best, isHeldUp }
+  return { threads: best, isHeldUp, isSlow: false }
 }
 
 /**
@@ -205,18 +224,20 @@ async function bySpeed(
   try {
     contexts.push(await smallContext(model, candidates[0], threads, pool))
     await timeRound(contexts[0], 0)
-    const roundMs = await timeRound(contexts[0], 0)
-    const rounds = Math.floor(comparisonMs / roundMs / 2 / candidates.length)
-    if (rounds < fewestRounds) return { order: candidates, isHeldUp: !isPlausible(roundMs, model) }
+    const first = await timeRound(contexts[0], 0)
+    const rounds = Math.min(mostRounds, Math.floor(comparisonMs / first.wallMs / candidates.length))
+    if (rounds < fewestRounds) return { order: candidates, isHeldUp: !isPlausible(first.weightedMs, model) }
     for (const candidate of candidates.slice(1)) contexts.push(await smallContext(model, candidate, threads, pool))
     // Recurrent memory cannot go back to a position, only to the beginning.
     const position = contexts[0].canBranch ? comparedContext : 0
     if (position > 0) for (const context of contexts) await fill(context, position)
     const times: number[][] = candidates.map(() => [])
     const began = performance.now()
-    for (let round = 0; round < Math.min(mostRounds, rounds); round++) {
-      for (const [i, context] of contexts.entries()) times[i].push(await timeRound(context, position))
-      if (performance.now() - began > heldUpFactor * comparisonMs) return { order: candidates, isHeldUp: true }
+    for (let round = 1; round <= rounds; round++) {
+      for (const [i, context] of contexts.entries()) times[i].push((await timeRound(context, position)).weightedMs)
+      // A round over a context takes longer than the first ones, but not twice as long.
+      const foretoldMs = Math.max(comparisonMs, rounds * candidates.length * first.wallMs)
+      if (performance.now() - began > heldUpFactor * foretoldMs) return { order: candidates, isHeldUp: true }
     }
     const order = candidates.map((_, i) => i)
     for (let i = 1; i < order.length; i++)
@@ -245,23 +266,39 @@ function lowerQuartile(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 2]
 }
 
-/** Milliseconds of one forward of each size, each after one of the same shape, weighted alike. */
-async function timeRound(context: Context, position: number): Promise<number> {
+/** Milliseconds of a forward of one row: the better of two, after one that finds everything cold. */
+async function timeSingle(context: Context): Promise<number> {
+  const times: number[] = []
+  for (let turn = 0; turn < 3; turn++) {
+    context.batch.clear()
+    context.batch.addSequence(context.batch.add(0, 0, true), 0)
+    const began = performance.now()
+    await context.decode()
+    times.push(performance.now() - began)
+    context.removePositions(0, 0, -1)
+  }
+  return Math.min(times[1], times[2])
+}
+
+/** One forward of each size, each after one of the same shape: their milliseconds weighted alike, and what all took. */
+async function timeRound(context: Context, position: number): Promise<{ weightedMs: number; wallMs: number }> {
   const { batch, vocabularySize } = context
-  let sum = 0
+  const start = performance.now()
+  let weightedMs = 0
   for (const rows of comparedRows)
     for (let turn = 0; turn < 2; turn++) {
       batch.clear()
       for (let row = 0; row < rows; row++) batch.addSequence(batch.add(row % vocabularySize, position + row, true), 0)
       const began = performance.now()
       await context.decode()
-      if (turn === 1) sum += (performance.now() - began) / (1 + rows / 4)
+      if (turn === 1) weightedMs += (performance.now() - began) / (1 + rows / 4)
       context.removePositions(0, position, -1)
     }
-  return sum
+  return { weightedMs, wallMs: performance.now() - start }
 }
 
 async function fill(context: Context, length: number): Promise<void> {
+  if (await context.occupy(length)) return
   const { batch } = context
   batch.clear()
   for (let position = 0; position < length; position++)

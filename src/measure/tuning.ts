@@ -7,8 +7,8 @@ import { chooseConfiguration, type Exactness, type ExactnessWish, noiseOf, plaus
 import { ProfileStore, type ProfileSubject } from './profile.js'
 
 /** Milliseconds that measuring the cost of forwards may take at load, and the probe. */
-const calibrationMs = 1800
-const probeMs = 1000
+const calibrationMs = 900
+const probeMs = 500
 
 /** Forwards after which what was refined is worth keeping. */
 const worthKeeping = 200

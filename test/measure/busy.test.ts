@@ -73,7 +73,7 @@ describe.skipIf(defaultThreads() === 1)('chooseConfiguration', () => {
 
   /** What is chosen for a model whose forwards take so long and compute nothing. */
   async function choiceWhere(
-    forwardMs: (threads: number) => number,
+    forwardMs: (threads: number, rows: number) => number,
     fixed: Partial<Configuration> = { flashAttention: true, keyType: 'bf16', valueType: 'f16' },
   ): Promise<Choice> {
     const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-busy-'))
@@ -82,7 +82,7 @@ describe.skipIf(defaultThreads() === 1)('chooseConfiguration', () => {
       writeRandomModel(file, { seed: 31 })
       await using model = await Model.load(file)
       vi.spyOn(Context.prototype, 'decode').mockImplementation(async function (this: Context) {
-        nowMs += forwardMs(this.threads)
+        nowMs += forwardMs(this.threads, this.batch.size)
       })
       stopClock()
       return await chooseConfiguration(model, { wish: 'bitwise', fixed, budgetMs: 50 })
@@ -114,6 +114,23 @@ describe.skipIf(defaultThreads() === 1)('chooseConfiguration', () => {
     const held = await choiceWhere((threads) => (threads > 1 ? 600 : 1))
     expect(held.isHeldUp).toBe(true)
     expect((await choiceWhere((threads) => 1 / threads, {})).isHeldUp).toBe(false)
+  })
+
+  it.each([
+    ['a fast model', 0.3, 0.6, 0.9],
+    ['a model of seven gigabytes', 130, 270, 440],
+    ['a model of half a gigabyte', 11, 25, 43],
+    ['one of a quarter', 5.9, 12, 22],
+  ])('keeps the cores for %s on a quiet machine, and says that nothing was held up', async (_, one, four, eight) => {
+    const description = Model.prototype.describe
+    vi.spyOn(Model.prototype, 'describe').mockImplementation(function (this: Model) {
+      return { ...description.call(this), weightBytes: one * 3.5e7 }
+    })
+    const forwardMs = (threads: number, rows: number) =>
+      (threads === 1 ? 1.8 : 1) * (rows === 1 ? one : rows <= 4 ? four : eight * (rows / 8))
+    const { exactness, isHeldUp } = await choiceWhere(forwardMs, {})
+    expect(exactness.threads).toBe(defaultThreads())
+    expect(isHeldUp).toBe(false)
   })
 
   it('keeps the cores where nothing is held up', async () => {

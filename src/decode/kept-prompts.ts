@@ -1,0 +1,146 @@
+/** The beginning of a prompt up to a border, as a node of the tree. */
+interface Node {
+  readonly owner: string
+  readonly parent: Node | undefined
+  /** Tokens of its block, as a key. */
+  readonly key: string
+  readonly cells: Uint8Array
+  readonly children: Map<string, Node>
+}
+
+/** What is kept, in numbers. */
+export interface KeptPromptsReport {
+  /** Tokens whose cells are kept. */
+  tokens: number
+  bytes: number
+  /** Most bytes that may be kept. */
+  mostBytes: number
+}
+
+/**
+ * Prompts kept aside: what has been read, in host memory, so that the KV cache holds only what runs. A tree of prefixes,
+ * cut at borders that are the same for all prompts:
+ *
+ *     owner ── system message ── tools ──┬── document A ── question
+ *               block 0          block 1 ├── document B ── question
+ *                                        └── an earlier turn ── …
+ *
+ * Every block stands once, however many prompts run through it. Where the budget is reached, the leaf goes that has not
+ * been used for longest. Cells of one owner are never used for another: how long a prompt takes to read would tell what
+ * others have asked.
+ */
+export class KeptPrompts {
+  readonly #blockTokens: number
+  readonly #mostBytes: number
+  readonly #roots = new Map<string, Map<string, Node>>()
+  /** All nodes, the one used longest ago first; a node is always used after those below it, so that one is a leaf. */
+  readonly #byUse = new Set<Node>()
+  #bytes = 0
+
+  /**
+   * @param blockTokens tokens from one border to the next
+   * @param mostBytes most that may be kept; 0: nothing
+   */
+  constructor(blockTokens: number, mostBytes: number) {
+    this.#blockTokens = blockTokens
+    this.#mostBytes = mostBytes
+  }
+
+  /** What is kept, in numbers. */
+  describe(): KeptPromptsReport {
+    return { tokens: this.#byUse.size * this.#blockTokens, bytes: this.#bytes, mostBytes: this.#mostBytes }
+  }
+
+  /** Cells of the longest kept beginning of a prompt, block by block, at most `blocks` of them. */
+  find(prompt: ArrayLike<number>, blocks: number, owner: string): Uint8Array[] {
+    const found: Uint8Array[] = []
+    let children = this.#roots.get(owner)
+    let last: Node | undefined
+    while (found.length < blocks) {
+      const node: Node | undefined = children?.get(this.#keyOf(prompt, found.length))
+      if (!node) break
+      found.push(node.cells)
+      children = node.children
+      last = node
+    }
+    this.#touch(last)
+    return found
+  }
+
+  /** Tokens at the beginning of a prompt that {@link find} would find. Uses nothing. */
+  lengthOf(prompt: ArrayLike<number>, blocks: number, owner: string): number {
+    let found = 0
+    let children = this.#roots.get(owner)
+    while (found < blocks) {
+      const node: Node | undefined = children?.get(this.#keyOf(prompt, found))
+      if (!node) break
+      children = node.children
+      found++
+    }
+    return found * this.#blockTokens
+  }
+
+  /** Keeps the first blocks of a prompt: all that are given, from the beginning on. */
+  keep(prompt: ArrayLike<number>, cells: readonly Uint8Array[], owner: string): void {
+    if (this.#mostBytes === 0 || cells.length === 0) return
+    let children = this.#roots.get(owner)
+    if (!children) {
+      children = new Map()
+      this.#roots.set(owner, children)
+    }
+    let last: Node | undefined
+    for (const [block, bytes] of cells.entries()) {
+      const key = this.#keyOf(prompt, block)
+      let node: Node | undefined = children.get(key)
+      if (!node) {
+        node = { owner, parent: last, key, cells: bytes, children: new Map() }
+        children.set(key, node)
+        this.#bytes += bytes.byteLength
+      }
+      children = node.children
+      last = node
+    }
+    this.#touch(last)
+    this.#shrink()
+  }
+
+  /** Forgets all prompts of an owner; returns how many tokens they had. */
+  forget(owner: string): number {
+    let blocks = 0
+    for (const node of this.#byUse)
+      if (node.owner === owner) {
+        this.#byUse.delete(node)
+        this.#bytes -= node.cells.byteLength
+        blocks++
+      }
+    this.#roots.delete(owner)
+    return blocks * this.#blockTokens
+  }
+
+  /** A use of a node is one of all above it. */
+  #touch(node: Node | undefined): void {
+    for (let one = node; one; one = one.parent) {
+      this.#byUse.delete(one)
+      this.#byUse.add(one)
+    }
+  }
+
+  #shrink(): void {
+    for (const leaf of this.#byUse) {
+      if (this.#bytes <= this.#mostBytes) return
+      const siblings = leaf.parent?.children ?? this.#roots.get(leaf.owner)!
+      siblings.delete(leaf.key)
+      if (!leaf.parent && siblings.size === 0) this.#roots.delete(leaf.owner)
+      this.#byUse.delete(leaf)
+      this.#bytes -= leaf.cells.byteLength
+    }
+  }
+
+  #keyOf(prompt: ArrayLike<number>, block: number): string {
+    let key = ''
+    const begin = block * this.#blockTokens
+    for (let i = begin; i < begin + this.#blockTokens; i++)
+      key += String.fromCharCode(prompt[i] >>> 16, prompt[i] & 0xffff)
+    return key
+  }
+}
