@@ -10,7 +10,7 @@
 import { fileURLToPath } from 'node:url'
 import { Spelling } from '../src/corpus/spelling.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
-import type { SamplerOptions } from '../src/llama/sampler.js'
+import type { SamplerOptions } from '../src/llama/sampler-options.js'
 import { ChatTemplate } from '../src/llama/template.js'
 import { RealLoop, type RealRun, type Trace } from '../test/helpers/real-loop.js'
 import { samplePrompts } from './samples.js'

@@ -53,7 +53,7 @@ export type { CacheType } from './llama/context.js'
 export { LlamaError, type LlamaErrorCode } from './llama/error.js'
 export type { ModelDescription, ModelOptions } from './llama/model.js'
 export { type FileType, type QuantizeOptions, quantize } from './llama/quantize.js'
-export type { SamplerOptions } from './llama/sampler.js'
+export type { SamplerOptions } from './llama/sampler-options.js'
 export type { ChatMessage } from './llama/template.js'
 export { type TokenizeOptions, Vocabulary } from './llama/vocabulary.js'
 // The engine: a loaded model and the answers it writes.

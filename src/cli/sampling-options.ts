@@ -10,6 +10,19 @@ export interface SamplingOptions {
   topP?: number
   minP?: number
   seed?: number
+  typical?: number
+  topNSigma?: number
+  xtcProbability?: number
+  xtcThreshold?: number
+  dynatempRange?: number
+  dynatempExp?: number
+  dryMultiplier?: number
+  dryBase?: number
+  dryAllowedLength?: number
+  dryPenaltyLastN?: number
+  drySequenceBreaker?: string[]
+  ignoreEos?: boolean
+  repeatLastN?: number
   repeatPenalty?: number
   presencePenalty?: number
   frequencyPenalty?: number
@@ -24,16 +37,51 @@ export function addSamplingOptions(command: Command): Command {
     .option('--top-k <k>', 'keep the k most likely tokens, 0: all (default: 40)', integer(0))
     .option('--top-p <p>', 'keep the most likely tokens that reach p together (default: 0.95)', decimal(0, 1))
     .option('--min-p <p>', 'drop tokens below p times the most likely (default: 0.05)', decimal(0, 1))
+    .option('--typical <p>', 'keep tokens about as likely as expected, until they reach p; 1: all', decimal(0.001, 1))
+    .option('--top-n-sigma <n>', 'drop tokens more than n standard deviations below the best; 0: none', decimal(0))
+    .option('--xtc-probability <p>', 'how often top choices are dropped (XTC); 0: never', decimal(0, 1))
+    .option('--xtc-threshold <p>', 'from where on a token is a top choice (default: 0.1)', decimal(0, 1))
+    .option('--dynatemp-range <r>', 'temperature ± r, by how undecided the model is; 0: fixed', decimal(0))
+    .option('--dynatemp-exp <e>', 'how indecision becomes temperature (default: 1)', decimal(0))
     .option('-s, --seed <s>', 'seed of the random draws (default: random)', integer(0, 2 ** 32 - 1))
     .option('--repeat-penalty <r>', 'penalty for recent tokens, 1: none (default: 1)', decimal(0))
+    .option('--repeat-last-n <n>', 'recent tokens that penalties look at (default: 64)', integer(0))
     .option('--presence-penalty <p>', 'penalty for tokens that stand already, 0: none (default: 0)', decimal(-2, 2))
     .option('--frequency-penalty <p>', 'penalty for each time a token stands, 0: none (default: 0)', decimal(-2, 2))
+    .option('--dry-multiplier <m>', 'penalty for repeating what stands already (DRY); 0: none', decimal(0))
+    .option('--dry-base <b>', 'how it grows with each repeated token (default: 1.75)', decimal(1))
+    .option('--dry-allowed-length <n>', 'tokens that may be repeated for nothing (default: 2)', integer(0))
+    .option('--dry-penalty-last-n <n>', 'recent tokens that are searched (default: the whole context)', integer(0))
+    .option('--dry-sequence-breaker <text>', 'text that ends a repetition; may be given several times', gather)
+    .option('--ignore-eos', 'never end the answer before it is full')
     .option('--stop <text>', 'end before this text; may be given several times', gather)
 }
 
 /** The same as options of a request. */
 export function samplingOf(options: SamplingOptions): RequestOptions {
-  const { maxTokens, temp, topK, topP, minP, seed, repeatPenalty, presencePenalty, frequencyPenalty, stop } = options
-  const penalties = { repeatPenalty, presencePenalty, frequencyPenalty }
-  return { maxTokens, temperature: temp, topK, topP, minP, seed, ...penalties, stop }
+  return {
+    maxTokens: options.maxTokens,
+    temperature: options.temp,
+    topK: options.topK,
+    topP: options.topP,
+    minP: options.minP,
+    typicalP: options.typical,
+    topNSigma: options.topNSigma,
+    xtcProbability: options.xtcProbability,
+    xtcThreshold: options.xtcThreshold,
+    dynatempRange: options.dynatempRange,
+    dynatempExponent: options.dynatempExp,
+    seed: options.seed,
+    repeatPenalty: options.repeatPenalty,
+    penaltyLastTokens: options.repeatLastN,
+    presencePenalty: options.presencePenalty,
+    frequencyPenalty: options.frequencyPenalty,
+    dryMultiplier: options.dryMultiplier,
+    dryBase: options.dryBase,
+    dryAllowedLength: options.dryAllowedLength,
+    dryLastTokens: options.dryPenaltyLastN,
+    drySequenceBreakers: options.drySequenceBreaker,
+    ignoreEos: options.ignoreEos,
+    stop: options.stop,
+  }
 }

@@ -229,6 +229,12 @@ const prototypes = {
   llama_sampler_init_top_p: 'void* llama_sampler_init_top_p(float p, size_t minKeep)',
   llama_sampler_init_min_p: 'void* llama_sampler_init_min_p(float p, size_t minKeep)',
   llama_sampler_init_temp: 'void* llama_sampler_init_temp(float temperature)',
+  llama_sampler_init_temp_ext: 'void* llama_sampler_init_temp_ext(float temperature, float range, float exponent)',
+  llama_sampler_init_typical: 'void* llama_sampler_init_typical(float p, size_t minKeep)',
+  llama_sampler_init_top_n_sigma: 'void* llama_sampler_init_top_n_sigma(float n)',
+  llama_sampler_init_xtc: 'void* llama_sampler_init_xtc(float p, float threshold, size_t minKeep, uint32 seed)',
+  llama_sampler_init_dry:
+    'void* llama_sampler_init_dry(const void* vocabulary, float multiplier, float base, int32 allowedLength, int32 lastTokens, const char** breakers, size_t breakerCount)',
   llama_sampler_init_penalties:
     'void* llama_sampler_init_penalties(int32 vocabularySize, int32 lastTokens, float repeat, float frequency, float presence)',
   llama_sampler_init_logit_bias:
@@ -309,6 +315,22 @@ export interface LlamaFunctions {
   llama_sampler_init_top_p: Native<[p: number, minKeep: number], Pointer>
   llama_sampler_init_min_p: Native<[p: number, minKeep: number], Pointer>
   llama_sampler_init_temp: Native<[temperature: number], Pointer>
+  llama_sampler_init_temp_ext: Native<[temperature: number, range: number, exponent: number], Pointer>
+  llama_sampler_init_typical: Native<[p: number, minKeep: number], Pointer>
+  llama_sampler_init_top_n_sigma: Native<[n: number], Pointer>
+  llama_sampler_init_xtc: Native<[p: number, threshold: number, minKeep: number, seed: number], Pointer>
+  llama_sampler_init_dry: Native<
+    [
+      vocabulary: Pointer,
+      multiplier: number,
+      base: number,
+      allowedLength: number,
+      lastTokens: number,
+      breakers: readonly string[],
+      breakerCount: number,
+    ],
+    Pointer
+  >
   llama_sampler_init_penalties: Native<
     [vocabularySize: number, lastTokens: number, repeat: number, frequency: number, presence: number],
     Pointer

@@ -16,13 +16,14 @@ export class Candidates {
   readonly #ids: Int32Array
   readonly #numbers: Float32Array
   readonly #size: number
+  readonly #address: bigint
 
   /** @param size tokens of the vocabulary */
   constructor(size: number) {
     this.#size = size
     this.#ids = new Int32Array(size * entryWords)
     this.#numbers = new Float32Array(this.#ids.buffer)
-    this.header[0] = addressOf(this.#ids)
+    this.#address = addressOf(this.#ids)
   }
 
   /** Puts every token of the vocabulary in, by id, with its logit of a row that begins at `begin`. */
@@ -34,9 +35,7 @@ export class Candidates {
       numbers[at + 1] = logits[begin + id]
       numbers[at + 2] = 0
     }
-    this.header[1] = BigInt(this.#size)
-    this.header[2] = 0xffff_ffff_ffff_ffffn
-    this.header[3] = 0n
+    this.#hold(this.#size, 0n)
   }
 
   /** Rules out the tokens whose bit (`id % 32` of word `id / 32`) is not set. */
@@ -110,14 +109,34 @@ export class Candidates {
       this.#numbers[at + 1] = logits[i]
       this.#numbers[at + 2] = 0
     }
-    this.header[1] = BigInt(ids.length)
-    this.header[2] = 0xffff_ffff_ffff_ffffn
-    this.header[3] = 1n
+    this.#hold(ids.length, 1n)
+  }
+
+  /** Takes the tokens out that are ruled out. Before any sampler that sorts or drops. */
+  compact(): void {
+    let count = 0
+    for (let id = 0, at = 0; id < this.#size; id++, at += entryWords) {
+      if (this.#numbers[at + 1] === Number.NEGATIVE_INFINITY) continue
+      this.#ids[count] = id
+      this.#numbers[count + 1] = this.#numbers[at + 1]
+      count += entryWords
+    }
+    this.#hold(count / entryWords, 0n)
   }
 
   /** The token a drawing sampler has selected; -1 if none, or one that had been ruled out. */
   get selected(): number {
-    const at = Number(BigInt.asIntN(64, this.header[2])) * entryWords
-    return at >= 0 && this.#numbers[at + 1] > Number.NEGATIVE_INFINITY ? this.#ids[at] : -1
+    const index = Number(BigInt.asIntN(64, this.header[2]))
+    if (index < 0) return -1
+    // XTC moves the beginning.
+    const at = index * entryWords + Number(this.header[0] - this.#address) / 4
+    return this.#numbers[at + 1] > Number.NEGATIVE_INFINITY ? this.#ids[at] : -1
+  }
+
+  #hold(size: number, sorted: bigint): void {
+    this.header[0] = this.#address
+    this.header[1] = BigInt(size)
+    this.header[2] = 0xffff_ffff_ffff_ffffn
+    this.header[3] = sorted
   }
 }

@@ -2,93 +2,11 @@ import { Grammar } from '../grammar/grammar.js'
 import type { Pointer } from './abi.js'
 import type { Context } from './context.js'
 import { Preview } from './preview.js'
-
-/** How a token is chosen from logits. The names and defaults are llama.cpp's; the default is greedy. */
-export interface SamplerOptions {
-  /** 0: always the most likely token. Default 0. */
-  temperature?: number
-  /** Keep the k most likely tokens; 0: all. Default 40. Without effect at temperature 0. */
-  topK?: number
-  /** Keep the most likely tokens that together reach this probability; 1: all. Default 0.95. */
-  topP?: number
-  /** Drop tokens less likely than this share of the most likely one; 0: none. Default 0.05. */
-  minP?: number
-  /** Seed of the random draws, 0 … 2³²-1. Default: a new one per request, reported in its result. */
-  seed?: number
-  /** Divides the logits of recent tokens; 1: off. Default 1. */
-  repeatPenalty?: number
-  /** How many recent tokens, of the prompt too, the penalties look at. Default 64. */
-  penaltyLastTokens?: number
-  /** Lowers a token's logit by this for each recent occurrence; 0: off. Default 0. */
-  frequencyPenalty?: number
-  /** Lowers a token's logit by this once if it occurred recently; 0: off. Default 0. */
-  presencePenalty?: number
-  /** Added to the logits of single tokens: id → bias; -Infinity forbids the token. */
-  logitBias?: Record<number, number>
-  /**
-   * GBNF grammar the text must follow, as llama.cpp reads it but for its notation of tokens (`<[7]>`); its root rule is
-   * `root`. Empty: none. The characters of the text count: control tokens, which show none, are never drawn under a grammar.
-   */
-  grammar?: string
-}
-
-/** Defaults of {@link SamplerOptions}. */
-const defaultTopK = 40
-const defaultMinP = 0.05
+import { biasLink, chainOf, drawingLinks, forbidding, isMonotone, shapingLinks } from './sampler-links.js'
+import { checkSamplerOptions, isPlainGreedy, type SamplerOptions, samplerDefaults } from './sampler-options.js'
 
 /** Most candidates that are drawn from again to see what noise does to a draw. */
 const mostPreviewed = 1024
-
-/** Keeps the least number of candidates a filter may leave. */
-const minKeep = 1
-
-/**
- * Bounds of numbers that logits are divided by or changed by. llama.cpp computes in single precision, where what lies
- * beyond becomes infinite, or not a number, and no choice.
- */
-const largest = 1e6
-const leastTemperature = 1e-6
-
-/** Checks sampler options. @throws RangeError with one sentence */
-export function checkSamplerOptions(options: SamplerOptions, vocabularySize: number): void {
-  const check = (name: keyof SamplerOptions, ok: (value: number) => boolean, expected: string) => {
-    const value = options[name]
-    if (value !== undefined && !(typeof value === 'number' && ok(value)))
-      throw new RangeError(`${name} must be ${expected}, got ${String(value)}`)
-  }
-  check('temperature', (v) => v >= 0 && v <= largest, `a number ≥ 0 and at most ${largest}`)
-  check('topK', (v) => Number.isInteger(v) && v >= 0, 'an integer ≥ 0')
-  check('topP', (v) => v > 0 && v <= 1, 'a number above 0 and at most 1')
-  check('minP', (v) => v >= 0 && v <= 1, 'a number from 0 to 1')
-  check('seed', (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32, 'an integer from 0 to 4294967295')
-  check('repeatPenalty', (v) => v >= 0.001 && v <= 1000, 'a number from 0.001 to 1000')
-  check('penaltyLastTokens', (v) => Number.isInteger(v) && v >= 0, 'an integer ≥ 0')
-  check('frequencyPenalty', (v) => Math.abs(v) <= largest, `a number from -${largest} to ${largest}`)
-  check('presencePenalty', (v) => Math.abs(v) <= largest, `a number from -${largest} to ${largest}`)
-  for (const [token, bias] of Object.entries(options.logitBias ?? {})) {
-    const id = Number(token)
-    if (!Number.isInteger(id) || id < 0 || id >= vocabularySize)
-      throw new RangeError(`logitBias: ${token} is not a token id (0 to ${vocabularySize - 1})`)
-    if (!(typeof bias === 'number' && (Math.abs(bias) <= largest || bias === Number.NEGATIVE_INFINITY)))
-      throw new RangeError(
-        `logitBias: the bias of token ${token} must be a number from -${largest} to ${largest}, or -Infinity, got ${String(bias)}`,
-      )
-  }
-}
-
-/** Whether the options change nothing about greedy choice. */
-function isPlainGreedy(options: SamplerOptions): boolean {
-  return (options.temperature ?? 0) === 0 && !needsPenalties(options) && !options.logitBias && !options.grammar
-}
-
-function needsPenalties(options: SamplerOptions): boolean {
-  return (
-    (options.penaltyLastTokens ?? 64) > 0 &&
-    ((options.repeatPenalty ?? 1) !== 1 ||
-      (options.frequencyPenalty ?? 0) !== 0 ||
-      (options.presencePenalty ?? 0) !== 0)
-  )
-}
 
 /** What {@link Sampler.sample} gives where no token may follow: the text is whole by its grammar, or it cannot be. */
 export const halts = { whole: -1, deadEnd: -2 } as const
@@ -100,8 +18,8 @@ export const halts = { whole: -1, deadEnd: -2 } as const
  * A grammar stands between two native chains, and what it leaves is looked at before anything is drawn: llama.cpp would
  * draw a token even where none is allowed.
  *
- *     bias → penalties → grammar ─ anything left? ─┬─ yes → top-k → top-p → min-p → temperature → draw
- *                                                  └─ no → halt
+ *     bias → penalties → DRY → grammar ─ anything left? ─┬─ yes → filters → temperature → draw
+ *                                                        └─ no → halt
  */
 export class Sampler {
   /** The seed in use; 0 for greedy. */
@@ -114,6 +32,10 @@ export class Sampler {
   readonly #drawing: Pointer | undefined
   /** The links of the chains; undefined for plain greedy, which has none. */
   readonly #links: Links | undefined
+  /** Rules out the tokens that end an answer, for as long as it may not end. */
+  readonly #ban: Pointer | undefined
+  /** Tokens still to be drawn before the answer may end. */
+  #owed: number
   #freed = false
 
   /**
@@ -126,39 +48,43 @@ export class Sampler {
     const seed = isGreedy ? 0 : (options.seed ?? Math.floor(Math.random() * 2 ** 32))
     if (isPlainGreedy(options)) return new Sampler(context, seed)
     const grammar = options.grammar ? new Grammar(options.grammar, context.model.vocabulary.lexicon) : undefined
+    const topK = options.topK ?? samplerDefaults.topK
+    const shaping = shapingLinks(context, options, prompt)
+    const drawing = isGreedy && grammar ? [] : drawingLinks(context, options, seed)
     const links: Links = {
-      shaping: shapingLinks(context, options, prompt),
-      drawing: isGreedy && grammar ? [] : drawingLinks(context, options, seed),
-      surelyAlone: -Math.log(options.minP ?? defaultMinP),
+      shaping,
+      drawing,
+      surelyAlone: (options.typicalP ?? 1) < 1 ? Infinity : -Math.log(options.minP ?? samplerDefaults.minP),
       isGreedy,
-      narrows: (options.topK ?? defaultTopK) > 0 && (options.topK ?? defaultTopK) <= mostPreviewed,
+      narrows: topK > 0 && topK <= mostPreviewed && isMonotone(options),
     }
-    if (!grammar) return new Sampler(context, seed, links, chainOf(context, [...links.shaping, ...links.drawing]))
-    const chain = links.shaping.length > 0 ? chainOf(context, links.shaping) : undefined
-    const drawing = isGreedy ? undefined : chainOf(context, links.drawing)
-    return new Sampler(context, seed, links, chain, grammar, drawing)
+    const owed = options.minTokens ?? 0
+    const ban = owed > 0 ? biasLink(context, forbidding(context.model.vocabulary.endTokens)) : undefined
+    const chains: Chains = grammar
+      ? {
+          chain: shaping.length > 0 ? chainOf(context, shaping) : undefined,
+          drawing: isGreedy ? undefined : chainOf(context, drawing),
+        }
+      : { chain: chainOf(context, [...shaping, ...drawing]) }
+    return new Sampler(context, seed, { links, grammar, ban, owed, ...chains })
   }
 
-  private constructor(
-    context: Context,
-    seed: number,
-    links?: Links,
-    chain?: Pointer,
-    grammar?: Grammar,
-    drawing?: Pointer,
-  ) {
+  private constructor(context: Context, seed: number, parts: Partial<Parts> = {}) {
     this.#context = context
     this.seed = seed
-    this.#links = links
-    this.#chain = chain
-    this.#grammar = grammar
-    this.#drawing = drawing
+    this.#links = parts.links
+    this.#chain = parts.chain
+    this.#grammar = parts.grammar
+    this.#drawing = parts.drawing
+    this.#ban = parts.ban
+    this.#owed = parts.owed ?? 0
   }
 
   /** Draws the token that follows a batch row with an output, and remembers it; one of {@link halts} if none may. */
   sample(row: number): number {
     if (this.#grammar !== undefined) return this.#sampleInGrammar(row, this.#grammar)
     if (this.#chain === undefined) return this.#context.argmax(row)
+    if (this.#owed > 0) return this.#sampleOwed(row, this.#chain)
     return this.#context.model.library.llama.llama_sampler_sample(this.#chain, this.#context.pointer, row)
   }
 
@@ -168,18 +94,20 @@ export class Sampler {
     const { llama } = model.library
     if (this.#links === undefined) return this.#context.lead(row) > noise
     const { shaping, drawing, surelyAlone, isGreedy, narrows } = this.#links
-    if (this.#grammar === undefined && shaping.length === 0 && this.#context.lead(row) > noise + surelyAlone)
-      return true
+    const isFree = this.#grammar === undefined && shaping.length === 0 && this.#owed === 0
+    if (isFree && this.#context.lead(row) > noise + surelyAlone) return true
     const allowed = this.#grammar?.allowed()
     const fill = () => {
       candidates.fill(logits, batch.outputRows[row] * vocabularySize)
+      if (this.#owed > 0 && this.#ban !== undefined) llama.llama_sampler_apply(this.#ban, candidates.header)
       for (const link of shaping) llama.llama_sampler_apply(link, candidates.header)
       if (allowed !== undefined) candidates.keep(allowed)
     }
     fill()
     if (isGreedy) return candidates.lead() > noise
     if (candidates.best() < 0) return true
-    // Without top-k the whole vocabulary would have to be drawn from again and again: left undecided.
+    // Without top-k the whole vocabulary would have to be drawn from again and again, and what XTC and its like do to
+    // noise has no two extremes: left undecided.
     if (!narrows) return false
     // Noise may also bring in what lies just below the last that top-k leaves.
     llama.llama_sampler_apply(drawing[0], candidates.header)
@@ -193,11 +121,14 @@ export class Sampler {
     const { batch, logits, vocabularySize, candidates, model } = this.#context
     const { llama } = model.library
     candidates.fill(logits, batch.outputRows[row] * vocabularySize)
+    if (this.#owed > 0 && this.#ban !== undefined) llama.llama_sampler_apply(this.#ban, candidates.header)
     if (this.#chain !== undefined) llama.llama_sampler_apply(this.#chain, candidates.header)
     candidates.keep(grammar.allowed())
     let token = candidates.best()
     if (token < 0) return grammar.isWhole ? halts.whole : halts.deadEnd
+    if (this.#owed > 0) this.#owed--
     if (this.#drawing !== undefined) {
+      candidates.compact()
       llama.llama_sampler_apply(this.#drawing, candidates.header)
       if (candidates.selected >= 0) token = candidates.selected
       llama.llama_sampler_accept(this.#drawing, token)
@@ -207,12 +138,28 @@ export class Sampler {
     return token
   }
 
+  /** Draws while the answer may not end yet. */
+  #sampleOwed(row: number, chain: Pointer): number {
+    const { batch, logits, vocabularySize, candidates, model } = this.#context
+    const { llama } = model.library
+    candidates.fill(logits, batch.outputRows[row] * vocabularySize)
+    if (this.#ban !== undefined) llama.llama_sampler_apply(this.#ban, candidates.header)
+    candidates.compact()
+    llama.llama_sampler_apply(chain, candidates.header)
+    const token = candidates.selected
+    if (token < 0) return halts.deadEnd
+    this.#owed--
+    llama.llama_sampler_accept(chain, token)
+    return token
+  }
+
   [Symbol.dispose](): void {
     if (this.#freed) return
     this.#freed = true
     const { llama } = this.#context.model.library
     if (this.#chain !== undefined) llama.llama_sampler_free(this.#chain)
     if (this.#drawing !== undefined) llama.llama_sampler_free(this.#drawing)
+    if (this.#ban !== undefined) llama.llama_sampler_free(this.#ban)
   }
 }
 
@@ -230,55 +177,15 @@ interface Links {
   narrows: boolean
 }
 
-/** What changes the logits: bias, penalties, in llama.cpp's order. */
-function shapingLinks(context: Context, options: SamplerOptions, prompt: ArrayLike<number>): Pointer[] {
-  const { library, vocabulary } = context.model
-  const { llama } = library
-  const links: Pointer[] = []
-  const bias = Object.entries(options.logitBias ?? {})
-  if (bias.length > 0) {
-    const packed = Buffer.alloc(bias.length * 8)
-    for (const [i, [token, value]] of bias.entries()) {
-      packed.writeInt32LE(Number(token), i * 8)
-      packed.writeFloatLE(value, i * 8 + 4)
-    }
-    links.push(llama.llama_sampler_init_logit_bias(vocabulary.size, bias.length, packed))
-  }
-  if (needsPenalties(options)) {
-    // No request has more tokens than the context; llama.cpp would reserve memory for any number.
-    const last = Math.min(options.penaltyLastTokens ?? 64, context.contextTokens)
-    const penalties = llama.llama_sampler_init_penalties(
-      vocabulary.size,
-      last,
-      options.repeatPenalty ?? 1,
-      options.frequencyPenalty ?? 0,
-      options.presencePenalty ?? 0,
-    )
-    for (let i = Math.max(0, prompt.length - last); i < prompt.length; i++)
-      llama.llama_sampler_accept(penalties, prompt[i])
-    links.push(penalties)
-  }
-  return links
+/** Native chains that a sampler owns, with the links in them. */
+interface Chains {
+  chain: Pointer | undefined
+  drawing?: Pointer
 }
 
-/** What chooses among the tokens that are left: top-k, top-p, min-p, temperature, draw, in llama.cpp's order. */
-function drawingLinks({ model }: Context, options: SamplerOptions, seed: number): Pointer[] {
-  const { llama } = model.library
-  const temperature = options.temperature ?? 0
-  if (temperature === 0) return [llama.llama_sampler_init_greedy()]
-  return [
-    llama.llama_sampler_init_top_k(options.topK ?? defaultTopK),
-    llama.llama_sampler_init_top_p(options.topP ?? 0.95, minKeep),
-    llama.llama_sampler_init_min_p(options.minP ?? defaultMinP, minKeep),
-    llama.llama_sampler_init_temp(Math.max(temperature, leastTemperature)),
-    llama.llama_sampler_init_dist(seed),
-  ]
-}
-
-/** A native chain that owns its links. */
-function chainOf({ model }: Context, links: readonly Pointer[]): Pointer {
-  const { llama } = model.library
-  const chain = llama.llama_sampler_chain_init({ no_perf: true })
-  for (const link of links) llama.llama_sampler_chain_add(chain, link)
-  return chain
+interface Parts extends Chains {
+  links: Links
+  grammar: Grammar | undefined
+  ban: Pointer | undefined
+  owed: number
 }

@@ -35,6 +35,7 @@ export class Vocabulary {
   readonly #eog: Uint8Array
   #scratch = new Uint8Array(256)
   #lexicon: Lexicon | undefined
+  #endTokens: Int32Array | undefined
 
   /** Loads the vocabulary of a GGUF file, without its weights. */
   static async load(path: string): Promise<Vocabulary> {
@@ -101,6 +102,12 @@ export class Vocabulary {
       this.#eog[token] = known
     }
     return known === 1
+  }
+
+  /** The tokens that end a generation. */
+  get endTokens(): Int32Array {
+    this.#endTokens ??= Int32Array.from({ length: this.size }, (_, id) => id).filter((id) => this.isEndOfGeneration(id))
+    return this.#endTokens
   }
 
   /** The tokens by their bytes, for grammars. Sorted when first asked for, which takes longest with the first grammar. */

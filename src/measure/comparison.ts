@@ -4,7 +4,8 @@ import type { DraftMode } from '../decode/drafting.js'
 import { DecodeLoop } from '../decode/loop.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import type { Model } from '../llama/model.js'
-import { Sampler, type SamplerOptions } from '../llama/sampler.js'
+import { Sampler } from '../llama/sampler.js'
+import type { SamplerOptions } from '../llama/sampler-options.js'
 import type { Tuned } from './tuning.js'
 
 /** Most draft nodes; a context for {@link Comparison} needs as many cells more than tokens. */

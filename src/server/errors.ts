@@ -99,6 +99,8 @@ const fieldNames: Record<string, string> = {
   frequencyPenalty: 'frequency_penalty',
   presencePenalty: 'presence_penalty',
   logitBias: 'logit_bias',
+  dryLastTokens: 'dry_penalty_last_n',
+  minTokens: 'min_tokens',
   cachePrompt: 'cache_prompt',
   draft: 'draft',
 }

@@ -52,6 +52,19 @@ export const samplingFields = {
   repeat_last_n: maybe(integer.min(-1)),
   presence_penalty: maybe(z.number().min(-100).max(100)),
   frequency_penalty: maybe(z.number().min(-100).max(100)),
+  typical_p: maybe(z.number().gt(0)),
+  top_n_sigma: maybe(z.number()),
+  xtc_probability: maybe(z.number().min(0).max(1)),
+  xtc_threshold: maybe(z.number().min(0).max(1)),
+  dynatemp_range: maybe(z.number().min(0).max(1e6)),
+  dynatemp_exponent: maybe(z.number().min(0).max(100)),
+  dry_multiplier: maybe(z.number().min(0).max(1e6)),
+  dry_base: maybe(z.number().max(1000)),
+  dry_allowed_length: maybe(integer.min(0).max(2 ** 31 - 1)),
+  dry_penalty_last_n: maybe(integer.min(-1)),
+  dry_sequence_breakers: maybe(z.array(z.string()).max(64)),
+  ignore_eos: maybe(z.boolean()),
+  min_tokens: maybe(integer.min(0)),
   stop: maybe(stops),
   logit_bias: maybe(logitBias),
   grammar: maybe(z.string()),
@@ -104,6 +117,19 @@ export function requestOptions(
     seed: typeof seed === 'number' && seed >= 0 ? (seed + index) % 2 ** 32 : undefined,
     repeatPenalty: fields.repeat_penalty ?? fields.repetition_penalty ?? undefined,
     penaltyLastTokens: repeat_last_n === -1 ? engine.contextTokens : (repeat_last_n ?? undefined),
+    typicalP: atMost(1, fields.typical_p),
+    topNSigma: atLeast(0, fields.top_n_sigma),
+    xtcProbability: fields.xtc_probability ?? undefined,
+    xtcThreshold: fields.xtc_threshold ?? undefined,
+    dynatempRange: fields.dynatemp_range ?? undefined,
+    dynatempExponent: fields.dynatemp_exponent ?? undefined,
+    dryMultiplier: fields.dry_multiplier ?? undefined,
+    dryBase: typeof fields.dry_base === 'number' && fields.dry_base >= 1 ? fields.dry_base : undefined,
+    dryAllowedLength: fields.dry_allowed_length ?? undefined,
+    dryLastTokens: fields.dry_penalty_last_n === -1 ? undefined : (fields.dry_penalty_last_n ?? undefined),
+    drySequenceBreakers: fields.dry_sequence_breakers ?? undefined,
+    ignoreEos: fields.ignore_eos ?? undefined,
+    minTokens: fields.min_tokens ?? undefined,
     presencePenalty: fields.presence_penalty ?? undefined,
     frequencyPenalty: fields.frequency_penalty ?? undefined,
     stop: fields.stop ?? undefined,
@@ -140,6 +166,10 @@ function biasOf(engine: Engine, given: SamplingFields['logit_bias']): Record<num
     }
   }
   return biases
+}
+
+function atMost(most: number, value: number | null | undefined): number | undefined {
+  return typeof value === 'number' ? Math.min(most, value) : undefined
 }
 
 function atLeast(least: number, value: number | null | undefined): number | undefined {

@@ -10,7 +10,7 @@ import { RetrievalDrafter } from '../../src/draft/retrieval.js'
 import { Engine } from '../../src/engine/engine.js'
 import type { ContextOptions } from '../../src/llama/context.js'
 import { type FileType, quantize } from '../../src/llama/quantize.js'
-import type { SamplerOptions } from '../../src/llama/sampler.js'
+import type { SamplerOptions } from '../../src/llama/sampler-options.js'
 import { ChatTemplate } from '../../src/llama/template.js'
 import { HindsightSession, RandomSession } from '../helpers/fake-drafters.js'
 import { type RandomModelOptions, writeRandomModel } from '../helpers/random-model.js'
@@ -19,11 +19,14 @@ import { RealLoop, type Trace } from '../helpers/real-loop.js'
 const budgets = [0, 1, 4, 8, 16, 32]
 const promptsPerModel = 54
 
-/** Greedy, greedy with penalties, and seeded sampling with penalties, in turns. */
+/** Greedy, greedy with penalties, seeded sampling with penalties, and what else draws or shapes, in turns. */
 const samplings: SamplerOptions[] = [
   {},
   { repeatPenalty: 1.2, presencePenalty: 0.1 },
   { temperature: 0.9, topK: 20, seed: 7, repeatPenalty: 1.1, frequencyPenalty: 0.2 },
+  { dryMultiplier: 0.8, dryAllowedLength: 1, minTokens: 12 },
+  { temperature: 1, seed: 8, typicalP: 0.7, topNSigma: 2, ignoreEos: true },
+  { temperature: 0.8, seed: 9, xtcProbability: 0.5, dynatempRange: 0.4, dryMultiplier: 0.5 },
 ]
 
 /**

@@ -7,7 +7,8 @@ import { DecodeLoop } from '../../src/decode/loop.js'
 import type { DraftSession } from '../../src/draft/drafter.js'
 import { Context, type ContextOptions } from '../../src/llama/context.js'
 import { Model, type ModelOptions } from '../../src/llama/model.js'
-import { Sampler, type SamplerOptions } from '../../src/llama/sampler.js'
+import { Sampler } from '../../src/llama/sampler.js'
+import type { SamplerOptions } from '../../src/llama/sampler-options.js'
 
 /** One answer with everything two ways of decoding can be compared by. */
 export interface Trace {

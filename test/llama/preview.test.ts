@@ -5,7 +5,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Context } from '../../src/llama/context.js'
 import { Model } from '../../src/llama/model.js'
-import { Sampler, type SamplerOptions } from '../../src/llama/sampler.js'
+import { Sampler } from '../../src/llama/sampler.js'
+import type { SamplerOptions } from '../../src/llama/sampler-options.js'
 import { writeRandomModel } from '../helpers/random-model.js'
 
 const rows = 32
@@ -35,6 +36,12 @@ describe('Sampler.isSure', () => {
       topK: fc.constantFrom(0, 3, 40),
       topP: fc.constantFrom(0.5, 0.95, 1),
       minP: fc.constantFrom(0, 0.05, 0.3),
+      typicalP: fc.constantFrom(0.5, 1),
+      topNSigma: fc.constantFrom(0, 0, 1),
+      xtcProbability: fc.constantFrom(0, 0, 0.5),
+      dynatempRange: fc.constantFrom(0, 0, 0.4),
+      minTokens: fc.constantFrom(0, 2),
+      dryMultiplier: fc.constantFrom(0, 0.8),
       repeatPenalty: fc.constantFrom(1, 1.3),
       logitBias: fc.constantFrom<Record<number, number>>({}, { 310: 4, 311: -3 }),
       grammar: fc.constantFrom('', 'root ::= [a-z ]+'),

@@ -104,3 +104,25 @@ describe('routes as llama-server has them', () => {
     expect(body.error.n_prompt_tokens).toBeGreaterThan(2048)
   })
 })
+
+describe('samplers by llama.cpp’s names', () => {
+  it('draw as their options say, the same with drafts and without', async () => {
+    const samplers = {
+      ...{ temperature: 1, seed: 3, typical_p: 0.9, top_n_sigma: 2, xtc_probability: 0.3, dynatemp_range: 0.2 },
+      ...{ dry_multiplier: 0.5, dry_base: 1.5, dry_allowed_length: 3, dry_penalty_last_n: -1, min_tokens: 20 },
+      ...{ dry_sequence_breakers: ['\n'], ignore_eos: false, repeat_last_n: -1, repeat_penalty: 1.05 },
+    }
+    const ask = (draft: unknown) => server.ask(chat, { ...hello, ...samplers, max_tokens: 40, draft })
+    const [off, on] = [await ask('off'), await ask(8)]
+    expect(off.status, JSON.stringify(off.body)).toBe(200)
+    expect(on.body.choices[0].message.content).toBe(off.body.choices[0].message.content)
+    expect(off.body.usage.completion_tokens).toBeGreaterThanOrEqual(20)
+    const endless = await server.ask(chat, { ...hello, ignore_eos: true, max_tokens: 60 })
+    expect(endless.body.usage.completion_tokens).toBe(60)
+  })
+
+  it('are off at llama-server’s values for off', async () => {
+    const off = { typical_p: 1, top_n_sigma: -1, xtc_probability: 0, dynatemp_range: 0, dry_multiplier: 0, dry_base: 0 }
+    expect((await server.ask(chat, { ...hello, ...off })).status).toBe(200)
+  })
+})

@@ -1,0 +1,118 @@
+// The native samplers that a request's options stand for, in llama.cpp's order.
+
+import type { Pointer } from './abi.js'
+import type { Context } from './context.js'
+import { leastTemperature, needsDry, needsPenalties, type SamplerOptions, samplerDefaults } from './sampler-options.js'
+
+/** Keeps the least number of candidates a filter may leave. */
+const minKeep = 1
+
+/** Characters of a sequence breaker that llama.cpp reads; a cut in the middle of one would be no text. */
+const breakerBytes = 40
+
+/** What changes the logits: bias, penalties, DRY. */
+export function shapingLinks(context: Context, options: SamplerOptions, prompt: ArrayLike<number>): Pointer[] {
+  const { library, vocabulary } = context.model
+  const { llama } = library
+  const links: Pointer[] = []
+  const read = (link: Pointer, last: number) => {
+    for (let i = Math.max(0, prompt.length - last); i < prompt.length; i++) llama.llama_sampler_accept(link, prompt[i])
+    links.push(link)
+  }
+  const biases = Object.entries(options.logitBias ?? {}).map(([id, bias]): [number, number] => [Number(id), bias])
+  const ends = options.ignoreEos ? forbidding(vocabulary.endTokens) : []
+  if (biases.length + ends.length > 0) links.push(biasLink(context, [...biases, ...ends]))
+  // No request has more tokens than the context; llama.cpp would reserve memory for any number.
+  const most = context.contextTokens
+  if (needsPenalties(options)) {
+    const last = Math.min(options.penaltyLastTokens ?? samplerDefaults.penaltyLastTokens, most)
+    read(
+      llama.llama_sampler_init_penalties(
+        vocabulary.size,
+        last,
+        options.repeatPenalty ?? samplerDefaults.repeatPenalty,
+        options.frequencyPenalty ?? samplerDefaults.frequencyPenalty,
+        options.presencePenalty ?? samplerDefaults.presencePenalty,
+      ),
+      last,
+    )
+  }
+  if (needsDry(options)) {
+    const last = Math.min(options.dryLastTokens ?? most, most)
+    const breakers = (options.drySequenceBreakers ?? samplerDefaults.drySequenceBreakers).filter(
+      (text) => text !== '' && Buffer.byteLength(text) <= breakerBytes,
+    )
+    read(
+      llama.llama_sampler_init_dry(
+        vocabulary.pointer,
+        options.dryMultiplier ?? samplerDefaults.dryMultiplier,
+        options.dryBase ?? samplerDefaults.dryBase,
+        options.dryAllowedLength ?? samplerDefaults.dryAllowedLength,
+        last,
+        breakers,
+        breakers.length,
+      ),
+      last,
+    )
+  }
+  return links
+}
+
+/**
+ * What chooses among the tokens that are left:
+ *
+ *     top-n-sigma → top-k → typical → top-p → min-p → XTC → temperature → draw
+ */
+export function drawingLinks({ model }: Context, options: SamplerOptions, seed: number): Pointer[] {
+  const { llama } = model.library
+  const chosen = { ...samplerDefaults, ...given(options) }
+  const { temperature, topK, topP, minP, typicalP, topNSigma, xtcProbability, xtcThreshold } = chosen
+  if (temperature === 0) return [llama.llama_sampler_init_greedy()]
+  const heat = Math.max(temperature, leastTemperature)
+  return [
+    ...(topNSigma > 0 ? [llama.llama_sampler_init_top_n_sigma(topNSigma)] : []),
+    llama.llama_sampler_init_top_k(topK),
+    ...(typicalP < 1 ? [llama.llama_sampler_init_typical(typicalP, minKeep)] : []),
+    llama.llama_sampler_init_top_p(topP, minKeep),
+    llama.llama_sampler_init_min_p(minP, minKeep),
+    ...(xtcProbability > 0 ? [llama.llama_sampler_init_xtc(xtcProbability, xtcThreshold, minKeep, seed)] : []),
+    chosen.dynatempRange > 0
+      ? llama.llama_sampler_init_temp_ext(heat, chosen.dynatempRange, chosen.dynatempExponent)
+      : llama.llama_sampler_init_temp(heat),
+    llama.llama_sampler_init_dist(seed),
+  ]
+}
+
+/** Whether all that filters is monotone: what is likelier is never dropped before what is less likely. */
+export function isMonotone(options: SamplerOptions): boolean {
+  const { typicalP, topNSigma, xtcProbability, dynatempRange } = { ...samplerDefaults, ...given(options) }
+  return typicalP === 1 && topNSigma === 0 && xtcProbability === 0 && dynatempRange === 0
+}
+
+/** A sampler that adds biases to logits. */
+export function biasLink({ model }: Context, biases: readonly (readonly [id: number, bias: number])[]): Pointer {
+  const packed = Buffer.alloc(biases.length * 8)
+  for (const [i, [id, bias]] of biases.entries()) {
+    packed.writeInt32LE(id, i * 8)
+    packed.writeFloatLE(bias, i * 8 + 4)
+  }
+  return model.library.llama.llama_sampler_init_logit_bias(model.vocabulary.size, biases.length, packed)
+}
+
+/** Biases that rule tokens out. */
+export function forbidding(ids: Int32Array): [number, number][] {
+  return Array.from(ids, (id) => [id, Number.NEGATIVE_INFINITY])
+}
+
+/** A native chain that owns its links. */
+export function chainOf({ model }: Context, links: readonly Pointer[]): Pointer {
+  const { llama } = model.library
+  const chain = llama.llama_sampler_chain_init({ no_perf: true })
+  for (const link of links) llama.llama_sampler_chain_add(chain, link)
+  return chain
+}
+
+/** The options that say something. */
+function given(options: SamplerOptions): Partial<Record<keyof typeof samplerDefaults, never>> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}

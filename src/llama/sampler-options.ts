@@ -1,0 +1,165 @@
+// How tokens are chosen, as a request says it, and which values make sense.
+
+/** How a token is chosen from logits. The names and defaults are llama.cpp's; the default is greedy. */
+export interface SamplerOptions {
+  /** 0: always the most likely token. Default 0. */
+  temperature?: number
+  /** Keep the k most likely tokens; 0: all. Default 40. Without effect at temperature 0. */
+  topK?: number
+  /** Keep the most likely tokens that together reach this probability; 1: all. Default 0.95. */
+  topP?: number
+  /** Drop tokens less likely than this share of the most likely one; 0: none. Default 0.05. */
+  minP?: number
+  /**
+   * Keep tokens that are about as likely as a typical one, until they together reach this probability (locally typical
+   * sampling); 1: all. Default 1.
+   */
+  typicalP?: number
+  /** Drop tokens whose logit lies more than this many standard deviations below the best; 0: none. Default 0. */
+  topNSigma?: number
+  /**
+   * With this probability, drop of the tokens above {@link xtcThreshold} all but the least likely (XTC: exclude top
+   * choices); 0: never. Default 0.
+   */
+  xtcProbability?: number
+  /** Share above which a token counts as a top choice; above 0.5 there is never more than one. Default 0.1. */
+  xtcThreshold?: number
+  /** Temperatures from `temperature` minus this to plus this, by how undecided the model is; 0: fixed. Default 0. */
+  dynatempRange?: number
+  /** How the model's indecision becomes a temperature in that range. Default 1. */
+  dynatempExponent?: number
+  /** Seed of the random draws, 0 … 2³²-1. Default: a new one per request, reported in its result. */
+  seed?: number
+  /** Divides the logits of recent tokens; 1: off. Default 1. */
+  repeatPenalty?: number
+  /** How many recent tokens, of the prompt too, the penalties look at. Default 64. */
+  penaltyLastTokens?: number
+  /** Lowers a token's logit by this for each recent occurrence; 0: off. Default 0. */
+  frequencyPenalty?: number
+  /** Lowers a token's logit by this once if it occurred recently; 0: off. Default 0. */
+  presencePenalty?: number
+  /**
+   * Lowers the logit of a token that would continue a repetition (DRY: don't repeat yourself), by
+   * `dryMultiplier` × `dryBase` ^ (length of the repetition − `dryAllowedLength`); 0: off. Default 0.
+   */
+  dryMultiplier?: number
+  /** At least 1. Default 1.75. */
+  dryBase?: number
+  /** Tokens that may be repeated for nothing. Default 2. */
+  dryAllowedLength?: number
+  /** How many recent tokens, of the prompt too, are searched for repetitions. Default: the whole context. */
+  dryLastTokens?: number
+  /** Texts that end a repetition; at most 64. Default: line break, colon, quote and asterisk. */
+  drySequenceBreakers?: readonly string[]
+  /** Never end the answer: tokens that would are not drawn. Default `false`. */
+  ignoreEos?: boolean
+  /** As many tokens are written before the model may end the answer. Default 0. */
+  minTokens?: number
+  /** Added to the logits of single tokens: id → bias; -Infinity forbids the token. */
+  logitBias?: Record<number, number>
+  /**
+   * GBNF grammar the text must follow, as llama.cpp reads it but for its notation of tokens (`<[7]>`); its root rule is
+   * `root`. Empty: none. The characters of the text count: control tokens, which show none, are never drawn under a grammar.
+   */
+  grammar?: string
+}
+
+/** Defaults of {@link SamplerOptions}; llama.cpp's but for the temperature. */
+export const samplerDefaults = {
+  temperature: 0,
+  topK: 40,
+  topP: 0.95,
+  minP: 0.05,
+  typicalP: 1,
+  topNSigma: 0,
+  xtcProbability: 0,
+  xtcThreshold: 0.1,
+  dynatempRange: 0,
+  dynatempExponent: 1,
+  repeatPenalty: 1,
+  penaltyLastTokens: 64,
+  frequencyPenalty: 0,
+  presencePenalty: 0,
+  dryMultiplier: 0,
+  dryBase: 1.75,
+  dryAllowedLength: 2,
+  drySequenceBreakers: ['\n', ':', '"', '*'],
+} as const
+
+/** Most texts that may end a repetition. */
+const mostBreakers = 64
+
+/**
+ * Bounds of numbers that logits are divided by or changed by. llama.cpp computes in single precision, where what lies
+ * beyond becomes infinite, or not a number, and no choice.
+ */
+const largest = 1e6
+export const leastTemperature = 1e-6
+
+/** Checks sampler options. @throws RangeError with one sentence */
+export function checkSamplerOptions(options: SamplerOptions, vocabularySize: number): void {
+  const check = (name: keyof SamplerOptions, ok: (value: number) => boolean, expected: string) => {
+    const value = options[name]
+    if (value !== undefined && !(typeof value === 'number' && ok(value)))
+      throw new RangeError(`${name} must be ${expected}, got ${String(value)}`)
+  }
+  check('temperature', (v) => v >= 0 && v <= largest, `a number ≥ 0 and at most ${largest}`)
+  check('topK', (v) => Number.isInteger(v) && v >= 0, 'an integer ≥ 0')
+  check('topP', (v) => v > 0 && v <= 1, 'a number above 0 and at most 1')
+  check('minP', (v) => v >= 0 && v <= 1, 'a number from 0 to 1')
+  check('typicalP', (v) => v > 0 && v <= 1, 'a number above 0 and at most 1')
+  check('topNSigma', (v) => v >= 0 && v <= largest, `a number from 0 to ${largest}`)
+  check('xtcProbability', (v) => v >= 0 && v <= 1, 'a number from 0 to 1')
+  check('xtcThreshold', (v) => v >= 0 && v <= 1, 'a number from 0 to 1')
+  check('dynatempRange', (v) => v >= 0 && v <= largest, `a number from 0 to ${largest}`)
+  check('dynatempExponent', (v) => v >= 0 && v <= 100, 'a number from 0 to 100')
+  check('dryMultiplier', (v) => v >= 0 && v <= largest, `a number from 0 to ${largest}`)
+  check('dryBase', (v) => v >= 1 && v <= 1000, 'a number from 1 to 1000')
+  check('dryAllowedLength', (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 31, 'an integer ≥ 0')
+  check('dryLastTokens', (v) => Number.isInteger(v) && v >= 0, 'an integer ≥ 0')
+  check('minTokens', (v) => Number.isInteger(v) && v >= 0, 'an integer ≥ 0')
+  const breakers = options.drySequenceBreakers ?? []
+  if (!Array.isArray(breakers) || breakers.length > mostBreakers || !breakers.every((text) => typeof text === 'string'))
+    throw new RangeError(`drySequenceBreakers must be a list of at most ${mostBreakers} texts`)
+  if (options.ignoreEos !== undefined && typeof options.ignoreEos !== 'boolean')
+    throw new RangeError(`ignoreEos must be true or false, got ${String(options.ignoreEos)}`)
+  check('seed', (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32, 'an integer from 0 to 4294967295')
+  check('repeatPenalty', (v) => v >= 0.001 && v <= 1000, 'a number from 0.001 to 1000')
+  check('penaltyLastTokens', (v) => Number.isInteger(v) && v >= 0, 'an integer ≥ 0')
+  check('frequencyPenalty', (v) => Math.abs(v) <= largest, `a number from -${largest} to ${largest}`)
+  check('presencePenalty', (v) => Math.abs(v) <= largest, `a number from -${largest} to ${largest}`)
+  for (const [token, bias] of Object.entries(options.logitBias ?? {})) {
+    const id = Number(token)
+    if (!Number.isInteger(id) || id < 0 || id >= vocabularySize)
+      throw new RangeError(`logitBias: ${token} is not a token id (0 to ${vocabularySize - 1})`)
+    if (!(typeof bias === 'number' && (Math.abs(bias) <= largest || bias === Number.NEGATIVE_INFINITY)))
+      throw new RangeError(
+        `logitBias: the bias of token ${token} must be a number from -${largest} to ${largest}, or -Infinity, got ${String(bias)}`,
+      )
+  }
+}
+
+/** Whether the options change nothing about greedy choice. */
+export function isPlainGreedy(options: SamplerOptions): boolean {
+  return (
+    (options.temperature ?? samplerDefaults.temperature) === 0 &&
+    !needsPenalties(options) &&
+    !needsDry(options) &&
+    !options.logitBias &&
+    !options.ignoreEos &&
+    !options.minTokens &&
+    !options.grammar
+  )
+}
+
+/** Whether recent tokens change logits. */
+export function needsPenalties(options: SamplerOptions): boolean {
+  const { penaltyLastTokens = samplerDefaults.penaltyLastTokens, repeatPenalty = 1 } = options
+  const { frequencyPenalty = 0, presencePenalty = 0 } = options
+  return penaltyLastTokens > 0 && (repeatPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0)
+}
+
+/** Whether repetitions change logits. */
+export function needsDry({ dryMultiplier = 0, dryLastTokens }: SamplerOptions): boolean {
+  return dryMultiplier > 0 && dryLastTokens !== 0
+}
