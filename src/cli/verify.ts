@@ -60,6 +60,7 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
     repack: options.repack,
   })
   const contextTokens = Math.min(promptTokens + answerTokens, model.describe().trainedContextTokens)
+  const longestAnswer = Math.min(answerTokens, contextTokens >> 1)
   const { exactness, ...configuration } = configurationOf(options)
   const tuned = await tune(model, {
     exactness,
@@ -75,7 +76,7 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
   const guard = tuned.noise > 0 ? `, ties closer than ${tuned.noise.toPrecision(2)} decided alone` : ''
   terminal.out(`${path.basename(file)}: ${level} by the probe, keys ${keyType}, values ${valueType}${guard}\n`)
   const comparison = new Comparison(model, tuned, contextTokens)
-  const prompts = await makePrompts(model, contextTokens - answerTokens)
+  const prompts = await makePrompts(model, contextTokens - longestAnswer)
   const total = noAgreement()
   const began = performance.now()
   const isOver = () => performance.now() - began > 1000 * (options.seconds ?? Number.POSITIVE_INFINITY)
@@ -83,7 +84,7 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
   for (; total.tokens < options.tokens && !isOver(); round++) {
     const prompt = prompts[round % prompts.length]
     const sampling = options.sampled ? { temperature: 0.8, seed: round } : {}
-    const length = Math.min(answerTokens, options.tokens - total.tokens)
+    const length = Math.min(longestAnswer, options.tokens - total.tokens)
     const draft = draftSizes[Math.floor(round / prompts.length) % draftSizes.length]
     // Where greedy text would repeat itself, later rounds begin further on in the prompt.
     const from = options.sampled

@@ -9,6 +9,8 @@ export interface Decoder {
   readonly vocabularySize: number
   /** KV cells. */
   readonly contextTokens: number
+  /** Positions that can be computed, if they end before the cells do. */
+  readonly mostPositions?: number
   /** Sequence ids: 0 … maxSequences-1. */
   readonly maxSequences: number
   /** Whether cells may belong to several sequences and be taken back; without it nothing can be drafted. */

@@ -11,7 +11,8 @@ export const llamaRelease = '0.5.0'
 /** A native pointer. */
 export type Pointer = bigint
 
-koffi.struct('llama_model_params', {
+/** Fields of `struct llama_model_params`, in their order. */
+export const modelParamsLayout = {
   devices: 'void*',
   tensor_buft_overrides: 'void*',
   n_gpu_layers: 'int32',
@@ -29,9 +30,11 @@ koffi.struct('llama_model_params', {
   no_host: 'bool',
   no_alloc: 'bool',
   load_mtp: 'bool',
-})
+}
+koffi.struct('llama_model_params', modelParamsLayout)
 
-koffi.struct('llama_context_params', {
+/** Fields of `struct llama_context_params`, in their order. */
+export const contextParamsLayout = {
   n_ctx: 'uint32',
   n_batch: 'uint32',
   n_ubatch: 'uint32',
@@ -69,7 +72,8 @@ koffi.struct('llama_context_params', {
   samplers: 'void*',
   n_samplers: 'size_t',
   ctx_other: 'void*',
-})
+}
+koffi.struct('llama_context_params', contextParamsLayout)
 
 koffi.struct('llama_batch', {
   n_tokens: 'int32',

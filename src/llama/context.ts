@@ -55,6 +55,8 @@ export class Context {
   readonly contextTokens: number
   readonly maxSequences: number
   readonly vocabularySize: number
+  /** Positions 0 … mostPositions-1 can be computed. */
+  readonly mostPositions: number
   /** The rows of the next forward. */
   readonly batch: Batch
   /** Whether several sequences may share cells, and rejected tokens can be taken back. */
@@ -119,6 +121,21 @@ export class Context {
     return new Context(model, pointer, pool, { ...params, threads }, options.pool === undefined)
   }
 
+  /** Whether a model takes types of keys and values, and fused attention or none: some families refuse some. */
+  static async accepts(
+    model: Model,
+    options: Pick<ContextOptions, 'flashAttention' | 'keyType' | 'valueType'>,
+  ): Promise<boolean> {
+    try {
+      const context = await Context.create(model, { ...options, contextTokens: 32, batchTokens: 1, threads: 1 })
+      await context[Symbol.asyncDispose]()
+      return true
+    } catch (error) {
+      if (error instanceof LlamaError && error.code === 'context-failed') return false
+      throw error
+    }
+  }
+
   private constructor(
     model: Model,
     pointer: Pointer,
@@ -133,6 +150,7 @@ export class Context {
     this.#memory = this.#llama.llama_get_memory(pointer)
     this.#llama.llama_attach_threadpool(pointer, pool.pointer, pool.pointer)
     this.contextTokens = this.#llama.llama_n_ctx(pointer)
+    this.mostPositions = Math.min(this.contextTokens, model.mostPositions)
     this.maxSequences = params.n_seq_max
     this.vocabularySize = model.vocabulary.size
     this.#argmax = new Argmax(this.vocabularySize)

@@ -39,8 +39,8 @@ export class LlamaLibrary {
   readonly ggml: GgmlFunctions
   /** Native function that ignores what it is given: the resting log sink. */
   readonly #silence: Pointer
-  /** File of libllama. */
-  readonly #file: string
+  /** The libraries' files. */
+  readonly files: { readonly base: string; readonly ggml: string; readonly llama: string }
   /** Started with the first forward; `null` where the system forbids threads. */
   #decodeThread: DecodeThread | null | undefined
   #logging: Promise<unknown> = Promise.resolve()
@@ -70,7 +70,7 @@ export class LlamaLibrary {
   private constructor(folder: string) {
     this.folder = folder
     const files = libraryFiles(folder)
-    this.#file = files.llama
+    this.files = files
     let llama: LibraryHandle
     let base: LibraryHandle
     let ggml: LibraryHandle
@@ -110,7 +110,7 @@ export class LlamaLibrary {
 
   #startThread(): DecodeThread | null {
     try {
-      return new DecodeThread(this.#file)
+      return new DecodeThread(this.files.llama)
     } catch {
       return null
     }

@@ -1,8 +1,11 @@
-import { open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { callAsync, type LlamaFunctions, type Pointer } from './abi.js'
+import { callAsync, type LlamaFunctions, llamaRelease, type Pointer } from './abi.js'
 import { LlamaError } from './error.js'
+import { GgufFault, type GgufHeader, readHeader } from './gguf.js'
 import { LlamaLibrary } from './library.js'
+import { rehearse } from './rehearsal.js'
+import { checkSoundness, describeReader } from './soundness.js'
 import { Vocabulary } from './vocabulary.js'
 
 /** How a model file is loaded. */
@@ -18,6 +21,14 @@ export interface ModelOptions {
   repack?: boolean
   /** Load the vocabulary only, no weights. Default `false`. */
   vocabularyOnly?: boolean
+}
+
+/** What is known of files from earlier loads. */
+export interface FileMemory {
+  /** Whether a file with this head was loaded before without harm. */
+  knows(digest: string): Promise<boolean>
+  /** Takes note that it can be. */
+  keep(digest: string): Promise<unknown>
 }
 
 /** What a model file says of itself. */
@@ -44,6 +55,8 @@ export class Model {
   readonly vocabulary: Vocabulary
   /** The Jinja chat template in the file, if there is one. */
   readonly chatTemplate: string | undefined
+  /** Positions the model has learnt by heart and cannot go beyond; infinite where positions are computed. */
+  readonly mostPositions: number
   /** `true` where rejected tokens cannot be taken back from memory (recurrent and hybrid models). */
   readonly isRecurrent: boolean
   readonly #llama: LlamaFunctions
@@ -52,25 +65,27 @@ export class Model {
   #disposing: Promise<void> | undefined
 
   /**
-   * Loads a model file, off the event loop.
+   * Loads a model file, off the event loop. Files that would make llama.cpp end the process are refused: their head is
+   * checked, and the first time they are loaded by a child process before.
    *
+   * @param known remembers files for which that need not be done again
    * @throws LlamaError `file-not-found`, `file-invalid`, `model-unsupported`, `library-not-found`, `library-mismatch`
    */
-  static async load(file: string, options: ModelOptions = {}): Promise<Model> {
+  static async load(file: string, options: ModelOptions = {}, known?: FileMemory): Promise<Model> {
     const resolved = path.resolve(file)
     await checkMagic(resolved, file)
     const library = LlamaLibrary.load(options.libraryFolder)
+    const header = await checkFile(library, resolved, file, options.vocabularyOnly ?? false, known)
     const { llama } = library
     const params = llama.llama_model_default_params()
     params.n_gpu_layers = options.gpuLayers ?? -1
     params.vocab_only = options.vocabularyOnly ?? false
-    params.use_extra_bufts =
-      options.repack ?? !kQuantTypes.has(await readFileType(library, resolved, params.vocab_only))
+    params.use_extra_bufts = options.repack ?? !kQuantTypes.has(Number(header.scalars.get('general.file_type') ?? 0))
     const { result: pointer, errors } = await library.collectErrors(() =>
       callAsync(llama.llama_model_load_from_file, resolved, params),
     )
     if (!pointer) throw loadError(file, errors)
-    const model = new Model(library, resolved, pointer)
+    const model = new Model(library, resolved, pointer, header)
     const unsupported = params.vocab_only ? undefined : model.#unsupported()
     if (unsupported) {
       await model[Symbol.asyncDispose]()
@@ -79,13 +94,14 @@ export class Model {
     return model
   }
 
-  private constructor(library: LlamaLibrary, file: string, pointer: Pointer) {
+  private constructor(library: LlamaLibrary, file: string, pointer: Pointer, header: GgufHeader) {
     this.library = library
     this.path = file
     this.#llama = library.llama
     this.#pointer = pointer
     this.vocabulary = new Vocabulary(this.#llama, this.#llama.llama_model_get_vocab(pointer))
     this.chatTemplate = this.#llama.llama_model_chat_template(pointer, null) ?? undefined
+    this.mostPositions = header.tensors.get('position_embd.weight')?.shape[1] ?? Number.POSITIVE_INFINITY
     this.isRecurrent = this.#llama.llama_model_is_recurrent(pointer) || this.#llama.llama_model_is_hybrid(pointer)
   }
 
@@ -149,19 +165,37 @@ export class Model {
   }
 }
 
-/** Reads the file type without the weights, for it decides whether repacking is wanted. */
-async function readFileType(library: LlamaLibrary, file: string, vocabularyOnly: boolean): Promise<number> {
-  if (vocabularyOnly) return 0
-  const params = { ...library.llama.llama_model_default_params(), vocab_only: true }
-  const { result: pointer } = await library.collectErrors(() =>
-    callAsync(library.llama.llama_model_load_from_file, file, params),
-  )
-  if (!pointer) return 0
-  const type = readText((text) =>
-    library.llama.llama_model_meta_val_str(pointer, 'general.file_type', text, text.length),
-  )
-  library.llama.llama_model_free(pointer)
-  return Number(type ?? 0)
+/**
+ * Refuses what llama.cpp would not survive: by what the head of the file says, and by a rehearsal in a child process.
+ */
+async function checkFile(
+  library: LlamaLibrary,
+  resolved: string,
+  shown: string,
+  vocabularyOnly: boolean,
+  known: FileMemory | undefined,
+): Promise<GgufHeader> {
+  let header: GgufHeader
+  try {
+    header = await readHeader(resolved)
+    checkSoundness(header)
+  } catch (error) {
+    if (error instanceof GgufFault) throw new LlamaError('file-invalid', `${shown} ${error.message}`, { cause: error })
+    throw error
+  }
+  const reader = vocabularyOnly ? undefined : describeReader(header)
+  if (reader) throw new LlamaError('model-unsupported', `${shown} ${reader}`)
+  const { digest } = header
+  if (await known?.knows(digest)) return header
+  const { size: weightBytes } = await stat(resolved)
+  const end = await rehearse(library, resolved, digest, { vocabularyOnly, weightBytes })
+  if (end !== undefined)
+    throw new LlamaError(
+      'file-invalid',
+      `${shown} is damaged, or not for llama.cpp v${llamaRelease}, which ends: ${end}`,
+    )
+  if (!vocabularyOnly) await known?.keep(digest)
+  return header
 }
 
 /** Catches what is no GGUF before llama.cpp sees it. */

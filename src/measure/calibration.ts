@@ -62,7 +62,8 @@ export async function measureForwardCost(
   const began = performance.now()
   const left = () => budgetMs - (performance.now() - began)
   const share = budgetMs * (1 - contextShare)
-  const most = Math.min(decoder.batch.capacity, decoder.contextTokens)
+  const positions = Math.min(decoder.contextTokens, decoder.mostPositions ?? Number.POSITIVE_INFINITY)
+  const most = Math.min(decoder.batch.capacity, positions)
   // 1. How slow is the model? The first forwards also warm up: pages of the file, threads, the allocator.
   await timeForward(decoder, 1, 0)
   let single = await timeForward(decoder, 1, 0)
@@ -99,7 +100,7 @@ export async function measureForwardCost(
   const rebuildMs = Math.min(Math.max(0, median(rebuilds)), single / 2)
   // 3. The same over a context; where that would take too long, or memory cannot go back to a position, a guess.
   const base = new ForwardCost(points)
-  const depth = Math.min(contextTokens, decoder.contextTokens - Math.max(...contextSizes[0]))
+  const depth = Math.min(contextTokens, positions - Math.max(...contextSizes[0]))
   const isMeasurable = decoder.canBranch && depth >= 128
   const isOccupied = isMeasurable && (await decoder.occupy?.(depth)) === true
   const filling = isOccupied ? 0 : (depth / 32) * base.ms(Math.min(32, most))

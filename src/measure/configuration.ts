@@ -56,6 +56,39 @@ const otherCandidates: readonly Configuration[] = [
   { flashAttention: false, keyType: 'f16', valueType: 'f16' },
 ]
 
+/** For models that refuse unequal types (MLA); these are no dearer to be exact with than f16 is without. */
+const equalCandidates: readonly Configuration[] = [{ flashAttention: true, keyType: 'bf16', valueType: 'bf16' }]
+
+/**
+ * Those of the exact candidates that a model takes, by trying: where it refuses all of them, those for models that want
+ * equal types.
+ */
+export async function bitwiseCandidatesOf(
+  model: Model,
+  fixed: Partial<Configuration> = {},
+): Promise<readonly Configuration[]> {
+  const accepted = await acceptedBy(model, complete(bitwiseCandidates, fixed))
+  return accepted.length > 0 ? accepted : acceptedBy(model, complete(equalCandidates, fixed))
+}
+
+/** Candidates with what the user has decided, each once. */
+function complete(candidates: readonly Configuration[], fixed: Partial<Configuration>): readonly Configuration[] {
+  const completed = candidates.map((candidate) => ({ ...candidate, ...withoutUndefined(fixed) }))
+  return completed.filter((one, i) => completed.findIndex((other) => isSame(one, other)) === i)
+}
+
+/** Those of some candidates that a model takes. */
+async function acceptedBy(model: Model, candidates: readonly Configuration[]): Promise<readonly Configuration[]> {
+  const accepted: Configuration[] = []
+  for (const candidate of candidates) if (await Context.accepts(model, candidate)) accepted.push(candidate)
+  return accepted
+}
+
+/** Whether the kernels of a configuration may give other bits with another number of threads: with equal f16 or f32. */
+export function hangsOnThreads({ keyType, valueType }: Configuration): boolean {
+  return keyType === valueType && keyType !== 'bf16'
+}
+
 /** Tokens of context, and rows, at which candidates are compared. */
 const comparedContext = 480
 const comparedRows = [1, 4, 8]
@@ -118,29 +151,33 @@ export interface Choice {
  */
 export async function chooseConfiguration(model: Model, options: ConfigurationOptions): Promise<Choice> {
   const { wish, fixed, budgetMs, company } = options
-  const complete = (candidates: readonly Configuration[]) => {
-    const completed = candidates.map((candidate) => ({ ...candidate, ...withoutUndefined(fixed) }))
-    return completed.filter((one, i) => completed.findIndex((other) => isSame(one, other)) === i)
-  }
-  const bitwise = complete(bitwiseCandidates)
-  const all = complete([...otherCandidates, ...bitwiseCandidates])
+  const bitwise = await bitwiseCandidatesOf(model, fixed)
+  const others = await acceptedBy(model, complete(otherCandidates, fixed))
+  const all = complete([...others, ...bitwise], {})
+  if (all.length === 0) await refuse(model, { ...otherCandidates[0], ...withoutUndefined(fixed) })
   const first =
     options.threads === undefined
-      ? await chooseThreads(model, fixed)
+      ? await chooseThreads(model, all[0])
       : { threads: options.threads, isHeldUp: false, isSlow: false }
-  const candidates = wish === 'bitwise' ? bitwise : all
+  const isExact = wish === 'bitwise' && bitwise.length > 0
+  const candidates = isExact ? bitwise : all
   const { order, isHeldUp } = first.isSlow
     ? { order: candidates, isHeldUp: false }
     : await bySpeed(model, candidates, first.threads)
   // The cores were free when threads were compared, and are no longer.
   const threads = isHeldUp && options.threads === undefined ? 1 : first.threads
   const conditions = { threads, budgetMs, company }
-  const found =
-    wish === 'bitwise' ? await findBitwise(model, order, all, conditions) : await probe(model, order[0], conditions)
+  const found = isExact ? await findBitwise(model, order, all, conditions) : await probe(model, order[0], conditions)
   return {
     exactness: options.threads === undefined ? { ...found, threads } : found,
     isHeldUp: isHeldUp || first.isHeldUp,
   }
+}
+
+/** Throws what llama.cpp says to a configuration that the user has decided and this model refuses. */
+async function refuse(model: Model, configuration: Configuration): Promise<never> {
+  await using context = await Context.create(model, { ...configuration, contextTokens: 32, batchTokens: 1, threads: 1 })
+  throw new Error(`a context of ${context.contextTokens} tokens was refused before`)
 }
 
 /** The first of some candidates that keeps every bit; if there is none, the fastest of all. */
@@ -178,10 +215,9 @@ interface ThreadChoice {
  * faster, as for tiny models, where threads wait for each other longer than they compute, or while other programs keep
  * the cores busy. Slow models are not asked.
  */
-async function chooseThreads(model: Model, fixed: Partial<Configuration>): Promise<ThreadChoice> {
+async function chooseThreads(model: Model, configuration: Configuration): Promise<ThreadChoice> {
   const most = defaultThreads()
   const candidates = [...new Set([most, Math.max(1, most >> 1), 1])]
-  const configuration = { ...bitwiseCandidates[0], ...withoutUndefined(fixed) }
   let best = most
   let bestMs = Number.POSITIVE_INFINITY
   let isHeldUp = false
@@ -229,7 +265,9 @@ async function bySpeed(
     if (rounds < fewestRounds) return { order: candidates, isHeldUp: !isPlausible(first.weightedMs, model) }
     for (const candidate of candidates.slice(1)) contexts.push(await smallContext(model, candidate, threads, pool))
     // Recurrent memory cannot go back to a position, only to the beginning.
-    const position = contexts[0].canBranch ? comparedContext : 0
+    const position = contexts[0].canBranch
+      ? Math.max(0, Math.min(comparedContext, contexts[0].mostPositions - Math.max(...comparedRows)))
+      : 0
     if (position > 0) for (const context of contexts) await fill(context, position)
     const times: number[][] = candidates.map(() => [])
     const began = performance.now()

@@ -1,6 +1,6 @@
 import { Context, defaultThreads } from '../llama/context.js'
 import { Model, type ModelOptions } from '../llama/model.js'
-import { bitwiseCandidates, type ExactnessWish } from './configuration.js'
+import { bitwiseCandidatesOf, type ExactnessWish } from './configuration.js'
 import { probeExactness } from './probe.js'
 import { ProfileStore, type ProfileSubject } from './profile.js'
 
@@ -24,11 +24,11 @@ export interface LoadingOptions extends Omit<ModelOptions, 'vocabularyOnly'> {
  */
 export async function loadModel(file: string, options: LoadingOptions): Promise<Model> {
   const { exactness, repack, profile, threads = defaultThreads() } = options
-  if (repack !== undefined || exactness !== 'bitwise') return Model.load(file, { ...options, repack: repack ?? true })
-  const load = (packed: boolean) => Model.load(file, { ...options, repack: packed })
+  const store = ProfileStore.open(profile)
+  const load = (packed: boolean) => Model.load(file, { ...options, repack: packed }, store)
+  if (repack !== undefined || exactness !== 'bitwise') return load(repack ?? true)
   const packed = await load(true)
   if (!packed.hasKQuants) return packed
-  const store = ProfileStore.open(profile)
   const subject: ProfileSubject = {
     model: packed.path,
     libraryVersion: packed.library.version,
@@ -56,9 +56,10 @@ export async function loadModel(file: string, options: LoadingOptions): Promise<
 async function isBitwise(model: Model, threads: number): Promise<boolean> {
   const size = { contextTokens: 512, batchTokens: 512, maxSequences: 4 }
   try {
-    for (const candidate of bitwiseCandidates) {
+    const candidates = await bitwiseCandidatesOf(model)
+    for (const candidate of candidates) {
       await using context = await Context.create(model, { ...candidate, ...size, threads })
-      const { level } = await probeExactness(context, { budgetMs: probeMs / bitwiseCandidates.length })
+      const { level } = await probeExactness(context, { budgetMs: probeMs / candidates.length })
       if (level === 'bitwise') return true
     }
     return false

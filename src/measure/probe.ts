@@ -126,12 +126,11 @@ class Walk {
     this.release()
     // Rows cost about 3 forwards of one token each, context a third of one per token.
     const affordable = (budgetMs - 6 * single) / single
-    const { batch, contextTokens } = this.#decoder
-    const most = Math.min(batch.capacity, contextTokens) - 2 * mostNodes - strangerRows - rows
-    return [
-      Math.max(Math.min(leastDepth, depth, most), Math.min(depth, most, Math.floor(affordable))),
-      Math.max(Math.min(leastRows, rows), Math.min(rows, Math.floor(affordable / 4))),
-    ]
+    const { batch, contextTokens, mostPositions = contextTokens } = this.#decoder
+    const compared = Math.max(Math.min(leastRows, rows), Math.min(rows, Math.floor(affordable / 4)))
+    const cells = Math.min(batch.capacity, contextTokens) - 2 * mostNodes - strangerRows - rows
+    const most = Math.max(1, Math.min(cells, mostPositions - compared - 1))
+    return [Math.max(Math.min(leastDepth, depth, most), Math.min(depth, most, Math.floor(affordable))), compared]
   }
 
   /**

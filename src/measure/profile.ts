@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
+import { access, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { arch, cpus, homedir, platform } from 'node:os'
 import path from 'node:path'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
+import { llamaRelease } from '../llama/abi.js'
+import type { FileMemory } from '../llama/model.js'
 import type { Exactness } from './configuration.js'
 
 /** Environment variable that names the folder of profiles; `off` keeps none. */
@@ -38,7 +40,7 @@ const fingerprintBytes = 1 << 16
  * options and number of threads. Nothing here is needed: a file that is damaged, foreign or of another version counts
  * as none and is written anew, and a folder that cannot be written to is left alone.
  */
-export class ProfileStore {
+export class ProfileStore implements FileMemory {
   readonly folder: string
 
   /** @param setting a folder; `false`: keep nothing; `undefined`: as `$LOOKAHEAD_PROFILES` says, else the cache folder */
@@ -90,6 +92,28 @@ export class ProfileStore {
   /** Remembers whether weights are to be repacked. `false` if it could not be written. */
   async writeRepacking(subject: ProfileSubject, repack: boolean): Promise<boolean> {
     return this.#write(subject, { repack })
+  }
+
+  /** Whether a model file with this head was loaded before, so that llama.cpp is known to survive it. */
+  async knows(digest: string): Promise<boolean> {
+    return access(this.#soundFile(digest)).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  /** Remembers that a model file with this head can be loaded. `false` if that could not be written. */
+  async keep(digest: string): Promise<boolean> {
+    return mkdir(this.folder, { recursive: true })
+      .then(() => writeFile(this.#soundFile(digest), ''))
+      .then(
+        () => true,
+        () => false,
+      )
+  }
+
+  #soundFile(digest: string): string {
+    return path.join(this.folder, `sound-${llamaRelease}-${digest.slice(0, 32)}`)
   }
 
   async #write(subject: ProfileSubject, content: Record<string, unknown>): Promise<boolean> {

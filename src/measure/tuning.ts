@@ -3,7 +3,14 @@ import type { ForwardCost } from '../cost/forward-cost.js'
 import { Context, type ContextOptions, defaultThreads } from '../llama/context.js'
 import type { Model } from '../llama/model.js'
 import { measureForwardCost } from './calibration.js'
-import { chooseConfiguration, type Exactness, type ExactnessWish, noiseOf, plausibleMs } from './configuration.js'
+import {
+  chooseConfiguration,
+  type Exactness,
+  type ExactnessWish,
+  hangsOnThreads,
+  noiseOf,
+  plausibleMs,
+} from './configuration.js'
 import { ProfileStore, type ProfileSubject } from './profile.js'
 
 /** Milliseconds that measuring the cost of forwards may take at load, and the probe. */
@@ -65,8 +72,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
         company,
       })
   const first = wanted.threads ?? exactness.threads ?? defaultThreads()
-  // Equal types of keys and values allow the kernel whose result depends on the number of threads.
-  const isFree = wanted.threads === undefined && exactness.keyType !== exactness.valueType
+  const isFree = wanted.threads === undefined && !hangsOnThreads(exactness)
   const context = await Context.create(model, {
     ...wanted,
     threads: isFree ? defaultThreads() : first,

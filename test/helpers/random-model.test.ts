@@ -41,19 +41,20 @@ describe('a random model', () => {
     expect(new Set(text).size).toBeGreaterThan(30)
   })
 
-  it.each(ARCHITECTURES)('of architecture %s says varied text with a tied head too', async (architecture) => {
+  const canBeTied = ARCHITECTURES.filter((architecture) => architecture !== 'gpt-oss')
+  it.each(canBeTied)('of architecture %s says varied text with a tied head too', async (architecture) => {
     const text = await greedy(write({ architecture, tied: true, novelty: 0.3 }))
     expect(new Set(text).size).toBeGreaterThan(30)
   })
 
-  it('is recurrent exactly for mamba and jamba', async () => {
+  it('is recurrent exactly for mamba, jamba and lfm2', async () => {
     const recurrent: Architecture[] = []
     for (const architecture of ARCHITECTURES) {
       await using model = await Model.load(write({ architecture }))
       expect(model.describe().architecture).toBe(architecture)
       if (model.isRecurrent) recurrent.push(architecture)
     }
-    expect(recurrent).toEqual(['mamba', 'jamba'])
+    expect(recurrent).toEqual(['mamba', 'jamba', 'lfm2'])
   })
 
   it.each(TYPES)('of type %s needs no quantiser', async (type) => {
@@ -214,7 +215,7 @@ describe('a damaged model file', () => {
 /** The tokens a model finds most likely after a prompt, one forward each. End-of-turn tokens do not stop it. */
 async function greedy(file: string, count = 200): Promise<number[]> {
   await using model = await Model.load(file)
-  await using context = await Context.create(model, { contextTokens: 2048, threads: 1 })
+  await using context = await Context.create(model, { contextTokens: 2048, valueType: 'f16', threads: 1 })
   const { batch } = context
   const text = [...model.vocabulary.tokenize('a question: bake mido?', { addSpecial: true })]
   const prompt = text.length

@@ -12,24 +12,31 @@
  *
  * Between the ends of `novelty` the text repeats parts of itself and leaves them again, as drafts want it.
  */
-import {
-  type GgufSource,
-  type MetadataValue,
-  TENSOR_TYPES,
-  type TensorSource,
-  type TensorType,
-  writeGguf,
-} from './gguf.js'
-import { Random, randomRows } from './random-weights.js'
+import { type GgufSource, type MetadataValue, type TensorType, writeGguf } from './gguf.js'
+import { addFamilyBlock, describeFamily } from './random-families.js'
+import { Tensors } from './random-tensors.js'
 import { makeVocabulary, type TokenizerKind } from './vocabulary.js'
 
 /**
  * `llama`; `qwen2`: biases on query, key and value; `gemma3`: layers with a sliding window alternate with full ones;
- * `mamba`: recurrent; `jamba`: hybrid, recurrent and attention layers alternate. Memory of the last two cannot branch.
+ * `mamba`: recurrent; `jamba`: hybrid, recurrent and attention layers alternate. Memory of these two cannot branch.
+ * `lfm2`: hybrid, convolutions and attention alternate, and the last tokens can be taken back; `deepseek2`: attention
+ * over a compressed cache (MLA) and experts; `gpt-oss`: attention sinks, sliding windows and experts; `gpt2`: positions
+ * learnt by heart.
  */
-export type Architecture = 'llama' | 'qwen2' | 'gemma3' | 'mamba' | 'jamba'
+export type Architecture = (typeof ARCHITECTURES)[number]
 
-export const ARCHITECTURES: readonly Architecture[] = ['llama', 'qwen2', 'gemma3', 'mamba', 'jamba']
+export const ARCHITECTURES = [
+  'llama',
+  'qwen2',
+  'gemma3',
+  'mamba',
+  'jamba',
+  'lfm2',
+  'deepseek2',
+  'gpt-oss',
+  'gpt2',
+] as const
 
 export interface RandomModelOptions {
   /** Default `'llama'`. */
@@ -82,7 +89,7 @@ export function randomModel(options: RandomModelOptions = {}): GgufSource {
   const vocabulary = makeVocabulary(options.tokenizer ?? (o.architecture === 'qwen2' ? 'bpe' : 'spm'), o.vocabulary)
   const feedForward = options.feedForward ?? 2 * o.embedding
   const recurrent = (layer: number) =>
-    o.architecture === 'mamba' || (o.architecture === 'jamba' && layer % 2 === 0 && layer < o.layers - 1)
+    o.architecture === 'mamba' || (isHybrid(o) && layer % 2 === 0 && layer < o.layers - 1)
   const tensors = new Tensors(o)
 
   // Rows of the head make logits of deviation `sharpness`; a tied embedding takes the same size, and with it all that
@@ -96,12 +103,17 @@ export function randomModel(options: RandomModelOptions = {}): GgufSource {
   tensors.matrix('token_embd', o.embedding, o.vocabulary, o.tied ? (token) => head * rowGain(token) : 1)
   if (!o.tied) tensors.matrix('output', o.embedding, o.vocabulary, (token) => head * rowGain(token))
   // Random signs: a tied head would else prefer the token just read.
-  tensors.signs('output_norm.weight', o.embedding)
+  tensors.signs(o.architecture === 'lfm2' ? 'token_embd_norm.weight' : 'output_norm.weight', o.embedding)
+  if (o.architecture === 'gpt2') {
+    tensors.uniform('output_norm.bias', [o.embedding], 0, 0)
+    tensors.uniform('position_embd.weight', [o.embedding, o.context], -0.6, 0.6)
+  }
   const unit = (o.tied ? head : 1) * (o.architecture === 'gemma3' ? Math.sqrt(o.embedding) : 1)
 
   for (let layer = 0; layer < o.layers; layer++) {
     const block = `blk.${layer}`
     tensors.norm(`${block}.attn_norm`, o.embedding)
+    if (addFamilyBlock(tensors, block, { ...o, feedForward, unit, recurrent: recurrent(layer) })) continue
     if (recurrent(layer)) addRecurrence(tensors, block, o, unit)
     else addAttention(tensors, block, o, unit)
     if (o.architecture !== 'mamba') addFeedForward(tensors, block, o, feedForward, unit)
@@ -129,6 +141,11 @@ const DEFAULTS = {
 }
 
 type Settings = typeof DEFAULTS
+
+/** Whether recurrent layers and attention alternate. */
+function isHybrid({ architecture }: Settings): boolean {
+  return architecture === 'jamba' || architecture === 'lfm2'
+}
 
 /** Sizes of the recurrent layers (Mamba): taps of the convolution, states per channel, rank of the step size. */
 const MAMBA = { taps: 4, states: 16, rank: 32 }
@@ -165,7 +182,7 @@ function describe(o: Settings, feedForward: number, recurrent: (layer: number) =
   if (attends) {
     // A layer without heads of keys and values is a recurrent one.
     const kvHeads = Array.from({ length: o.layers }, (_, layer) => (recurrent(layer) ? 0 : o.kvHeads))
-    set('attention.head_count_kv', o.architecture === 'jamba' ? ['uint32[]', kvHeads] : ['uint32', o.kvHeads])
+    set('attention.head_count_kv', isHybrid(o) ? ['uint32[]', kvHeads] : ['uint32', o.kvHeads])
     set('rope.freq_base', ['float32', o.ropeBase])
   }
   if (o.architecture === 'gemma3') {
@@ -174,6 +191,7 @@ function describe(o: Settings, feedForward: number, recurrent: (layer: number) =
     set('attention.sliding_window', ['uint32', o.window])
     set('attention.sliding_window_pattern', ['uint32', 2])
   }
+  for (const [key, value] of Object.entries(describeFamily({ ...o, feedForward }))) set(key, value)
   if (!attends || o.architecture === 'jamba') {
     set('ssm.conv_kernel', ['uint32', MAMBA.taps])
     set('ssm.inner_size', ['uint32', 2 * o.embedding])
@@ -240,51 +258,5 @@ function addRecurrence(tensors: Tensors, block: string, o: Settings, unit: numbe
     tensors.norm(`${block}.ssm_dt_norm`, MAMBA.rank)
     tensors.norm(`${block}.ssm_b_norm`, MAMBA.states)
     tensors.norm(`${block}.ssm_c_norm`, MAMBA.states)
-  }
-}
-
-/** The tensors of a model as they are added, each with a random sequence of its own. */
-class Tensors {
-  readonly sources: TensorSource[] = []
-  readonly #seed: number
-  readonly #type: (tensor: string) => TensorType
-
-  constructor({ seed, type }: Settings) {
-    this.#seed = seed
-    this.#type = typeof type === 'string' ? () => type : type
-  }
-
-  /** Weights of the wanted type. */
-  matrix(stem: string, columns: number, rows: number, deviation: number | ((row: number) => number)): void {
-    const name = `${stem}.weight`
-    const wanted = this.#type(name)
-    const type = columns % TENSOR_TYPES[wanted].elements === 0 ? wanted : 'F16'
-    const ofRow = typeof deviation === 'number' ? () => deviation : deviation
-    const shape = [columns, rows]
-    const data = () => randomRows(type, shape, new Random(this.#seed, name), ofRow)
-    this.sources.push({ name, type, shape, data })
-  }
-
-  /** Numbers between `low` and `high`; always F32, as llama.cpp wants whatever is no matrix to multiply with. */
-  uniform(name: string, shape: number[], low: number, high: number): void {
-    this.#floats(name, shape, (random) => low + (high - low) * random)
-  }
-
-  /** Weights of an RMS norm. */
-  norm(stem: string, length: number, size = 1): void {
-    this.uniform(`${stem}.weight`, [length], 0.8 * size, 1.2 * size)
-  }
-
-  signs(name: string, length: number): void {
-    this.#floats(name, [length], (random) => (random < 0.5 ? -1 : 1))
-  }
-
-  #floats(name: string, shape: number[], value: (random: number) => number): void {
-    const data = () => {
-      const random = new Random(this.#seed, name)
-      const length = shape.reduce((product, n) => product * n, 1)
-      return [new Uint8Array(Float32Array.from({ length }, () => value(random.next())).buffer)]
-    }
-    this.sources.push({ name, type: 'F32', shape, data })
   }
 }

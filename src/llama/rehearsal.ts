@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { contextParamsLayout, modelParamsLayout } from './abi.js'
+import type { LlamaLibrary } from './library.js'
+
+/** What is read of a file that does not suit llama.cpp's assumptions can end the process that reads it. */
+export interface RehearsalOptions {
+  vocabularyOnly: boolean
+  /** Bytes of the weights: of small models a forward is rehearsed too. */
+  weightBytes: number
+}
+
+/** Weights up to which a forward is rehearsed: it reads all of them. */
+const forwardBytes = 1 << 29
+
+/** Longest rehearsal; whatever takes longer has at least not ended. */
+const longestMs = 60_000
+
+/** Status of a child that went through all of it. */
+const passed = 0
+
+/**
+ * What the child runs, as CommonJS in a string, so that bundlers need not know of it: load the file as cheaply as can be
+ * (mapped, nothing repacked, no device), make a small context, and read two tokens.
+ */
+const script = `
+const { koffi: koffiPath, libraries, folder, file, layouts, vocabularyOnly, forward } = JSON.parse(process.argv[1])
+const koffi = require(koffiPath)
+koffi.struct('model_params', layouts.model)
+koffi.struct('context_params', layouts.context)
+koffi.struct('batch', { n_tokens: 'int32', token: 'void*', embd: 'void*', pos: 'void*', n_seq_id: 'void*', seq_id: 'void*', logits: 'void*' })
+koffi.load(libraries.base)
+koffi.load(libraries.ggml).func('void ggml_backend_load_all_from_path(const char* folder)')(folder)
+const llama = koffi.load(libraries.llama)
+llama.func('void llama_log_set(void* callback, void* data)')(llama.symbol('llama_max_devices'), null)
+llama.func('void llama_backend_init()')()
+const model_params = llama.func('model_params llama_model_default_params()')()
+Object.assign(model_params, { n_gpu_layers: 0, use_extra_bufts: false, vocab_only: vocabularyOnly })
+const model = llama.func('void* llama_model_load_from_file(const char* path, model_params params)')(file, model_params)
+if (model && !vocabularyOnly) {
+  const context_params = llama.func('context_params llama_context_default_params()')()
+  Object.assign(context_params, { n_ctx: 32, n_batch: 32, n_ubatch: 32, flash_attn_type: 1, n_threads: 1, n_threads_batch: 1 })
+  const context = llama.func('void* llama_init_from_model(void* model, context_params params)')(model, context_params)
+  const tokens = Int32Array.of(0, 0)
+  const batch = llama.func('batch llama_batch_get_one(void* tokens, int32 count)')
+  if (context && forward) llama.func('int32 llama_decode(void* context, batch batch)')(context, batch(koffi.address(tokens), 2))
+}
+process.exit(${passed})
+`
+
+/** Files rehearsed by this process, by the digest of their head. */
+const rehearsed = new Map<string, Promise<string | undefined>>()
+
+/**
+ * Loads a file in a child process first, which ends in our stead where llama.cpp ends the process: it checks its
+ * assumptions (of 130 architectures, each its own) by assertions. Once per file and process; a tenth of a second or two.
+ *
+ * Programs that are no plain Node (a packaged application, Electron) have nothing to run a child with: there nothing is
+ * rehearsed.
+ *
+ * @param digest tells the file from others
+ * @returns what llama.cpp said as it ended, or `undefined`: it did not
+ */
+export function rehearse(
+  library: LlamaLibrary,
+  file: string,
+  digest: string,
+  options: RehearsalOptions,
+): Promise<string | undefined> {
+  const key = `${digest} ${options.vocabularyOnly}`
+  let rehearsal = rehearsed.get(key)
+  if (!rehearsal) {
+    rehearsal = run(library, file, options)
+    rehearsed.set(key, rehearsal)
+  }
+  return rehearsal
+}
+
+function run(library: LlamaLibrary, file: string, { vocabularyOnly, weightBytes }: RehearsalOptions) {
+  return new Promise<string | undefined>((resolve) => {
+    if (!/^node(js)?(\.exe)?$/i.test(path.basename(process.execPath))) return resolve(undefined)
+    const work = JSON.stringify({
+      koffi: createRequire(import.meta.url).resolve('koffi'),
+      libraries: library.files,
+      folder: library.folder,
+      file,
+      layouts: { model: modelParamsLayout, context: contextParamsLayout },
+      vocabularyOnly,
+      forward: weightBytes <= forwardBytes,
+    })
+    // Without the first variable an assertion starts a debugger; the others keep what the user has set for Node away.
+    const env = { ...process.env, GGML_NO_BACKTRACE: '1', NODE_OPTIONS: '', CUDA_VISIBLE_DEVICES: '' }
+    const child = spawn(process.execPath, ['-e', script, work], {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: longestMs,
+      windowsHide: true,
+    })
+    let said = ''
+    child.stderr.on('data', (data: Buffer) => {
+      said = (said + data.toString('latin1')).slice(-4000)
+    })
+    child.on('error', () => resolve(undefined))
+    child.on('close', (code, signal) => {
+      // Killed for its time, or for the system's memory, or unable to run at all: that says nothing of the file.
+      const isCrash = signal ? signal !== 'SIGTERM' && signal !== 'SIGKILL' : (code ?? 0) > 1
+      resolve(isCrash ? lastWords(said, signal ?? `status ${code}`) : undefined)
+    })
+  })
+}
+
+/** What an assertion said: the condition, without the path of a source file. */
+function lastWords(said: string, otherwise: string): string {
+  const assertion = /GGML_ASSERT\((.*)\) failed/.exec(said)
+  if (assertion) return `it takes for granted that ${assertion[1].slice(0, 120)}`
+  const abort = /\.(?:cpp|c|h|cc):\d+: ([^\n]+)/.exec(said)
+  if (abort && !/fatal error/.test(abort[1])) return abort[1].slice(0, 120)
+  return otherwise
+}

@@ -1,0 +1,103 @@
+import { GgufFault, type GgufHeader } from './gguf.js'
+
+/** Models that read and do not write, by `general.architecture`; llama.cpp loads them like any other. */
+const readers = new Set([
+  'bert',
+  'modern-bert',
+  'nomic-bert',
+  'nomic-bert-moe',
+  'neo-bert',
+  'jina-bert-v2',
+  'jina-bert-v3',
+  'eurobert',
+  'gemma-embedding',
+  'llama-embed',
+  't5encoder',
+])
+
+/** Parts of other models: what draws images or speech, and heads that draft for a model and cannot write alone. */
+const parts: Record<string, string> = {
+  clip: 'the vision part of another model',
+  'wavtokenizer-dec': 'a speech decoder',
+  eagle3: 'a drafting head for another model',
+  dflash: 'a drafting head for another model',
+  'gemma4-assistant': 'a drafting head for another model',
+}
+
+/** `…pooling_type` of embedding and reranking models. */
+const poolings = ['none', 'mean', 'cls', 'last', 'rank']
+
+/** Most layers and experts llama.cpp has room for. */
+const mostLayers = 512
+const mostExperts = 1024
+
+/**
+ * Why a model can only be read with, not written with, by what its file says; `undefined` if it writes.
+ */
+export function describeReader({ scalars }: GgufHeader): string | undefined {
+  const architecture = String(scalars.get('general.architecture') ?? '')
+  if (Object.hasOwn(parts, architecture)) return `is ${parts[architecture]}; expected a text-generating model`
+  const pooling = Number(scalars.get(`${architecture}.pooling_type`) ?? 0)
+  const isPooled = pooling >= 1 && pooling < poolings.length
+  if (!readers.has(architecture) && !isPooled) return undefined
+  const how = isPooled ? `, pooling: ${poolings[pooling]}` : ''
+  return `is an embedding model (${architecture}${how}); expected a text-generating one`
+}
+
+/**
+ * Checks what would make llama.cpp end the process instead of refusing a file. It checks the shapes of tensors itself.
+ *
+ * @throws GgufFault
+ */
+export function checkSoundness(header: GgufHeader): void {
+  const { scalars, arrays } = header
+  const architecture = scalars.get('general.architecture')
+  if (typeof architecture !== 'string' || architecture === '')
+    throw new GgufFault('does not say its architecture; expected general.architecture to be a text')
+  checkTokens(header)
+  // Norms divide by the root of a mean plus this.
+  for (const [key, value] of scalars)
+    if (
+      key.startsWith(`${architecture}.`) &&
+      key.endsWith('_epsilon') &&
+      !(Number(value) >= 0 && Number.isFinite(value))
+    )
+      throw new GgufFault(`is damaged: ${key} is ${value}; expected a number from 0 on`)
+  const count = (name: string, least: number, most: number) => {
+    const key = `${architecture}.${name}`
+    const found = arrays.get(key)?.numbers ?? (scalars.has(key) ? [scalars.get(key)] : [])
+    for (const value of found)
+      if (typeof value !== 'number' || !(value >= least && value <= most))
+        throw new GgufFault(`is damaged: ${key} is ${String(value)}; expected ${least} to ${most}`)
+    return Math.max(0, ...(found as number[]))
+  }
+  count('context_length', 1, 2 ** 31 - 1)
+  const layers = count('block_count', 1, mostLayers)
+  count('nextn_predict_layers', 0, layers)
+  const experts = count('expert_count', 0, mostExperts)
+  count('expert_used_count', 0, experts)
+  const embedding = count('embedding_length', 1, 2 ** 24)
+  count('attention.head_count', 0, embedding)
+  count('attention.head_count_kv', 0, embedding)
+}
+
+/** Token texts are keys of a table and must differ; an empty one counts as `[EMPTY_n]`. */
+function checkTokens({ arrays, scalars }: GgufHeader): void {
+  const tokens = arrays.get('tokenizer.ggml.tokens')
+  if (!tokens) return
+  if (tokens.type !== 'string') throw new GgufFault('is damaged: tokenizer.ggml.tokens is no list of texts')
+  const places = new Map<string, number>()
+  for (const raw of tokens.strings()) {
+    const place = places.size
+    const text = raw === '' ? `[EMPTY_${place}]` : raw
+    const earlier = places.get(text)
+    if (earlier !== undefined) {
+      const shown = JSON.stringify(Buffer.from(text, 'latin1').toString('utf8').slice(0, 40))
+      throw new GgufFault(`is damaged: tokens ${earlier} and ${place} have the same text ${shown}`)
+    }
+    places.set(text, place)
+  }
+  for (const [key, value] of scalars)
+    if (/^tokenizer\.ggml\.\w+_token_id$/.test(key) && typeof value !== 'number')
+      throw new GgufFault(`is damaged: ${key} is ${JSON.stringify(value)}; expected the number of a token`)
+}

@@ -1,0 +1,184 @@
+/**
+ * Layers of model families that are no plain transformer: what the file says of them, and their tensors.
+ *
+ *     lfm2        convolution over the last tokens ⇄ attention with norms      feed-forward
+ *     deepseek2   MLA: keys and values from one compressed vector              experts, one of them shared
+ *     gpt-oss     attention with sinks, every other layer in a window          experts with biases
+ *     gpt2        attention from one matrix, positions learnt by heart         feed-forward without gate
+ */
+import type { MetadataValue } from './gguf.js'
+import type { Architecture } from './random-model.js'
+import type { Tensors } from './random-tensors.js'
+
+interface Family {
+  architecture: Architecture
+  embedding: number
+  heads: number
+  kvHeads: number
+  feedForward: number
+  window: number
+  novelty: number
+}
+
+/** A layer of a family. */
+interface Block extends Family {
+  /** Size of what the layers are added to. */
+  unit: number
+  recurrent: boolean
+}
+
+/** Taps of lfm2's convolution. */
+const TAPS = 3
+/** Of MLA: ranks of queries and of keys with values, rotated part of a key, and keys and values of a head. */
+const MLA = { queryRank: 64, rank: 128, rotated: 32, key: 64, value: 32 }
+/** Experts, and how many of them a token asks. */
+const EXPERTS = { count: 4, used: 2 }
+
+/** What the file says of a family besides what all say. Keys go behind the architecture. */
+export function describeFamily(o: Family): Record<string, MetadataValue> {
+  const experts: Record<string, MetadataValue> = {
+    expert_count: ['uint32', EXPERTS.count],
+    expert_used_count: ['uint32', EXPERTS.used],
+    expert_feed_forward_length: ['uint32', o.feedForward / 2],
+  }
+  switch (o.architecture) {
+    case 'lfm2':
+      return { 'shortconv.l_cache': ['uint32', TAPS] }
+    case 'deepseek2':
+      return {
+        ...experts,
+        leading_dense_block_count: ['uint32', 0],
+        expert_shared_count: ['uint32', 1],
+        'attention.head_count_kv': ['uint32', 1],
+        'attention.q_lora_rank': ['uint32', MLA.queryRank],
+        'attention.kv_lora_rank': ['uint32', MLA.rank],
+        'attention.key_length': ['uint32', MLA.rank + MLA.rotated],
+        'attention.value_length': ['uint32', MLA.rank],
+        'attention.key_length_mla': ['uint32', MLA.key],
+        'attention.value_length_mla': ['uint32', MLA.value],
+        'rope.dimension_count': ['uint32', MLA.rotated],
+      }
+    case 'gpt-oss':
+      return { ...experts, 'attention.sliding_window': ['uint32', o.window] }
+    case 'gpt2':
+      return { 'attention.head_count_kv': ['uint32', o.heads], 'attention.layer_norm_epsilon': ['float32', 1e-5] }
+    default:
+      return {}
+  }
+}
+
+/** Adds the tensors of a layer, but for the norm it begins with; `false` for families that are plain transformers. */
+export function addFamilyBlock(tensors: Tensors, block: string, o: Block): boolean {
+  switch (o.architecture) {
+    case 'lfm2':
+      if (o.recurrent) addConvolution(tensors, block, o)
+      else addNormedAttention(tensors, block, o)
+      addGatedFeedForward(tensors, block, o)
+      return true
+    case 'deepseek2':
+      addCompressedAttention(tensors, block, o)
+      tensors.norm(`${block}.ffn_norm`, o.embedding)
+      addExperts(tensors, block, o)
+      addSharedExpert(tensors, block, o)
+      return true
+    case 'gpt-oss':
+      addSinkAttention(tensors, block, o)
+      tensors.norm(`${block}.post_attention_norm`, o.embedding)
+      addExperts(tensors, block, o)
+      addExpertBiases(tensors, block, o)
+      return true
+    case 'gpt2':
+      addJoinedAttention(tensors, block, o)
+      return true
+    default:
+      return false
+  }
+}
+
+function addConvolution(tensors: Tensors, block: string, { embedding, novelty, unit }: Block): void {
+  const root = Math.sqrt(embedding)
+  tensors.uniform(`${block}.shortconv.conv.weight`, [TAPS, embedding], -1, 1)
+  tensors.matrix(`${block}.shortconv.in_proj`, embedding, 3 * embedding, 1 / root)
+  tensors.matrix(`${block}.shortconv.out_proj`, embedding, embedding, (2 * novelty * unit) / root)
+}
+
+function addNormedAttention(tensors: Tensors, block: string, o: Block): void {
+  const root = Math.sqrt(o.embedding)
+  const head = o.embedding / o.heads
+  tensors.matrix(`${block}.attn_q`, o.embedding, o.embedding, 1 / root)
+  tensors.matrix(`${block}.attn_k`, o.embedding, head * o.kvHeads, 1 / root)
+  tensors.matrix(`${block}.attn_v`, o.embedding, head * o.kvHeads, 1 / root)
+  tensors.matrix(`${block}.attn_output`, o.embedding, o.embedding, (2 * o.novelty * o.unit) / root)
+  tensors.norm(`${block}.attn_q_norm`, head, 2)
+  tensors.norm(`${block}.attn_k_norm`, head)
+}
+
+function addGatedFeedForward(tensors: Tensors, block: string, { embedding, feedForward, unit }: Block): void {
+  tensors.norm(`${block}.ffn_norm`, embedding)
+  tensors.matrix(`${block}.ffn_gate`, embedding, feedForward, 1 / Math.sqrt(embedding))
+  tensors.matrix(`${block}.ffn_up`, embedding, feedForward, 1 / Math.sqrt(embedding))
+  tensors.matrix(`${block}.ffn_down`, feedForward, embedding, (4 * unit) / Math.sqrt(feedForward))
+}
+
+function addCompressedAttention(tensors: Tensors, block: string, { embedding, heads, novelty, unit }: Block): void {
+  const { queryRank, rank, rotated, key, value } = MLA
+  const plain = key - rotated
+  tensors.norm(`${block}.attn_q_a_norm`, queryRank)
+  tensors.norm(`${block}.attn_kv_a_norm`, rank)
+  tensors.matrix(`${block}.attn_q_a`, embedding, queryRank, 1 / Math.sqrt(embedding))
+  tensors.matrix(`${block}.attn_q_b`, queryRank, heads * key, 2 / Math.sqrt(queryRank))
+  tensors.matrix(`${block}.attn_kv_a_mqa`, embedding, rank + rotated, 1 / Math.sqrt(embedding))
+  tensors.matrix(`${block}.attn_k_b`, plain, rank, 1 / Math.sqrt(plain), heads)
+  tensors.matrix(`${block}.attn_v_b`, rank, value, 1 / Math.sqrt(rank), heads)
+  tensors.matrix(`${block}.attn_output`, heads * value, embedding, (2 * novelty * unit) / Math.sqrt(heads * value))
+}
+
+function addSinkAttention(tensors: Tensors, block: string, o: Block): void {
+  const root = Math.sqrt(o.embedding)
+  const values = (o.embedding / o.heads) * o.kvHeads
+  tensors.matrix(`${block}.attn_q`, o.embedding, o.embedding, 2 / root)
+  tensors.matrix(`${block}.attn_k`, o.embedding, values, 1 / root)
+  tensors.matrix(`${block}.attn_v`, o.embedding, values, 1 / root)
+  tensors.matrix(`${block}.attn_output`, o.embedding, o.embedding, (2 * o.novelty * o.unit) / root)
+  tensors.uniform(`${block}.attn_output.bias`, [o.embedding], -0.1, 0.1)
+  tensors.uniform(`${block}.attn_sinks.weight`, [o.heads], -1, 1)
+}
+
+function addExperts(tensors: Tensors, block: string, { embedding, feedForward, unit }: Block): void {
+  const hidden = feedForward / 2
+  tensors.uniform(`${block}.ffn_gate_inp.weight`, [embedding, EXPERTS.count], -0.2, 0.2)
+  tensors.matrix(`${block}.ffn_gate_exps`, embedding, hidden, 1 / Math.sqrt(embedding), EXPERTS.count)
+  tensors.matrix(`${block}.ffn_up_exps`, embedding, hidden, 1 / Math.sqrt(embedding), EXPERTS.count)
+  tensors.matrix(`${block}.ffn_down_exps`, hidden, embedding, (4 * unit) / Math.sqrt(hidden), EXPERTS.count)
+}
+
+function addSharedExpert(tensors: Tensors, block: string, { embedding, feedForward, unit }: Block): void {
+  const hidden = feedForward / 2
+  tensors.matrix(`${block}.ffn_gate_shexp`, embedding, hidden, 1 / Math.sqrt(embedding))
+  tensors.matrix(`${block}.ffn_up_shexp`, embedding, hidden, 1 / Math.sqrt(embedding))
+  tensors.matrix(`${block}.ffn_down_shexp`, hidden, embedding, (4 * unit) / Math.sqrt(hidden))
+}
+
+function addExpertBiases(tensors: Tensors, block: string, { embedding, feedForward }: Block): void {
+  const hidden = feedForward / 2
+  tensors.uniform(`${block}.ffn_gate_inp.bias`, [EXPERTS.count], -0.1, 0.1)
+  tensors.uniform(`${block}.ffn_gate_exps.bias`, [hidden, EXPERTS.count], -0.1, 0.1)
+  tensors.uniform(`${block}.ffn_up_exps.bias`, [hidden, EXPERTS.count], -0.1, 0.1)
+  tensors.uniform(`${block}.ffn_down_exps.bias`, [embedding, EXPERTS.count], -0.1, 0.1)
+}
+
+function addJoinedAttention(tensors: Tensors, block: string, { embedding, feedForward, novelty, unit }: Block): void {
+  const root = Math.sqrt(embedding)
+  const bias = (name: string, length: number) => tensors.uniform(`${block}.${name}.bias`, [length], -0.1, 0.1)
+  bias('attn_norm', embedding)
+  tensors.matrix(`${block}.attn_qkv`, embedding, 3 * embedding, 1 / root)
+  bias('attn_qkv', 3 * embedding)
+  tensors.matrix(`${block}.attn_output`, embedding, embedding, (2 * novelty * unit) / root)
+  bias('attn_output', embedding)
+  tensors.norm(`${block}.ffn_norm`, embedding)
+  bias('ffn_norm', embedding)
+  tensors.matrix(`${block}.ffn_up`, embedding, feedForward, 1 / root)
+  bias('ffn_up', feedForward)
+  tensors.matrix(`${block}.ffn_down`, feedForward, embedding, (4 * unit) / Math.sqrt(feedForward))
+  bias('ffn_down', embedding)
+}
