@@ -30,7 +30,7 @@ describe('loadModel', () => {
         budgetMs: 1000,
       })
       expect(found.level).toBe('bitwise')
-      const [file, ...others] = readdirSync(profile)
+      const [file, ...others] = readdirSync(profile).filter((name) => name.endsWith('.json'))
       expect(others).toEqual([])
       expect(JSON.parse(readFileSync(path.join(profile, file), 'utf8'))).toHaveProperty('repack')
     }
@@ -45,7 +45,8 @@ describe('loadModel', () => {
       await using model = await loadModel(path.join(folder, file), { exactness, threads: 1, profile })
       expect(model.vocabulary.size).toBeGreaterThan(0)
     }
-    expect(() => readdirSync(profile)).toThrow()
+    // Only that their files are sound is remembered.
+    expect(readdirSync(profile).filter((name) => !name.startsWith('sound-'))).toEqual([])
   })
 })
 
