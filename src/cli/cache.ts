@@ -88,7 +88,7 @@ async function verify({ cache, repair }: CacheOptions & { repair?: boolean }, te
 
 async function carry(file: string, options: CacheOptions & { namespace?: string }, terminal: Terminal): Promise<void> {
   await using store = await inspectStore(options.cache)
-  if (options.namespace !== undefined && !store.corpus.find(options.namespace))
+  if (options.namespace !== undefined && !store.corpus.refresh(options.namespace))
     throw new UsageError(`the cache ${options.cache} has no namespace '${options.namespace}'`)
   const records = await exportStore(store, file, options.namespace)
   terminal.out(`${records} records, ${statSync(file).size} bytes: ${file}\n`)

@@ -158,8 +158,8 @@ export class Corpus {
     return view
   }
 
-  /** A namespace that holds something, its expired records removed. */
-  find(name: string): Namespace | undefined {
+  /** Removes what has expired from a namespace, and returns it if it holds anything. */
+  refresh(name: string): Namespace | undefined {
     const namespace = this.#namespaces.get(name)
     if (namespace && this.ttlMs !== Number.POSITIVE_INFINITY) this.#expire(namespace)
     return namespace
@@ -199,7 +199,7 @@ export class Corpus {
 
   /** The document with a hash, under the given id from now on; what had that id before loses it. */
   #recognise(namespace: string, hash: string, id: string | undefined): CorpusRecord | undefined {
-    const known = this.find(namespace)?.records.findDocument(hash)
+    const known = this.refresh(namespace)?.records.findDocument(hash)
     if (id === undefined || known?.names.includes(id)) return known
     this.#delete(namespace, 'document', id)
     if (!known || known.names.length >= MOST_NAMES) return undefined
@@ -314,7 +314,7 @@ export class Corpus {
     if (kind === 'request') return this.#add(kind, tokens, namespace, { hash, names, time })
     const rest: string[] = []
     for (const name of names) if (!this.#recognise(namespace, hash, name)) rest.push(name)
-    if (rest.length === 0 && this.find(namespace)?.records.findDocument(hash)) return undefined
+    if (rest.length === 0 && this.refresh(namespace)?.records.findDocument(hash)) return undefined
     return this.#add(kind, tokens, namespace, { hash, names: rest, time })
   }
 

@@ -14,9 +14,9 @@
 export class Links {
   /** Bytes of all segments held. */
   byteLength = 0
-  private readonly segmentTokens: number
-  private readonly segmentShift: number
-  private readonly segmentMask: number
+  readonly #segmentTokens: number
+  readonly #segmentShift: number
+  readonly #segmentMask: number
   /** Columns by segment number; read and written by the index alone. */
   readonly low: (Uint16Array | undefined)[] = []
   readonly middle: (Uint8Array | undefined)[] = []
@@ -24,9 +24,9 @@ export class Links {
 
   /** @param segmentTokens tokens per segment, a power of two */
   constructor(segmentTokens: number) {
-    this.segmentTokens = segmentTokens
-    this.segmentShift = Math.log2(segmentTokens)
-    this.segmentMask = segmentTokens - 1
+    this.#segmentTokens = segmentTokens
+    this.#segmentShift = Math.log2(segmentTokens)
+    this.#segmentMask = segmentTokens - 1
   }
 
   /** Whether a segment is held. */
@@ -37,16 +37,16 @@ export class Links {
   /** Makes room for a segment, all of its links none; does nothing if it is held. */
   add(number: number): void {
     if (this.low[number]) return
-    this.low[number] = new Uint16Array(this.segmentTokens)
-    this.middle[number] = new Uint8Array(this.segmentTokens)
+    this.low[number] = new Uint16Array(this.#segmentTokens)
+    this.middle[number] = new Uint8Array(this.#segmentTokens)
     this.far[number] = undefined
-    this.byteLength += 3 * this.segmentTokens
+    this.byteLength += 3 * this.#segmentTokens
   }
 
   /** Frees a segment. */
   drop(number: number): void {
     if (!this.low[number]) return
-    this.byteLength -= (this.far[number] ? 4 : 3) * this.segmentTokens
+    this.byteLength -= (this.far[number] ? 4 : 3) * this.#segmentTokens
     this.low[number] = undefined
     this.middle[number] = undefined
     this.far[number] = undefined
@@ -62,8 +62,8 @@ export class Links {
 
   /** The position `position` is linked to; -1: none. */
   older(position: number): number {
-    const number = position >>> this.segmentShift
-    const place = position & this.segmentMask
+    const number = position >>> this.#segmentShift
+    const place = position & this.#segmentMask
     let distance = this.low[number]![place] | (this.middle[number]![place] << 16)
     const far = this.far[number]
     if (far !== undefined) distance |= far[place] << 24
@@ -74,9 +74,9 @@ export class Links {
   setFar(number: number, place: number, high: number): void {
     let far = this.far[number]
     if (!far) {
-      far = new Uint8Array(this.segmentTokens)
+      far = new Uint8Array(this.#segmentTokens)
       this.far[number] = far
-      this.byteLength += this.segmentTokens
+      this.byteLength += this.#segmentTokens
     }
     far[place] = high
   }

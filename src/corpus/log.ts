@@ -89,7 +89,7 @@ export class TokenLog {
     }
     const start = this.end
     for (let k = 0; k < count; ) {
-      const segment = this.openSegment()
+      const segment = this.#openSegment()
       let place = this.end & this.segmentMask
       const stop = Math.min(this.segmentTokens, place + count - k)
       this.end += stop - place
@@ -102,7 +102,7 @@ export class TokenLog {
   appendFrom(other: TokenLog, from: number, to: number): number {
     const start = this.end
     for (let position = from; position < to; ) {
-      const segment = this.openSegment()
+      const segment = this.#openSegment()
       const place = this.end & this.segmentMask
       const there = position & other.segmentMask
       const count = Math.min(this.segmentTokens - place, other.segmentTokens - there, to - position)
@@ -116,7 +116,7 @@ export class TokenLog {
   /** Ends the current record; does nothing if none is open. */
   endRecord(): void {
     if (this.end > this.first && this.at(this.end - 1) !== SEPARATOR)
-      this.openSegment()[this.end++ & this.segmentMask] = SEPARATOR
+      this.#openSegment()[this.end++ & this.segmentMask] = SEPARATOR
   }
 
   /** The token at `position`, {@link SEPARATOR} between records; undefined behaviour outside `first … end - 1`. */
@@ -157,7 +157,7 @@ export class TokenLog {
   }
 
   /** The segment that the next token goes into. */
-  private openSegment(): Int32Array {
+  #openSegment(): Int32Array {
     const number = this.end >>> this.segmentShift
     let segment = this.segments[number]
     if (!segment) {

@@ -73,19 +73,19 @@ export class MatchIndex {
   readonly orders: readonly number[]
   /** Longest match told from a longer one. */
   readonly maxMatch: number
-  private readonly spelling: Spelling | undefined
+  readonly #spelling: Spelling | undefined
   /** Position up to which the log is indexed. */
   end: number
 
   /** One table per order: newest position + 1 by hash, 0 where there is none. */
-  private heads: Int32Array[] = []
-  private headBits: number
+  #heads: Int32Array[] = []
+  #headBits: number
   /** One per order, in step with the log's segments. */
-  private readonly links: Links[]
+  readonly #links: Links[]
   /** Forms of the last tokens indexed, oldest first, as many as the highest order has. */
-  private readonly recent: Int32Array
+  readonly #recent: Int32Array
   /** Tokens of the current record indexed so far, at most 255. */
-  private age = 0
+  #age = 0
 
   /** @throws RangeError if `orders` or `maxMatch` are out of range */
   constructor(log: TokenLog, options: MatchIndexOptions = {}) {
@@ -100,11 +100,11 @@ export class MatchIndex {
     this.log = log
     this.orders = [...orders]
     this.maxMatch = maxMatch
-    this.spelling = spelling
-    this.recent = new Int32Array(orders[orders.length - 1]).fill(SEPARATOR)
-    this.links = orders.map(() => new Links(log.segmentTokens))
-    this.headBits = Math.min(MOST_BITS, Math.max(8, Math.ceil(Math.log2(expectedTokens / TOKENS_PER_HEAD))))
-    this.heads = this.makeHeads()
+    this.#spelling = spelling
+    this.#recent = new Int32Array(orders[orders.length - 1]).fill(SEPARATOR)
+    this.#links = orders.map(() => new Links(log.segmentTokens))
+    this.#headBits = Math.min(MOST_BITS, Math.max(8, Math.ceil(Math.log2(expectedTokens / TOKENS_PER_HEAD))))
+    this.#heads = this.#makeHeads()
     this.end = log.first
     this.extend()
   }
@@ -112,8 +112,8 @@ export class MatchIndex {
   /** Bytes of heads and links (the log's own bytes not counted). */
   get byteLength(): number {
     let bytes = 0
-    for (const table of this.heads) bytes += table.byteLength
-    for (const links of this.links) bytes += links.byteLength
+    for (const table of this.#heads) bytes += table.byteLength
+    for (const links of this.#links) bytes += links.byteLength
     return bytes
   }
 
@@ -124,23 +124,25 @@ export class MatchIndex {
    */
   extend(most: number = Number.POSITIVE_INFINITY): void {
     const { log } = this
-    for (let number = (log.first >>> log.segmentShift) - 1; number >= 0 && this.links[0].has(number); number--)
-      for (const links of this.links) links.drop(number)
+    for (let number = (log.first >>> log.segmentShift) - 1; number >= 0 && this.#links[0].has(number); number--)
+      for (const links of this.#links) links.drop(number)
     // 3.
-    if (log.length > TOKENS_PER_HEAD << this.headBits && this.headBits < MOST_BITS) {
-      while (log.length > TOKENS_PER_HEAD << this.headBits && this.headBits < MOST_BITS) this.headBits++
-      this.heads = this.makeHeads()
-      for (const links of this.links) links.clear()
-      this.restart()
+    if (log.length > TOKENS_PER_HEAD << this.#headBits && this.#headBits < MOST_BITS) {
+      while (log.length > TOKENS_PER_HEAD << this.#headBits && this.#headBits < MOST_BITS) this.#headBits++
+      this.#heads = this.#makeHeads()
+      for (const links of this.#links) links.clear()
+      this.#restart()
     }
-    if (this.end < log.first) this.restart()
+    if (this.end < log.first) this.#restart()
     const stop = Math.min(log.end, this.end + most)
-    while (this.end < stop) this.insertSegment(Math.min(stop, (this.end | log.segmentMask) + 1))
+    while (this.end < stop) this.#insertSegment(Math.min(stop, (this.end | log.segmentMask) + 1))
   }
 
   /** Inserts positions `this.end … stop - 1`, all of one segment, one order after the other: each has its own heads. */
-  private insertSegment(stop: number): void {
-    const { log, orders, recent, spelling } = this
+  #insertSegment(stop: number): void {
+    const { log, orders } = this
+    const recent = this.#recent
+    const spelling = this.#spelling
     const { first, segmentMask, segmentShift } = log
     const begin = this.end
     const number = begin >>> segmentShift
@@ -158,7 +160,7 @@ export class MatchIndex {
     else for (let i = 0; i < count; i++) forms[lead + i] = segment[from + i]
     const hashes = hashColumn
     const ages = ageColumn
-    let { age } = this
+    let age = this.#age
     for (let i = 0; i < count; i++) {
       age = forms[lead + i] === SEPARATOR ? 0 : Math.min(age + 1, 255)
       ages[i] = age
@@ -167,9 +169,9 @@ export class MatchIndex {
     let hashed = 0
     for (let q = 0; q < orders.length; q++) {
       const order = orders[q]
-      const table = this.heads[q]
-      const shift = this.shiftOf(q)
-      const links = this.links[q]
+      const table = this.#heads[q]
+      const shift = this.#shiftOf(q)
+      const links = this.#links[q]
       links.add(number)
       const low = links.low[number]!
       const middle = links.middle[number]!
@@ -194,24 +196,24 @@ export class MatchIndex {
       hashed = order
     }
     for (let k = 0; k < lead; k++) recent[k] = forms[count + k]
-    this.age = age
+    this.#age = age
     this.end = stop
   }
 
   /** Forgets what was indexed; the next call to `insertSegment` begins at the oldest token. */
-  private restart(): void {
-    this.recent.fill(SEPARATOR)
-    this.age = 0
+  #restart(): void {
+    this.#recent.fill(SEPARATOR)
+    this.#age = 0
     this.end = this.log.first
   }
 
-  private makeHeads(): Int32Array[] {
-    return this.orders.map((_, q) => new Int32Array(2 ** (32 - this.shiftOf(q))))
+  #makeHeads(): Int32Array[] {
+    return this.orders.map((_, q) => new Int32Array(2 ** (32 - this.#shiftOf(q))))
   }
 
   /** The upper bits of a hash that are left after this shift number the head of order `orders[q]`. */
-  private shiftOf(q: number): number {
-    return 32 - (this.orders[q] === 1 ? Math.min(SINGLE_BITS, this.headBits) : this.headBits)
+  #shiftOf(q: number): number {
+    return 32 - (this.orders[q] === 1 ? Math.min(SINGLE_BITS, this.#headBits) : this.#headBits)
   }
 
   /**
@@ -225,7 +227,9 @@ export class MatchIndex {
    * @param logNumber number under which they are listed
    */
   find(context: Int32Array, contextLength: number, limits: MatchLimits, list: MatchList, logNumber = 0): void {
-    const { log, orders, heads, spelling } = this
+    const { log, orders } = this
+    const heads = this.#heads
+    const spelling = this.#spelling
     const { segments, segmentShift, segmentMask, first } = log
     const last = this.end - 1
     const longest = Math.min(contextLength, this.maxMatch)
@@ -235,10 +239,10 @@ export class MatchIndex {
       const wanted = limits.matches[q]
       if (order > contextLength || wanted === 0) continue
       const tooLong = q + 1 < orders.length ? orders[q + 1] : 256
-      const links = this.links[q]
+      const links = this.#links[q]
       let hash = 0
       for (let k = 0; k < order; k++) hash = mix(hash, spelling ? spelling.formOf(context[k]) : context[k])
-      let position = heads[q][hash >>> this.shiftOf(q)] - 1
+      let position = heads[q][hash >>> this.#shiftOf(q)] - 1
       let found = 0
       // 4.
       for (let step = 0; step < limits.reach && position >= first; step++) {

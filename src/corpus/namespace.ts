@@ -3,10 +3,10 @@ import { MatchIndex } from './match-index.js'
 import { type CorpusRecord, RecordList } from './record.js'
 import type { Spelling } from './spelling.js'
 
-/** Context lengths that shared logs are searched for. */
-const ORDERS = [1, 2, 4]
+/** Context lengths that logs are searched for, a request's own like those of namespaces. */
+export const ORDERS = [1, 2, 4]
 /** Longest match told from a longer one. */
-const MAX_MATCH = 32
+export const MAX_MATCH = 32
 /** What a record costs beside its tokens, names included, about. */
 const RECORD_BYTES = 160
 /** A log is made anew with larger segments when it has more than so many. */
@@ -62,7 +62,7 @@ export class Namespace {
     this.budget = budget
     this.spelling = spelling
     this.log = new TokenLog({ segmentTokens: SMALLEST_SEGMENT })
-    this.index = this.makeIndex(0)
+    this.index = this.#makeIndex(0)
   }
 
   /** Bytes of log, index and records. */
@@ -84,7 +84,7 @@ export class Namespace {
   add(record: CorpusRecord, tokens: ArrayLike<number>, later = false): void {
     const { log } = this
     const grows = log.segmentTokens < LARGEST_SEGMENT && log.length + tokens.length > MOST_SEGMENTS * log.segmentTokens
-    if (grows || log.end + tokens.length > LAST_POSITION) this.rebuild(this.tokens + tokens.length)
+    if (grows || log.end + tokens.length > LAST_POSITION) this.#rebuild(this.tokens + tokens.length)
     record.start = this.log.append(tokens)
     this.log.endRecord()
     if (!later) this.index.extend(Math.max(CATCH_UP, tokens.length + 1))
@@ -101,7 +101,7 @@ export class Namespace {
     this.records.remove(record)
     this.tokens -= record.length
     const dead = this.log.length - this.tokens - this.records.size
-    if (dead > Math.max(FEW_TOKENS, this.tokens)) this.rebuild(this.tokens)
+    if (dead > Math.max(FEW_TOKENS, this.tokens)) this.#rebuild(this.tokens)
   }
 
   /** Removes the oldest record and frees what lies before the next; returns what was removed. */
@@ -124,26 +124,26 @@ export class Namespace {
     this.removals++
     for (const record of this.records) this.records.remove(record)
     this.tokens = 0
-    this.rebuild(0)
+    this.#rebuild(0)
   }
 
   /** Prepares for so many tokens in all, which saves growing step by step. */
   reserve(tokens: number): void {
-    if (tokens > this.log.length) this.rebuild(tokens)
+    if (tokens > this.log.length) this.#rebuild(tokens)
   }
 
   /** Copies what is alive into a log with segments fit for `expected` tokens. */
-  private rebuild(expected: number): void {
+  #rebuild(expected: number): void {
     const log = new TokenLog({ segmentTokens: segmentFor(Math.min(expected, this.budget / 16)) })
     for (const record of this.records) {
       record.start = log.appendFrom(this.log, record.start, record.start + record.length)
       log.endRecord()
     }
     this.log = log
-    this.index = this.makeIndex(Math.min(expected, this.budget / 16))
+    this.index = this.#makeIndex(Math.min(expected, this.budget / 16))
   }
 
-  private makeIndex(expectedTokens: number): MatchIndex {
+  #makeIndex(expectedTokens: number): MatchIndex {
     const { log, spelling } = this
     return new MatchIndex(log, {
       orders: ORDERS,

@@ -29,64 +29,64 @@ export interface CorpusRecord {
 export class RecordList {
   /** Records that are held. */
   size = 0
-  private records: CorpusRecord[] = []
+  #records: CorpusRecord[] = []
   /** Records before this one are removed. */
-  private head = 0
-  private readonly byHash = new Map<string, CorpusRecord>()
-  private readonly byName = new Map<string, CorpusRecord[]>()
+  #head = 0
+  readonly #byHash = new Map<string, CorpusRecord>()
+  readonly #byName = new Map<string, CorpusRecord[]>()
 
   /** The record that was added first. */
   get oldest(): CorpusRecord | undefined {
-    while (this.head < this.records.length && this.records[this.head].start < 0) this.head++
-    return this.records[this.head]
+    while (this.#head < this.#records.length && this.#records[this.#head].start < 0) this.#head++
+    return this.#records[this.#head]
   }
 
   /** Appends a record; its id is larger than that of any before it. */
   push(record: CorpusRecord): void {
-    this.records.push(record)
+    this.#records.push(record)
     this.size++
-    if (record.kind === 'document') this.byHash.set(record.hash, record)
-    for (const name of record.names) this.link(record, name)
+    if (record.kind === 'document') this.#byHash.set(record.hash, record)
+    for (const name of record.names) this.#link(record, name)
   }
 
   /** Marks a record as removed and forgets its hash and names. */
   remove(record: CorpusRecord): void {
     record.start = -1
     this.size--
-    if (this.byHash.get(record.hash) === record) this.byHash.delete(record.hash)
-    for (const name of record.names) this.unlink(record, name)
-    if (this.records.length > 32 && this.records.length > 2 * this.size) {
-      this.records = this.records.filter(({ start }) => start >= 0)
-      this.head = 0
+    if (this.#byHash.get(record.hash) === record) this.#byHash.delete(record.hash)
+    for (const name of record.names) this.#unlink(record, name)
+    if (this.#records.length > 32 && this.#records.length > 2 * this.size) {
+      this.#records = this.#records.filter(({ start }) => start >= 0)
+      this.#head = 0
     }
   }
 
   /** The record with an id. */
   find(id: number): CorpusRecord | undefined {
-    let low = this.head
-    let high = this.records.length
+    let low = this.#head
+    let high = this.#records.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.records[middle].id < id) low = middle + 1
+      if (this.#records[middle].id < id) low = middle + 1
       else high = middle
     }
-    const record = this.records[low]
+    const record = this.#records[low]
     return record?.id === id && record.start >= 0 ? record : undefined
   }
 
   /** The record that holds a position of the log. */
   holding(position: number): CorpusRecord | undefined {
     // The last record that begins at or before the position; removed ones have no place and are passed over.
-    let low = this.head
-    let high = this.records.length
+    let low = this.#head
+    let high = this.#records.length
     let found: CorpusRecord | undefined
     while (low < high) {
       const middle = (low + high) >>> 1
       let at = middle
-      while (at >= low && this.records[at].start < 0) at--
+      while (at >= low && this.#records[at].start < 0) at--
       if (at < low) low = middle + 1
-      else if (this.records[at].start <= position) {
-        found = this.records[at]
+      else if (this.#records[at].start <= position) {
+        found = this.#records[at]
         low = middle + 1
       } else high = at
     }
@@ -95,43 +95,43 @@ export class RecordList {
 
   /** The document whose text has this content hash. */
   findDocument(hash: string): CorpusRecord | undefined {
-    return this.byHash.get(hash)
+    return this.#byHash.get(hash)
   }
 
   /** The records a user knows by this name. */
   named(kind: RecordKind, name: string): readonly CorpusRecord[] {
-    return this.byName.get(keyOf(kind, name)) ?? []
+    return this.#byName.get(keyOf(kind, name)) ?? []
   }
 
   /** Gives a record one more name. */
   addName(record: CorpusRecord, name: string): void {
     record.names.push(name)
-    this.link(record, name)
+    this.#link(record, name)
   }
 
   /** Takes a name away from a record. */
   removeName(record: CorpusRecord, name: string): void {
     record.names.splice(record.names.indexOf(name), 1)
-    this.unlink(record, name)
+    this.#unlink(record, name)
   }
 
   /** All records, oldest first. */
   *[Symbol.iterator](): Generator<CorpusRecord, void, undefined> {
-    for (const record of this.records) if (record.start >= 0) yield record
+    for (const record of this.#records) if (record.start >= 0) yield record
   }
 
-  private link(record: CorpusRecord, name: string): void {
+  #link(record: CorpusRecord, name: string): void {
     const key = keyOf(record.kind, name)
-    const known = this.byName.get(key)
+    const known = this.#byName.get(key)
     if (known) known.push(record)
-    else this.byName.set(key, [record])
+    else this.#byName.set(key, [record])
   }
 
-  private unlink(record: CorpusRecord, name: string): void {
+  #unlink(record: CorpusRecord, name: string): void {
     const key = keyOf(record.kind, name)
-    const rest = (this.byName.get(key) ?? []).filter((other) => other !== record)
-    if (rest.length > 0) this.byName.set(key, rest)
-    else this.byName.delete(key)
+    const rest = (this.#byName.get(key) ?? []).filter((other) => other !== record)
+    if (rest.length > 0) this.#byName.set(key, rest)
+    else this.#byName.delete(key)
   }
 }
 

@@ -52,49 +52,49 @@ export const SHAPES = SHAPE_PATTERNS.length + 1
  */
 export class Spelling {
   /** Form of each token: the token of that form that was met first. */
-  private readonly forms: Int32Array
-  private readonly shapes: Uint8Array
-  private readonly firstOf = new Map<string, number>()
-  private readonly vocabulary: Spelt
+  readonly #forms: Int32Array
+  readonly #shapes: Uint8Array
+  readonly #firstOf = new Map<string, number>()
+  readonly #vocabulary: Spelt
 
   /** @param vocabulary is read when a token is first met: it must live as long as the spelling is used */
   constructor(vocabulary: Spelt) {
-    this.vocabulary = vocabulary
-    this.forms = new Int32Array(vocabulary.size).fill(UNSEEN)
-    this.shapes = new Uint8Array(vocabulary.size)
+    this.#vocabulary = vocabulary
+    this.#forms = new Int32Array(vocabulary.size).fill(UNSEEN)
+    this.#shapes = new Uint8Array(vocabulary.size)
   }
 
   /** The form of a token; a number that is no token of the vocabulary is a form of its own. */
   formOf(token: number): number {
-    if (token < 0 || token >= this.forms.length) return token
-    const form = this.forms[token]
-    return form === UNSEEN ? this.meet(token) : form
+    if (token < 0 || token >= this.#forms.length) return token
+    const form = this.#forms[token]
+    return form === UNSEEN ? this.#meet(token) : form
   }
 
   /** Whether two tokens, both met before, are of one form. */
   alike(one: number, other: number): boolean {
-    const form = this.forms[one]
-    return form >= 0 && form === this.forms[other]
+    const form = this.#forms[one]
+    return form >= 0 && form === this.#forms[other]
   }
 
   /** The shape of a token, from 0 to {@link SHAPES} - 1. */
   shapeOf(token: number): number {
-    if (token < 0 || token >= this.forms.length) return 0
-    if (this.forms[token] === UNSEEN) this.meet(token)
-    return this.shapes[token]
+    if (token < 0 || token >= this.#forms.length) return 0
+    if (this.#forms[token] === UNSEEN) this.#meet(token)
+    return this.#shapes[token]
   }
 
   /** Looks at a token for the first time and returns its form. */
-  private meet(token: number): number {
-    const text = decoder.decode(this.vocabulary.bytesOf(token))
+  #meet(token: number): number {
+    const text = decoder.decode(this.#vocabulary.bytesOf(token))
     const shape = SHAPE_PATTERNS.findIndex((pattern) => pattern.test(text))
-    this.shapes[token] = shape < 0 ? SHAPES - 1 : shape
+    this.#shapes[token] = shape < 0 ? SHAPES - 1 : shape
     const bare = text.replace(/^ +| +$/g, '').toLowerCase()
     // Nothing but spaces, or part of a character: alike with none.
     const alone = bare === '' || bare.includes('\ufffd')
-    const form = alone ? token : (this.firstOf.get(bare) ?? token)
-    if (!alone && form === token) this.firstOf.set(bare, token)
-    this.forms[token] = form
+    const form = alone ? token : (this.#firstOf.get(bare) ?? token)
+    if (!alone && form === token) this.#firstOf.set(bare, token)
+    this.#forms[token] = form
     return form
   }
 }

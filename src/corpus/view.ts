@@ -1,5 +1,12 @@
-import type { Corpus } from './corpus.js'
 import type { Namespace } from './namespace.js'
+
+/** What a view reaches of the corpus it belongs to. */
+export interface ViewedCorpus {
+  /** Name of the namespace that every request may read. */
+  readonly common: string | undefined
+  refresh(namespace: string): Namespace | undefined
+  addRequest(tokens: ArrayLike<number>, namespace: string, request: string | undefined): unknown
+}
 
 /**
  * The corpus as one request sees it: its namespace, and the common one if there is such. Nothing else can be reached
@@ -9,27 +16,27 @@ export class CorpusView {
   readonly namespace: string
   /** The request's id, if it has one. */
   readonly request: string | undefined
-  readonly #corpus: Corpus
+  readonly #corpus: ViewedCorpus
   readonly #release: () => void
   #revoked = false
 
-  /** @internal Made by {@link Corpus.open}. */
-  constructor(corpus: Corpus, namespace: string, request: string | undefined, release: () => void) {
+  /** @internal Made by `Corpus.open`. */
+  constructor(corpus: ViewedCorpus, namespace: string, request: string | undefined, release: () => void) {
     this.#corpus = corpus
     this.namespace = namespace
     this.request = request
     this.#release = release
   }
 
-  /** The request's namespace. Ask anew for every draft: it comes, goes and is compacted. */
-  get shared(): Namespace | undefined {
-    return this.#corpus.find(this.namespace)
+  /** The request's namespace, without what has expired. Ask anew for every draft: it comes, goes and is compacted. */
+  refreshShared(): Namespace | undefined {
+    return this.#corpus.refresh(this.namespace)
   }
 
-  /** The common namespace, unless it is the request's own. */
-  get common(): Namespace | undefined {
+  /** The common namespace likewise, unless it is the request's own. */
+  refreshCommon(): Namespace | undefined {
     const { common } = this.#corpus
-    return common === undefined || common === this.namespace ? undefined : this.#corpus.find(common)
+    return common === undefined || common === this.namespace ? undefined : this.#corpus.refresh(common)
   }
 
   /** Leaves what the request wrote to its namespace, unless that was deleted meanwhile. */

@@ -1,7 +1,6 @@
-/** Bytes of the typed arrays that stand in the fields of some objects. */
-export function columnBytes(...holders: object[]): number {
+/** Bytes of the typed arrays in the public fields of an object, and of those given besides. */
+export function columnBytes(holder: object, ...besides: ArrayBufferView[]): number {
   let bytes = 0
-  for (const holder of holders)
-    for (const field of Object.values(holder)) if (ArrayBuffer.isView(field)) bytes += field.byteLength
+  for (const field of [...Object.values(holder), ...besides]) if (ArrayBuffer.isView(field)) bytes += field.byteLength
   return bytes
 }

@@ -1,5 +1,6 @@
+import { columnBytes } from './columns.js'
 import { type Evidence, FEATURES } from './evidence.js'
-import { describe, FIRST_TOKEN_TABLE, type Surroundings, WEIGHTS } from './features.js'
+import { FIRST_TOKEN_TABLE, fillFeatures, type Surroundings, WEIGHTS } from './features.js'
 import { prior } from './prior.js'
 
 /** Options of a {@link Confidence}. */
@@ -35,22 +36,27 @@ const TOKEN_RATE = 4
 export class Confidence {
   /** Every weight; the tables lie one after the other. */
   readonly weights = new Float32Array(WEIGHTS)
-  private readonly squares = new Float32Array(WEIGHTS)
+  readonly #squares = new Float32Array(WEIGHTS)
   /**
    * Step sizes of common weights and of those of single tokens, and the memory. In an array, since numbers with a
    * fraction that wander through variables cost an object each.
    */
-  private readonly rates = new Float64Array(3)
+  readonly #rates = new Float64Array(3)
 
   constructor(options: ConfidenceOptions = {}) {
     const { learningRate = 0.05, memory = 0.9998 } = options
-    this.rates.set([learningRate, learningRate * TOKEN_RATE, memory])
+    this.#rates.set([learningRate, learningRate * TOKEN_RATE, memory])
     this.weights.set(options.weights ?? prior)
+  }
+
+  /** Bytes it holds. */
+  get byteLength(): number {
+    return columnBytes(this, this.#squares, this.#rates)
   }
 
   /** How much a weight has been corrected so far: the decayed sum of its squared errors. */
   evidenceFor(weight: number): number {
-    return this.squares[weight]
+    return this.#squares[weight]
   }
 
   /** Fills in the probabilities of the continuations of `node`, and which is the best. */
@@ -59,7 +65,7 @@ export class Confidence {
     const { features, probabilities } = evidence
     const from = evidence.starts[node + 1]
     const to = evidence.ends[node + 1]
-    describe(evidence, from, to, evidence.agreed[node + 1], around)
+    fillFeatures(evidence, from, to, evidence.agreed[node + 1], around)
     let total = 1
     let best = -1
     for (let c = from; c < to; c++) {
@@ -76,7 +82,9 @@ export class Confidence {
 
   /** Learns that `token` followed `node`, and returns the continuation that foresaw it; -1 if none did. */
   learn(evidence: Evidence, node: number, token: number): number {
-    const { weights, squares, rates } = this
+    const { weights } = this
+    const squares = this.#squares
+    const rates = this.#rates
     const { features, probabilities, tokens } = evidence
     const from = evidence.starts[node + 1]
     const to = evidence.ends[node + 1]

@@ -21,9 +21,14 @@ export class Cursors {
   /** The position that would be copied next, newest cursor first. */
   readonly positions = new Int32Array(CURSORS)
   /** Tokens written since. */
-  private readonly ages = new Int32Array(CURSORS)
+  readonly #ages = new Int32Array(CURSORS)
   /** Cursors in use. */
   size = 0
+
+  /** Bytes it holds. */
+  get byteLength(): number {
+    return this.positions.byteLength + this.#ages.byteLength
+  }
 
   /** Forgets all cursors. */
   clear(): void {
@@ -32,13 +37,14 @@ export class Cursors {
 
   /** One token was written. */
   age(): void {
-    for (let k = 0; k < this.size; k++) this.ages[k]++
-    while (this.size > 0 && this.ages[this.size - 1] > LIFE) this.size--
+    for (let k = 0; k < this.size; k++) this.#ages[k]++
+    while (this.size > 0 && this.#ages[this.size - 1] > LIFE) this.size--
   }
 
   /** The token before `position` was copied: the cursor near it moves there, or the oldest one is given up for it. */
   move(position: number): void {
-    const { positions, ages } = this
+    const { positions } = this
+    const ages = this.#ages
     let k = 0
     while (k < this.size && Math.abs(position - 1 - positions[k]) > AFTER) k++
     if (k === this.size) {
@@ -65,7 +71,7 @@ export class Cursors {
       const away = Math.abs(distance)
       if (distance < -BEFORE || distance > AFTER || away >= nearest) continue
       nearest = away
-      const age = this.ages[k]
+      const age = this.#ages[k]
       zone = 1 + (age < 3 ? age : age < 5 ? 3 : age < 9 ? 4 : 5) * 16 + distance + BEFORE
     }
     return zone

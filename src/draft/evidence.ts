@@ -1,4 +1,5 @@
 import { MatchList } from '../corpus/match-list.js'
+import { columnBytes } from './columns.js'
 import { distanceOf } from './cursors.js'
 import { DraftSource } from './tree.js'
 
@@ -94,9 +95,10 @@ export class Evidence {
   /** Continuations in use. */
   size = 0
 
-  private readonly slots = new Int32Array(SLOTS)
-  private readonly stamps = new Int32Array(SLOTS)
-  private stamp = 0
+  readonly #slots = new Int32Array(SLOTS)
+  readonly #stamps = new Int32Array(SLOTS)
+  /** Counts the nodes begun, in 32 bits; the table's entries carry it. */
+  stamp = 0
 
   constructor(leads: number, capacity: number, nodes: number) {
     this.leads = new MatchList(leads)
@@ -135,6 +137,11 @@ export class Evidence {
     this.continued = new Int32Array(nodes)
   }
 
+  /** Bytes it holds. */
+  get byteLength(): number {
+    return columnBytes(this, this.#slots, this.#stamps) + columnBytes(this.leads)
+  }
+
   /** Empties it; nothing is allocated or freed. */
   clear(): void {
     this.size = 0
@@ -152,7 +159,9 @@ export class Evidence {
 
   /** The continuation of the node begun last that holds `token`; -1 if there is none. */
   find(token: number): number {
-    const { slots, stamps, stamp } = this
+    const { stamp } = this
+    const slots = this.#slots
+    const stamps = this.#stamps
     let slot = slotOf(token)
     while (stamps[slot] === stamp) {
       if (this.tokens[slots[slot]] === token) return slots[slot]
@@ -165,7 +174,7 @@ export class Evidence {
   add(node: number, token: number, lead: number): void {
     let c = this.find(token)
     if (c < 0) {
-      c = this.open(node, token)
+      c = this.#open(node, token)
       if (c < 0) return
     }
     const { leads } = this
@@ -237,11 +246,11 @@ export class Evidence {
 
   /** The source that holds the longest match of continuation `c`; the request's own log if they draw. */
   sourceOf(c: number): number {
-    const own = this.ownPositions[c] >= 0 && this.ownLengths[c] >= this.sharedLengths[c]
-    return own ? DraftSource.own : DraftSource.shared
+    if (this.ownPositions[c] >= 0 && this.ownLengths[c] >= this.sharedLengths[c]) return DraftSource.own
+    return Math.min(this.sharedLogs[c], DraftSource.sibling)
   }
 
-  private open(node: number, token: number): number {
+  #open(node: number, token: number): number {
     const c = this.size
     if (c === this.capacity || c - this.starts[node + 1] >= MOST) return -1
     this.size++
@@ -263,9 +272,9 @@ export class Evidence {
     this.mostBeyond[c] = 0
     this.mostCompany[c] = 0
     let slot = slotOf(token)
-    while (this.stamps[slot] === this.stamp) slot = (slot + 1) & (SLOTS - 1)
-    this.stamps[slot] = this.stamp
-    this.slots[slot] = c
+    while (this.#stamps[slot] === this.stamp) slot = (slot + 1) & (SLOTS - 1)
+    this.#stamps[slot] = this.stamp
+    this.#slots[slot] = c
     return c
   }
 }

@@ -97,7 +97,7 @@ export interface Surroundings {
 }
 
 /** Fills in the features of continuations `from … to - 1`, which belong to one node. */
-export function describe(evidence: Evidence, from: number, to: number, agreed: number, around: Surroundings): void {
+export function fillFeatures(evidence: Evidence, from: number, to: number, agreed: number, around: Surroundings): void {
   const { features, ownLengths, sharedLengths, leadCounts } = evidence
   let longest = 0
   let leads = 0

@@ -16,60 +16,61 @@ export class FrequentTokens {
   readonly log: TokenLog
   /** Occurrences of every token read so far. */
   readonly counts = new TokenCounts()
-  private readonly tokens = new Int32Array(LISTED)
-  private readonly positions = new Int32Array(LISTED)
-  private readonly listed = new Int32Array(LISTED)
-  private size = 0
+  readonly #tokens = new Int32Array(LISTED)
+  readonly #positions = new Int32Array(LISTED)
+  readonly #listed = new Int32Array(LISTED)
+  #size = 0
   /** Place of the rarest listed token. */
-  private rarest = 0
-  private end: number
+  #rarest = 0
+  #end: number
 
   constructor(log: TokenLog) {
     this.log = log
-    this.end = log.first
+    this.#end = log.first
   }
 
   /** Tokens listed. */
   get length(): number {
-    return this.size
+    return this.#size
   }
 
   /** Where the token in place `k` of the list stood last; -1 if it is no longer there, or not frequent after all. */
   positionOf(k: number): number {
-    if (this.listed[k] * FREQUENT < this.counts.total) return -1
-    const position = this.positions[k]
-    return position >= this.log.first && this.log.at(position) === this.tokens[k] ? position : -1
+    if (this.#listed[k] * FREQUENT < this.counts.total) return -1
+    const position = this.#positions[k]
+    return position >= this.log.first && this.log.at(position) === this.#tokens[k] ? position : -1
   }
 
   /** Reads what was appended to the log, a slice at a time. */
   extend(): void {
     const { log } = this
-    this.end = Math.max(this.end, log.first)
-    const stop = Math.min(log.end, this.end + SLICE)
-    for (; this.end < stop; this.end++) {
-      const token = log.at(this.end)
-      if (token !== SEPARATOR) this.list(token, this.counts.add(token), this.end)
+    this.#end = Math.max(this.#end, log.first)
+    const stop = Math.min(log.end, this.#end + SLICE)
+    for (; this.#end < stop; this.#end++) {
+      const token = log.at(this.#end)
+      if (token !== SEPARATOR) this.#list(token, this.counts.add(token), this.#end)
     }
   }
 
   /** Enters a token that has occurred `count` times into the list if that is often enough. */
-  private list(token: number, count: number, position: number): void {
-    const { tokens, listed } = this
-    const full = this.size === LISTED
-    if (full && count <= listed[this.rarest]) {
+  #list(token: number, count: number, position: number): void {
+    const tokens = this.#tokens
+    const listed = this.#listed
+    const full = this.#size === LISTED
+    if (full && count <= listed[this.#rarest]) {
       // A listed token counts more than the rarest one, except the rarest itself.
-      if (tokens[this.rarest] === token) this.positions[this.rarest] = position
+      if (tokens[this.#rarest] === token) this.#positions[this.#rarest] = position
       return
     }
     let k = 0
-    while (k < this.size && tokens[k] !== token) k++
-    if (k === LISTED) k = this.rarest
-    else if (k === this.size) this.size++
-    const wasRarest = k === this.rarest
+    while (k < this.#size && tokens[k] !== token) k++
+    if (k === LISTED) k = this.#rarest
+    else if (k === this.#size) this.#size++
+    const wasRarest = k === this.#rarest
     tokens[k] = token
     listed[k] = count
-    this.positions[k] = position
-    if (wasRarest || listed[k] < listed[this.rarest])
-      for (let other = 0; other < this.size; other++) if (listed[other] < listed[this.rarest]) this.rarest = other
+    this.#positions[k] = position
+    if (wasRarest || listed[k] < listed[this.#rarest])
+      for (let other = 0; other < this.#size; other++) if (listed[other] < listed[this.#rarest]) this.#rarest = other
   }
 }

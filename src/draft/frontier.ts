@@ -12,20 +12,25 @@ export const NOTHING = -0x80000000
  *          0.05
  */
 export class Frontier {
-  private readonly items: Int32Array
-  private readonly values: Float64Array
+  readonly #items: Int32Array
+  readonly #values: Float64Array
   /** Items waiting. */
   size = 0
 
   /** @param capacity most items that may wait at a time; what comes after is dropped */
   constructor(capacity: number) {
-    this.items = new Int32Array(capacity)
-    this.values = new Float64Array(capacity)
+    this.#items = new Int32Array(capacity)
+    this.#values = new Float64Array(capacity)
+  }
+
+  /** Bytes it holds. */
+  get byteLength(): number {
+    return this.#items.byteLength + this.#values.byteLength
   }
 
   /** The value of the most valuable item; 0 if none waits. */
   get best(): number {
-    return this.size > 0 ? this.values[0] : 0
+    return this.size > 0 ? this.#values[0] : 0
   }
 
   /** Empties the frontier; nothing is allocated or freed. */
@@ -35,7 +40,8 @@ export class Frontier {
 
   /** Adds an item whose value stands at place `at` of `given`: passed as it is, a fraction would cost an object. */
   push(item: number, given: Float64Array, at: number): void {
-    const { items, values } = this
+    const items = this.#items
+    const values = this.#values
     const value = given[at]
     if (this.size === items.length) return
     let place = this.size++
@@ -52,7 +58,8 @@ export class Frontier {
 
   /** Takes the most valuable item; {@link NOTHING} if none waits. */
   pop(): number {
-    const { items, values } = this
+    const items = this.#items
+    const values = this.#values
     if (this.size === 0) return NOTHING
     const best = items[0]
     const size = --this.size

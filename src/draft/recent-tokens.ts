@@ -19,14 +19,20 @@ const SLOT_BITS = 12
  */
 export class RecentTokens {
   /** The draft a slot was filled for; tokens of one slot are not told apart. */
-  private readonly stamps = new Int32Array(1 << SLOT_BITS)
-  private stamp = 0
+  readonly #stamps = new Int32Array(1 << SLOT_BITS)
+  #stamp = 0
+
+  /** Bytes it holds. */
+  get byteLength(): number {
+    return this.#stamps.byteLength
+  }
 
   /** Holds the end of `log` from now on. */
   read(log: TokenLog, counts: TokenCounts): void {
     // As the table holds it: a long-lived process counts beyond 31 bits.
-    this.stamp = (this.stamp + 1) | 0
-    const { stamps, stamp } = this
+    this.#stamp = (this.#stamp + 1) | 0
+    const stamps = this.#stamps
+    const stamp = this.#stamp
     const from = Math.max(log.first, log.end - RECENT)
     for (let k = log.end - 1; k >= from; k--) {
       const token = log.at(k)
@@ -36,7 +42,8 @@ export class RecentTokens {
 
   /** How many of the {@link COMPANY} tokens before position `end` are recent ones; those of another record do not count. */
   before(log: TokenLog, end: number): number {
-    const { stamps, stamp } = this
+    const stamps = this.#stamps
+    const stamp = this.#stamp
     const from = Math.max(log.first, end - COMPANY)
     let count = 0
     for (let k = end - 1; k >= from; k--) {

@@ -1,6 +1,6 @@
 import { SEPARATOR, TokenLog } from '../corpus/log.js'
 import { MatchIndex, type MatchLimits } from '../corpus/match-index.js'
-import type { Namespace } from '../corpus/namespace.js'
+import { MAX_MATCH, type Namespace, ORDERS } from '../corpus/namespace.js'
 import type { Spelling } from '../corpus/spelling.js'
 import type { CorpusView } from '../corpus/view.js'
 import type { Confidence } from './confidence.js'
@@ -10,7 +10,7 @@ import type { FrequentTokens } from './frequent-tokens.js'
 import { NOTHING } from './frontier.js'
 import type { Siblings, Voice } from './siblings.js'
 import { DraftSource, type DraftTree } from './tree.js'
-import { MAX_MATCH, NODES, type Workspace } from './workspace.js'
+import { NODES, type Workspace } from './workspace.js'
 
 /** What the sessions of a drafter need of it. */
 export interface Retriever {
@@ -23,12 +23,6 @@ export interface Retriever {
   frequentTokens(namespace: Namespace | undefined): FrequentTokens | undefined
 }
 
-/** Context lengths by which a request’s own log, and those of its siblings, are searched. */
-export const OWN_ORDERS = [1, 2, 4]
-/** Number of the common namespace's log in match lists; the others go by their {@link DraftSource}. */
-const COMMON_LOG = 2
-/** Number of the first sibling's log in match lists. */
-const SIBLING_LOGS = 3
 /** Matches looked up for the root. */
 const ROOT: MatchLimits = { matches: [32, 32, 16], reach: 96 }
 /** The same in a log that no cache of a processor holds: there every place looked at costs a wait for memory. */
@@ -75,27 +69,27 @@ const MAX_BEYOND = 16
  * time without asking for a new draft, the old one is scored for as long as the text follows it.
  */
 export class RetrievalSession implements DraftSession {
-  private readonly drafter: Retriever
-  private readonly view: CorpusView
-  private readonly workspace: Workspace
-  private readonly release: (workspace: Workspace) => void
+  readonly #drafter: Retriever
+  readonly #view: CorpusView
+  readonly #workspace: Workspace
+  readonly #release: (workspace: Workspace) => void
   /** Other answers to the same prompt, and this one's voice among them. */
-  private readonly siblings: Siblings | undefined
-  private voice: Voice | undefined
-  private own: TokenLog | undefined
-  private ownIndex: MatchIndex | undefined
+  readonly #siblings: Siblings | undefined
+  #voice: Voice | undefined
+  #own: TokenLog | undefined
+  #ownIndex: MatchIndex | undefined
   /** The namespace's log and the common one, as they are for the draft under way. */
-  private shared: Namespace | undefined
-  private common: Namespace | undefined
-  private sharedLog: TokenLog | undefined
-  private commonLog: TokenLog | undefined
+  #shared: Namespace | undefined
+  #common: Namespace | undefined
+  #sharedLog: TokenLog | undefined
+  #commonLog: TokenLog | undefined
   /** Where the answer begins in the own log; -1 before the first accepted token. */
-  private answerStart = -1
+  #answerStart = -1
   /** Node of the last draft that the text has reached; -1: the root, -2: it left the draft. */
-  private reached = -2
+  #reached = -2
   /** Tokens in a row, up to the end of the context, that the most probable continuation foresaw. */
-  private agreed = 0
-  private open = true
+  #agreed = 0
+  #open = true
 
   constructor(
     drafter: Retriever,
@@ -104,86 +98,90 @@ export class RetrievalSession implements DraftSession {
     release: (workspace: Workspace) => void,
     siblings: Siblings | undefined,
   ) {
-    this.siblings = siblings
-    this.drafter = drafter
-    this.view = view
-    this.workspace = workspace
-    this.release = release
+    this.#siblings = siblings
+    this.#drafter = drafter
+    this.#view = view
+    this.#workspace = workspace
+    this.#release = release
     workspace.counts.clear()
     workspace.cursors.clear()
     workspace.copied = -1
   }
 
   get byteLength(): number {
-    if (!this.open) return 0
-    return this.workspace.byteLength + (this.own?.byteLength ?? 0) + (this.ownIndex?.byteLength ?? 0)
+    if (!this.#open) return 0
+    return this.#workspace.byteLength + (this.#own?.byteLength ?? 0) + (this.#ownIndex?.byteLength ?? 0)
   }
 
   read(tokens: ArrayLike<number>): void {
-    this.append(tokens, tokens.length)
+    this.#append(tokens, tokens.length)
   }
 
   accept(tokens: ArrayLike<number>, count: number): void {
-    this.score(tokens, count)
-    if (this.siblings && this.own) {
-      this.voice ??= this.siblings.join(this.own)
-      this.voice.say(tokens, count)
+    this.#score(tokens, count)
+    if (this.#siblings && this.#own) {
+      this.#voice ??= this.#siblings.join(this.#own)
+      this.#voice.say(tokens, count)
     }
-    const start = this.append(tokens, count)
-    if (this.answerStart < 0) this.answerStart = start
+    const start = this.#append(tokens, count)
+    if (this.#answerStart < 0) this.#answerStart = start
   }
 
   close(): void {
-    if (!this.open) return
-    this.open = false
-    const { drafter, own } = this
-    const from = own && drafter.sharePrompts ? own.first : this.answerStart
-    if (own && from >= 0) this.view.write(own.slice(from, own.end))
-    this.view.close()
-    this.siblings?.leave(this.voice)
-    this.shared = undefined
-    this.common = undefined
-    this.sharedLog = undefined
-    this.commonLog = undefined
-    this.own = undefined
-    this.ownIndex = undefined
-    this.release(this.workspace)
+    if (!this.#open) return
+    this.#open = false
+    const drafter = this.#drafter
+    const own = this.#own
+    const from = own && drafter.sharePrompts ? own.first : this.#answerStart
+    if (own && from >= 0) this.#view.write(own.slice(from, own.end))
+    this.#view.close()
+    this.#siblings?.leave(this.#voice)
+    this.#shared = undefined
+    this.#common = undefined
+    this.#sharedLog = undefined
+    this.#commonLog = undefined
+    this.#own = undefined
+    this.#ownIndex = undefined
+    this.#release(this.#workspace)
   }
 
   draft(tree: DraftTree, budgetNodes: number): void {
-    this.checkOpen()
+    this.#checkOpen()
     tree.clear()
-    const { own, ownIndex, drafter, workspace } = this
+    const own = this.#own
+    const ownIndex = this.#ownIndex
+    const drafter = this.#drafter
+    const workspace = this.#workspace
     const { evidence, frontier, context } = workspace
     const { leads } = evidence
-    this.reached = -1
+    this.#reached = -1
     evidence.clear()
     frontier.clear()
     if (!own || !ownIndex) return
     const budget = Math.min(budgetNodes, tree.capacityNodes, NODES)
-    const contextLength = this.readContext(own)
+    const contextLength = this.#readContext(own)
 
     // 1.
-    this.shared = this.view.shared
-    this.common = this.view.common
-    this.sharedLog = this.shared?.log
-    this.commonLog = this.common?.log
-    workspace.frequent = this.drafter.frequentTokens(this.shared)
-    workspace.answerStart = this.answerStart >= 0 ? this.answerStart : own.end
+    this.#shared = this.#view.refreshShared()
+    this.#common = this.#view.refreshCommon()
+    this.#sharedLog = this.#shared?.log
+    this.#commonLog = this.#common?.log
+    workspace.frequent = this.#drafter.frequentTokens(this.#shared)
+    workspace.answerStart = this.#answerStart >= 0 ? this.#answerStart : own.end
     workspace.recent.read(own, workspace.counts)
-    this.lookUp(context, contextLength, ROOT, 0)
+    this.#lookUp(context, contextLength, ROOT, 0)
     evidence.begin(-1)
-    for (let lead = 0; lead < leads.size; lead++) this.count(-1, lead)
+    for (let lead = 0; lead < leads.size; lead++) this.#count(-1, lead)
     // 2.
-    this.guess()
-    evidence.agreed[0] = this.agreed
+    this.#guess()
+    evidence.agreed[0] = this.#agreed
     // 3. and 4.
-    this.expand(-1, context[0], contextLength > 1 ? context[1] : SEPARATOR, 0)
+    this.#expand(-1, context[0], contextLength > 1 ? context[1] : SEPARATOR, 0)
     while (tree.size < budget) {
       const item = frontier.pop()
       if (item === NOTHING) break
       if (item < 0) {
-        this.grow(tree, ~item, contextLength)
+        this.#grow(tree, ~item, contextLength)
         continue
       }
       // 5.
@@ -211,30 +209,30 @@ export class RetrievalSession implements DraftSession {
     // 8.
     while (frontier.best > LIKELY) {
       const item = frontier.pop()
-      if (item < 0) this.grow(tree, ~item, contextLength)
+      if (item < 0) this.#grow(tree, ~item, contextLength)
     }
   }
 
   originOf(node: number): DraftOrigin | undefined {
-    const { evidence } = this.workspace
+    const { evidence } = this.#workspace
     const c = evidence.continued[node]
     if (evidence.sourceOf(c) === DraftSource.own) {
-      const place = evidence.ownPositions[c] - (this.answerStart >= 0 ? this.answerStart : this.own!.end)
+      const place = evidence.ownPositions[c] - (this.#answerStart >= 0 ? this.#answerStart : this.#own!.end)
       return { kind: place >= 0 ? 'answer' : 'prompt', place }
     }
-    if (evidence.sharedLogs[c] >= SIBLING_LOGS) return { kind: 'sibling' }
-    const isCommon = evidence.sharedLogs[c] === COMMON_LOG
-    const namespace = isCommon ? this.common : this.shared
+    if (evidence.sharedLogs[c] >= DraftSource.sibling) return { kind: 'sibling' }
+    const isCommon = evidence.sharedLogs[c] === DraftSource.common
+    const namespace = isCommon ? this.#common : this.#shared
     // Since the draft was made another request may have ended, and the log been copied or cut.
-    const log = isCommon ? this.commonLog : this.sharedLog
+    const log = isCommon ? this.#commonLog : this.#sharedLog
     if (namespace === undefined || namespace.log !== log) return undefined
     const record = namespace.records.holding(evidence.sharedPositions[c])
     return record && { kind: record.kind, ...(record.names.length > 0 && { id: record.names[0] }) }
   }
 
   /** Finds what may follow a node. */
-  private grow(tree: DraftTree, node: number, contextLength: number): void {
-    const { workspace } = this
+  #grow(tree: DraftTree, node: number, contextLength: number): void {
+    const workspace = this.#workspace
     const { evidence } = workspace
     const { leads } = evidence
     const c = evidence.continued[node]
@@ -247,48 +245,49 @@ export class RetrievalSession implements DraftSession {
       const next = evidence.nextLead[lead]
       leads.positions[lead]++
       if (leads.lengths[lead] < 255) leads.lengths[lead]++
-      this.count(node, lead)
+      this.#count(node, lead)
       inherited++
       lead = next
     }
-    const few = this.sharedLog && this.sharedLog.length > LARGE_LOG ? LARGE_FEW_LEADS : FEW_LEADS
+    const few = this.#sharedLog && this.#sharedLog.length > LARGE_LOG ? LARGE_FEW_LEADS : FEW_LEADS
     if (inherited < few && evidence.paths[c] > LOOK_UP_FLOOR) {
-      const length = this.readPath(tree, node, contextLength)
+      const length = this.#readPath(tree, node, contextLength)
       const limits = NODE[Math.min(depth, NODE.length - 1)]
-      this.lookUp(workspace.pathContext, length, limits, depth)
-      for (let lead = newest; lead < leads.size; lead++) this.countUnknown(node, lead)
+      this.#lookUp(workspace.pathContext, length, limits, depth)
+      for (let lead = newest; lead < leads.size; lead++) this.#countUnknown(node, lead)
     }
     // 7.
     const parent = tree.parents[node]
-    this.expand(node, tree.tokens[node], parent < 0 ? workspace.context[0] : tree.tokens[parent], depth)
+    this.#expand(node, tree.tokens[node], parent < 0 ? workspace.context[0] : tree.tokens[parent], depth)
   }
 
   /** Lists the matches of a context in all logs that the request may read. */
-  private lookUp(context: Int32Array, length: number, limits: MatchLimits, depth: number): void {
-    const { evidence, cursors, recent } = this.workspace
+  #lookUp(context: Int32Array, length: number, limits: MatchLimits, depth: number): void {
+    const { evidence, cursors, recent } = this.#workspace
     const { leads, zones, beyond, company } = evidence
     const begin = leads.size
-    this.ownIndex!.find(context, length, limits, leads, DraftSource.own)
+    this.#ownIndex!.find(context, length, limits, leads, DraftSource.own)
     const ownEnd = leads.size
-    const { shared, common } = this
+    const shared = this.#shared
+    const common = this.#common
     shared?.index.find(context, length, limitsIn(shared.log, limits), leads, DraftSource.shared)
-    common?.index.find(context, length, limitsIn(common.log, limits), leads, COMMON_LOG)
-    this.siblings?.find(this.voice, context, length, limits, leads, SIBLING_LOGS)
+    common?.index.find(context, length, limitsIn(common.log, limits), leads, DraftSource.common)
+    this.#siblings?.find(this.#voice, context, length, limits, leads, DraftSource.sibling)
     for (let lead = begin; lead < leads.size; lead++) {
       zones[lead] = lead < ownEnd ? cursors.zoneOf(leads.positions[lead] - depth) : 0
       beyond[lead] = 0
       company[lead] = 0
       if (depth > 0) continue
-      const log = this.logOf(lead)
+      const log = this.#logOf(lead)
       const position = leads.positions[lead]
       const matched = leads.lengths[lead]
-      beyond[lead] = this.agreeBeyond(log, position, matched, context, length)
+      beyond[lead] = this.#agreeBeyond(log, position, matched, context, length)
       company[lead] = recent.before(log, position - matched)
     }
   }
 
   /** How many tokens agree before the one that ended a match. */
-  private agreeBeyond(log: TokenLog, position: number, matched: number, context: Int32Array, length: number): number {
+  #agreeBeyond(log: TokenLog, position: number, matched: number, context: Int32Array, length: number): number {
     const stop = Math.min(length, matched + 1 + MAX_BEYOND, position - log.first)
     let k = matched + 1
     while (k < stop && log.at(position - 1 - k) === context[k]) k++
@@ -296,30 +295,30 @@ export class RetrievalSession implements DraftSession {
   }
 
   /** Adds leads that no match supports: the surroundings of the cursors, and frequent tokens. */
-  private guess(): void {
-    const { evidence, cursors, frequent } = this.workspace
-    const own = this.own!
+  #guess(): void {
+    const { evidence, cursors, frequent } = this.#workspace
+    const own = this.#own!
     for (let k = 0; k < cursors.size; k++) {
       const stop = Math.min(own.end, cursors.positions[k] + AFTER + 1)
       for (let position = Math.max(own.first, cursors.positions[k] - BEFORE); position < stop; position++) {
-        const lead = this.addGuess(position, DraftSource.own, cursors.zoneOf(position))
+        const lead = this.#addGuess(position, DraftSource.own, cursors.zoneOf(position))
         if (lead < 0) return
-        this.countUnknown(-1, lead)
+        this.#countUnknown(-1, lead)
       }
     }
     if (!frequent) return
     for (let k = 0; k < frequent.length; k++) {
       const position = frequent.positionOf(k)
       if (position < 0 || evidence.find(frequent.log.at(position)) >= 0) continue
-      const lead = this.addGuess(position, DraftSource.shared, 0)
+      const lead = this.#addGuess(position, DraftSource.shared, 0)
       if (lead < 0) return
-      this.count(-1, lead)
+      this.#count(-1, lead)
     }
   }
 
   /** Adds a lead without a match; -1 if there is no room. */
-  private addGuess(position: number, log: number, zone: number): number {
-    const { leads, zones, beyond, company } = this.workspace.evidence
+  #addGuess(position: number, log: number, zone: number): number {
+    const { leads, zones, beyond, company } = this.#workspace.evidence
     const lead = leads.size
     if (!leads.add(position, 0, 255, log)) return -1
     zones[lead] = zone
@@ -329,16 +328,16 @@ export class RetrievalSession implements DraftSession {
   }
 
   /** The log a lead lies in. */
-  private logOf(lead: number): TokenLog {
-    const number = this.workspace.evidence.leads.logs[lead]
-    if (number >= SIBLING_LOGS) return this.siblings!.logAt(number - SIBLING_LOGS)
-    return number === DraftSource.own ? this.own! : (number === COMMON_LOG ? this.common! : this.shared!).log
+  #logOf(lead: number): TokenLog {
+    const number = this.#workspace.evidence.leads.logs[lead]
+    if (number >= DraftSource.sibling) return this.#siblings!.logAt(number - DraftSource.sibling)
+    return number === DraftSource.own ? this.#own! : (number === DraftSource.common ? this.#common! : this.#shared!).log
   }
 
   /** Counts a lead in favour of the token at its position, unless its record ends there. */
-  private count(node: number, lead: number): void {
-    const { evidence } = this.workspace
-    const log = this.logOf(lead)
+  #count(node: number, lead: number): void {
+    const { evidence } = this.#workspace
+    const log = this.#logOf(lead)
     const position = evidence.leads.positions[lead]
     if (position >= log.end) return
     const token = log.at(position)
@@ -346,9 +345,9 @@ export class RetrievalSession implements DraftSession {
   }
 
   /** Counts a lead unless another one at the same place is counted already. */
-  private countUnknown(node: number, lead: number): void {
-    const { evidence } = this.workspace
-    const log = this.logOf(lead)
+  #countUnknown(node: number, lead: number): void {
+    const { evidence } = this.#workspace
+    const log = this.#logOf(lead)
     const position = evidence.leads.positions[lead]
     if (position >= log.end) return
     const token = log.at(position)
@@ -356,10 +355,10 @@ export class RetrievalSession implements DraftSession {
   }
 
   /** Judges the continuations just counted for `node` and puts them on the frontier. */
-  private expand(node: number, token: number, tokenBefore: number, depth: number): void {
-    const { workspace } = this
+  #expand(node: number, token: number, tokenBefore: number, depth: number): void {
+    const workspace = this.#workspace
     const { evidence, frontier } = workspace
-    const { confidence, minProbability } = this.drafter
+    const { confidence, minProbability } = this.#drafter
     evidence.finish(node)
     const from = evidence.starts[node + 1]
     const to = evidence.size
@@ -376,62 +375,62 @@ export class RetrievalSession implements DraftSession {
   }
 
   /** Scores the last draft against what the model wrote. */
-  private score(tokens: ArrayLike<number>, count: number): void {
-    const { workspace } = this
+  #score(tokens: ArrayLike<number>, count: number): void {
+    const workspace = this.#workspace
     const { evidence, cursors } = workspace
-    const { confidence } = this.drafter
+    const { confidence } = this.#drafter
     for (let k = 0; k < count; k++) {
       cursors.age()
-      if (this.reached === -2) continue
-      const hit = confidence.learn(evidence, this.reached, tokens[k])
-      this.agreed = hit >= 0 ? evidence.agreedWith(hit) : 0
+      if (this.#reached === -2) continue
+      const hit = confidence.learn(evidence, this.#reached, tokens[k])
+      this.#agreed = hit >= 0 ? evidence.agreedWith(hit) : 0
       const position = hit >= 0 ? evidence.ownPositions[hit] : -1
       if (position >= 0) {
         workspace.copied = position
         if (evidence.ownLengths[hit] > 1 || (evidence.ownLengths[hit] === 1 && evidence.probabilities[hit] > 0.3))
           cursors.move(position + 1)
       }
-      this.reached = hit >= 0 && evidence.nodes[hit] >= 0 ? evidence.nodes[hit] : -2
+      this.#reached = hit >= 0 && evidence.nodes[hit] >= 0 ? evidence.nodes[hit] : -2
     }
   }
 
-  private append(tokens: ArrayLike<number>, count: number): number {
-    this.checkOpen()
-    if (!this.own) {
-      this.own = new TokenLog({ segmentTokens: 4096 })
-      this.ownIndex = new MatchIndex(this.own, {
-        orders: OWN_ORDERS,
+  #append(tokens: ArrayLike<number>, count: number): number {
+    this.#checkOpen()
+    if (!this.#own) {
+      this.#own = new TokenLog({ segmentTokens: 4096 })
+      this.#ownIndex = new MatchIndex(this.#own, {
+        orders: ORDERS,
         maxMatch: MAX_MATCH,
         expectedTokens: count + 512,
-        spelling: this.drafter.spelling,
+        spelling: this.#drafter.spelling,
       })
     }
-    const start = this.own.append(tokens, count)
-    this.ownIndex!.extend()
-    const { counts } = this.workspace
+    const start = this.#own.append(tokens, count)
+    this.#ownIndex!.extend()
+    const { counts } = this.#workspace
     for (let k = 0; k < count; k++) counts.add(tokens[k])
     return start
   }
 
   /** Reads the end of the own log, newest token first, and returns how many tokens that are. */
-  private readContext(own: TokenLog): number {
-    const { context } = this.workspace
+  #readContext(own: TokenLog): number {
+    const { context } = this.#workspace
     const length = Math.min(MAX_MATCH, own.length)
     for (let k = 0; k < length; k++) context[k] = own.at(own.end - 1 - k)
     return length
   }
 
   /** Reads the path to `node`, newest token first, then the end of the context. */
-  private readPath(tree: DraftTree, node: number, contextLength: number): number {
-    const { context, pathContext } = this.workspace
+  #readPath(tree: DraftTree, node: number, contextLength: number): number {
+    const { context, pathContext } = this.#workspace
     let length = 0
     for (let n = node; n >= 0 && length < MAX_MATCH; n = tree.parents[n]) pathContext[length++] = tree.tokens[n]
     for (let k = 0; k < contextLength && length < MAX_MATCH; k++) pathContext[length++] = context[k]
     return length
   }
 
-  private checkOpen(): void {
-    if (!this.open) throw new Error('RetrievalDrafter: the session is closed')
+  #checkOpen(): void {
+    if (!this.#open) throw new Error('RetrievalDrafter: the session is closed')
   }
 }
 

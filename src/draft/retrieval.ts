@@ -1,13 +1,12 @@
 import { Corpus } from '../corpus/corpus.js'
-import type { Namespace } from '../corpus/namespace.js'
+import { MAX_MATCH, type Namespace, ORDERS } from '../corpus/namespace.js'
 import type { Spelling } from '../corpus/spelling.js'
-import { columnBytes } from './columns.js'
 import { Confidence, type ConfidenceOptions } from './confidence.js'
 import type { Drafter, DraftSession, SessionOptions } from './drafter.js'
 import { FrequentTokens } from './frequent-tokens.js'
-import { OWN_ORDERS, RetrievalSession, type Retriever } from './retrieval-session.js'
+import { RetrievalSession, type Retriever } from './retrieval-session.js'
 import { Siblings } from './siblings.js'
-import { MAX_MATCH, Workspace } from './workspace.js'
+import { Workspace } from './workspace.js'
 
 /** Options of a {@link RetrievalDrafter}. */
 export interface RetrievalOptions {
@@ -57,10 +56,10 @@ export class RetrievalDrafter implements Drafter, Retriever {
   readonly maxDepth: number
   readonly minProbability: number
   readonly sharePrompts: boolean
-  private readonly frequent = new WeakMap<Namespace, FrequentTokens>()
-  private readonly together = new WeakMap<object, Siblings>()
+  readonly #frequent = new WeakMap<Namespace, FrequentTokens>()
+  readonly #together = new WeakMap<object, Siblings>()
   /** Workspaces of closed sessions, for the next ones. */
-  private readonly spare: Workspace[] = []
+  readonly #spare: Workspace[] = []
 
   /** @throws RangeError if an option is out of range */
   constructor(options: RetrievalOptions = {}) {
@@ -85,39 +84,39 @@ export class RetrievalDrafter implements Drafter, Retriever {
 
   /** Bytes of the corpus, of what confidence has learnt, and of the workspaces that wait for requests. */
   get byteLength(): number {
-    let bytes = this.corpus.byteLength + columnBytes(this.confidence)
-    for (const workspace of this.spare) bytes += workspace.byteLength
+    let bytes = this.corpus.byteLength + this.confidence.byteLength
+    for (const workspace of this.#spare) bytes += workspace.byteLength
     return bytes
   }
 
   /** @throws CorpusError `invalid-parameter` */
   open(options: SessionOptions = {}): DraftSession {
     const view = this.corpus.open(options.namespace, options.request)
-    const siblings = options.together && this.siblingsOf(options.together)
+    const siblings = options.together && this.#siblingsOf(options.together)
     return new RetrievalSession(
       this,
       view,
-      this.spare.pop() ?? new Workspace(this.spelling),
-      (workspace) => this.spare.push(workspace),
+      this.#spare.pop() ?? new Workspace(this.spelling),
+      (workspace) => this.#spare.push(workspace),
       siblings,
     )
   }
 
-  private siblingsOf(together: object): Siblings {
-    const known = this.together.get(together)
+  #siblingsOf(together: object): Siblings {
+    const known = this.#together.get(together)
     if (known) return known
-    const siblings = new Siblings(OWN_ORDERS, MAX_MATCH, this.spelling)
-    this.together.set(together, siblings)
+    const siblings = new Siblings(ORDERS, MAX_MATCH, this.spelling)
+    this.#together.set(together, siblings)
     return siblings
   }
 
   /** The frequent tokens of a namespace, up to date with its log. @internal */
   frequentTokens(namespace: Namespace | undefined): FrequentTokens | undefined {
     if (!namespace) return undefined
-    let known = this.frequent.get(namespace)
+    let known = this.#frequent.get(namespace)
     if (known?.log !== namespace.log) {
       known = new FrequentTokens(namespace.log)
-      this.frequent.set(namespace, known)
+      this.#frequent.set(namespace, known)
     }
     known.extend()
     return known

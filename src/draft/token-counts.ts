@@ -6,43 +6,48 @@
  *     count       –   2   –   –   7   1   –   –
  */
 export class TokenCounts {
-  private keys = new Int32Array(256)
-  private counts = new Int32Array(256)
-  private distinct = 0
+  #keys = new Int32Array(256)
+  #counts = new Int32Array(256)
+  #distinct = 0
   /** Tokens counted in all. */
   total = 0
 
+  /** Bytes it holds. */
+  get byteLength(): number {
+    return this.#keys.byteLength + this.#counts.byteLength
+  }
+
   /** Forgets everything; keeps its room. */
   clear(): void {
-    this.keys.fill(0)
-    this.counts.fill(0)
-    this.distinct = 0
+    this.#keys.fill(0)
+    this.#counts.fill(0)
+    this.#distinct = 0
     this.total = 0
   }
 
   /** Counts one occurrence and returns how many there are now. */
   add(token: number): number {
     this.total++
-    let slot = this.slotOf(token)
-    if (this.keys[slot] === 0) {
-      if (this.distinct * 2 >= this.keys.length) {
-        this.grow()
-        slot = this.slotOf(token)
+    let slot = this.#slotOf(token)
+    if (this.#keys[slot] === 0) {
+      if (this.#distinct * 2 >= this.#keys.length) {
+        this.#grow()
+        slot = this.#slotOf(token)
       }
-      this.keys[slot] = ~token
-      this.distinct++
+      this.#keys[slot] = ~token
+      this.#distinct++
     }
-    return ++this.counts[slot]
+    return ++this.#counts[slot]
   }
 
   /** Occurrences of `token` so far. */
   get(token: number): number {
-    return this.counts[this.slotOf(token)]
+    return this.#counts[this.#slotOf(token)]
   }
 
   /** The slot that holds `token`, or the free one where it belongs. */
-  private slotOf(token: number): number {
-    const { keys } = this
+  #slotOf(token: number): number {
+    const keys = this.#keys
     const mask = keys.length - 1
     const h = Math.imul(token, 0x9e3779b1)
     let slot = (h ^ (h >>> 15)) & mask
@@ -50,15 +55,16 @@ export class TokenCounts {
     return slot
   }
 
-  private grow(): void {
-    const { keys, counts } = this
-    this.keys = new Int32Array(keys.length * 2)
-    this.counts = new Int32Array(keys.length * 2)
+  #grow(): void {
+    const keys = this.#keys
+    const counts = this.#counts
+    this.#keys = new Int32Array(keys.length * 2)
+    this.#counts = new Int32Array(keys.length * 2)
     for (let k = 0; k < keys.length; k++) {
       if (keys[k] === 0) continue
-      const slot = this.slotOf(~keys[k])
-      this.keys[slot] = keys[k]
-      this.counts[slot] = counts[k]
+      const slot = this.#slotOf(~keys[k])
+      this.#keys[slot] = keys[k]
+      this.#counts[slot] = counts[k]
     }
   }
 }

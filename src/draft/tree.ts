@@ -80,11 +80,6 @@ export class DraftTree {
     return -1
   }
 
-  /** Keeps the first `nodes` nodes. */
-  truncate(nodes: number): void {
-    if (nodes < this.size) this.size = nodes
-  }
-
   /** Keeps the marked nodes. The parent of a marked node must be marked. */
   keep(marked: ArrayLike<number>): void {
     const moved = new Int32Array(this.size)
@@ -136,21 +131,23 @@ export class DraftTree {
 }
 
 /**
- * Where a drafted token was found. The number is what {@link DraftTree.sources} holds and the index under which
- * confidence is learnt.
+ * Where a drafted token was found. The numbers are what {@link DraftTree.sources} and the match lists of retrieval hold;
+ * in the latter the second sibling goes by `sibling + 1`, and so on.
  */
 export const DraftSource = {
   /** The request's own log: its prompt, its documents, the answer so far. */
   own: 0,
-  /** The shared log: answers of earlier requests. */
+  /** The log of its namespace: documents, and answers of earlier requests. */
   shared: 1,
-  /** Candidates of earlier logits rows. */
-  recycled: 2,
+  /** The log of the common namespace. */
+  common: 2,
   /** A drafter brought by the user. */
   external: 3,
+  /** Another answer to the same prompt, still being written. */
+  sibling: 4,
 } as const
 
-/** Name of a draft source: `'own' | 'shared' | 'recycled' | 'external'`. */
+/** Name of a draft source: `'own' | 'shared' | 'common' | 'external' | 'sibling'`. */
 export type DraftSourceName = keyof typeof DraftSource
 
 const names = Object.keys(DraftSource) as DraftSourceName[]

@@ -1,3 +1,4 @@
+import { MAX_MATCH } from '../corpus/namespace.js'
 import type { Spelling } from '../corpus/spelling.js'
 import { columnBytes } from './columns.js'
 import { Cursors } from './cursors.js'
@@ -8,8 +9,6 @@ import { Frontier } from './frontier.js'
 import { RecentTokens } from './recent-tokens.js'
 import { TokenCounts } from './token-counts.js'
 
-/** Longest match told from a longer one. */
-export const MAX_MATCH = 32
 /** Leads, continuations and nodes one draft can hold. */
 const LEADS = 4096
 const CONTINUATIONS = 4096
@@ -44,7 +43,8 @@ export class Workspace implements Surroundings {
 
   get byteLength(): number {
     const { evidence, frontier, cursors, counts, recent } = this
-    return columnBytes(this, evidence, evidence.leads, frontier, cursors, counts, recent)
+    const parts = [evidence, frontier, cursors, counts, recent]
+    return parts.reduce((bytes, part) => bytes + part.byteLength, columnBytes(this))
   }
 
   ownCount(token: number): number {

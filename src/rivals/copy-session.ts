@@ -20,60 +20,62 @@ export type CopyRule = (tokens: Int32Array, count: number, copy: Copy) => void
  * share what is learnt here: how often a copied token was right.
  */
 export class CopySession implements DraftSession {
-  private readonly rule: CopyRule
-  private readonly hitRate: HitRate
-  private readonly copy: Copy = { place: -1, most: 0, matched: 0 }
-  private tokens = new Int32Array(1024)
-  private count = 0
+  readonly #rule: CopyRule
+  readonly #hitRate: HitRate
+  readonly #copy: Copy = { place: -1, most: 0, matched: 0 }
+  #tokens = new Int32Array(1024)
+  #count = 0
 
   constructor(rule: CopyRule, hitRate: HitRate) {
-    this.rule = rule
-    this.hitRate = hitRate
+    this.#rule = rule
+    this.#hitRate = hitRate
   }
 
   get byteLength(): number {
-    return this.tokens.byteLength
+    return this.#tokens.byteLength
   }
 
   read(tokens: ArrayLike<number>): void {
-    this.append(tokens, tokens.length)
+    this.#append(tokens, tokens.length)
   }
 
   draft(tree: DraftTree, budgetNodes: number): void {
     tree.clear()
-    const { tokens, count, copy } = this
+    const tokens = this.#tokens
+    const count = this.#count
+    const copy = this.#copy
     copy.place = -1
-    this.rule(tokens, count, copy)
+    this.#rule(tokens, count, copy)
     if (copy.place < 0) return
-    const rate = this.hitRate.value
+    const rate = this.#hitRate.value
     const end = Math.min(count, copy.place + Math.min(budgetNodes, copy.most, tree.capacityNodes))
     for (let k = copy.place; k < end; k++)
       tree.add(tokens[k], tree.size - 1, rate ** (k - copy.place + 1), DraftSource.own, Math.min(copy.matched, 255))
   }
 
   accept(tokens: ArrayLike<number>, count: number): void {
-    const { place } = this.copy
+    const { place } = this.#copy
     if (place >= 0)
-      for (let k = 0; k < count && place + k < this.count; k++) {
-        const hit = this.tokens[place + k] === tokens[k]
-        this.hitRate.learn(hit)
+      for (let k = 0; k < count && place + k < this.#count; k++) {
+        const hit = this.#tokens[place + k] === tokens[k]
+        this.#hitRate.learn(hit)
         if (!hit) break
       }
-    this.append(tokens, count)
+    this.#append(tokens, count)
   }
 
   close(): void {
-    this.count = 0
-    this.copy.place = -1
+    this.#count = 0
+    this.#copy.place = -1
   }
 
-  private append(tokens: ArrayLike<number>, count: number): void {
-    this.copy.place = -1
-    if (this.count + count > this.tokens.length) {
-      const grown = new Int32Array(2 * (this.count + count))
-      grown.set(this.tokens)
-      this.tokens = grown
+  #append(tokens: ArrayLike<number>, count: number): void {
+    this.#copy.place = -1
+    if (this.#count + count > this.#tokens.length) {
+      const grown = new Int32Array(2 * (this.#count + count))
+      grown.set(this.#tokens)
+      this.#tokens = grown
     }
-    for (let k = 0; k < count; k++) this.tokens[this.count++] = tokens[k]
+    for (let k = 0; k < count; k++) this.#tokens[this.#count++] = tokens[k]
   }
 }

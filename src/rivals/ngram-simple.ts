@@ -33,10 +33,10 @@ export class NgramSimpleDrafter implements Drafter {
   }
 
   open(): DraftSession {
-    return new CopySession((tokens, count, copy) => this.find(tokens, count, copy), this.hitRate)
+    return new CopySession((tokens, count, copy) => this.#find(tokens, count, copy), this.hitRate)
   }
 
-  private find(tokens: Int32Array, count: number, copy: Copy): void {
+  #find(tokens: Int32Array, count: number, copy: Copy): void {
     const { sizeN, sizeM } = this
     const suffix = count - sizeN
     // The last token is not yet part of the history that is searched.

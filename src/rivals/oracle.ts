@@ -25,44 +25,47 @@ export class OracleDrafter implements Drafter {
 
 /** One replayed request of an {@link OracleDrafter}. */
 export class OracleSession implements DraftSession {
-  private readonly drafter: OracleDrafter
-  private readonly own = new TokenLog({ segmentTokens: 4096 })
-  private readonly ownIndex = new MatchIndex(this.own, { orders: [1], maxMatch: 1 })
-  private matches = new MatchList(1 << 12)
-  private readonly last = new Int32Array(1)
-  private answer: ArrayLike<number> = []
-  private written = 0
-  private answerStart = -1
+  readonly #drafter: OracleDrafter
+  readonly #own = new TokenLog({ segmentTokens: 4096 })
+  readonly #ownIndex = new MatchIndex(this.#own, { orders: [1], maxMatch: 1 })
+  #matches = new MatchList(1 << 12)
+  readonly #last = new Int32Array(1)
+  #answer: ArrayLike<number> = []
+  #written = 0
+  #answerStart = -1
 
   constructor(drafter: OracleDrafter) {
-    this.drafter = drafter
+    this.#drafter = drafter
   }
 
   get byteLength(): number {
-    return this.own.byteLength + this.ownIndex.byteLength
+    return this.#own.byteLength + this.#ownIndex.byteLength
   }
 
   /** Shows the whole answer in advance. */
   reveal(answer: ArrayLike<number>): void {
-    this.answer = answer
+    this.#answer = answer
   }
 
   read(tokens: ArrayLike<number>): void {
-    this.own.append(tokens)
-    this.ownIndex.extend()
+    this.#own.append(tokens)
+    this.#ownIndex.extend()
   }
 
   draft(tree: DraftTree, budgetNodes: number): void {
     tree.clear()
-    const { own, answer, written, matches } = this
+    const own = this.#own
+    const answer = this.#answer
+    const written = this.#written
+    const matches = this.#matches
     if (own.length === 0) return
-    this.last[0] = own.at(own.end - 1)
+    this.#last[0] = own.at(own.end - 1)
     const limits = { matches: [matches.capacity], reach: Number.POSITIVE_INFINITY }
     matches.clear()
-    this.ownIndex.find(this.last, 1, limits, matches, DraftSource.own)
-    this.drafter.sharedIndex.find(this.last, 1, limits, matches, DraftSource.shared)
+    this.#ownIndex.find(this.#last, 1, limits, matches, DraftSource.own)
+    this.#drafter.sharedIndex.find(this.#last, 1, limits, matches, DraftSource.shared)
     if (matches.size === matches.capacity) {
-      this.matches = new MatchList(2 * matches.capacity)
+      this.#matches = new MatchList(2 * matches.capacity)
       this.draft(tree, budgetNodes)
       return
     }
@@ -70,7 +73,7 @@ export class OracleSession implements DraftSession {
     let longest = 0
     let source: number = DraftSource.own
     for (let match = 0; match < matches.size; match++) {
-      const log = matches.logs[match] === DraftSource.own ? own : this.drafter.shared
+      const log = matches.logs[match] === DraftSource.own ? own : this.#drafter.shared
       const position = matches.positions[match]
       const stop = Math.min(most, log.end - position)
       let length = 0
@@ -84,17 +87,17 @@ export class OracleSession implements DraftSession {
   }
 
   accept(tokens: ArrayLike<number>, count: number): void {
-    const start = this.own.append(tokens, count)
-    if (this.answerStart < 0) this.answerStart = start
-    this.ownIndex.extend()
-    this.written += count
+    const start = this.#own.append(tokens, count)
+    if (this.#answerStart < 0) this.#answerStart = start
+    this.#ownIndex.extend()
+    this.#written += count
   }
 
   close(): void {
-    if (this.answerStart < 0) return
-    this.drafter.shared.appendFrom(this.own, this.answerStart, this.own.end)
-    this.drafter.shared.endRecord()
-    this.drafter.sharedIndex.extend()
-    this.answerStart = -1
+    if (this.#answerStart < 0) return
+    this.#drafter.shared.appendFrom(this.#own, this.#answerStart, this.#own.end)
+    this.#drafter.shared.endRecord()
+    this.#drafter.sharedIndex.extend()
+    this.#answerStart = -1
   }
 }

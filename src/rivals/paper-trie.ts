@@ -58,7 +58,7 @@ export class PaperTrieDrafter implements Drafter {
   readonly outputWeight: number
   readonly capacityNodes: number
   /** Outputs of earlier requests, by namespace. */
-  private readonly shared = new Map<string, Trie>()
+  readonly #shared = new Map<string, Trie>()
   /** Open ends of a draft: pairs of a node of the request's trie and a node of the shared one. */
   readonly frontier = new Frontier(FRONTIER)
   readonly ownNodes = new Int32Array(FRONTIER)
@@ -77,15 +77,15 @@ export class PaperTrieDrafter implements Drafter {
 
   get byteLength(): number {
     let bytes = 0
-    for (const trie of this.shared.values()) bytes += trie.byteLength
+    for (const trie of this.#shared.values()) bytes += trie.byteLength
     return bytes
   }
 
   open({ namespace = DEFAULT_NAMESPACE }: SessionOptions = {}): DraftSession {
-    let shared = this.shared.get(namespace)
+    let shared = this.#shared.get(namespace)
     if (!shared) {
       shared = new Trie(this.branchLength, this.capacityNodes)
-      this.shared.set(namespace, shared)
+      this.#shared.set(namespace, shared)
     }
     return new PaperTrieSession(this, shared)
   }
@@ -98,45 +98,48 @@ function atLeast(least: number, name: string, value: number): number {
 }
 
 class PaperTrieSession implements DraftSession {
-  private readonly drafter: PaperTrieDrafter
-  private readonly own: Trie
-  private readonly shared: Trie
-  private readonly context: number[] = []
-  private readonly answer: number[] = []
-  private open = true
+  readonly #drafter: PaperTrieDrafter
+  readonly #own: Trie
+  readonly #shared: Trie
+  readonly #context: number[] = []
+  readonly #answer: number[] = []
+  #open = true
 
   constructor(drafter: PaperTrieDrafter, shared: Trie) {
-    this.drafter = drafter
-    this.shared = shared
-    this.own = new Trie(drafter.branchLength, Number.POSITIVE_INFINITY)
+    this.#drafter = drafter
+    this.#shared = shared
+    this.#own = new Trie(drafter.branchLength, Number.POSITIVE_INFINITY)
   }
 
   read(tokens: ArrayLike<number>): void {
-    for (let k = 0; k < tokens.length; k++) this.push(tokens[k], 1)
+    for (let k = 0; k < tokens.length; k++) this.#push(tokens[k], 1)
   }
 
   accept(tokens: ArrayLike<number>, count: number): void {
     for (let k = 0; k < count; k++) {
-      this.push(tokens[k], this.drafter.outputWeight)
-      this.answer.push(tokens[k])
+      this.#push(tokens[k], this.#drafter.outputWeight)
+      this.#answer.push(tokens[k])
     }
   }
 
   close(): void {
-    if (!this.open) return
-    this.open = false
-    const { shared } = this
-    for (const token of this.answer) shared.push(token, 1)
+    if (!this.#open) return
+    this.#open = false
+    const shared = this.#shared
+    for (const token of this.#answer) shared.push(token, 1)
     shared.endRecord()
   }
 
   get byteLength(): number {
-    return this.open ? this.own.byteLength : 0
+    return this.#open ? this.#own.byteLength : 0
   }
 
   draft(tree: DraftTree, budgetNodes: number): void {
     tree.clear()
-    const { own, shared, context, drafter } = this
+    const own = this.#own
+    const shared = this.#shared
+    const context = this.#context
+    const drafter = this.#drafter
     const budget = Math.min(budgetNodes, tree.capacityNodes, drafter.decodingLength)
     for (let length = Math.min(drafter.maxQueryLength, context.length); length > 0 && tree.size < budget; length--) {
       let ownNode = 0
@@ -146,7 +149,7 @@ class PaperTrieSession implements DraftSession {
         ownNode = k === 0 || ownNode > 0 ? own.childOf(ownNode, token) : 0
         sharedNode = k === 0 || sharedNode > 0 ? shared.childOf(sharedNode, token) : 0
       }
-      this.draftBelow(ownNode, sharedNode, length, tree, budget)
+      this.#draftBelow(ownNode, sharedNode, length, tree, budget)
       // What a longer query has found is not mixed with or replaced by what a shorter one finds.
       if (drafter.mode === 'one' && tree.size > 0) return
     }
@@ -154,8 +157,10 @@ class PaperTrieSession implements DraftSession {
   }
 
   /** Adds the heaviest nodes below a pair of trie nodes; a branch that a longer query brought stays as it is. */
-  private draftBelow(ownRoot: number, sharedRoot: number, length: number, tree: DraftTree, budget: number): void {
-    const { drafter, own, shared } = this
+  #draftBelow(ownRoot: number, sharedRoot: number, length: number, tree: DraftTree, budget: number): void {
+    const drafter = this.#drafter
+    const own = this.#own
+    const shared = this.#shared
     const { frontier, ownNodes, sharedNodes, parents, values, outputWeight, mode } = drafter
     const weightOf = (ownNode: number, sharedNode: number) =>
       (ownNode > 0 ? own.weights[ownNode] : 0) + (sharedNode > 0 ? shared.weights[sharedNode] * outputWeight : 0)
@@ -198,11 +203,11 @@ class PaperTrieSession implements DraftSession {
     }
   }
 
-  private push(token: number, weight: number): void {
-    if (!this.open) throw new Error('PaperTrieDrafter: the session is closed')
-    this.own.push(token, weight)
-    this.context.push(token)
-    if (this.context.length > this.drafter.maxQueryLength) this.context.shift()
+  #push(token: number, weight: number): void {
+    if (!this.#open) throw new Error('PaperTrieDrafter: the session is closed')
+    this.#own.push(token, weight)
+    this.#context.push(token)
+    if (this.#context.length > this.#drafter.maxQueryLength) this.#context.shift()
   }
 }
 

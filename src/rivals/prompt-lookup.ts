@@ -27,10 +27,10 @@ export class PromptLookupDrafter implements Drafter {
   }
 
   open(): DraftSession {
-    return new CopySession((tokens, count, copy) => this.find(tokens, count, copy), this.hitRate)
+    return new CopySession((tokens, count, copy) => this.#find(tokens, count, copy), this.hitRate)
   }
 
-  private find(tokens: Int32Array, count: number, copy: Copy): void {
+  #find(tokens: Int32Array, count: number, copy: Copy): void {
     for (let length = Math.min(this.maxNgram, count - 1); length > 0; length--) {
       const place = firstAfter(tokens, count, length)
       if (place < 0) continue

@@ -39,7 +39,7 @@ export class SuffixDecodingDrafter implements Drafter {
   readonly branches: boolean
   readonly capacityTokens: number
   /** Answers of earlier requests, by namespace. */
-  private readonly shared = new Map<string, SharedAnswers>()
+  readonly #shared = new Map<string, SharedAnswers>()
   /** The best draft so far and the one under way. */
   readonly guesses: [Guess, Guess] = [new Guess(), new Guess()]
   readonly ends = new OpenEnds()
@@ -54,15 +54,15 @@ export class SuffixDecodingDrafter implements Drafter {
 
   get byteLength(): number {
     let bytes = 0
-    for (const { tree } of this.shared.values()) bytes += tree.byteLength
+    for (const { tree } of this.#shared.values()) bytes += tree.byteLength
     return bytes
   }
 
   open({ namespace = DEFAULT_NAMESPACE }: SessionOptions = {}): DraftSession {
-    let shared = this.shared.get(namespace)
+    let shared = this.#shared.get(namespace)
     if (!shared) {
       shared = new SharedAnswers(this.maxDepth, this.capacityTokens)
-      this.shared.set(namespace, shared)
+      this.#shared.set(namespace, shared)
     }
     return new SuffixDecodingSession(this, shared)
   }
@@ -71,31 +71,32 @@ export class SuffixDecodingDrafter implements Drafter {
 /** A suffix tree of answers that forgets the older half of them when it is full. */
 class SharedAnswers {
   tree: SuffixTree
-  private readonly capacity: number
+  readonly #capacity: number
   /** Where each answer ends. */
-  private ends: number[] = []
+  #ends: number[] = []
 
   constructor(maxDepth: number, capacity: number) {
     this.tree = new SuffixTree(maxDepth)
-    this.capacity = capacity
+    this.#capacity = capacity
   }
 
   add(answer: ArrayLike<number>): void {
-    if (this.tree.length + answer.length > this.capacity) this.forgetHalf()
+    if (this.tree.length + answer.length > this.#capacity) this.#forgetHalf()
     for (let k = 0; k < answer.length; k++) this.tree.push(answer[k])
     this.tree.endSequence()
-    this.ends.push(this.tree.length)
+    this.#ends.push(this.tree.length)
   }
 
-  private forgetHalf(): void {
-    const { tree, ends } = this
+  #forgetHalf(): void {
+    const { tree } = this
+    const ends = this.#ends
     const kept = new SuffixTree(tree.maxDepth)
     const first = ends.findIndex((end) => end >= tree.length / 2)
-    this.ends = []
+    this.#ends = []
     for (let answer = first + 1; answer < ends.length; answer++) {
       for (let k = ends[answer - 1]; k < ends[answer]; k++) kept.push(tree.tokens[k])
       kept.endSequence()
-      this.ends.push(kept.length)
+      this.#ends.push(kept.length)
     }
     this.tree = kept
   }
@@ -137,43 +138,44 @@ class OpenEnds {
 }
 
 class SuffixDecodingSession implements DraftSession {
-  private readonly drafter: SuffixDecodingDrafter
-  private readonly shared: SharedAnswers
-  private own: SuffixTree | undefined
+  readonly #drafter: SuffixDecodingDrafter
+  readonly #shared: SharedAnswers
+  #own: SuffixTree | undefined
   /** Where the answer begins in the own tree's tokens; -1 before its first token. */
-  private answerStart = -1
+  #answerStart = -1
 
   constructor(drafter: SuffixDecodingDrafter, shared: SharedAnswers) {
-    this.drafter = drafter
-    this.shared = shared
-    this.own = new SuffixTree(drafter.maxDepth)
+    this.#drafter = drafter
+    this.#shared = shared
+    this.#own = new SuffixTree(drafter.maxDepth)
   }
 
   get byteLength(): number {
-    return this.own?.byteLength ?? 0
+    return this.#own?.byteLength ?? 0
   }
 
   read(tokens: ArrayLike<number>): void {
-    const own = this.openTree()
+    const own = this.#openTree()
     for (let k = 0; k < tokens.length; k++) own.push(tokens[k])
   }
 
   accept(tokens: ArrayLike<number>, count: number): void {
-    const own = this.openTree()
-    if (this.answerStart < 0 && count > 0) this.answerStart = own.length
+    const own = this.#openTree()
+    if (this.#answerStart < 0 && count > 0) this.#answerStart = own.length
     for (let k = 0; k < count; k++) own.push(tokens[k])
   }
 
   close(): void {
-    if (!this.own) return
-    if (this.answerStart >= 0) this.shared.add(this.own.tokens.subarray(this.answerStart, this.own.length))
-    this.own = undefined
+    if (!this.#own) return
+    if (this.#answerStart >= 0) this.#shared.add(this.#own.tokens.subarray(this.#answerStart, this.#own.length))
+    this.#own = undefined
   }
 
   draft(tree: DraftTree, budgetNodes: number): void {
     tree.clear()
-    const { drafter, shared } = this
-    const own = this.openTree()
+    const drafter = this.#drafter
+    const shared = this.#shared
+    const own = this.#openTree()
     const budget = Math.min(budgetNodes, tree.capacityNodes, NODES)
     let [best, other] = drafter.guesses
     best.score = 0
@@ -184,7 +186,7 @@ class SuffixDecodingSession implements DraftSession {
     for (let length = Math.min(own.active, drafter.maxDepth - 1); length > 0; length--) {
       const most = Math.min(budget, Math.floor(length * drafter.factor))
       if (most <= best.score) break
-      this.guess(own, own.activeNode(length), own.activeOffset(length), most, other)
+      this.#guess(own, own.activeNode(length), own.activeOffset(length), most, other)
       if (other.score > best.score) {
         const better: Guess = other
         other = best
@@ -192,11 +194,11 @@ class SuffixDecodingSession implements DraftSession {
         matched = length
       }
     }
-    for (let length = this.longestShared(own); length > 0; length--) {
+    for (let length = this.#longestShared(own); length > 0; length--) {
       const most = Math.min(budget, Math.floor(length * drafter.factor))
       if (most <= best.score) break
       const { node, offset } = descend(shared.tree, own, length)
-      this.guess(shared.tree, node, offset, most, other)
+      this.#guess(shared.tree, node, offset, most, other)
       if (other.score > best.score) {
         const better: Guess = other
         other = best
@@ -210,19 +212,19 @@ class SuffixDecodingSession implements DraftSession {
   }
 
   /** The longest end of the context that the shared tree holds. */
-  private longestShared(own: SuffixTree): number {
+  #longestShared(own: SuffixTree): number {
     let length = 0
     while (
-      length < Math.min(own.active, this.drafter.maxDepth - 1) &&
-      descend(this.shared.tree, own, length + 1).node > 0
+      length < Math.min(own.active, this.#drafter.maxDepth - 1) &&
+      descend(this.#shared.tree, own, length + 1).node > 0
     )
       length++
     return length
   }
 
   /** Gathers the likeliest tokens, at most `most`, that follow the first `offset` of a node. */
-  private guess(tree: SuffixTree, from: number, offset: number, most: number, guess: Guess): void {
-    const { ends, minProbability, branches } = this.drafter
+  #guess(tree: SuffixTree, from: number, offset: number, most: number, guess: Guess): void {
+    const { ends, minProbability, branches } = this.#drafter
     guess.size = 0
     guess.score = 0
     ends.clear()
@@ -250,21 +252,21 @@ class SuffixDecodingSession implements DraftSession {
       let likeliest = 0
       for (let child = tree.firstChild[node]; child > 0; child = tree.nextSibling[child]) {
         const count = tree.counts[child]
-        if (branches) this.offer(child, (probability * count) / whole, parent)
+        if (branches) this.#offer(child, (probability * count) / whole, parent)
         else if (likeliest === 0 || count > tree.counts[likeliest]) likeliest = child
       }
-      if (likeliest > 0) this.offer(likeliest, (probability * tree.counts[likeliest]) / whole, parent)
+      if (likeliest > 0) this.#offer(likeliest, (probability * tree.counts[likeliest]) / whole, parent)
     }
   }
 
   /** Opens a child; what it begins with is drafted when it is the likeliest open end. */
-  private offer(child: number, probability: number, parent: number): void {
-    if (probability >= this.drafter.minProbability) this.drafter.ends.push(child, 0, parent, probability)
+  #offer(child: number, probability: number, parent: number): void {
+    if (probability >= this.#drafter.minProbability) this.#drafter.ends.push(child, 0, parent, probability)
   }
 
-  private openTree(): SuffixTree {
-    if (!this.own) throw new Error('SuffixDecodingDrafter: the session is closed')
-    return this.own
+  #openTree(): SuffixTree {
+    if (!this.#own) throw new Error('SuffixDecodingDrafter: the session is closed')
+    return this.#own
   }
 }
 

@@ -38,31 +38,33 @@ export class SuffixTree {
   counts = new Int32Array(1024)
   firstChild = new Int32Array(1024)
   nextSibling = new Int32Array(1024)
-  private previousSibling = new Int32Array(1024)
-  private slots = new Int32Array(4096)
+  #previousSibling = new Int32Array(1024)
+  #slots = new Int32Array(4096)
 
   /** Active suffixes, oldest and longest first: their nodes, and how many tokens of those they hold. */
-  private readonly activeNodes: Int32Array
-  private readonly activeOffsets: Int32Array
+  readonly #activeNodes: Int32Array
+  readonly #activeOffsets: Int32Array
   /** How many there are; the oldest is that many tokens long. */
   active = 0
   /** Leaves from here on belong to the sequence under way and may grow. */
-  private firstOwnNode = 1
+  #firstOwnNode = 1
 
   constructor(maxDepth: number) {
     this.maxDepth = maxDepth
-    this.activeNodes = new Int32Array(maxDepth + 1)
-    this.activeOffsets = new Int32Array(maxDepth + 1)
+    this.#activeNodes = new Int32Array(maxDepth + 1)
+    this.#activeOffsets = new Int32Array(maxDepth + 1)
   }
 
   /** Bytes of all tables. */
   get byteLength(): number {
-    return this.tokens.byteLength + this.parents.byteLength * 7 + this.slots.byteLength
+    return this.tokens.byteLength + this.parents.byteLength * 7 + this.#slots.byteLength
   }
 
   /** Appends a token to the sequence under way. */
   push(token: number): void {
-    const { activeNodes, activeOffsets, maxDepth } = this
+    const { maxDepth } = this
+    const activeNodes = this.#activeNodes
+    const activeOffsets = this.#activeOffsets
     if (this.length === this.tokens.length) this.tokens = widened(this.tokens)
     const place = this.length++
     this.tokens[place] = token
@@ -75,21 +77,22 @@ export class SuffixTree {
     activeNodes[this.active] = 0
     activeOffsets[this.active] = 0
     this.active++
-    for (let k = 0; k < this.active; k++) this.grow(k, token, place)
+    for (let k = 0; k < this.active; k++) this.#grow(k, token, place)
   }
 
   /** Ends the sequence under way: what comes next does not follow it. */
   endSequence(): void {
     for (let k = 0; k < this.active; k++)
-      if (this.activeOffsets[k] < this.lengths[this.activeNodes[k]])
-        this.split(this.activeNodes[k], this.activeOffsets[k])
+      if (this.#activeOffsets[k] < this.lengths[this.#activeNodes[k]])
+        this.#split(this.#activeNodes[k], this.#activeOffsets[k])
     this.active = 0
-    this.firstOwnNode = this.size
+    this.#firstOwnNode = this.size
   }
 
   /** The child of `parent` whose stretch begins with `token`; 0 if there is none. */
   childOf(parent: number, token: number): number {
-    const { slots, tokens, starts, parents } = this
+    const { tokens, starts, parents } = this
+    const slots = this.#slots
     const mask = slots.length - 1
     for (let slot = hash(parent, token) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
       const node = slots[slot]
@@ -101,23 +104,24 @@ export class SuffixTree {
   /** How many suffixes hold the first `offset` ≥ 1 tokens of a node's stretch, and all above it. */
   countAt(node: number, offset: number): number {
     let count = this.counts[node]
-    for (let k = 0; k < this.active; k++) if (this.activeNodes[k] === node && this.activeOffsets[k] < offset) count--
+    for (let k = 0; k < this.active; k++) if (this.#activeNodes[k] === node && this.#activeOffsets[k] < offset) count--
     return count
   }
 
   /** Node of the active suffix that is `length` tokens long. */
   activeNode(length: number): number {
-    return this.activeNodes[this.active - length]
+    return this.#activeNodes[this.active - length]
   }
 
   /** How many tokens of its node that suffix holds. */
   activeOffset(length: number): number {
-    return this.activeOffsets[this.active - length]
+    return this.#activeOffsets[this.active - length]
   }
 
   /** Lets an active suffix take `token`, which stands at `place`. */
-  private grow(k: number, token: number, place: number): void {
-    const { activeNodes, activeOffsets } = this
+  #grow(k: number, token: number, place: number): void {
+    const activeNodes = this.#activeNodes
+    const activeOffsets = this.#activeOffsets
     const node = activeNodes[k]
     const offset = activeOffsets[k]
     if (offset < this.lengths[node]) {
@@ -127,12 +131,12 @@ export class SuffixTree {
         return
       }
       // 2.
-      activeNodes[k] = this.addLeaf(this.split(node, offset), place)
+      activeNodes[k] = this.#addLeaf(this.#split(node, offset), place)
       activeOffsets[k] = 1
       return
     }
     // 3.
-    if (node >= this.firstOwnNode && this.firstChild[node] === 0) {
+    if (node >= this.#firstOwnNode && this.firstChild[node] === 0) {
       this.lengths[node]++
       activeOffsets[k] = offset + 1
       return
@@ -140,20 +144,22 @@ export class SuffixTree {
     // 4.
     const child = this.childOf(node, token)
     if (child > 0) this.counts[child]++
-    activeNodes[k] = child > 0 ? child : this.addLeaf(node, place)
+    activeNodes[k] = child > 0 ? child : this.#addLeaf(node, place)
     activeOffsets[k] = 1
   }
 
   /** Splits a node after `offset` of its tokens; returns the upper part. The lower part keeps number and children. */
-  private split(node: number, offset: number): number {
-    const { parents, starts, lengths, counts, firstChild, nextSibling, previousSibling, activeNodes, activeOffsets } =
-      this.withRoom()
+  #split(node: number, offset: number): number {
+    const { parents, starts, lengths, counts, firstChild, nextSibling } = this.#withRoom()
+    const previousSibling = this.#previousSibling
+    const activeNodes = this.#activeNodes
+    const activeOffsets = this.#activeOffsets
     const upper = this.size++
     parents[upper] = parents[node]
     starts[upper] = starts[node]
     lengths[upper] = offset
     counts[upper] = counts[node]
-    this.replaceSlot(node, upper)
+    this.#replaceSlot(node, upper)
     const next = nextSibling[node]
     const previous = previousSibling[node]
     nextSibling[upper] = next
@@ -176,12 +182,13 @@ export class SuffixTree {
         counts[node]--
       }
     }
-    this.enterSlot(node)
+    this.#enterSlot(node)
     return upper
   }
 
-  private addLeaf(parent: number, place: number): number {
-    const { parents, starts, lengths, counts, firstChild, nextSibling, previousSibling } = this.withRoom()
+  #addLeaf(parent: number, place: number): number {
+    const { parents, starts, lengths, counts, firstChild, nextSibling } = this.#withRoom()
+    const previousSibling = this.#previousSibling
     const leaf = this.size++
     parents[leaf] = parent
     starts[leaf] = place
@@ -193,12 +200,12 @@ export class SuffixTree {
     previousSibling[leaf] = 0
     if (next > 0) previousSibling[next] = leaf
     firstChild[parent] = leaf
-    this.enterSlot(leaf)
+    this.#enterSlot(leaf)
     return leaf
   }
 
-  private enterSlot(node: number): void {
-    const { slots } = this
+  #enterSlot(node: number): void {
+    const slots = this.#slots
     const mask = slots.length - 1
     let slot = hash(this.parents[node], this.tokens[this.starts[node]]) & mask
     while (slots[slot] !== 0) slot = (slot + 1) & mask
@@ -206,8 +213,8 @@ export class SuffixTree {
   }
 
   /** Another node takes the place of `node` in the table; it has the same parent and the same first token. */
-  private replaceSlot(node: number, other: number): void {
-    const { slots } = this
+  #replaceSlot(node: number, other: number): void {
+    const slots = this.#slots
     const mask = slots.length - 1
     let slot = hash(this.parents[node], this.tokens[this.starts[node]]) & mask
     while (slots[slot] !== node) slot = (slot + 1) & mask
@@ -215,7 +222,7 @@ export class SuffixTree {
   }
 
   /** Makes sure that one more node fits. */
-  private withRoom(): this {
+  #withRoom(): this {
     if (this.size < this.parents.length) return this
     this.parents = widened(this.parents)
     this.starts = widened(this.starts)
@@ -223,9 +230,9 @@ export class SuffixTree {
     this.counts = widened(this.counts)
     this.firstChild = widened(this.firstChild)
     this.nextSibling = widened(this.nextSibling)
-    this.previousSibling = widened(this.previousSibling)
-    this.slots = new Int32Array(this.parents.length * 4)
-    for (let node = 1; node < this.size; node++) this.enterSlot(node)
+    this.#previousSibling = widened(this.#previousSibling)
+    this.#slots = new Int32Array(this.parents.length * 4)
+    for (let node = 1; node < this.size; node++) this.#enterSlot(node)
     return this
   }
 }

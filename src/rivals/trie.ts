@@ -29,38 +29,39 @@ export class Trie {
   /** Nodes in use, the root included. */
   size = 1
 
-  private slots = new Int32Array(4096)
+  #slots = new Int32Array(4096)
   /** Where each branch that is still growing has got to, youngest first; 0 where there is none. */
-  private readonly growing: Int32Array
+  readonly #growing: Int32Array
 
   constructor(branchLength: number, capacityNodes: number) {
     this.branchLength = branchLength
     this.capacityNodes = capacityNodes
-    this.growing = new Int32Array(branchLength + 1)
+    this.#growing = new Int32Array(branchLength + 1)
   }
 
   /** Bytes of all tables. */
   get byteLength(): number {
-    return this.tokens.byteLength * 4 + this.weights.byteLength + this.slots.byteLength
+    return this.tokens.byteLength * 4 + this.weights.byteLength + this.#slots.byteLength
   }
 
   /** Lengthens every growing branch by `token`, begins a new one with it, and counts all of them with `weight`. */
   push(token: number, weight: number): void {
-    const { growing } = this
+    const growing = this.#growing
     if (this.size + growing.length > this.capacityNodes) this.squeeze()
-    for (let k = growing.length - 1; k > 0; k--) growing[k] = growing[k - 1] > 0 ? this.grow(growing[k - 1], token) : 0
-    growing[0] = this.grow(0, token)
+    for (let k = growing.length - 1; k > 0; k--) growing[k] = growing[k - 1] > 0 ? this.#grow(growing[k - 1], token) : 0
+    growing[0] = this.#grow(0, token)
     for (let k = 0; k < growing.length && growing[k] > 0; k++) this.weights[growing[k]] += weight
   }
 
   /** Ends all growing branches: what comes next does not follow what came before. */
   endRecord(): void {
-    this.growing.fill(0)
+    this.#growing.fill(0)
   }
 
   /** The child of `parent` that holds `token`; 0 if there is none. */
   childOf(parent: number, token: number): number {
-    const { slots, tokens, parents } = this
+    const { tokens, parents } = this
+    const slots = this.#slots
     const mask = slots.length - 1
     for (let slot = hash(parent, token) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
       const node = slots[slot]
@@ -74,12 +75,12 @@ export class Trie {
     this.endRecord()
     do {
       for (let node = 1; node < this.size; node++) this.weights[node] /= 2
-      this.drop()
+      this.#drop()
     } while (this.size > (this.capacityNodes * 3) / 4)
   }
 
   /** Drops nodes lighter than 1. A child is never heavier than its parent, so no node loses its parent. */
-  private drop(): void {
+  #drop(): void {
     const { tokens, parents, weights } = this
     const moved = new Int32Array(this.size)
     let size = 1
@@ -94,26 +95,27 @@ export class Trie {
     this.size = size
     this.firstChild.fill(0)
     this.nextSibling.fill(0)
-    this.slots.fill(0)
-    for (let node = 1; node < size; node++) this.link(node)
+    this.#slots.fill(0)
+    for (let node = 1; node < size; node++) this.#link(node)
   }
 
-  private grow(parent: number, token: number): number {
+  #grow(parent: number, token: number): number {
     const known = this.childOf(parent, token)
     if (known > 0) return known
-    if (this.size === this.tokens.length) this.widen()
+    if (this.size === this.tokens.length) this.#widen()
     const node = this.size++
     this.tokens[node] = token
     this.parents[node] = parent
     this.weights[node] = 0
     this.firstChild[node] = 0
-    this.link(node)
+    this.#link(node)
     return node
   }
 
   /** Hangs `node` into its parent's list and into the hash table. */
-  private link(node: number): void {
-    const { slots, firstChild, nextSibling } = this
+  #link(node: number): void {
+    const { firstChild, nextSibling } = this
+    const slots = this.#slots
     const parent = this.parents[node]
     nextSibling[node] = firstChild[parent]
     firstChild[parent] = node
@@ -123,7 +125,7 @@ export class Trie {
     slots[slot] = node
   }
 
-  private widen(): void {
+  #widen(): void {
     const wider = <T extends Int32Array | Float32Array>(from: T, to: T): T => {
       to.set(from)
       return to
@@ -132,10 +134,10 @@ export class Trie {
     this.tokens = wider(this.tokens, new Int32Array(length))
     this.parents = wider(this.parents, new Int32Array(length))
     this.weights = wider(this.weights, new Float32Array(length))
-    this.slots = new Int32Array(length * 4)
+    this.#slots = new Int32Array(length * 4)
     this.firstChild = new Int32Array(length)
     this.nextSibling = new Int32Array(length)
-    for (let node = 1; node < this.size; node++) this.link(node)
+    for (let node = 1; node < this.size; node++) this.#link(node)
   }
 }
 

@@ -85,7 +85,7 @@ function fuzz(seed: number, operations: number, options: CorpusOptions): CorpusT
       default: {
         const context = someTokens().slice(0, 1 + random(8))
         list.clear()
-        const found = corpus.find(namespace)
+        const found = corpus.refresh(namespace)
         found?.index.find(Int32Array.from(context), context.length, { matches: [9, 9, 9], reach: everything }, list)
         const seen = { 1: 0, 2: 0, 4: 0 }
         const expected = twin.find(namespace, context).filter(({ length }) => {
@@ -139,7 +139,7 @@ describe('a corpus', () => {
     corpus.addDocument({ id: 'terms', text: 'version one' }, tokensOf)
     corpus.addDocument({ id: 'terms', text: 'version two' }, tokensOf)
     expect(corpus.describe()).toMatchObject([{ documents: 1, tokens: 11 }])
-    expect(corpus.find('default')!.records.findDocument(contentHash('version one'))).toBeUndefined()
+    expect(corpus.refresh('default')!.records.findDocument(contentHash('version one'))).toBeUndefined()
   })
 
   it('keeps a text that another id still holds', () => {
@@ -196,9 +196,9 @@ describe('a corpus', () => {
   it('survives more positions than a 31-bit number holds, by numbering anew', () => {
     const corpus = new Corpus({ namespaceBytes: 65_536 })
     corpus.addRequest([5, 6, 7])
-    corpus.find('default')!.log.end = 2 ** 30
+    corpus.refresh('default')!.log.end = 2 ** 30
     corpus.addRequest([5, 6, 8])
-    const { log, index } = corpus.find('default')!
+    const { log, index } = corpus.refresh('default')!
     expect(log.end).toBeLessThan(100)
     const list = new MatchList(4)
     index.find(Int32Array.of(6, 5), 2, { matches: [4, 4, 4], reach: 9 }, list)
@@ -234,7 +234,7 @@ describe('records', () => {
             corpus.remove('default', gone.id)
           }
         }
-        const found = corpus.find('default')
+        const found = corpus.refresh('default')
         if (!found) return
         for (let position = found.log.first; position < found.log.end; position++) {
           const holder = kept.find(({ start, length }) => start <= position && position < start + length)
@@ -253,12 +253,12 @@ describe('a corpus that takes over records of other machines', () => {
     corpus.addRequest([1, 2, 3], 'a', 'young')
     corpus.adopt('a', { kind: 'request', hash: '', names: ['old'], time: now - 9000 }, [4, 5, 6])
     now += 2000
-    const names = () => Array.from(corpus.find('a')!.records, (record) => record.names[0])
+    const names = () => Array.from(corpus.refresh('a')!.records, (record) => record.names[0])
     expect(names()).toEqual(['young'])
     now += 7999
     expect(names()).toEqual(['young'])
     now += 1
-    expect(corpus.find('a')?.records.size ?? 0).toBe(0)
+    expect(corpus.refresh('a')?.records.size ?? 0).toBe(0)
   })
 
   it('gives a document that is held the name it comes with', () => {

@@ -181,7 +181,7 @@ describe('a corpus store', () => {
     await store.close()
     const opened = async (corpus: CorpusOptions) => {
       await using store = await openStore(folder, { corpus })
-      return Array.from(store.corpus.find('a')?.records ?? [], ({ id }) => id)
+      return Array.from(store.corpus.refresh('a')?.records ?? [], ({ id }) => id)
     }
     const few = await opened({ namespaceBytes: 100_000 })
     expect(few.length).toBeLessThan(60)
@@ -197,12 +197,12 @@ describe('a corpus store', () => {
     for (let at = 0; at < random.length; at += 500) store.corpus.addRequest(random.subarray(at, at + 500), 'a')
     await store.close()
     await using again = await openStore(folder, { corpus: { namespaceBytes: 3_000_000 } })
-    expect(again.corpus.find('a')!.isBehind).toBe(true)
+    expect(again.corpus.refresh('a')!.isBehind).toBe(true)
     again.corpus.addRequest([7, 8, 9], 'a')
     again.corpus.addRequest([7, 8, 9], 'b')
     await again.indexed
     const found = (context: number[], namespace = 'a') => {
-      const { log, index } = again.corpus.find(namespace)!
+      const { log, index } = again.corpus.refresh(namespace)!
       const list = new MatchList(100)
       index.find(Int32Array.from(context), context.length, { matches: [0, 50, 50], reach: 1000 }, list)
       return Array.from({ length: list.size }, (_, k) => log.at(list.positions[k]))
@@ -211,7 +211,7 @@ describe('a corpus store', () => {
     expect(found([8, 7], 'b')).toEqual([9])
     for (const at of [299_000, 250_000, 200_003])
       expect(found([...random.subarray(at, at + 5)].reverse())).toContain(random[at + 5])
-    const { log, index } = again.corpus.find('a')!
+    const { log, index } = again.corpus.refresh('a')!
     expect(new MatchIndex(log, { orders: [1, 2, 4] }).end).toBe(index.end)
   })
 
@@ -330,7 +330,7 @@ describe('versions of the format', () => {
   }
 
   const tokensIn = ({ corpus }: CorpusStore) => {
-    const { log, records } = corpus.find('acme')!
+    const { log, records } = corpus.refresh('acme')!
     return Array.from(records, ({ start, length }) => Array.from(log.slice(start, start + length)))
   }
 

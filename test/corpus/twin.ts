@@ -27,10 +27,10 @@ export class Twin {
   readonly tokens: number[] = []
   first = 0
 
-  private readonly segmentTokens: number
-  private readonly orders: readonly number[]
-  private readonly maxMatch: number
-  private readonly formOf: (token: number) => number
+  readonly #segmentTokens: number
+  readonly #orders: readonly number[]
+  readonly #maxMatch: number
+  readonly #formOf: (token: number) => number
 
   constructor(
     segmentTokens: number,
@@ -38,10 +38,10 @@ export class Twin {
     maxMatch: number,
     formOf: (token: number) => number = (token) => token,
   ) {
-    this.segmentTokens = segmentTokens
-    this.orders = orders
-    this.maxMatch = maxMatch
-    this.formOf = formOf
+    this.#segmentTokens = segmentTokens
+    this.#orders = orders
+    this.#maxMatch = maxMatch
+    this.#formOf = formOf
   }
 
   append(tokens: readonly number[]): void {
@@ -58,7 +58,7 @@ export class Twin {
   }
 
   evict(position: number): void {
-    const whole = Math.floor(Math.min(position, this.tokens.length) / this.segmentTokens) * this.segmentTokens
+    const whole = Math.floor(Math.min(position, this.tokens.length) / this.#segmentTokens) * this.#segmentTokens
     this.first = Math.max(this.first, whole)
   }
 
@@ -72,14 +72,14 @@ export class Twin {
 
   find(context: readonly number[], wanted: readonly number[]): TwinMatch[] {
     const found: TwinMatch[] = []
-    for (let q = this.orders.length - 1; q >= 0; q--) {
+    for (let q = this.#orders.length - 1; q >= 0; q--) {
       let ofThisOrder = 0
       for (let p = this.tokens.length - 2; p >= this.first; p--) {
         if (ofThisOrder === wanted[q]) break
-        const length = this.matchLength(p, context)
-        if (length < this.orders[q] || length >= (this.orders[q + 1] ?? Number.POSITIVE_INFINITY)) continue
+        const length = this.#matchLength(p, context)
+        if (length < this.#orders[q] || length >= (this.#orders[q + 1] ?? Number.POSITIVE_INFINITY)) continue
         if (this.tokens[p + 1] === SEPARATOR) continue
-        const wording = this.wordingOf(p, context, length)
+        const wording = this.#wordingOf(p, context, length)
         found.push({ position: p + 1, length, rank: Math.min(255, found.length), wording })
         ofThisOrder++
       }
@@ -87,17 +87,17 @@ export class Twin {
     return found
   }
 
-  private wordingOf(position: number, context: readonly number[], length: number): number {
+  #wordingOf(position: number, context: readonly number[], length: number): number {
     const differ = context.slice(0, length).map((token, k) => token !== this.tokens[position - k])
     return differ[0] ? Wording.newestDiffers : differ.includes(true) ? Wording.olderDiffers : Wording.same
   }
 
-  private matchLength(position: number, context: readonly number[]): number {
+  #matchLength(position: number, context: readonly number[]): number {
     let length = 0
     while (
-      length < Math.min(this.maxMatch, context.length) &&
+      length < Math.min(this.#maxMatch, context.length) &&
       position - length >= this.first &&
-      this.formOf(this.tokens[position - length]) === this.formOf(context[length])
+      this.#formOf(this.tokens[position - length]) === this.#formOf(context[length])
     )
       length++
     return length

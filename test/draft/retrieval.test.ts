@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Spelling } from '../../src/corpus/index.js'
 import { DraftSource, DraftTree, RetrievalDrafter } from '../../src/draft/index.js'
+import { RetrievalSession } from '../../src/draft/retrieval-session.js'
+import { Workspace } from '../../src/draft/workspace.js'
 import { distributions } from '../corpus/distributions.js'
 import { pairOf, pairs } from '../corpus/twin.js'
 import { branchesOf, draftOf } from '../rivals/drafters.js'
@@ -12,9 +14,10 @@ const pairsOf = (tokens: number[], formOf: (token: number) => number) =>
 
 describe('retrieval', () => {
   it('finds what it found before after so many steps that their number leaves 31 bits', () => {
-    const session = new RetrievalDrafter().open()
+    const drafter = new RetrievalDrafter()
+    const workspace = new Workspace(undefined)
+    const session = new RetrievalSession(drafter, drafter.corpus.open(), workspace, () => {}, undefined)
     session.read([5, 6, 7, 8, 5, 6, 9, 8, 5, 6, 7, 8, 5, 6])
-    const { workspace } = session as unknown as { workspace: { evidence: { stamp: number } } }
     const before = branchesOf(draftOf(session, 16))
     workspace.evidence.stamp = 2 ** 31 - 3
     for (let step = 0; step < 4; step++) expect(branchesOf(draftOf(session, 16))).toEqual(before)
@@ -231,7 +234,7 @@ describe('retrieval', () => {
   it('forgets the oldest answers first', () => {
     const drafter = new RetrievalDrafter({ sharedTokens: 50_000 })
     for (let k = 0; k < 200; k++) drafter.remember(Array.from({ length: 1000 }, (_, i) => k * 1000 + i))
-    expect(drafter.corpus.find('default')!.log.length).toBeLessThan(70_000)
+    expect(drafter.corpus.refresh('default')!.log.length).toBeLessThan(70_000)
     const knows = (token: number) => {
       const session = drafter.open()
       session.read([token])

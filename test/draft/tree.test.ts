@@ -18,10 +18,10 @@ describe('a draft tree', () => {
     const brown = tree.add(10, -1, 0.61, DraftSource.own, 5)
     tree.add(11, brown, 0.4, DraftSource.own, 6)
     tree.add(12, -1, 0.2, DraftSource.shared, 3)
-    tree.add(13, brown, 0.05, DraftSource.recycled, 0)
+    tree.add(13, brown, 0.05, DraftSource.common, 0)
     const words = ['brown', 'fox', 'red', 'bear']
     expect(tree.show((token) => words[token - 10])).toBe(
-      ['├─ brown 0.61 own/5', '│  ├─ fox 0.40 own/6', '│  └─ bear 0.05 recycled/0', '└─ red 0.20 shared/3'].join('\n'),
+      ['├─ brown 0.61 own/5', '│  ├─ fox 0.40 own/6', '│  └─ bear 0.05 common/0', '└─ red 0.20 shared/3'].join('\n'),
     )
     expect(new DraftTree(0).show()).toBe('')
   })
@@ -61,13 +61,10 @@ describe('a draft tree', () => {
     )
   })
 
-  it('cuts and clears', () => {
+  it('clears', () => {
     const tree = new DraftTree(3)
     for (let k = 0; k < 3; k++) tree.add(k, k - 1, 1, DraftSource.own, 1)
-    tree.truncate(5)
     expect(tree.size).toBe(3)
-    tree.truncate(1)
-    expect(tree.size).toBe(1)
     tree.clear()
     expect(tree.size).toBe(0)
     expect(tree.childOf(-1, 0)).toBe(-1)
@@ -83,6 +80,6 @@ describe('a draft tree', () => {
   })
 
   it('names sources', () => {
-    expect([0, 1, 2, 3, 77].map(sourceName)).toEqual(['own', 'shared', 'recycled', 'external', 'external'])
+    expect([0, 1, 2, 3, 4, 77].map(sourceName)).toEqual(['own', 'shared', 'common', 'external', 'sibling', 'external'])
   })
 })

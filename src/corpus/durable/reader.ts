@@ -24,8 +24,6 @@ export interface FileReport {
   /** Version of the format. */
   version: number
   header: FileHeader
-  /** Bytes of the header. */
-  headerBytes: number
   entries: number
   /** Where the last whole entry ends: the length of the part that counts. */
   end: number
@@ -57,7 +55,7 @@ export async function readEntries(
   const { version, reader } = chooseReader(bytes.subarray(0, held), file, readers)
   const { length: headerBytes, ...header } = reader.readHeader(bytes.subarray(0, held), file)
   begin?.(header)
-  const report = { version, header, headerBytes, entries: 0, end: headerBytes, fileBytes: size, damagedAt: undefined }
+  const report = { version, header, entries: 0, end: headerBytes, fileBytes: size, damagedAt: undefined }
   let at = headerBytes
   for (;;) {
     const view = new DataView(bytes.buffer)

@@ -195,11 +195,6 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     return this.#file?.end ?? 0
   }
 
-  /** Why changes are not kept at present, if so. */
-  get problem(): CorpusError | undefined {
-    return this.#file?.problem
-  }
-
   added(namespace: string, record: CorpusRecord, tokens: ArrayLike<number>): void {
     this.#liveBytes += recordBytes(record.length, record.names)
     // While the disk is full, what comes is not kept for later: memory has a bound too.
