@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import type { Engine } from '../engine/engine.js'
@@ -6,6 +5,7 @@ import { Access } from './access.js'
 import { findCache, forget, listCache, warm } from './cache.js'
 import { chat, countChat } from './chat.js'
 import { completion } from './completion.js'
+import { page } from './page.js'
 import { countResponses, responses } from './responses.js'
 import { type ServerOptions, Service } from './service.js'
 import { findModel, health, listModels, metrics, properties, slots, unknownRoute, wrongMethod } from './status.js'
@@ -45,7 +45,8 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
     allowMethods: ['GET', 'POST', 'DELETE'],
     maxAge: 600,
   })
-  const open = new Set(['/', '/health', '/v1/health'].map((path) => `${options.prefix ?? ''}${path}`))
+  const parts = `${options.prefix ?? ''}/web/`
+  const open = new Set(['/', '', '/health', '/v1/health'].map((path) => `${options.prefix ?? ''}${path}`))
 
   app.use(async (c, next) => {
     c.header('X-Content-Type-Options', 'nosniff')
@@ -57,7 +58,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   app.use(allowed)
   app.use(async (c, next) => {
     // The page holds no data and asks for the key itself; everything else needs it.
-    if (!open.has(c.req.path)) service.bind(c.req.raw, access.checkKey(c.req.raw))
+    if (!open.has(c.req.path) && !c.req.path.startsWith(parts)) service.bind(c.req.raw, access.checkKey(c.req.raw))
     await next()
   })
 
@@ -92,7 +93,15 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   app.delete('/lookahead/cache/:namespace/requests/:id', (c) =>
     forget(service, c.req.raw, { namespace: c.req.param('namespace'), request: c.req.param('id') }),
   )
-  get(page, '/')
+  get((c) => {
+    // What the page names is found beside it, so its own path ends in a slash.
+    const { pathname } = new URL(c.req.url)
+    return pathname.endsWith('/') ? (page() as Response) : c.redirect(`${pathname}/`, 308)
+  }, '/')
+  get(
+    (c) => page(c.req.path.slice(c.req.path.indexOf('/web/') + 5)) ?? unknownRoute(c.req.method, c.req.path),
+    '/web/*',
+  )
 
   // Routes that are there, asked in another way.
   const methods = new Map<string, string[]>()
@@ -118,18 +127,4 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
       return service.inFlight
     },
   }
-}
-
-let pageText: string | undefined
-
-/** The page: one file, nothing from elsewhere. */
-function page(): Response {
-  pageText ??= readFileSync(new URL('../../web/index.html', import.meta.url), 'utf8')
-  return new Response(pageText, {
-    headers: {
-      'Content-Type': 'text/html; charset=utf-8',
-      'Content-Security-Policy':
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'",
-    },
-  })
 }

@@ -1,13 +1,15 @@
 // The page in a real browser. Needs Chromium (Debian: `apt-get install chromium`) at $CHROMIUM or /usr/bin/chromium;
 // with SCREENSHOTS=folder it leaves pictures there.
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { chromium } from 'playwright-core'
 import { startServer, untilIdle } from './server.mjs'
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const skip = existsSync(executablePath) ? false : `there is no browser at ${executablePath}`
 
 describe('the page', { skip }, () => {
@@ -95,12 +97,134 @@ describe('the page', { skip }, () => {
     await page.close()
   })
 
+  /** Answers the next questions with these deltas, as the server would. */
+  async function answerWith(page, deltas, finish = 'stop') {
+    const chunks = [...deltas.map((delta) => ({ delta })), { delta: {}, finish_reason: finish }]
+    const body = chunks.map((choice) => `data: ${JSON.stringify({ choices: [{ index: 0, ...choice }] })}\n\n`).join('')
+    await page.route('**/v1/chat/completions', (route) =>
+      route.fulfill({ contentType: 'text/event-stream', body: `${body}data: [DONE]\n\n` }),
+    )
+  }
+
+  async function ask(page, question) {
+    await page.getByLabel('Message', { exact: true }).fill(question)
+    await page.keyboard.press('Enter')
+    await page.locator('#send:not([disabled])').waitFor()
+  }
+
+  it('renders Markdown without giving the model a tag, a script or a picture', async () => {
+    const { page, failures, hosts } = await open('light')
+    const text = [
+      '# Steps\n\n1. **Mix**\n2. `bake`\n\n```js\nlet x = 1\n```\n',
+      '| a | b |\n|---|---|\n| 1 | 2 |\n\n<img src=x onerror="window.harmed=1"> <script>window.harmed=1</script>\n\n',
+      '[bad](javascript:window.harmed=1) [good](https://example.org/) ![p](https://example.org/p.png)',
+    ]
+    await answerWith(
+      page,
+      text.map((content) => ({ content })),
+    )
+    await ask(page, 'How?')
+    const answer = page.locator('.turn.model .markdown')
+    assert.equal(await answer.locator('h3').textContent(), 'Steps')
+    assert.equal(await answer.locator('ol li').count(), 2)
+    assert.equal(await answer.locator('pre code').textContent(), 'let x = 1')
+    assert.equal(await answer.locator('td').count(), 2)
+    assert.equal(await answer.locator('img, script').count(), 0)
+    assert.deepEqual(await answer.locator('a').evaluateAll((links) => links.map(({ href }) => href)), [
+      'https://example.org/',
+    ])
+    assert.equal(await page.evaluate(() => window.harmed), undefined)
+    await page.getByRole('button', { name: 'Tokens' }).click()
+    assert.equal(await answer.isVisible(), false)
+    assert.deepEqual([...hosts], [server.url])
+    assert.deepEqual(failures, [])
+    await page.close()
+  })
+
+  it('folds thoughts, shows calls as cards, and keeps the conversation', async () => {
+    const { page, failures } = await open('dark')
+    const call = { index: 0, id: 'c1', type: 'function', function: { name: 'get_weather', arguments: '{"city":' } }
+    await answerWith(
+      page,
+      [
+        { reasoning_content: 'The user wants ' },
+        { reasoning_content: 'the weather.' },
+        { content: 'Let me look.' },
+        { tool_calls: [call] },
+        { tool_calls: [{ index: 0, function: { arguments: '"Paris"}' } }] },
+      ],
+      'tool_calls',
+    )
+    await ask(page, 'What is the weather in Paris?')
+    assert.equal(await page.locator('.thinking').getAttribute('open'), null)
+    await page.locator('.thinking summary').click()
+    assert.equal(await page.locator('.thinking .body').textContent(), 'The user wants the weather.')
+    assert.equal(await page.locator('.call b').textContent(), 'get_weather')
+    assert.equal(await page.locator('.call pre').textContent(), '{\n  "city": "Paris"\n}')
+    if (process.env.SCREENSHOTS) await page.screenshot({ path: path.join(process.env.SCREENSHOTS, 'page-tools.png') })
+    // What was said is there again after a reload, with its thoughts.
+    await page.reload()
+    await page.getByLabel('API key').fill('key')
+    await page.keyboard.press('Tab')
+    await page.getByText('Earlier', { exact: true }).click()
+    await page.getByRole('button', { name: 'What is the weather in Paris?', exact: true }).click()
+    assert.equal(await page.locator('.turn').count(), 2)
+    assert.equal(await page.locator('.call b').textContent(), 'get_weather')
+    // A question is asked in other words.
+    await page.getByRole('button', { name: 'Edit' }).click()
+    assert.equal(await page.locator('#question').inputValue(), 'What is the weather in Paris?')
+    assert.equal(await page.locator('.turn').count(), 0)
+    assert.deepEqual(failures, [])
+    await page.close()
+  })
+
+  it('gives a question back that could not be answered, and notices a server that is gone', async () => {
+    const { page } = await open('light')
+    await page.route('**/v1/chat/completions', (route) => route.abort())
+    await page.route('**/slots', (route) => route.abort())
+    await page.route('**/props', (route) => route.abort())
+    await ask(page, 'Are you there?')
+    assert.match(await page.locator('.turn.failed').textContent(), /the server does not answer/)
+    assert.equal(await page.locator('#question').inputValue(), 'Are you there?')
+    await page.getByText('the server does not answer; trying again').waitFor()
+    await page.unrouteAll()
+    await page.getByText('slots of').waitFor()
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.locator('.turn.model:not([aria-busy])').waitFor()
+    assert.equal(await page.locator('.turn.failed').count(), 0)
+    await page.close()
+  })
+
+  for (const [colorScheme, width] of [
+    ['light', 1360],
+    ['dark', 1360],
+    ['light', 380],
+  ])
+    it(`can be used by everyone, ${colorScheme}, ${width} pixels wide`, async () => {
+      const { page } = await open(colorScheme, width)
+      await page.locator('#examples button').first().click()
+      await page.getByRole('button', { name: 'Send' }).click()
+      await page.locator('.turn.model:not([aria-busy])').waitFor()
+      // The answer is in view.
+      const { bottom } = await page.locator('.turn.model').evaluate((turn) => turn.getBoundingClientRect())
+      assert.ok(bottom <= 900 + 1, `the answer ends at ${bottom} of 900 pixels`)
+      await page.evaluate(readFileSync(axe, 'utf8'))
+      const { violations } = await page.evaluate(() => window.axe.run())
+      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      assert.deepEqual(
+        serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html.slice(0, 120))]),
+        [],
+      )
+      await page.close()
+    })
+
   it('shows refusals as they are worded, and stops when told', async () => {
     const { page, failures } = await open('light')
     await page.locator('#question').fill('word '.repeat(3000))
     await page.keyboard.press('Enter')
     await page.locator('.turn.failed').waitFor()
     assert.match(await page.locator('.turn.failed').textContent(), /the context holds/)
+    assert.match(await page.locator('#question').inputValue(), /^word/)
     await page.locator('#question').fill('Hello')
     await page.locator('#tokens').fill('2000')
     await page.locator('#temperature').fill('2')

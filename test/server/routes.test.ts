@@ -151,12 +151,26 @@ describe('the smaller routes', () => {
     expect(value('draft_nodes_count')).toBe(drafting.forwardsByNodes.reduce((sum, count) => sum + count))
   })
 
-  it('serves the page without anything from elsewhere', async () => {
+  it('serves the page and its parts, without anything from elsewhere', async () => {
     const response = await server.app.request('/')
     const html = await response.text()
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(response.headers.get('content-security-policy')).toMatch(/default-src 'none'.*script-src 'self'/)
     expect(html).toMatch(/^<!doctype html>/)
     expect(html).not.toMatch(/(src|href)="(https?:)?\/\//)
+    const parts = [...html.matchAll(/(?:src|href)="(web\/[^"]+)"/g)].map(([, part]) => part)
+    for (const part of parts) {
+      const found = await server.app.request(`/${part}`)
+      expect(found.status, part).toBe(200)
+      for (const [, name] of (await found.text()).matchAll(/ from '(\.\/[^']+)'/g)) {
+        const path = new URL(name, `http://localhost/${part}`).pathname.slice(1)
+        if (!parts.includes(path)) parts.push(path)
+      }
+    }
+    expect(parts).toContain('web/style.css')
+    expect(parts).toContain('web/vendor/marked.js')
+    for (const path of ['/web/none.js', '/web/../package.json', '/web/%2e%2e/package.json'])
+      expect((await server.app.request(path)).status, path).toBe(404)
   })
 })
 

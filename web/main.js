@@ -1,0 +1,187 @@
+/** The page: what its controls do, and what it knows of the server. */
+import { ask, follow, fresh, isRunning, open, stop, whenEnded } from './conversation.js'
+import { addDocument, showDocuments, takeFiles } from './documents.js'
+import { listHistory } from './history.js'
+import { draw, move, pinAt, schedule, useCosts } from './panel.js'
+import { call, useKey } from './server.js'
+import { $, element, number, plural } from './words.js'
+
+const examples = [
+  {
+    label: 'Two leaflets: which papers do I need?',
+    question: 'Which documents do I need for the Selford Gold travel insurance?',
+    documents: [
+      {
+        title: 'Selford Gold travel insurance',
+        text: 'The Selford Gold travel insurance is offered by Selford. You need a valid passport, proof of address and a signed application form. Applications are processed within 5 working days. The annual fee for the Selford Gold travel insurance is 89 euros.',
+      },
+      {
+        title: 'Marwick parking permit',
+        text: 'The Marwick parking permit is a service of Marwick for residents. You can apply online or by post. The Marwick parking permit costs 12 euros per month.',
+      },
+    ],
+  },
+  {
+    label: 'A recipe: how do I make it?',
+    question: 'How do I make the flatbread?',
+    documents: [
+      {
+        title: 'Simple flatbread',
+        text: 'Mix 300 g of flour, a teaspoon of salt and 180 ml of warm water. Knead the dough for eight minutes until it is smooth. Let it rest under a cloth for half an hour. Divide it into six balls and roll them out thinly. Fry each flatbread in a hot dry pan for one minute per side.',
+      },
+    ],
+  },
+  {
+    label: 'A garden guide: tell me all',
+    question: 'Tell me about growing tulips.',
+    documents: [
+      {
+        title: 'Growing tulips',
+        text: 'Tulip bulbs are planted in October or November, before the first hard frost. Set each bulb about 15 cm deep with the pointed end up. Tulips prefer a sunny spot and well-drained soil. After flowering, let the leaves turn yellow before you cut them off.',
+      },
+    ],
+  },
+]
+
+// The server -----------------------------------------------------------------------------------------------------------
+
+/** Whether the server answered when it was last asked. */
+let isThere = false
+
+async function describeServer() {
+  const response = await call('/props').catch(() => undefined)
+  if (response?.status === 401) {
+    $('keybox').hidden = false
+    $('model').textContent = 'needs its API key'
+    return
+  }
+  isThere = response?.ok === true
+  if (!isThere) {
+    $('model').textContent = response?.status === 503 ? 'the model is being loaded …' : 'the server does not answer; trying again …'
+    return
+  }
+  const props = await response.json()
+  const level = props.exactness.level === 'bitwise' ? 'bit for bit exact' : 'token-exact'
+  $('model').textContent = `${props.model_alias} · ${plural(props.total_slots, 'slot')} of ${number(props.default_generation_settings.n_ctx)} tokens · ${level}`
+  useCosts(props.forward_ms)
+  void showCorpus()
+}
+
+/** What the server remembers of documents and answers, by namespace. */
+async function showCorpus() {
+  const response = await call('/lookahead/cache').catch(() => undefined)
+  if (!response?.ok) return
+  const { data, tokens, bytes } = await response.json()
+  const sum = (what) => data.reduce((total, namespace) => total + namespace[what], 0)
+  $('corpus').textContent = `${plural(sum('documents'), 'document')}, ${plural(sum('requests'), 'answer')}, ${plural(tokens, 'token')}, ${(bytes / 2 ** 20).toFixed(1)} MiB`
+  $('namespaces').hidden = data.length === 0
+  const rows = data.slice(0, 12).map(({ namespace, documents, requests, tokens }) => {
+    const row = element('tr')
+    for (const text of [namespace, number(documents), number(requests), number(tokens)]) row.insertCell().textContent = text
+    const forget = element('button', { textContent: 'forget', title: `Deletes all that the server remembers of the namespace ${namespace}` })
+    forget.onclick = async () => {
+      if (!confirm(`Forget the documents and answers of the namespace “${namespace}”?`)) return
+      await call(`/lookahead/cache/${encodeURIComponent(namespace)}`, { method: 'DELETE' })
+      void showCorpus()
+    }
+    row.insertCell().append(forget)
+    return row
+  })
+  $('namespaces').tBodies[0].replaceChildren(...rows)
+}
+
+/** Looks what the slots do, and whether the server is there at all; one that comes back is described anew. */
+async function watchServer() {
+  if (!document.hidden && $('keybox').hidden | ($('apikey').value !== '')) {
+    const response = await call('/slots').catch(() => undefined)
+    if (response?.ok && isThere) await showSlots(response)
+    else await describeServer()
+  }
+  setTimeout(watchServer, isRunning() ? 250 : 1000)
+}
+
+async function showSlots(response) {
+  const waiting = Number(response.headers.get('x-requests-waiting'))
+  const cells = (await response.json()).slice(0, 32).map((slot) => {
+    const state = slot.is_processing
+      ? `${slot.phase === 'prefill' ? 'reads its prompt' : 'writes'}, ${slot.n_past} tokens in the cache`
+      : 'free'
+    return element('span', { className: `slot ${slot.phase ?? ''}`, title: `slot ${slot.id}: ${state}` })
+  })
+  $('slots').replaceChildren(...cells, ` ${waiting} waiting`)
+}
+
+// Controls -------------------------------------------------------------------------------------------------------------
+
+$('form').onsubmit = (event) => {
+  event.preventDefault()
+  const question = $('question').value.trim()
+  if (question === '' || isRunning()) return
+  $('question').value = ''
+  $('docbox').open = false
+  follow()
+  void ask(question)
+}
+$('question').onkeydown = (event) => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
+  event.preventDefault()
+  $('form').requestSubmit()
+}
+$('stop').onclick = stop
+$('fresh').onclick = () => {
+  fresh()
+  $('question').focus()
+}
+addEventListener('keydown', (event) => {
+  const isTyping = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)
+  if (event.key === 'Escape') {
+    if ($('historybox').open) $('historybox').open = false
+    else stop()
+  } else if (event.key === '/' && !isTyping) {
+    event.preventDefault()
+    $('question').focus()
+  }
+})
+$('strip').onclick = (event) => pinAt(event.offsetX)
+$('strip').onkeydown = (event) => {
+  const by = { ArrowLeft: -1, ArrowRight: 1, Home: -1e9, End: 1e9 }[event.key]
+  if (by === undefined) return
+  event.preventDefault()
+  move(by)
+}
+$('adddoc').onclick = () => addDocument().focus()
+$('openfiles').onclick = () => $('files').click()
+$('files').onchange = async () => {
+  await takeFiles([...$('files').files])
+  $('files').value = ''
+}
+for (const [event, over] of Object.entries({ dragover: true, dragleave: false, drop: false }))
+  $('form').addEventListener(event, (drag) => {
+    drag.preventDefault()
+    $('form').classList.toggle('over', over)
+    if (event === 'drop') void takeFiles([...drag.dataTransfer.files])
+  })
+for (const { label, question, documents } of examples) {
+  const chip = element('button', { type: 'button', textContent: label })
+  chip.onclick = () => {
+    $('question').value = question
+    showDocuments(documents)
+    $('docbox').open = true
+    // As many drafted tokens as show what a tree is.
+    $('draft').value = '16'
+    $('question').focus()
+  }
+  $('examples').append(chip)
+}
+$('apikey').onchange = () => {
+  useKey($('apikey').value)
+  void describeServer()
+}
+$('historybox').ontoggle = () => {
+  if ($('historybox').open) listHistory(open)
+}
+addEventListener('resize', () => schedule())
+whenEnded(() => void showCorpus())
+draw()
+void describeServer()
+void watchServer()
