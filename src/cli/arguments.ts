@@ -15,6 +15,11 @@ export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER): 
   }
 }
 
+/** A commander parser for tokens of context; 0: what the model was trained with. */
+export function contextSize(text: string): number {
+  return text.trim() === '0' ? 0 : integer(8)(text)
+}
+
 /** A commander parser for numbers in a range. */
 export function decimal(least: number, most: number = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {

@@ -5,7 +5,7 @@ import { describeSystemError } from '../corpus/durable/system-error.js'
 import { Engine } from '../engine/engine.js'
 import type { RequestDocument } from '../engine/options.js'
 import type { ChatMessage } from '../llama/template.js'
-import { draftMode, integer } from './arguments.js'
+import { contextSize, draftMode } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
 import { readDocuments } from './documents.js'
 import { explainFailure, UsageError } from './failure.js'
@@ -34,7 +34,7 @@ export function registerChat(program: Command): void {
     .option('--system <text>', 'system message')
     .option('--documents <file...>', 'text files the answers may draw from')
     .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
-    .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096)', integer(8))
+    .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096; 0: all of it)', contextSize)
   addSamplingOptions(command)
   addDecodingOptions(command)
   command

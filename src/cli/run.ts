@@ -6,7 +6,7 @@ import { Engine } from '../engine/engine.js'
 import type { RequestDocument, RequestOptions } from '../engine/options.js'
 import { type JsonSchema, jsonSchemaToGrammar } from '../grammar/json-schema.js'
 import type { Exactness } from '../measure/configuration.js'
-import { draftMode, integer } from './arguments.js'
+import { contextSize, draftMode, integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
 import { readDocuments } from './documents.js'
 import { explainSteps } from './explanation.js'
@@ -58,7 +58,7 @@ export function registerRun(program: Command): void {
     .option('--json-schema <schema>', 'write only JSON of this schema; -j for short')
     .option('--json-schema-file <file>', 'the same from a file')
     .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
-    .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096)', integer(8))
+    .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096; 0: all of it)', contextSize)
   addDecodingOptions(command)
   command
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')

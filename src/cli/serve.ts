@@ -4,7 +4,7 @@ import { getRequestListener } from '@hono/node-server'
 import type { Command } from 'commander'
 import { Engine } from '../engine/engine.js'
 import { type App, createApp } from '../server/index.js'
-import { gather, integer } from './arguments.js'
+import { contextSize, gather, integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
 import { exitCodes, UsageError } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
@@ -23,6 +23,8 @@ interface ServeOptions extends DecodingOptions, ModelSourceOptions {
   cache?: string
   cacheSize: number
   cacheTtl?: number
+  cacheRam?: number
+  maxPause?: number
   commonNamespace?: string
 }
 
@@ -45,10 +47,24 @@ export function registerServe(program: Command): void {
       .option('--port <n>', 'port to listen on, 0: any free one', integer(0, 65_535), 8080)
       .option('--parallel <n>', 'answers written at the same time', integer(1, 64), 4)
       .option('--queue <n>', 'answers that may wait beyond those; then 429', integer(0, 100_000), 32)
-      .option('-c, --ctx-size <n>', 'most tokens of one request (default: the model’s, at most 4096)', integer(8)),
+      .option(
+        '-c, --ctx-size <n>',
+        'most tokens of one request (default: the model’s, at most 4096; 0: all of it)',
+        contextSize,
+      ),
   )
     .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
     .option('--namespace-key <name=key>', 'a key whose requests belong to this namespace; as often as needed', gather)
+    .option(
+      '--cache-ram <MiB>',
+      'memory for prompts kept aside, 0: none (default: a quarter of the memory, at most 8192)',
+      integer(0),
+    )
+    .option(
+      '--max-pause <ms>',
+      'how long answers may stand still while a part of another prompt is read (default: 500)',
+      integer(1, 2 ** 31 - 1),
+    )
     .option('--cache <folder>', 'keep what is read and written here, to draft from after a restart')
     .option('--cache-size <MiB>', 'memory for what is remembered, the oldest goes first', integer(1), 256)
     .option('--cache-ttl <seconds>', 'forget what is older (default: never)', integer(1))
@@ -91,6 +107,8 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
       slots: options.parallel,
       contextTokens: options.ctxSize,
       ...configurationOf(options),
+      promptCacheBytes: options.cacheRam === undefined ? undefined : options.cacheRam * 2 ** 20,
+      maxPauseMs: options.maxPause,
       cache: options.cache,
       corpus: {
         totalBytes: options.cacheSize * 2 ** 20,

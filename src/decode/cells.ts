@@ -56,7 +56,8 @@ export class CellStack {
     if (this.#bin === undefined) return
     let held = 0
     for (const slot of slots) held += heldBy(slot)
-    if (this.#top + rows <= this.#decoder.contextTokens && this.#top - held <= Math.max(leastBin, held)) return
+    const isTidy = held > 0 ? this.#top - held <= Math.max(leastBin, held) : this.#top === 0
+    if (isTidy && this.#top + rows <= this.#decoder.contextTokens) return
     this.#decoder.removePositions(this.#bin, 0, -1)
     for (const { ids, syncedPositions } of slots)
       for (let branch = 1; branch < ids.length; branch++) {
@@ -64,9 +65,16 @@ export class CellStack {
         syncedPositions[branch] = 0
       }
     // Each moves into the lowest free cells, and those it leaves are lower than all that are still free: no hole stays.
-    for (const slot of slots) if (heldBy(slot) > 0) await this.#decoder.moveSequence(slot.ids[0])
+    for (const slot of slots) if (heldBy(slot) > 0) await this.#move(slot.ids[0])
     // Cells that two requests shared are two now.
     this.#top = held
+  }
+
+  /** Moves the cells of a sequence, their bits as they are, in position order; those shared with another are copied. */
+  async #move(sequence: number): Promise<void> {
+    const state = await this.#decoder.readCells(sequence)
+    this.#decoder.removePositions(sequence, 0, -1)
+    await this.#decoder.writeCells(sequence, state)
   }
 
   /** Frees everything, after a forward that failed. */

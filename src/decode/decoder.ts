@@ -2,8 +2,8 @@ import type { Batch } from '../llama/batch.js'
 
 /**
  * What the engine needs of a model: a KV cache and a forward. {@link Context} of the llama room is one; tests bring
- * a model that is a hash function. Calls are synchronous and cheap but for `decode` and `moveSequence`; none may run
- * during one of these.
+ * a model that is a hash function. Calls are synchronous and cheap but for `decode`, `readCells` and `writeCells`;
+ * none may run during one of these.
  */
 export interface Decoder {
   readonly vocabularySize: number
@@ -25,12 +25,14 @@ export interface Decoder {
   copySequence(source: number, target: number, from: number, to: number): void
   /** Takes positions `from` … `to`-1 (-1: the end) out of a sequence. */
   removePositions(sequence: number, from: number, to: number): boolean
-  /** Whether {@link moveSequence} works, and new rows always go into free cells. */
+  /** Whether {@link readCells} and {@link writeCells} work, and new rows always go into free cells. */
   readonly canMove: boolean
   /** Gives the first sequence of an empty cache cells at positions 0 … length-1, of any content, to measure over. */
   occupy?(length: number): Promise<boolean>
-  /** Moves the cells of a sequence into the lowest free ones, those it leaves included, in position order. */
-  moveSequence(sequence: number): Promise<void>
+  /** The cells of a sequence as bytes. */
+  readCells(sequence: number): Promise<Uint8Array>
+  /** Puts cells into the lowest free ones, in their order, in place of all that a sequence has. */
+  writeCells(sequence: number, state: Uint8Array): Promise<void>
 }
 
 /** Chooses tokens from the rows of the last forward; what it has drawn is part of its state. */

@@ -4,6 +4,7 @@ import { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
 import type { DraftingReport } from './drafting.js'
 import type { Generation } from './generation.js'
+import type { Reader } from './reader.js'
 import { Round, type RoundOptions } from './round.js'
 import { Scheduler } from './scheduler.js'
 import { Sequence } from './sequence.js'
@@ -39,7 +40,14 @@ export interface LoopOptions extends Omit<RoundOptions, 'isEnd'> {
    * slots × branches. Default `false`.
    */
   ordered?: boolean
+  /** Reads prompts in a context of its own, and keeps them aside. Default: the decoder reads them. */
+  reader?: Reader
+  /** Milliseconds that answers being written wait for a part of a prompt to be read, if it can be that small. Default 500. */
+  maxPauseMs?: number
 }
+
+/** Default of {@link LoopOptions.maxPauseMs}. */
+const maxPauseMs = 500
 
 /** What a slot does. */
 export interface SlotState {
@@ -60,17 +68,23 @@ interface Started extends TokenRequest {
 /**
  * Decodes requests together, a forward at a time:
  *
- *     admit → draft and decide → lay → forward → verify → commit → emit → again
+ *     admit ─┬─ read a part of the first prompt ──────────────────────────┬─ again
+ *            └─ draft and decide → lay → forward → verify → commit → emit ┘
  *
- * Conventional decoding is the same loop with empty drafts.
+ * Conventional decoding is the same loop with empty drafts. Where prompts have a reader, and others write meanwhile, both
+ * take turns: after every round of writing as much is read as the longest pause allows.
  */
 export class DecodeLoop {
   readonly #options: LoopOptions
   readonly #scheduler: Scheduler
   readonly #round: Round
   readonly #slots: SlotTable
+  readonly #decoder: Decoder
+  readonly #cells: CellStack
   readonly #queue: Started[] = []
   #running: Sequence<Started>[] = []
+  /** Whether the last turn was one of reading. */
+  #hasRead = false
   #turning: Promise<void> | undefined
   #closed = false
 
@@ -79,9 +93,11 @@ export class DecodeLoop {
     const cells = new CellStack(decoder, ordered && slots > 1 ? slots * branches : undefined)
     const isEnd = (token: number) => vocabulary.isEndOfGeneration(token)
     this.#options = options
+    this.#decoder = decoder
+    this.#cells = cells
     this.#scheduler = new Scheduler(decoder, maxNodes, cost, crew)
     this.#round = new Round(decoder, cells, this.#scheduler, { ...options, isEnd })
-    this.#slots = new SlotTable(decoder, cells, slots, branches)
+    this.#slots = new SlotTable(decoder, cells, slots, branches, options.reader)
   }
 
   /** Requests that hold a slot. */
@@ -101,7 +117,7 @@ export class DecodeLoop {
         sequence && {
           phase: sequence.isPrefilling ? 'prefill' : 'decode',
           promptTokens: sequence.promptLength,
-          cachedTokens: sequence.committed,
+          cachedTokens: sequence.reading?.done ?? sequence.committed,
           writtenTokens: sequence.length - sequence.promptLength,
         },
     )
@@ -168,6 +184,7 @@ export class DecodeLoop {
       this.#queue.splice(next, 1)
       const { slot, cached } = this.#slots.claim(prompt, reusePrefix, owner)
       const sequence = new Sequence(request, slot, cached, contextTokens, maxNodes)
+      if (cached === 0) sequence.reading = this.#options.reader?.open(prompt, owner, reusePrefix)
       this.#running.push(sequence)
       try {
         session.read(prompt)
@@ -180,14 +197,50 @@ export class DecodeLoop {
   }
 
   async #step(): Promise<void> {
+    const next = this.#running.find(({ reading }) => reading)
+    const writes = this.#running.some(({ reading }) => !reading)
+    const reads = next !== undefined && !(writes && this.#hasRead)
+    this.#hasRead = reads
+    if (reads) await this.#read(next, writes)
+    else await this.#write(this.#running.filter(({ reading }) => !reading))
+  }
+
+  /** Reads a part of a prompt: as much as fits into the longest pause, or, where nobody waits, into a forward. */
+  async #read(sequence: Sequence<Started>, isAwaited: boolean): Promise<void> {
+    const { reader, crew, maxPauseMs: pauseMs = maxPauseMs } = this.#options
+    const { reading, slot, request } = sequence
+    if (!reader || !reading) return
+    try {
+      const began = performance.now()
+      if (crew) reader.useThreads(crew.threads)
+      if (!reading.find()) await reading.advance(reader.blocksWithin(isAwaited ? pauseMs : Number.POSITIVE_INFINITY))
+      request.writer.found(reading.cached)
+      if (reading.done === reading.tokens) {
+        await this.#cells.makeRoom(reading.tokens, this.#slots.all)
+        await reading.handOver(this.#decoder, slot.ids[0])
+        this.#cells.push(reading.tokens)
+        sequence.committed = reading.tokens
+        sequence.reading = undefined
+      }
+      request.writer.prefilled(performance.now() - began)
+    } catch (error) {
+      reader.clear()
+      this.#fail(sequence, error)
+    }
+  }
+
+  /** A round of those whose prompts need no reader, or have been through it. */
+  async #write(sequences: Sequence<Started>[]): Promise<void> {
     const round = this.#round
-    round.plan(this.#running)
-    for (const sequence of [...this.#running]) if (sequence.failure) this.#fail(sequence, sequence.failure.reason)
-    if (this.#running.length === 0) return
-    await round.makeRoom(this.#running, this.#slots.all)
-    round.lay(this.#running)
+    round.plan(sequences)
+    const failed = sequences.filter(({ failure }) => failure)
+    for (const sequence of failed) this.#fail(sequence, sequence.failure?.reason)
+    const taking = failed.length === 0 ? sequences : sequences.filter(({ failure }) => !failure)
+    if (taking.length === 0) return
+    await round.makeRoom(taking, this.#slots.all)
+    round.lay(taking)
     await round.decode()
-    for (const sequence of this.#running.filter(({ headRows }) => headRows > 0)) {
+    for (const sequence of taking.filter(({ headRows }) => headRows > 0)) {
       try {
         this.#settle(sequence)
       } catch (error) {

@@ -4,30 +4,15 @@ import type { KeptPrompts } from './kept-prompts.js'
 /** Tokens from one border of a prompt to the next: the least that ggml's tiled attention takes at a time. */
 export const blockTokens = 64
 
-/**
- * Blocks a prompt must have to be read here; a shorter one is read by the context that writes, in less time than handing
- * over takes.
- */
-const fewestBlocks = 2
-
 /** Sequence ids of the reading context: the prompt, and the part of it that is taken out. */
 const whole = 0
 const part = 1
 
-/** A KV cache whose cells can be taken out and put in, as bytes. */
-export interface CellStore {
-  /** The cells of a sequence. */
-  readCells(sequence: number): Promise<Uint8Array>
-  /** Puts cells into free ones, in place of all that a sequence has. */
-  writeCells(sequence: number, state: Uint8Array): Promise<void>
-}
-
-/** What reads: a context of the same model, of sequence ids of its own, in which long forwards are fast. */
+/** What reads: a context of the same model, with two sequence ids, in which long forwards are fast. */
 export type ReadingDecoder = Pick<
   Decoder,
-  'batch' | 'contextTokens' | 'decode' | 'useThreads' | 'copySequence' | 'removePositions'
-> &
-  CellStore
+  'batch' | 'contextTokens' | 'decode' | 'useThreads' | 'copySequence' | 'removePositions' | 'readCells' | 'writeCells'
+>
 
 /** How cells of the reading context become blocks, and blocks cells of either context. */
 export interface BlockCodec {
@@ -58,6 +43,8 @@ export class Reader {
   #length = 0
   /** Milliseconds of a block, by the last forwards. */
   #blockMs: number
+  /** How often something was forgotten. */
+  #epoch = 0
 
   /** @param blockMs what reading a block takes, to begin with */
   constructor(decoder: ReadingDecoder, codec: BlockCodec, kept: KeptPrompts, blockMs: number) {
@@ -72,6 +59,11 @@ export class Reader {
     return this.#kept
   }
 
+  /** How often something was forgotten. @internal */
+  get epoch(): number {
+    return this.#epoch
+  }
+
   /** Milliseconds that reading a block takes at the moment. */
   get blockMs(): number {
     return this.#blockMs
@@ -83,9 +75,18 @@ export class Reader {
    * @param keeps whether what was kept may be used, and what is read be kept
    */
   open(prompt: ArrayLike<number>, owner: string, keeps: boolean): Reading | undefined {
-    const blocks = Math.floor((prompt.length - 1) / blockTokens)
-    if (blocks < fewestBlocks || blocks * blockTokens > this.#decoder.contextTokens) return undefined
-    return new Reading(this, prompt, blocks, owner, keeps)
+    const tokens = this.tokensOf(prompt.length)
+    return tokens > 0 ? new Reading(this, prompt, tokens / blockTokens, owner, keeps) : undefined
+  }
+
+  /** Tokens at the beginning of a prompt of so many that are read here: whole blocks, without the last token. */
+  tokensOf(promptLength: number): number {
+    return Math.floor((Math.min(promptLength, this.#decoder.contextTokens) - 1) / blockTokens) * blockTokens
+  }
+
+  /** Computes the coming forwards with so many threads. */
+  useThreads(count: number): void {
+    this.#decoder.useThreads?.(count)
   }
 
   /** Blocks that a forward can read in so many milliseconds; at least 1. */
@@ -127,8 +128,9 @@ export class Reader {
     return this.#codec.convert(blocks, blockTokens)
   }
 
-  /** Forgets what was read for an owner. */
+  /** Forgets what was read for an owner; what is being read leaves nothing behind. */
   forget(owner: string): number {
+    this.#epoch++
     if (this.#owner === owner) this.clear()
     return this.#kept.forget(owner)
   }
@@ -163,6 +165,7 @@ export class Reading {
   readonly #blocks: number
   readonly #owner: string
   readonly #keeps: boolean
+  readonly #epoch: number
   /** Cells of what has been read. */
   readonly #cells: Uint8Array[] = []
   #isFirst = true
@@ -176,6 +179,7 @@ export class Reading {
     this.#blocks = blocks
     this.#owner = owner
     this.#keeps = keeps
+    this.#epoch = reader.epoch
   }
 
   /** Tokens that are read here. */
@@ -206,11 +210,12 @@ export class Reading {
   async advance(blocks: number): Promise<void> {
     const next = Math.min(blocks, this.#blocks - this.#cells.length)
     this.#cells.push(...(await this.#reader.read(this.#prompt, this.#owner, this.#cells, next)))
-    if (this.#keeps) this.#reader.kept.keep(this.#prompt, this.#cells, this.#owner)
+    if (this.#keeps && this.#epoch === this.#reader.epoch)
+      this.#reader.kept.keep(this.#prompt, this.#cells, this.#owner)
   }
 
   /** Puts what has been read into a sequence of the context that writes. */
-  async handOver(writer: CellStore, sequence: number): Promise<void> {
+  async handOver(writer: Pick<Decoder, 'writeCells'>, sequence: number): Promise<void> {
     await writer.writeCells(sequence, await this.#reader.convert(this.#cells))
   }
 }

@@ -3,6 +3,7 @@ import type { DraftSession } from '../draft/drafter.js'
 import { DraftTree } from '../draft/tree.js'
 import type { TokenSampler } from './decoder.js'
 import type { DraftMode } from './drafting.js'
+import type { Reading } from './reader.js'
 import type { Slot, SlotHolder } from './slot.js'
 
 /** What a sequence needs of its request. */
@@ -36,6 +37,8 @@ export class Sequence<Request extends SequenceRequest = SequenceRequest> impleme
   length: number
   /** Tokens whose cells lie in the KV cache in position order. */
   committed: number
+  /** The beginning of its prompt on the way through the reader; no forward of this context takes it along until then. */
+  reading: Reading | undefined
   /** Draft of the coming step. */
   readonly tree: DraftTree
   /** Bounds the drafts of this request. */

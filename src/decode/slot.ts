@@ -8,6 +8,8 @@ export interface SlotHolder {
   readonly committed: number
   /** Whether the prompt still has tokens without cells besides its last. */
   readonly isPrefilling: boolean
+  /** The beginning of its prompt on the way through the reader. */
+  readonly reading?: { readonly done: number }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
+import type { Reader } from './reader.js'
 import { emptySlot, type Slot, type SlotHolder } from './slot.js'
 
 /** Tokens that must be saved before cells are copied from another slot rather than taken over with this one. */
@@ -30,11 +31,14 @@ export class SlotTable {
    * beside other slots, whose rows llama.cpp puts into cells that have left the window.
    */
   readonly #keepsCells: boolean
+  readonly #reader: Reader | undefined
   #uses = 0
 
-  constructor(decoder: Decoder, cells: CellStack, slots: number, branches: number) {
+  /** @param reader reads prompts and keeps them aside: no slot keeps cells then, those of running requests are shared */
+  constructor(decoder: Decoder, cells: CellStack, slots: number, branches: number, reader?: Reader) {
     this.#decoder = decoder
     this.#cells = cells
+    this.#reader = reader
     this.#keepsCells = decoder.canBranch && (decoder.canMove || slots === 1)
     this.#slots = Array.from({ length: slots }, (_, index) => emptySlot(index, branches))
   }
@@ -57,7 +61,12 @@ export class SlotTable {
       (slot) =>
         slot.owner === owner &&
         slot.sequence?.isPrefilling &&
-        commonLength(prompt, slot.sequence.tokens, slot.sequence.promptLength - 1) >= available + worthCopying,
+        this.#usable(
+          slot,
+          prompt,
+          commonLength(prompt, slot.sequence.tokens, Math.min(prompt.length, slot.sequence.promptLength) - 1),
+        ) >=
+          available + worthCopying,
     )?.sequence
   }
 
@@ -90,7 +99,7 @@ export class SlotTable {
     slot.sequence = undefined
     slot.keptTokens = sequence?.tokens ?? slot.keptTokens
     slot.keptLength = sequence?.committed ?? 0
-    if (!keep || !this.#keepsCells) this.#trim(slot, 0)
+    if (!keep || !this.#keepsCells || this.#reader) this.#trim(slot, 0)
   }
 
   /** Forgets all cells, after a forward that failed. No slot may be in use. */
@@ -130,10 +139,20 @@ export class SlotTable {
   #shared(slot: Slot, prompt: ArrayLike<number>, owner: string): number {
     if (slot.owner !== owner) return 0
     const { sequence } = slot
+    if (sequence?.reading) return 0
     const length = sequence
       ? commonLength(prompt, sequence.tokens, sequence.committed)
       : commonLength(prompt, slot.keptTokens, slot.keptLength)
-    return Math.min(length, prompt.length - 1)
+    return this.#usable(slot, prompt, Math.min(length, prompt.length - 1))
+  }
+
+  /** Of so many tokens in common those whose cells are what the prompt would get: read where it would be read. */
+  #usable({ sequence }: Slot, prompt: ArrayLike<number>, length: number): number {
+    if (!this.#reader || !sequence) return length
+    const own = this.#reader.tokensOf(prompt.length)
+    const theirs = this.#reader.tokensOf(sequence.promptLength)
+    if (length < own) return 0
+    return own === theirs ? length : own < theirs ? own : 0
   }
 }
 

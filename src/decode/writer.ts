@@ -68,6 +68,11 @@ export class AnswerWriter {
     this.#queuedMs = this.#firstTokenAt - this.#arrivedAt
   }
 
+  /** So many tokens of the prompt turned out to have been read before. */
+  found(cachedPromptTokens: number): void {
+    this.#cachedPromptTokens = cachedPromptTokens
+  }
+
   /** A forward read a part of the prompt. */
   prefilled(forwardMs: number): void {
     this.#prefillMs += forwardMs

@@ -1,11 +1,13 @@
+import { totalmem } from 'node:os'
 import { DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
 import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { DocumentSpans } from '../decode/document-spans.js'
 import type { DraftingReport } from '../decode/drafting.js'
 import type { Generation } from '../decode/generation.js'
+import type { KeptPromptsReport } from '../decode/kept-prompts.js'
 import { Logprobs } from '../decode/logprobs.js'
-import { DecodeLoop, type SlotState } from '../decode/loop.js'
+import { DecodeLoop, type LoopOptions, type SlotState } from '../decode/loop.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import { fetchModel } from '../hub/fetch-model.js'
@@ -105,7 +107,15 @@ export class Engine implements AsyncDisposable {
       )
     const maxNodes = checkInteger('maxNodes', options.maxNodes ?? 64, 0, 256)
     if (options.threads !== undefined) checkInteger('threads', options.threads, 1, 512)
-    if (options.contextTokens !== undefined) checkInteger('contextTokens', options.contextTokens, 8, 2 ** 24)
+    if (options.contextTokens) checkInteger('contextTokens', options.contextTokens, 8, 2 ** 24)
+    const keptBytes = checkInteger(
+      'promptCacheBytes',
+      options.promptCacheBytes ?? Math.min(8 * 2 ** 30, Math.floor(totalmem() / 4)),
+      0,
+      Number.MAX_SAFE_INTEGER,
+    )
+    const { maxPauseMs } = options
+    if (maxPauseMs !== undefined) checkInteger('maxPauseMs', maxPauseMs, 1, 2 ** 31 - 1)
     const exactness = checkExactness(options.exactness ?? 'bitwise')
     const file = await fetchModel(name, options.fetch)
     const model = await loadModel(file, { ...options, exactness })
@@ -115,7 +125,7 @@ export class Engine implements AsyncDisposable {
       memory = await Memory.open(model.vocabulary, model.describe().name, options)
       const description = model.describe()
       const trained = description.trainedContextTokens
-      const contextTokens = options.contextTokens ?? Math.min(trained, 4096)
+      const contextTokens = options.contextTokens === 0 ? trained : (options.contextTokens ?? Math.min(trained, 4096))
       if (contextTokens > trained)
         throw new EngineError(
           'invalid-parameter',
@@ -134,9 +144,10 @@ export class Engine implements AsyncDisposable {
           keyType: options.keyType,
           valueType: options.valueType,
         },
+        reading: { contextTokens, keptBytes },
         modelOptions: { repack: options.repack, gpuLayers: options.gpuLayers },
       })
-      const layout = { slots, branches, contextTokens, maxNodes }
+      const layout = { slots, branches, contextTokens, maxNodes, maxPauseMs }
       return new Engine(model, memory, tuned, description, layout, options.drafter)
     } catch (error) {
       await memory?.close()
@@ -150,10 +161,10 @@ export class Engine implements AsyncDisposable {
     memory: Memory,
     tuned: Tuned,
     description: ModelDescription,
-    layout: { slots: number; branches: number; contextTokens: number; maxNodes: number },
+    layout: Pick<LoopOptions, 'slots' | 'branches' | 'contextTokens' | 'maxNodes' | 'maxPauseMs'>,
     drafter: Drafter = new RetrievalDrafter({ corpus: memory.corpus }),
   ) {
-    const { context, cost, exactness, noise, crew } = tuned
+    const { context, cost, exactness, noise, crew, reader } = tuned
     this.#model = model
     this.#memory = memory
     this.#tuned = tuned
@@ -167,7 +178,8 @@ export class Engine implements AsyncDisposable {
     this.slots = layout.slots
     this.cost = cost
     this.drafter = drafter
-    this.#loop = new DecodeLoop(context, { ...layout, vocabulary: model.vocabulary, cost, crew, noise, ordered })
+    const { vocabulary } = model
+    this.#loop = new DecodeLoop(context, { ...layout, vocabulary, cost, crew, noise, ordered, reader })
     this.#prompts = new ChatPrompts(model)
   }
 
@@ -267,7 +279,14 @@ export class Engine implements AsyncDisposable {
    */
   forget(what: DeleteOptions): Promise<number> {
     this.#checkLive()
+    // Prompts kept aside do not tell which of their tokens come from a document or a request: all of the namespace go.
+    this.#tuned.reader?.forget(what.namespace ?? DEFAULT_NAMESPACE)
     return this.#memory.forget(what)
+  }
+
+  /** Prompts kept aside, so that what they begin with need not be read again; `undefined` where none can be. */
+  describePrompts(): KeptPromptsReport | undefined {
+    return this.#tuned.reader?.kept.describe()
   }
 
   /** What is remembered, by namespace. */

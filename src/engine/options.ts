@@ -19,7 +19,10 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
   model?: string
   /** How a model that is not on this machine is fetched. */
   fetch?: FetchOptions
-  /** Most tokens of one request, prompt and answer together. Default: what the model was trained with, at most 4096. */
+  /**
+   * Most tokens of one request, prompt and answer together; 0: what the model was trained with. Default: the same, at most
+   * 4096.
+   */
   contextTokens?: number
   /**
    * Requests decoded at the same time, 1 … 256. Default 1. Requests that share forwards write what each writes alone: bit
@@ -57,6 +60,17 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
   profile?: string | boolean
   /** Where drafts come from. Default: retrieval from everything read and written. */
   drafter?: Drafter
+  /**
+   * Most bytes of host memory for prompts kept aside: what a prompt begins with is found again there, whichever slot has
+   * read it, and however many others came between. 0: nothing is kept. Default: 8 GiB, or a quarter of this machine's
+   * memory where that is less; it is taken only as prompts come.
+   */
+  promptCacheBytes?: number
+  /**
+   * Milliseconds that answers being written wait while a part of another prompt is read, ≥ 1; a part is at least 64 tokens.
+   * Less makes texts flow more evenly, more lets prompts through sooner. Default 500.
+   */
+  maxPauseMs?: number
 }
 
 /** What both kinds of request share. */

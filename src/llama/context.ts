@@ -62,17 +62,22 @@ export class Context {
   /** Whether several sequences may share cells, and rejected tokens can be taken back. */
   readonly canBranch: boolean
   /**
-   * Whether sequences can be moved, and new rows always go into free cells: not in recurrent memory, and not where
+   * Whether cells can be taken out and put in, and new rows always go into free cells: not in recurrent memory, and not where
    * llama.cpp fills cells that have left a sliding window.
    */
   readonly canMove: boolean
+  /** The threads that compute. */
+  readonly pool: ThreadPool
+  /** Most threads that compute. */
+  readonly mostThreads: number
+  /** Types of keys and values, and whether attention is fused. */
+  readonly keyType: CacheType
+  readonly valueType: CacheType
+  readonly isFused: boolean
   readonly #llama: LlamaFunctions
   readonly #pointer: Pointer
   readonly #memory: Pointer
-  /** Its own threads; undefined if they are shared. */
-  readonly #pool: ThreadPool | undefined
   readonly #struct: BatchStruct
-  readonly #mostThreads: number
   #threads: number
   readonly #forget: () => void
   #candidates: Candidates | undefined
@@ -100,25 +105,26 @@ export class Context {
     if (options.mostOutputs !== undefined) params.n_outputs_max = Math.max(options.mostOutputs, params.n_seq_max)
     params.n_threads = threads
     params.n_threads_batch = threads
-    params.flash_attn_type = (options.flashAttention ?? true) ? 1 : 0
-    params.type_k = cacheTypes[options.keyType ?? 'f16']
-    params.type_v = cacheTypes[options.valueType ?? 'bf16']
+    const { flashAttention: isFused = true, keyType = 'f16', valueType = 'bf16' } = options
+    params.flash_attn_type = isFused ? 1 : 0
+    params.type_k = cacheTypes[keyType]
+    params.type_v = cacheTypes[valueType]
     // Branches share cells, so all sequences live in one buffer; a full-size sliding window can be rewound.
     params.kv_unified = true
     params.swa_full = true
     params.no_perf = true
-    const pool = options.pool ?? ThreadPool.create(model.library, threads)
+    const pool = options.pool?.share() ?? ThreadPool.create(model.library, threads)
     const { result: pointer, errors } = await model.library.collectErrors(() =>
       callAsync(llama.llama_init_from_model, model.pointer, params),
     )
     if (!pointer) {
-      if (!options.pool) pool.free()
+      pool.free()
       throw new LlamaError(
         'context-failed',
         `could not make a context of ${params.n_ctx} tokens: ${errors || 'llama.cpp gave no reason'}`,
       )
     }
-    return new Context(model, pointer, pool, { ...params, threads }, options.pool === undefined)
+    return new Context(model, pointer, pool, { ...params, threads, keyType, valueType, isFused })
   }
 
   /** Whether a model takes types of keys and values, and fused attention or none: some families refuse some. */
@@ -140,21 +146,30 @@ export class Context {
     model: Model,
     pointer: Pointer,
     pool: ThreadPool,
-    params: { n_seq_max: number; n_batch: number; threads: number },
-    ownsPool: boolean,
+    params: {
+      n_seq_max: number
+      n_batch: number
+      threads: number
+      keyType: CacheType
+      valueType: CacheType
+      isFused: boolean
+    },
   ) {
     this.model = model
     this.#llama = model.library.llama
     this.#pointer = pointer
-    this.#pool = ownsPool ? pool : undefined
+    this.pool = pool
     this.#memory = this.#llama.llama_get_memory(pointer)
     this.#llama.llama_attach_threadpool(pointer, pool.pointer, pool.pointer)
+    this.keyType = params.keyType
+    this.valueType = params.valueType
+    this.isFused = params.isFused
     this.contextTokens = this.#llama.llama_n_ctx(pointer)
     this.mostPositions = Math.min(this.contextTokens, model.mostPositions)
     this.maxSequences = params.n_seq_max
     this.vocabularySize = model.vocabulary.size
     this.#argmax = new Argmax(this.vocabularySize)
-    this.#mostThreads = params.threads
+    this.mostThreads = params.threads
     this.#threads = params.threads
     this.canBranch = !model.isRecurrent
     this.canMove = !model.isRecurrent && this.#llama.llama_model_n_swa(model.pointer) === 0
@@ -184,7 +199,7 @@ export class Context {
   /** Computes the coming forwards with so many threads, at most those it was made with; the others sleep. */
   useThreads(count: number): void {
     if (count === this.#threads) return
-    this.#threads = inRange('threads', count, 1, this.#mostThreads)
+    this.#threads = inRange('threads', count, 1, this.mostThreads)
     this.#llama.llama_set_n_threads(this.#live(), count, count)
   }
 
@@ -258,7 +273,8 @@ export class Context {
   }
 
   /**
-   * Puts cells that {@link readCells} has given into free ones, in their order, in place of all that a sequence has.
+   * Puts cells that {@link readCells} has given into the lowest free ones, in their order and with their bits, in place of
+   * all that a sequence has.
    *
    * @throws LlamaError `decode-failed` if there is no room, or they are not of this form
    */
@@ -267,7 +283,7 @@ export class Context {
     const written = await this.#alone(
       callAsync(this.#llama.llama_state_seq_set_data, pointer, state, state.length, sequence),
     )
-    if (written === 0) throw new LlamaError('decode-failed', `the cells of sequence ${sequence} found no room`)
+    if (written === 0) throw new LlamaError('decode-failed', `no room for the cells of sequence ${sequence}`)
   }
 
   /**
@@ -286,18 +302,6 @@ export class Context {
     if (!codec) return false
     await this.writeCells(0, await codec.restore([new Uint8Array(length * codec.cellBytes)], length))
     return true
-  }
-
-  /**
-   * Moves the cells of a sequence into the lowest free ones, those it leaves included, in position order. Cells shared
-   * with another sequence are copied. The numbers in them stay as they are, bit for bit.
-   *
-   * @throws LlamaError `decode-failed` if there is no room
-   */
-  async moveSequence(sequence: number): Promise<void> {
-    const state = await this.readCells(sequence)
-    this.#llama.llama_memory_seq_rm(this.#memory, sequence, 0, -1)
-    await this.writeCells(sequence, state)
   }
 
   /** Waits for a call that nothing else may run beside. */
@@ -328,7 +332,7 @@ export class Context {
       this.#logits = new Float32Array(0)
       this.#rows = []
       this.#llama.llama_free(this.#pointer)
-      this.#pool?.free()
+      this.pool.free()
       this.#forget()
     })()
     return this.#disposing

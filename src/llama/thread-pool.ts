@@ -10,12 +10,13 @@ import type { LlamaLibrary } from './library.js'
 const pollLevel = 50
 
 /**
- * Threads that live as long as their context. Without one, ggml makes and joins threads in every forward, which for a
+ * Threads that live as long as their contexts. Without them, ggml makes and joins threads in every forward, which for a
  * 4 M model takes longer than the arithmetic saves.
  */
 export class ThreadPool {
   readonly pointer: Pointer
   readonly #library: LlamaLibrary
+  #holders = 1
 
   static create(library: LlamaLibrary, threads: number): ThreadPool {
     const params = library.ggml.ggml_threadpool_params_default(threads)
@@ -30,8 +31,15 @@ export class ThreadPool {
     this.pointer = pointer
   }
 
-  /** Joins the threads. The context they served must be freed before. */
+  /** The same threads, for one holder more. */
+  share(): ThreadPool {
+    this.#holders++
+    return this
+  }
+
+  /** Lets go of the threads; the last holder joins them. The contexts they served must be freed before. */
   free(): void {
+    if (--this.#holders > 0) return
     this.#library.ggml.ggml_threadpool_free(this.pointer)
   }
 }

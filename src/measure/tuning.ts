@@ -1,5 +1,6 @@
 import { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
+import { blockTokens, type Reader } from '../decode/reader.js'
 import { Context, type ContextOptions, defaultThreads } from '../llama/context.js'
 import type { Model } from '../llama/model.js'
 import { measureForwardCost } from './calibration.js'
@@ -12,6 +13,7 @@ import {
   plausibleMs,
 } from './configuration.js'
 import { ProfileStore, type ProfileSubject } from './profile.js'
+import { openReader, type ReadingOptions } from './reading.js'
 
 /** Milliseconds that measuring the cost of forwards may take at load, and the probe. */
 const calibrationMs = 900
@@ -27,6 +29,8 @@ export interface TuningOptions {
   /** Whether requests will share forwards. Default `false`. */
   company?: boolean
   context: ContextOptions
+  /** How prompts are read in a context of their own, where that can be done. Default: the context that writes reads them. */
+  reading?: Omit<ReadingOptions, 'blockMs'>
   /** Further options that change what is measured, e.g. repacking. */
   modelOptions: Record<string, unknown>
 }
@@ -43,6 +47,8 @@ export interface Tuned {
    * would change the bits of rows.
    */
   crew: Crew | undefined
+  /** Reads prompts and keeps them aside. */
+  reader: Reader | undefined
   /** Keeps what real forwards have taught since, for the next load. */
   keep(): Promise<void>
 }
@@ -101,5 +107,6 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     }
     if (cost.observed >= worthKeeping && isCertain) await store?.write(subject, { exactness, cost })
   }
-  return { context, cost, exactness, noise, crew, keep }
+  const reader = options.reading && (await openReader(context, { ...options.reading, blockMs: cost.ms(blockTokens) }))
+  return { context, cost, exactness, noise, crew, reader, keep }
 }

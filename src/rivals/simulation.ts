@@ -124,7 +124,11 @@ class SilentDecoder implements Decoder {
 
   copySequence(): void {}
 
-  async moveSequence(): Promise<void> {}
+  async readCells(): Promise<Uint8Array> {
+    return new Uint8Array(0)
+  }
+
+  async writeCells(): Promise<void> {}
 
   removePositions(): boolean {
     return true

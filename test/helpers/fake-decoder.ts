@@ -1,4 +1,5 @@
 import type { Decoder, TokenSampler } from '../../src/decode/decoder.js'
+import type { BlockCodec } from '../../src/decode/reader.js'
 import { Batch } from '../../src/llama/batch.js'
 import { halts } from '../../src/llama/sampler.js'
 
@@ -6,13 +7,16 @@ interface Cell {
   token: number
   position: number
   sequences: Set<number>
+  /** Which decoder computed it. */
+  origin: number
 }
 
 /**
  * A model that is a hash function, with a KV cache kept as llama.cpp keeps it: cells with a position and a set of
  * sequence ids, filled from the lowest one freed since the last forward, or on from the last one filled. The next token depends on every visible token and its position, so a
  * wrong mask, a wrong position or a cell left behind changes the text. It refuses what llama.cpp would refuse, and with
- * `ordered` it checks that every sequence sees its cells in position order, which bit-exact attention needs.
+ * `ordered` it checks that every sequence sees its cells in position order, which bit-exact attention needs. Which
+ * decoder computed a cell decides too: what is read in another context has other bits.
  */
 export class FakeDecoder implements Decoder {
   readonly vocabularySize: number
@@ -23,6 +27,7 @@ export class FakeDecoder implements Decoder {
   readonly batch: Batch
   readonly cells: (Cell | undefined)[]
   forwards = 0
+  /** How often cells were put in. */
   moves = 0
   /** Where llama.cpp begins to look for a free cell. */
   #head = 0
@@ -30,6 +35,7 @@ export class FakeDecoder implements Decoder {
   #rows: number[] = []
   readonly #period: number
   readonly #ordered: boolean
+  readonly #origin: number
 
   constructor({
     vocabularySize = 7,
@@ -40,6 +46,8 @@ export class FakeDecoder implements Decoder {
     /** Only the last `period` visible tokens decide, so that the text repeats itself and drafts succeed. */
     period = 2,
     ordered = true,
+    /** Tells its cells from those of others. */
+    origin = 0,
   } = {}) {
     this.vocabularySize = vocabularySize
     this.contextTokens = contextTokens
@@ -49,6 +57,7 @@ export class FakeDecoder implements Decoder {
     this.cells = new Array(contextTokens).fill(undefined)
     this.#period = period
     this.#ordered = ordered
+    this.#origin = origin
   }
 
   async decode(): Promise<void> {
@@ -60,7 +69,8 @@ export class FakeDecoder implements Decoder {
       const sequences = new Set<number>()
       for (let i = 0; i < batch.sequenceCounts[row]; i++) sequences.add(batch.sequences[row * batch.maxSequences + i])
       if (sequences.size === 0) throw new Error(`FakeDecoder: row ${row} belongs to no sequence`)
-      this.#place({ token: batch.tokens[row], position: batch.positions[row], sequences })
+      const position = batch.positions[row]
+      this.#place({ token: batch.tokens[row], position, sequences, origin: this.#origin })
     }
     this.#rows = []
     for (let row = 0; row < batch.size; row++) if (batch.outputs[row]) this.#rows.push(this.#attend(row))
@@ -84,12 +94,17 @@ export class FakeDecoder implements Decoder {
     return true
   }
 
-  async moveSequence(sequence: number): Promise<void> {
+  async readCells(sequence: number): Promise<Uint8Array> {
     await null
-    const moved = this.cells.filter((cell): cell is Cell => cell?.sequences.has(sequence) === true)
-    const copies = moved.map(({ token, position }) => ({ token, position, sequences: new Set([sequence]) }))
+    const cells = this.cells.filter((cell): cell is Cell => cell?.sequences.has(sequence) === true)
+    return Buffer.from(JSON.stringify(cells.map(({ token, position, origin }) => ({ token, position, origin }))))
+  }
+
+  async writeCells(sequence: number, state: Uint8Array): Promise<void> {
+    await null
     this.removePositions(sequence, 0, -1)
-    for (const cell of copies) this.#place(cell)
+    const cells = JSON.parse(Buffer.from(state).toString()) as Omit<Cell, 'sequences'>[]
+    for (const cell of cells) this.#place({ ...cell, sequences: new Set([sequence]) })
     this.moves++
   }
 
@@ -123,6 +138,8 @@ export class FakeDecoder implements Decoder {
         throw new Error(`FakeDecoder: sequence ${sequence} sees position ${seen[i].position} in place ${i}`)
     let hash = 0x811c9dc5
     for (const cell of seen.slice(-this.#period)) hash = mix(hash, cell.token)
+    const foreign = seen.filter(({ origin }) => origin !== this.#origin).length
+    if (foreign > 0) hash = mix(hash, foreign)
     // A touch of everything that is visible: few values, so that texts still repeat.
     return mix(hash, seen.length > 64 ? 1 : 0)
   }
@@ -143,6 +160,24 @@ export class FakeDecoder implements Decoder {
       }
     }
   }
+}
+
+/** Blocks of cells of a fake decoder. */
+export const fakeCodec: BlockCodec = {
+  split(state, blockCells) {
+    const cells = JSON.parse(Buffer.from(state).toString()) as Cell[]
+    const blocks = Array.from({ length: Math.floor(cells.length / blockCells) }, (_, i) =>
+      cells.slice(i * blockCells, (i + 1) * blockCells),
+    )
+    return blocks.map((block) => Buffer.from(JSON.stringify(block)))
+  },
+  async restore(blocks) {
+    const cells = blocks.flatMap((block) => JSON.parse(Buffer.from(block).toString()) as Cell[])
+    return Buffer.from(JSON.stringify(cells.map((cell, position) => ({ ...cell, position }))))
+  },
+  async convert(blocks, blockCells) {
+    return this.restore(blocks, blockCells)
+  },
 }
 
 /** Draws from a fake decoder: greedy takes the hash, sampled mixes in random numbers and the tokens drawn so far. */

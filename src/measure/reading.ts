@@ -1,0 +1,54 @@
+import { KeptPrompts } from '../decode/kept-prompts.js'
+import { blockTokens, Reader } from '../decode/reader.js'
+import { CellCodec } from '../llama/cell-codec.js'
+import { Context } from '../llama/context.js'
+
+/** Rows of the reading context's forwards. */
+const batchTokens = 512
+
+/** How prompts are read and kept. */
+export interface ReadingOptions {
+  /** Most tokens of a prompt. */
+  contextTokens: number
+  /** Most bytes of prompts kept aside; 0: none is. */
+  keptBytes: number
+  /** Milliseconds that a block is said to take before one has been read. */
+  blockMs: number
+}
+
+/**
+ * Makes a reader for a context that writes: keys and values of half precision and fused attention, where ggml has a fast
+ * kernel for many rows. `undefined` where cells cannot be handed over (memory that recurs, windows that slide), or where
+ * the writing context has that kernel itself.
+ */
+export async function openReader(writer: Context, options: ReadingOptions): Promise<Reader | undefined> {
+  if (!writer.canMove || !writer.canBranch || !writer.isFused || writer.keyType === writer.valueType) return undefined
+  const decoder = await Context.create(writer.model, {
+    contextTokens: options.contextTokens,
+    maxSequences: 2,
+    mostOutputs: 2,
+    batchTokens,
+    threads: writer.mostThreads,
+    pool: writer.pool,
+    keyType: 'f16',
+    valueType: 'f16',
+    flashAttention: true,
+  })
+  const codec = CellCodec.between(await sampleOf(decoder), await sampleOf(writer))
+  if (!codec) {
+    await decoder[Symbol.asyncDispose]()
+    return undefined
+  }
+  return new Reader(decoder, codec, new KeptPrompts(blockTokens, options.keptBytes), options.blockMs)
+}
+
+/** The cells of one token. Leaves the cache empty. */
+async function sampleOf(context: Context): Promise<Uint8Array> {
+  const { batch } = context
+  batch.clear()
+  batch.addSequence(batch.add(0, 0, false), 0)
+  await context.decode()
+  const state = await context.readCells(0)
+  context.clear()
+  return state
+}

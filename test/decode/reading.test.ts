@@ -1,0 +1,167 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ForwardCost } from '../../src/cost/forward-cost.js'
+import type { DraftMode } from '../../src/decode/drafting.js'
+import type { Generation } from '../../src/decode/generation.js'
+import { KeptPrompts } from '../../src/decode/kept-prompts.js'
+import { DecodeLoop } from '../../src/decode/loop.js'
+import { blockTokens, Reader } from '../../src/decode/reader.js'
+import { FakeDecoder, FakeSampler, fakeCodec } from '../helpers/fake-decoder.js'
+import { RandomSession } from '../helpers/fake-drafters.js'
+
+const vocabulary = {
+  bytesOf: (token: number) => Buffer.from(String.fromCharCode(65 + token)),
+  isEndOfGeneration: () => false,
+}
+
+interface Run {
+  prompt: readonly number[]
+  draft?: DraftMode
+  owner?: string
+  reusePrefix?: boolean
+  maxTokens?: number
+  signal?: AbortSignal
+}
+
+function makeLoop({ slots = 1, keptBytes = 1e9, pauseBlocks = 2 } = {}) {
+  const [contextTokens, maxNodes, branches] = [400, 16, 3]
+  const decoder = new FakeDecoder({
+    contextTokens: slots * (contextTokens + maxNodes),
+    maxSequences: slots * branches + 1,
+    batchTokens: 80 + slots * maxNodes,
+  })
+  const reading = new FakeDecoder({ contextTokens, maxSequences: 2, batchTokens: 4 * blockTokens, origin: 1 })
+  const kept = new KeptPrompts(blockTokens, keptBytes)
+  // Blocks are free, but for what they are said to take.
+  const reader = new Reader(reading, fakeCodec, kept, 1)
+  Object.defineProperty(reader, 'blocksWithin', { value: (ms: number) => (ms === 1 ? pauseBlocks : 4) })
+  const loop = new DecodeLoop(decoder, {
+    ...{ vocabulary, slots, branches, contextTokens, maxNodes, reader, maxPauseMs: 1, ordered: true },
+    cost: new ForwardCost([{ rows: 1, ms: 1 }]),
+  })
+  const start = ({ prompt, draft = 'off', owner, reusePrefix, maxTokens = 30, signal }: Run): Generation => {
+    const session = new RandomSession(prompt.length, 7)
+    const sampler = new FakeSampler(decoder)
+    return loop.start({ prompt, draft, session, sampler, maxTokens, owner, reusePrefix, signal })
+  }
+  return { decoder, reading, kept, reader, loop, start }
+}
+
+const alone = async (run: Run) => (await makeLoop().start({ ...run, draft: 'off' }).result).tokens
+
+const tree = fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 150, maxLength: 150 })
+/** Prompts that share beginnings of any length. */
+const arbitraryPrompts = fc.tuple(tree, tree, tree).chain(([a, b, c]) =>
+  fc.array(
+    fc
+      .tuple(fc.constantFrom(a, b, c), fc.nat(150), fc.constantFrom(a, b, c), fc.nat(150))
+      .map(([x, m, y, n]) => [...x.slice(0, m), ...y.slice(0, n), 3]),
+    { minLength: 2, maxLength: 8 },
+  ),
+)
+
+describe('a reader beside the context that writes', () => {
+  it('gives every prompt the same answer: read alone, in company, in parts, kept or not, with drafts or without', async () => {
+    let found = 0
+    await fc.assert(
+      fc.asyncProperty(
+        arbitraryPrompts,
+        fc.integer({ min: 1, max: 4 }),
+        fc.constantFrom(0, 3000, 1e9),
+        fc.integer({ min: 1, max: 4 }),
+        fc.constantFrom<DraftMode>('off', 'auto', 5),
+        async (prompts, slots, keptBytes, pauseBlocks, draft) => {
+          const { start } = makeLoop({ slots, keptBytes, pauseBlocks })
+          const results = await Promise.all(
+            prompts.map((prompt, i) => start({ prompt, draft, reusePrefix: i % 5 !== 4, maxTokens: 5 + 7 * i }).result),
+          )
+          for (const [i, { tokens, stats }] of results.entries()) {
+            expect(tokens).toEqual(await alone({ prompt: prompts[i], maxTokens: 5 + 7 * i }))
+            if (i % 5 === 4) expect(stats.cachedPromptTokens).toBe(0)
+            found += stats.cachedPromptTokens
+          }
+        },
+      ),
+      { numRuns: 60 },
+    )
+    expect(found).toBeGreaterThan(1000)
+  })
+
+  it('finds a beginning again after its slot has gone, and reads only what follows', async () => {
+    const { start, reading } = makeLoop({ slots: 2 })
+    const system = Array.from({ length: 3 * blockTokens + 10 }, (_, i) => i % 5)
+    const first = await start({ prompt: [...system, 1, 2] }).result
+    expect(first.stats.cachedPromptTokens).toBe(0)
+    const forwards = reading.forwards
+    const second = await start({ prompt: [...system, 4, 4, 4] }).result
+    expect(second.stats.cachedPromptTokens).toBe(3 * blockTokens)
+    expect(reading.forwards).toBe(forwards)
+    // Of another owner nothing is used.
+    const third = await start({ prompt: [...system, 4, 4, 4], owner: 'another' }).result
+    expect(third.stats.cachedPromptTokens).toBe(0)
+    expect(third.tokens).toEqual(second.tokens)
+  })
+
+  it('lets nothing of ended requests lie in the context that writes', async () => {
+    const { decoder, start } = makeLoop({ slots: 3 })
+    const prompts = Array.from({ length: 9 }, (_, i) => Array.from({ length: 100 + 20 * i }, (_, k) => (k * i) % 7))
+    await Promise.all(prompts.map((prompt) => start({ prompt }).result))
+    await start({ prompt: [1, 2, 3], maxTokens: 1 }).result
+    expect(decoder.usedCells).toBeLessThan(10)
+  })
+
+  it('writes between two parts of a prompt, and reads between two rounds', async () => {
+    const { start, decoder, reading } = makeLoop({ slots: 2, pauseBlocks: 1 })
+    const seen: string[] = []
+    for (const [name, one] of [
+      ['w', decoder],
+      ['r', reading],
+    ] as const) {
+      const decode = one.decode.bind(one)
+      one.decode = async () => {
+        seen.push(name)
+        await decode()
+      }
+    }
+    const short = start({ prompt: [1, 2, 3], maxTokens: 12 })
+    const long = start({ prompt: Array.from({ length: 6 * blockTokens }, (_, i) => i % 6), maxTokens: 2 })
+    await Promise.all([short.result, long.result])
+    expect(seen.join('')).toMatch(/^(rw){5}w+$/)
+  })
+
+  it('ends a request whose prompt is being read, and goes on with the others', async () => {
+    const { start, reading } = makeLoop({ slots: 2 })
+    const controller = new AbortController()
+    const decode = reading.decode.bind(reading)
+    reading.decode = async () => {
+      controller.abort()
+      await decode()
+    }
+    const long = Array.from({ length: 6 * blockTokens }, (_, i) => i % 6)
+    const aborted = start({ prompt: long, signal: controller.signal })
+    const other = start({ prompt: [...long.slice(0, 200), 5] })
+    expect((await aborted.result).reason).toBe('aborted')
+    const { tokens, stats } = await other.result
+    expect(tokens).toEqual(await alone({ prompt: [...long.slice(0, 200), 5] }))
+    // What had been read of the first is not lost.
+    expect(stats.cachedPromptTokens).toBe(3 * blockTokens)
+    expect(reading.forwards).toBe(1)
+  })
+
+  it('fails the request whose prompt cannot be read, and no other', async () => {
+    const { start, reading } = makeLoop({ slots: 2 })
+    const decode = reading.decode.bind(reading)
+    let forwards = 0
+    reading.decode = async () => {
+      if (++forwards === 2) throw new Error('no memory')
+      await decode()
+    }
+    const prompts = Array.from({ length: 3 }, (_, k) => Array.from({ length: 330 }, (_, i) => (i * (k + 1)) % 6))
+    const outcomes = await Promise.allSettled(prompts.map((prompt) => start({ prompt }).result))
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled'])
+    for (const k of [1, 2]) {
+      const outcome = outcomes[k]
+      if (outcome.status === 'fulfilled') expect(outcome.value.tokens).toEqual(await alone({ prompt: prompts[k] }))
+    }
+  })
+})
