@@ -2,20 +2,15 @@
  * What exactness costs: every configuration of a context, repacked weights or not, how exact it is, and what forwards
  * take after 512 and 2,048 tokens of context. The table of docs/exactness.md.
  *
- *     npm run bench:configurations -- models/lookahead-qa.gguf 0.5b.gguf
- *
- *   --contexts A,B    tokens of context. Default 512,2048; more than the model was trained with is left out
- *   --rounds N        forwards of each size in each configuration, in turns; medians count. Default 5
- *   --repacked        only repacked weights: half of the time and of the memory
- *   -t, --threads N   Default: cores
+ *     npm run bench -- configurations models/lookahead-qa.gguf 0.5b.gguf
  */
 import path from 'node:path'
-import { parseArgs } from 'node:util'
 import { formatTable } from '../src/cli/terminal.js'
 import { type CacheType, Context, defaultThreads } from '../src/llama/context.js'
 import { Model } from '../src/llama/model.js'
 import { ThreadPool } from '../src/llama/thread-pool.js'
 import { type ProbeResult, probeExactness } from '../src/measure/probe.js'
+import { readArguments, refuse } from './arguments.js'
 import { fillCache, timeSizes } from './forwards.js'
 import { describeMachine } from './machine.js'
 
@@ -38,21 +33,31 @@ const caches: Omit<Candidate, 'repack'>[] = [
 const sizes = [1, 4, 8, 16]
 const probeMs = 2000
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    contexts: { type: 'string', default: '512,2048' },
-    rounds: { type: 'string', default: '5' },
-    repacked: { type: 'boolean', default: false },
-    threads: { type: 'string', short: 't' },
+const { values, positionals } = readArguments(
+  'configurations',
+  {
+    contexts: {
+      type: 'string',
+      default: '512,2048',
+      value: 'A,B',
+      help: 'tokens of context; more than a model was trained with is left out',
+    },
+    rounds: {
+      type: 'string',
+      default: '5',
+      value: 'N',
+      help: 'forwards of each size in each configuration, in turns; medians count',
+    },
+    repacked: { type: 'boolean', default: false, help: 'only repacked weights: half of the time and of the memory' },
+    threads: { type: 'string', short: 't', value: 'N', help: 'default: cores' },
   },
-})
+  { name: 'FILE…', help: 'GGUFs to measure', required: true },
+)
 const depths = values.contexts.split(',').map(Number)
 const rounds = Number(values.rounds)
 const threads = values.threads ? Number(values.threads) : defaultThreads()
-if (positionals.length === 0 || ![...depths, rounds, threads].every((n) => Number.isInteger(n) && n > 0)) {
-  console.error('usage: npm run bench:configurations -- FILE… [--contexts A,B] [--rounds N] [--repacked] [--threads N]')
-  process.exit(2)
+if (![...depths, rounds, threads].every((n) => Number.isInteger(n) && n > 0)) {
+  refuse('configurations', '--contexts, --rounds and --threads must be numbers above 0')
 }
 const repackings = values.repacked ? [true] : [true, false]
 const candidates: Candidate[] = repackings.flatMap((repack) => caches.map((cache) => ({ ...cache, repack })))

@@ -2,10 +2,10 @@
  * The corpus at scale: what a token costs in memory, how fast tokens come in, how long a retrieval takes among them,
  * and how long a folder of them takes to open.
  *
- *     npm run bench:corpus                                              10 M made-up tokens
- *     npm run bench:corpus -- --tokens 50000000
- *     npm run bench:corpus -- --traces FOLDER --vocab FILE.gguf         real text, cut into passages and shuffled
- *     npm run bench:corpus -- --allocations                             which functions allocate while drafting, alone
+ *     npm run bench -- corpus                                              10 M made-up tokens
+ *     npm run bench -- corpus --tokens 50000000
+ *     npm run bench -- corpus --traces FOLDER --vocab FILE.gguf         real text, cut into passages and shuffled
+ *     npm run bench -- corpus --allocations                             which functions allocate while drafting, alone
  *
  * The last line of the output is one JSON object.
  */
@@ -14,7 +14,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { loadVocabulary } from '../src/cli/recordings.js'
@@ -25,6 +24,7 @@ import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { DraftTree } from '../src/draft/tree.js'
 import type { Vocabulary } from '../src/llama/vocabulary.js'
 import { profileAllocations } from './allocations.js'
+import { readArguments } from './arguments.js'
 import { describeMachine } from './machine.js'
 import { readWorkload, WORKLOADS } from './traces.js'
 
@@ -138,14 +138,12 @@ function rates(count: number, { wall, cpu }: Took): string {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      tokens: { type: 'string', default: '10000000' },
-      traces: { type: 'string' },
-      vocab: { type: 'string' },
-      allocations: { type: 'boolean', default: false },
-      open: { type: 'string' },
-    },
+  const { values } = readArguments('corpus', {
+    tokens: { type: 'string', default: '10000000', value: 'N', help: 'tokens to remember' },
+    traces: { type: 'string', value: 'FOLDER', help: 'real text, cut into passages and shuffled (default: made up)' },
+    vocab: { type: 'string', value: 'FILE', help: 'GGUF whose tokenizer reads it' },
+    allocations: { type: 'boolean', default: false, help: 'which functions allocate while drafting, and nothing else' },
+    open: { type: 'string', value: 'FOLDER', help: 'only open a folder of it' },
   })
   const vocabulary = values.vocab ? await loadVocabulary(values.vocab) : undefined
   const options: CorpusOptions = { ...unlimited, spelling: vocabulary && new Spelling(vocabulary) }

@@ -2,24 +2,9 @@
  * Does drafting pay, in time? A real model does every forward; the tokens it "chooses" come from recorded answers, so
  * wall-clock is real on real text. Conventional decoding, lookahead and fixed draft sizes take turns on every record.
  *
- *     npm run bench:cost -- --traces FOLDER --vocabulary qwen2.gguf --model 0.5b.gguf
- *
- *   --model FILE         real shape; random weights do (npm run bench:models)
- *   --traces FOLDER      gzipped JSONL of prompts and answers; without it only the adversarial stream is run
- *   --vocabulary FILE    GGUF whose tokeniser splits the traces (.gz works too). Default: the model's
- *   --workloads A,B      Default: all
- *   --records N          timed records per workload. Default 4
- *   --warm N             records the drafters have seen before. Default 40
- *   --rounds N           times each record is decoded in each way, in turns; the median counts. Default 3
- *   --patience N         seconds that may go, in all, into turns that other programs disturbed and that are held again.
- *                        Default 60
- *   --tokens N           tokens per answer, at most. Default 64
- *   --shortest N         leave out answers of fewer tokens. Default: as many as --tokens says
- *   --sizes A,B          fixed numbers of nodes to compare with; none: only the cost model's choice. Default 3,8,16,32
- *   --context N          tokens of the prompt the model reads; drafters read all of it. Default 256
+ *     npm run bench -- cost --traces FOLDER --vocabulary qwen2.gguf --model 0.5b.gguf
  */
 import path from 'node:path'
-import { parseArgs } from 'node:util'
 import { loadVocabulary } from '../src/cli/recordings.js'
 import { formatTable } from '../src/cli/terminal.js'
 import { Spelling } from '../src/corpus/spelling.js'
@@ -33,6 +18,7 @@ import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Model } from '../src/llama/model.js'
 import { tune } from '../src/measure/tuning.js'
 import { type Recording, replay } from '../src/rivals/replay.js'
+import { readArguments, refuse } from './arguments.js'
 import { noText } from './forwards.js'
 import { LyingSession } from './liar.js'
 import { DISTURBED, OthersWatch } from './others.js'
@@ -42,26 +28,53 @@ import { readWorkload, WORKLOADS } from './traces.js'
 /** Everything but the forward. */
 const overheadParts = stepParts.filter((part) => part !== 'forward')
 
-const { values } = parseArgs({
-  options: {
-    model: { type: 'string' },
-    traces: { type: 'string' },
-    vocabulary: { type: 'string' },
-    workloads: { type: 'string' },
-    records: { type: 'string', default: '4' },
-    rounds: { type: 'string', default: '3' },
-    warm: { type: 'string', default: '40' },
-    patience: { type: 'string', default: '60' },
-    tokens: { type: 'string', default: '64' },
-    shortest: { type: 'string' },
-    sizes: { type: 'string', default: '3,8,16,32' },
-    context: { type: 'string', default: '256' },
+const { values } = readArguments('cost', {
+  model: { type: 'string', value: 'FILE', help: 'GGUF of a real shape; random weights do (npm run bench -- models)' },
+  traces: {
+    type: 'string',
+    value: 'FOLDER',
+    help: 'gzipped JSONL of prompts and answers; without it only the adversarial stream is run',
+  },
+  vocabulary: {
+    type: 'string',
+    value: 'FILE',
+    help: 'GGUF whose tokeniser splits the traces, gzipped or not (default: the model’s)',
+  },
+  workloads: { type: 'string', value: 'A,B', help: 'default: all' },
+  records: { type: 'string', default: '4', value: 'N', help: 'timed records per workload' },
+  rounds: {
+    type: 'string',
+    default: '3',
+    value: 'N',
+    help: 'times each record is decoded in each way, in turns; the median counts',
+  },
+  warm: { type: 'string', default: '40', value: 'N', help: 'records the drafters have seen before' },
+  patience: {
+    type: 'string',
+    default: '60',
+    value: 'N',
+    help: 'seconds that may go, in all, into turns that other programs disturbed and that are held again',
+  },
+  tokens: { type: 'string', default: '64', value: 'N', help: 'tokens per answer, at most' },
+  shortest: {
+    type: 'string',
+    value: 'N',
+    help: 'leave out answers of fewer tokens (default: as many as --tokens says)',
+  },
+  sizes: {
+    type: 'string',
+    default: '3,8,16,32',
+    value: 'A,B',
+    help: 'fixed numbers of nodes to compare with; none: only the cost model’s choice',
+  },
+  context: {
+    type: 'string',
+    default: '256',
+    value: 'N',
+    help: 'tokens of the prompt the model reads; drafters read all of it',
   },
 })
-if (values.model === undefined) {
-  console.error('usage: npm run bench:cost -- --model FILE [--traces FOLDER] [--vocabulary FILE]')
-  process.exit(2)
-}
+if (values.model === undefined) refuse('cost', 'expected --model FILE')
 const [records, rounds, warm, tokens, contextLength] = [
   values.records,
   values.rounds,

@@ -3,7 +3,7 @@
  * and alone, then all of them together in eight slots with drafts, greedy and seeded; tokens and logits rows compared.
  * With the cells of every request kept in order and without, in turns.
  *
- *     npm run bench:crowd
+ *     npm run bench -- crowd
  *
  * The last line of the output is JSON.
  */
@@ -13,6 +13,7 @@ import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import type { SamplerOptions } from '../src/llama/sampler-options.js'
 import { ChatTemplate } from '../src/llama/template.js'
 import { RealLoop, type RealRun, type Trace } from '../test/helpers/real-loop.js'
+import { readArguments } from './arguments.js'
 import { samplePrompts } from './samples.js'
 
 const model = fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
@@ -20,7 +21,10 @@ const slots = 8
 const samplings: SamplerOptions[] = [{}, {}, { temperature: 0.8, seed: 5 }, { repeatPenalty: 1.1 }]
 const drafts = ['auto', 0, 6, 16] as const
 
-const answers = Number(process.argv[2] ?? 240)
+const { values } = readArguments('crowd', {
+  answers: { type: 'string', default: '240', value: 'N', help: 'answers compared' },
+})
+const answers = Number(values.answers)
 const rounds = 2
 
 await using alone = await RealLoop.load(model)

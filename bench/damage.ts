@@ -1,7 +1,7 @@
 /**
  * Model files with damaged heads: each is loaded and, if it is taken, used; none may end the process.
  *
- *     npm run bench:damage -- --mutations 1000 models/lookahead-qa.gguf …
+ *     npm run bench -- damage --mutations 1000 models/lookahead-qa.gguf …
  *
  * Counts what became of them. The exit code is 1 if a process ended.
  */
@@ -11,24 +11,25 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { Context } from '../src/llama/context.js'
 import { LlamaError } from '../src/llama/error.js'
 import { readHeader } from '../src/llama/gguf.js'
 import { Model } from '../src/llama/model.js'
 import { damage } from '../test/helpers/damage.js'
 import { Random } from '../test/helpers/random-weights.js'
+import { readArguments } from './arguments.js'
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    mutations: { type: 'string', default: '1000' },
-    seed: { type: 'string', default: '1' },
+const { values, positionals } = readArguments(
+  'damage',
+  {
+    mutations: { type: 'string', default: '1000', value: 'N', help: 'damaged heads to try' },
+    seed: { type: 'string', default: '1', value: 'N', help: 'of the damage' },
     /** The child's part of the work: mutations from … to. */
-    from: { type: 'string' },
-    to: { type: 'string' },
+    from: { type: 'string', value: 'N', help: 'do this part of the work, from …' },
+    to: { type: 'string', value: 'N', help: '… to, in this process' },
   },
-})
+  { name: 'FILE…', help: 'GGUFs to damage copies of (default: the embedded model)' },
+)
 const files =
   positionals.length > 0 ? positionals : [fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))]
 const mutations = Number(values.mutations)

@@ -3,7 +3,7 @@
  * sizes, in turns in one process, and after each round in a plain loop over libllama in a process of its own.
  * What T(n) would allow stands beside.
  *
- *     npm run bench:grounded -- [--model FILE] [--questions 24] [--rounds 5] [--exactness bitwise]
+ *     npm run bench -- grounded [--model FILE] [--questions 24] [--rounds 5] [--exactness bitwise]
  *
  * In every round the drafter begins without memory and learns from one answer to the next.
  */
@@ -11,13 +11,13 @@ import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { formatTable } from '../src/cli/terminal.js'
 import { ForwardCost } from '../src/cost/forward-cost.js'
 import type { DraftMode } from '../src/decode/drafting.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Engine } from '../src/engine/engine.js'
 import type { ExactnessWish } from '../src/measure/configuration.js'
+import { readArguments } from './arguments.js'
 import { describeMachine, root } from './machine.js'
 import { DISTURBED, OthersWatch } from './others.js'
 import type { PlainAnswer } from './plain-loop.js'
@@ -30,14 +30,17 @@ const maxTokens = 160
 /** Milliseconds after which the engine's idle threads no longer spin. */
 const restMs = 500
 
-const { values } = parseArgs({
-  options: {
-    model: { type: 'string', default: path.join(root, 'models', 'lookahead-qa.gguf') },
-    questions: { type: 'string', default: '24' },
-    rounds: { type: 'string', default: '5' },
-    exactness: { type: 'string', default: 'bitwise' },
-    threads: { type: 'string' },
+const { values } = readArguments('grounded', {
+  model: {
+    type: 'string',
+    default: path.join(root, 'models', 'lookahead-qa.gguf'),
+    value: 'FILE',
+    help: 'GGUF that answers',
   },
+  questions: { type: 'string', default: '24', value: 'N', help: 'of the sample' },
+  rounds: { type: 'string', default: '5', value: 'N', help: 'in turns; medians count' },
+  exactness: { type: 'string', default: 'bitwise', value: 'LEVEL', help: 'bitwise, token or fastest' },
+  threads: { type: 'string', value: 'N', help: 'default: what the engine finds best' },
 })
 const [questions, rounds] = [values.questions, values.rounds].map(Number)
 await using engine = await Engine.load({

@@ -2,8 +2,8 @@
  * Models of real shapes with random weights, for benchmarks: a forward costs what it costs with the real weights, and
  * nothing is downloaded. What they say is made up, so acceptance must be measured elsewhere.
  *
- *     npm run bench:models -- qwen2.5-0.5b Q4_0               every tensor Q4_0
- *     npm run bench:models -- qwen2.5-7b Q4_0 --head Q6_K     as llama.cpp's own "Q4_0": the head in a larger type
+ *     npm run bench -- models qwen2.5-0.5b Q4_0               every tensor Q4_0
+ *     npm run bench -- models qwen2.5-7b Q4_0 --head Q6_K     as llama.cpp's own "Q4_0": the head in a larger type
  *
  * The path of the file is the last line of the output.
  */
@@ -11,9 +11,9 @@ import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { TENSOR_TYPES, type TensorType } from '../test/helpers/gguf.js'
 import { type RandomModelOptions, writeRandomModel } from '../test/helpers/random-model.js'
+import { readArguments, refuse } from './arguments.js'
 
 const qwen = { architecture: 'qwen2', context: 32_768, ropeBase: 1e6 } as const
 
@@ -58,18 +58,20 @@ export function benchmarkModel({ shape, type, head = type, folder }: BenchmarkMo
 }
 
 function main(): void {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { head: { type: 'string' }, folder: { type: 'string' } },
-  })
+  const shapes = Object.keys(SHAPES).join(', ')
+  const types = Object.keys(TENSOR_TYPES).join(', ')
+  const { values, positionals } = readArguments(
+    'models',
+    {
+      head: { type: 'string', value: 'TYPE', help: 'type of the output head, with a tied head of the embedding too' },
+      folder: { type: 'string', help: 'where to write it (default: a folder in the system’s temporary one)' },
+    },
+    { name: 'SHAPE [TYPE]', help: `${shapes}; type of all matrices (default: Q4_0)`, required: true },
+  )
   const [shape, type = 'Q4_0'] = positionals
-  if (!(shape in SHAPES) || !(type in TENSOR_TYPES) || !((values.head ?? type) in TENSOR_TYPES)) {
-    console.error('usage: npm run bench:models -- SHAPE [TYPE] [--head TYPE] [--folder FOLDER]')
-    console.error(`  SHAPE ${Object.keys(SHAPES).join(' ')}`)
-    console.error(`  TYPE  ${Object.keys(TENSOR_TYPES).join(' ')}, default Q4_0`)
-    process.exitCode = 2
-    return
-  }
+  if (!(shape in SHAPES)) refuse('models', `expected a shape of ${shapes}, got ${shape}`)
+  for (const wanted of [type, values.head ?? type])
+    if (!(wanted in TENSOR_TYPES)) refuse('models', `expected a type of ${types}, got ${wanted}`)
   const began = performance.now()
   const file = benchmarkModel({ ...values, shape, type } as BenchmarkModelOptions)
   const seconds = ((performance.now() - began) / 1000).toFixed(1)

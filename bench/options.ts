@@ -30,7 +30,7 @@ export const SECTIONS = ['ceiling', 'live', 'peers', 'batch', 'exactness', 'repl
 
 export type Section = (typeof SECTIONS)[number]
 
-export const USAGE = `usage: npm run bench -- [options]
+export const USAGE = `usage: npm run bench -- report [options]
   --quick              five minutes instead of an hour
   --smoke              the least that touches everything, to see that it works; no figures worth keeping
   -m, --model FILE     GGUF that answers (default: the embedded model)

@@ -2,8 +2,8 @@
  * Learns what confidence believes before it has learnt anything, and writes it to `src/draft/prior.ts`: replays recorded
  * requests of many kinds, each kind from the same start, and averages the weights they end with.
  *
- *     npm run bench:prior -- --vocab FILE.gguf FILE.jsonl.gz…
- *     npm run bench:prior -- --vocab FILE.gguf --leave-out FILE.jsonl.gz…    what it is worth on texts it has not seen
+ *     npm run bench -- prior --vocab FILE.gguf FILE.jsonl.gz…
+ *     npm run bench -- prior --vocab FILE.gguf --leave-out FILE.jsonl.gz…    what it is worth on texts it has not seen
  *
  * Kinds are told apart by file, model and task; of each, the first 80 requests are replayed. Weights that belong to
  * single tokens are left out, so nothing of the texts themselves is kept.
@@ -14,13 +14,13 @@
  */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
 import { loadVocabulary, type RecordedRequest, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import { FIRST_TOKEN_TABLE, GUESS, OWN_LENGTH, SHARED_LENGTH } from '../src/draft/features.js'
 import { prior } from '../src/draft/prior.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { type Recording, replay } from '../src/rivals/replay.js'
+import { readArguments, refuse } from './arguments.js'
 import { mean } from './statistics.js'
 
 const REQUESTS = 80
@@ -43,15 +43,20 @@ interface Learnt {
   shares: Float64Array
 }
 
-const { values, positionals: files } = parseArgs({
-  allowPositionals: true,
-  options: {
-    vocab: { type: 'string' },
-    out: { type: 'string', default: 'src/draft/prior.ts' },
-    'leave-out': { type: 'boolean', default: false },
+const { values, positionals: files } = readArguments(
+  'prior',
+  {
+    vocab: { type: 'string', value: 'FILE', help: 'GGUF whose tokenizer reads them' },
+    out: { type: 'string', default: 'src/draft/prior.ts', value: 'FILE', help: 'file to write' },
+    'leave-out': {
+      type: 'boolean',
+      default: false,
+      help: 'write nothing: what is learnt, tried on kinds of text it has not seen',
+    },
   },
-})
-if (!values.vocab || files.length === 0) throw new Error('expected --vocab FILE.gguf and trace files')
+  { name: 'FILE…', help: 'recorded requests, JSONL, gzipped or not', required: true },
+)
+if (!values.vocab) refuse('prior', 'expected --vocab FILE.gguf')
 
 using vocabulary = await loadVocabulary(values.vocab)
 const spelling = new Spelling(vocabulary)
@@ -157,7 +162,7 @@ function writePrior(weights: readonly number[]): void {
     `/**
  * What confidence believes before it has learnt anything: the weights of all features but those of single tokens.
  *
- * Made by \`npm run bench:prior\` from answers of many models to many kinds of requests; not to be edited.
+ * Made by \`npm run bench -- prior\` from answers of many models to many kinds of requests; not to be edited.
  */
 // biome-ignore format: numbers only
 export const prior: readonly number[] = [

@@ -2,23 +2,15 @@
  * Do drafts promise what they keep? Nodes by promised probability, and how many of them the model really chose: on
  * recorded answers, and live on a model. The reliability diagram of docs/cost.md.
  *
- *     npm run bench:reliability -- --traces FILE… --vocabulary qwen2.gguf --svg docs/reliability.svg
- *
- *   --traces FILE…      JSONL of prompts and answers, gzipped or not; without it only the live part is made
- *   --vocabulary FILE   GGUF whose tokeniser splits them
- *   --requests N        of each workload. Default 60
- *   --nodes N           draft nodes of every forward. Default 16
- *   --model FILE        GGUF that answers live. Default: the embedded model
- *   --questions N       it answers. Default 60
- *   --svg FILE          draw the diagram into this file
+ *     npm run bench -- reliability --traces FILE… --vocabulary qwen2.gguf --svg docs/reliability.svg
  */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
 import { formatTable } from '../src/cli/terminal.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Engine } from '../src/engine/engine.js'
 import { type CalibrationBin, replay } from '../src/rivals/replay.js'
+import { readArguments, refuse } from './arguments.js'
 import { root } from './machine.js'
 import { openSpelling, readWorkloads } from './recordings.js'
 import { element, label, picture, seriesColour } from './report/svg.js'
@@ -30,24 +22,33 @@ type Bins = CalibrationBin[]
 /** Fewer nodes say nothing: such bins are neither drawn nor counted in the error. */
 const leastNodes = 50
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    traces: { type: 'string', multiple: true, default: [] },
-    vocabulary: { type: 'string' },
-    requests: { type: 'string', default: '60' },
-    nodes: { type: 'string', default: '16' },
-    model: { type: 'string', default: path.join(root, 'models', 'lookahead-qa.gguf') },
-    questions: { type: 'string', default: '60' },
-    svg: { type: 'string' },
+const { values, positionals } = readArguments(
+  'reliability',
+  {
+    traces: {
+      type: 'string',
+      multiple: true,
+      default: [],
+      value: 'FILE…',
+      help: 'JSONL of prompts and answers, gzipped or not; without it only the live part is made',
+    },
+    vocabulary: { type: 'string', value: 'FILE', help: 'GGUF whose tokeniser splits them' },
+    requests: { type: 'string', default: '60', value: 'N', help: 'of each workload' },
+    nodes: { type: 'string', default: '16', value: 'N', help: 'draft nodes of every forward' },
+    model: {
+      type: 'string',
+      default: path.join(root, 'models', 'lookahead-qa.gguf'),
+      value: 'FILE',
+      help: 'GGUF that answers live',
+    },
+    questions: { type: 'string', default: '60', value: 'N', help: 'it answers' },
+    svg: { type: 'string', value: 'FILE', help: 'draw the diagram into this file' },
   },
-})
+  { name: 'FILE…', help: 'more traces' },
+)
 const [requests, nodes, questions] = [values.requests, values.nodes, values.questions].map(Number)
 const files = [...values.traces, ...positionals]
-if (files.length > 0 && values.vocabulary === undefined) {
-  console.error('usage: npm run bench:reliability -- [--traces FILE… --vocabulary FILE] [--model FILE] [--svg FILE]')
-  process.exit(2)
-}
+if (files.length > 0 && values.vocabulary === undefined) refuse('reliability', '--traces needs --vocabulary FILE')
 
 const series: { name: string; bins: Bins }[] = []
 if (values.vocabulary !== undefined) {

@@ -1,10 +1,10 @@
 /**
  * How many tokens a forward yields with every drafter, on recorded answers: the tables of `docs/retrieval.md`.
  *
- *     npm run bench:retrieval -- --traces FOLDER --vocab FILE.gguf                       answers of earlier requests known
- *     npm run bench:retrieval -- --traces FOLDER --vocab FILE.gguf --cold                not known
- *     npm run bench:retrieval -- --traces FOLDER --vocab FILE.gguf --ungrouped           of the same group too
- *     npm run bench:retrieval -- --traces FOLDER --vocab FILE.gguf --drafters lookahead  only that one
+ *     npm run bench -- retrieval --traces FOLDER --vocab FILE.gguf                       answers of earlier requests known
+ *     npm run bench -- retrieval --traces FOLDER --vocab FILE.gguf --cold                not known
+ *     npm run bench -- retrieval --traces FOLDER --vocab FILE.gguf --ungrouped           of the same group too
+ *     npm run bench -- retrieval --traces FOLDER --vocab FILE.gguf --drafters lookahead  only that one
  *     … --only agent                                                                     only workloads of that name
  *     … --json FILE                                                                      all figures, as JSON
  *
@@ -14,11 +14,11 @@
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
 import { loadVocabulary, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import { type DrafterName, drafterNames, drafters } from '../src/rivals/drafters.js'
 import { type ReplayReport, replay } from '../src/rivals/replay.js'
+import { readArguments, refuse } from './arguments.js'
 import { describeMachine } from './machine.js'
 import { median, sum } from './statistics.js'
 
@@ -65,24 +65,22 @@ interface Result extends ReplayReport {
   budget: number
 }
 
-const { values } = parseArgs({
-  options: {
-    traces: { type: 'string' },
-    vocab: { type: 'string' },
-    drafters: { type: 'string', default: drafterNames.join(',') },
-    budgets: { type: 'string', default: '8,64' },
-    limit: { type: 'string', default: '250' },
-    only: { type: 'string', default: '' },
-    cold: { type: 'boolean', default: false },
-    ungrouped: { type: 'boolean', default: false },
-    json: { type: 'string' },
-  },
+const { values } = readArguments('retrieval', {
+  traces: { type: 'string', value: 'FOLDER', help: 'gzipped JSONL of prompts and answers' },
+  vocab: { type: 'string', value: 'FILE', help: 'GGUF whose tokenizer reads them, gzipped or not' },
+  drafters: { type: 'string', default: drafterNames.join(','), value: 'A,B', help: 'only these' },
+  budgets: { type: 'string', default: '8,64', value: 'A,B', help: 'nodes per draft' },
+  limit: { type: 'string', default: '250', value: 'N', help: 'requests of a workload, at most' },
+  only: { type: 'string', default: '', value: 'WORD', help: 'only workloads with it in their name' },
+  cold: { type: 'boolean', default: false, help: 'answers of earlier requests are not known' },
+  ungrouped: { type: 'boolean', default: false, help: 'answers of the same group are known too' },
+  json: { type: 'string', value: 'FILE', help: 'all figures, as JSON' },
 })
-if (!values.traces || !values.vocab) throw new Error('expected --traces FOLDER and --vocab FILE.gguf')
+if (!values.traces || !values.vocab) refuse('retrieval', 'expected --traces FOLDER and --vocab FILE.gguf')
 const names = values.drafters.split(',') as DrafterName[]
 for (const name of names)
   if (!drafterNames.includes(name))
-    throw new Error(`--drafters: expected some of ${drafterNames.join(', ')}, got ${name}`)
+    refuse('retrieval', `--drafters: expected some of ${drafterNames.join(', ')}, got ${name}`)
 const budgets = values.budgets.split(',').map(Number)
 const { cold, ungrouped } = values
 

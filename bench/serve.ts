@@ -2,14 +2,14 @@
  * Load on a running server: grounded questions at several concurrencies, lookahead against drafting off in turns. Every
  * cell gets a fresh server, so that no answer is known from an earlier one.
  *
- *     npm run bench:serve                                       the embedded model, bench/rag.jsonl
- *     npm run bench:serve -- -m model.gguf --prompts own.jsonl  one { question, documents } a line
+ *     npm run bench -- serve                                       the embedded model, bench/rag.jsonl
+ *     npm run bench -- serve -m model.gguf --prompts own.jsonl  one { question, documents } a line
  *
  * The last line of the output is JSON.
  */
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
-import { parseArgs } from 'node:util'
+import { readArguments } from './arguments.js'
 import { type Answer, load, quantile, withServer } from './load.js'
 import type { SamplePrompt } from './samples.js'
 
@@ -24,17 +24,15 @@ interface Cell {
   acceptedShare: number
 }
 
-const { values } = parseArgs({
-  options: {
-    model: { type: 'string', short: 'm' },
-    prompts: { type: 'string' },
-    concurrency: { type: 'string', default: '1,4,8,16' },
-    parallel: { type: 'string', default: '16' },
-    requests: { type: 'string', default: '48' },
-    'max-tokens': { type: 'string', default: '128' },
-    rounds: { type: 'string', default: '2' },
-    threads: { type: 'string' },
-  },
+const { values } = readArguments('serve', {
+  model: { type: 'string', short: 'm', value: 'FILE', help: 'GGUF that answers (default: the embedded model)' },
+  prompts: { type: 'string', value: 'FILE', help: 'one { question, documents } a line (default: bench/rag.jsonl)' },
+  concurrency: { type: 'string', default: '1,4,8,16', value: 'A,B', help: 'requests at a time' },
+  parallel: { type: 'string', default: '16', value: 'N', help: 'slots of the server' },
+  requests: { type: 'string', default: '48', value: 'N', help: 'per cell' },
+  'max-tokens': { type: 'string', default: '128', value: 'N', help: 'of an answer' },
+  rounds: { type: 'string', default: '2', value: 'N', help: 'in turns' },
+  threads: { type: 'string', value: 'N', help: 'default: what the engine finds best' },
 })
 
 function readPrompts(): SamplePrompt[] {

@@ -2,7 +2,7 @@
  * A server under abuse: chats, streams broken off, streams nobody reads, fuzzed bodies, all at once, for a while. At the
  * end no slot may be taken, and memory should have stopped growing after the first third.
  *
- *     npm run bench:soak -- --minutes 20
+ *     npm run bench -- soak --minutes 20
  *
  * The last line of the output is JSON; the exit code is 1 if the server died, a slot leaked, an answer was wrong or,
  * where the server is bitwise exact, a greedy answer changed with the company it was in.
@@ -11,18 +11,16 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import fc from 'fast-check'
 import { isFitAnswer, malformed } from '../test/helpers/malformed.js'
+import { readArguments } from './arguments.js'
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '20' },
-    workers: { type: 'string', default: '8' },
-    fuzzers: { type: 'string', default: '6' },
-    threads: { type: 'string', default: '1' },
-    seed: { type: 'string', default: '1' },
-  },
+const { values } = readArguments('soak', {
+  minutes: { type: 'string', default: '20', value: 'N', help: 'how long' },
+  workers: { type: 'string', default: '8', value: 'N', help: 'clients that chat' },
+  fuzzers: { type: 'string', default: '6', value: 'N', help: 'clients that send rubbish' },
+  threads: { type: 'string', default: '1', value: 'N', help: 'of the server' },
+  seed: { type: 'string', default: '1', value: 'N', help: 'of what they do' },
 })
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))

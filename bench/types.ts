@@ -2,20 +2,15 @@
  * Which weight types verify drafts cheaply: models of one shape in many types, with all tensors in that type and with
  * the output head in another as llama.cpp's own quantiser leaves it. The table of docs/exactness.md.
  *
- *     npm run bench:types -- qwen2.5-0.5b
- *
- *   --types A,B+C     TYPE, or TYPE+HEAD where the output head has another. Default: the usual ones
- *   --folder FOLDER   where the models are kept. Default: a folder in the system's temporary one
- *   --context N       tokens of context. Default 512
- *   --write           only write the models
+ *     npm run bench -- types qwen2.5-0.5b
  */
 import { statSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { formatTable } from '../src/cli/terminal.js'
 import { Context, defaultThreads } from '../src/llama/context.js'
 import { chooseConfiguration } from '../src/measure/configuration.js'
 import { loadModel } from '../src/measure/loading.js'
 import { TENSOR_TYPES, type TensorType } from '../test/helpers/gguf.js'
+import { readArguments, refuse } from './arguments.js'
 import { fillCache, timeSizes } from './forwards.js'
 import { describeMachine } from './machine.js'
 import { benchmarkModel, SHAPES, type Shape } from './models.js'
@@ -29,23 +24,33 @@ const sizes = [1, 2, 4, 8, 16]
 const rounds = 7
 const probeMs = 2000
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    types: { type: 'string' },
-    folder: { type: 'string' },
-    context: { type: 'string', default: '512' },
-    write: { type: 'boolean', default: false },
+const { values, positionals } = readArguments(
+  'types',
+  {
+    types: {
+      type: 'string',
+      value: 'A,B+C',
+      help: 'TYPE, or TYPE+HEAD where the output head has another (default: the usual ones)',
+    },
+    folder: {
+      type: 'string',
+      value: 'FOLDER',
+      help: 'where the models are kept (default: one in the system’s temporary folder)',
+    },
+    context: { type: 'string', default: '512', value: 'N', help: 'tokens of context' },
+    write: { type: 'boolean', default: false, help: 'only write the models' },
   },
-})
+  { name: 'SHAPE', help: 'a published shape (default: qwen2.5-0.5b)' },
+)
 const [shape = 'qwen2.5-0.5b'] = positionals as Shape[]
 const types = values.types ?? (SHAPES[shape]?.embedding % 256 === 0 ? usual.ofBlocks : usual.any)
 const wanted = types.split(',').map((text) => text.split('+') as [TensorType, TensorType?])
 const depth = Number(values.context)
 if (!(shape in SHAPES) || !wanted.flat().every((type) => type! in TENSOR_TYPES) || !(depth > 0)) {
-  console.error(`usage: npm run bench:types -- SHAPE [--types A,B+C] [--folder FOLDER] [--context N] [--write]`)
-  console.error(`  SHAPE ${Object.keys(SHAPES).join(' ')}\n  TYPE  ${Object.keys(TENSOR_TYPES).join(' ')}`)
-  process.exit(2)
+  refuse(
+    'types',
+    `expected a shape of ${Object.keys(SHAPES).join(', ')}, types of ${Object.keys(TENSOR_TYPES).join(', ')}, and a context above 0`,
+  )
 }
 const threads = defaultThreads()
 const files = wanted.map(([type, head]) => benchmarkModel({ shape, type, head, folder: values.folder }))

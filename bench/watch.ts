@@ -2,21 +2,19 @@
  * What it costs the server to be watched: sample questions four at a time, alone; with three pages open, which ask for
  * the slots four times a second; and with every answer explained, as the page has it. In turns, each on a fresh server.
  *
- *     npm run bench:watch
+ *     npm run bench -- watch
  *
  * The last line of the output is JSON.
  */
 import { availableParallelism, cpus } from 'node:os'
-import { parseArgs } from 'node:util'
+import { readArguments } from './arguments.js'
 import { load, quantile, withServer } from './load.js'
 import { samplePrompts } from './samples.js'
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: 'string', default: '48' },
-    rounds: { type: 'string', default: '5' },
-    concurrency: { type: 'string', default: '4' },
-  },
+const { values } = readArguments('watch', {
+  requests: { type: 'string', default: '48', value: 'N', help: 'questions' },
+  rounds: { type: 'string', default: '5', value: 'N', help: 'in turns' },
+  concurrency: { type: 'string', default: '4', value: 'N', help: 'questions at a time' },
 })
 
 const pages = 3

@@ -1,7 +1,7 @@
 /**
  * What confidence believes before it has learnt anything: the weights of all features but those of single tokens.
  *
- * Made by `npm run bench:prior` from answers of many models to many kinds of requests; not to be edited.
+ * Made by `npm run bench -- prior` from answers of many models to many kinds of requests; not to be edited.
  */
 // biome-ignore format: numbers only
 export const prior: readonly number[] = [

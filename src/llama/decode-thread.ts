@@ -35,7 +35,7 @@ for (;;) {
  * One thread that does forwards for the event loop, always the same. Node's own pool takes its threads in turn, and where
  * the system puts one on the core of a ggml thread that spins for work, both wait for each other: with all of two cores
  * at work, recorded answers that drafts cannot help were written 4 % slower with drafts than without, because looking for
- * drafts lengthens the pause; on one thread they are not (`npm run bench:cost -- --workloads translation`).
+ * drafts lengthens the pause; on one thread they are not (`npm run bench -- cost --workloads translation`).
  */
 export class DecodeThread {
   readonly #worker: Worker

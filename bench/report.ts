@@ -179,12 +179,15 @@ function round(value: number): number {
 }
 
 let options: BenchOptions | undefined
-try {
-  options = parseOptions(process.argv.slice(2))
-} catch (error) {
-  console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
-  process.exitCode = 2
-}
+const args = process.argv.slice(2)
+if (args.includes('--help') || args.includes('-h')) console.log(USAGE)
+else
+  try {
+    options = parseOptions(args)
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
+    process.exitCode = 2
+  }
 if (options?.from) {
   const results = JSON.parse(readFileSync(options.from, 'utf8')) as Results
   if (results.schema === 2) write(results, options)

@@ -1,0 +1,21 @@
+/** The benchmarks by name, each with one sentence. `npm run bench -- NAME` runs `bench/NAME.ts`. */
+export const commands: Readonly<Record<string, string>> = {
+  report:
+    'Everything README and docs/benchmarks.md quote, measured again, as a page and as JSON. Runs where no name is given.',
+  grounded:
+    'The embedded model answers grounded questions: conventionally, with drafts, and in a plain loop over libllama.',
+  cost: 'Whether drafting pays, in time: a real model does every forward, its tokens come from recorded answers.',
+  retrieval:
+    'How many tokens a forward yields with every drafter, on recorded answers: the tables of docs/retrieval.md.',
+  reliability: 'Whether drafts keep what they promise, on recorded answers and live: the diagram of docs/cost.md.',
+  prior: 'Learns what confidence believes before it has learnt anything, or measures what that is worth.',
+  corpus: 'The corpus at scale: memory per token, insertion, retrieval, and how long a folder of it takes to open.',
+  configurations: 'What exactness costs: every configuration of a context, how exact and how fast it is.',
+  types: 'Which weight types verify drafts cheaply: a shape in many types, and how exact each is.',
+  models: 'Writes a model of a published shape with random weights.',
+  crowd: 'Whether an answer depends on what else is in its forwards.',
+  serve: 'A server under load: grounded questions at several concurrencies, drafting on and off.',
+  watch: 'What it costs a server to be watched.',
+  soak: 'A server under abuse, for a while: nothing may leak, and no answer may change.',
+  damage: 'Model files with damaged heads: none may end the process.',
+}
