@@ -3,14 +3,16 @@ import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import type { Command } from 'commander'
 import { Engine } from '../engine/engine.js'
+import type { Fleet } from '../fleet/fleet.js'
 import { type App, createApp } from '../server/index.js'
 import { contextSize, gather, integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
 import { exitCodes, UsageError } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
+import { addSharing, type SharingOptions, SharingPlan } from './sharing.js'
 import { processTerminal, type Terminal } from './terminal.js'
 
-interface ServeOptions extends DecodingOptions, ModelSourceOptions {
+interface ServeOptions extends DecodingOptions, ModelSourceOptions, SharingOptions {
   alias?: string
   host: string
   port: number
@@ -28,12 +30,9 @@ interface ServeOptions extends DecodingOptions, ModelSourceOptions {
   commonNamespace?: string
 }
 
-/** Milliseconds that running requests have to finish when the server is told to stop. */
-const stopMs = 5000
-
 /** Adds `lookahead serve`. */
 export function registerServe(program: Command): void {
-  addDecodingOptions(
+  const command = addDecodingOptions(
     addModelSource(
       program
         .command('serve')
@@ -74,9 +73,9 @@ export function registerServe(program: Command): void {
       'let pages of this origin call from a browser, *: all; may be given several times',
       gather,
     )
-    .action(async (options: ServeOptions) => {
-      process.exitCode = await serve(options, processTerminal())
-    })
+  addSharing(command).action(async (options: ServeOptions) => {
+    process.exitCode = await serve(options, processTerminal())
+  })
 }
 
 async function serve(options: ServeOptions, terminal: Terminal): Promise<number> {
@@ -86,6 +85,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   const apiKeys = [...openKeys, ...(options.namespaceKey ?? []).map(readNamespaceKey)]
   if (options.alias === '') throw new UsageError('the alias is empty; give at least one character')
   const model = options.alias ?? modelLabel(options, file)
+  const plan = await SharingPlan.make(options)
   const stopping = waitForSignal()
 
   // The port comes first: if it is taken, nobody should have to wait for the model to learn it.
@@ -95,12 +95,17 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
     begin = resolve
     giveUp = reject
   })
-  const app = createApp(loading, { model, apiKeys, corsOrigins: options.corsOrigin, queue: options.queue })
+  let joined!: (fleet: Fleet) => void
+  const fleet = new Promise<Fleet>((resolve) => {
+    joined = resolve
+  })
+  const app = createApp(loading, { fleet, model, apiKeys, corsOrigins: options.corsOrigin, queue: options.queue })
   const { url, close } = await listen(app, options.host, options.port)
   if (apiKeys.length === 0 && !isLoopback(options.host))
     terminal.err(`lookahead: warning: ${options.host} can be reached by others and there is no --api-key\n`)
   terminal.err(`loading ${path.basename(file)} …\n`)
-  let engine: Engine
+  let engine: Engine | undefined
+  let sharing: Fleet | undefined
   try {
     engine = await Engine.load({
       model: file,
@@ -117,8 +122,15 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
         common: options.commonNamespace,
       },
     })
+    if (plan) {
+      sharing = await plan.join(engine, terminal)
+      joined(sharing)
+      await plan.catchUp(sharing, terminal)
+    }
   } catch (error) {
     giveUp(error)
+    await sharing?.[Symbol.asyncDispose]()
+    await engine?.[Symbol.asyncDispose]()
     await close()
     throw error
   }
@@ -131,7 +143,12 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
 
   const signal = await stopping
   terminal.err(`stopping; ${app.inFlight} answers are being written\n`)
-  await app.stop(stopMs)
+  if (signal === 'SIGTERM') {
+    app.drain()
+    await new Promise((resolve) => setTimeout(resolve, options.drain * 1000))
+  }
+  await app.stop(options.stopTimeout * 1000)
+  await sharing?.[Symbol.asyncDispose]()
   await engine[Symbol.asyncDispose]()
   await close()
   return signal === 'SIGINT' ? exitCodes.interrupted : 0

@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os'
-import { DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
+import { type Corpus, DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
 import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { DocumentSpans } from '../decode/document-spans.js'
@@ -181,6 +181,16 @@ export class Engine implements AsyncDisposable {
     const { vocabulary } = model
     this.#loop = new DecodeLoop(context, { ...layout, vocabulary, cost, crew, noise, ordered, reader })
     this.#prompts = new ChatPrompts(model)
+  }
+
+  /** What it has read and written, to draft from. */
+  get corpus(): Corpus {
+    return this.#memory.corpus
+  }
+
+  /** What tells the model's tokenizer from all others, 32 hexadecimal digits. */
+  get fingerprint(): string {
+    return this.#memory.fingerprint
   }
 
   /** Threads that compute at the moment: fewer while other programs take the cores. */

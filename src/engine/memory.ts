@@ -48,6 +48,13 @@ export interface WarmReport {
 export class Memory {
   readonly corpus: Corpus
   readonly store: CorpusStore | undefined
+  /** What tells the tokenizer from all others. */
+  get fingerprint(): string {
+    this.#fingerprint ??= this.store?.header.fingerprint ?? fingerprintOf(this.#vocabulary)
+    return this.#fingerprint
+  }
+
+  #fingerprint: string | undefined
   /** How tokens are written. */
   readonly spelling: Spelling
   readonly #vocabulary: Vocabulary

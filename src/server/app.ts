@@ -5,11 +5,16 @@ import { Access } from './access.js'
 import { findCache, forget, listCache, warm } from './cache.js'
 import { chat, countChat } from './chat.js'
 import { completion } from './completion.js'
+import { answerLog } from './fleet.js'
 import { page } from './page.js'
 import { countResponses, responses } from './responses.js'
+import { live, loadHeaders, ready } from './routing.js'
 import { type ServerOptions, Service } from './service.js'
 import { findModel, health, listModels, metrics, properties, slots, unknownRoute, wrongMethod } from './status.js'
 import { applyTemplate, detokenize, tokenize } from './tokens.js'
+
+/** Paths that need no API key. */
+const openPaths = ['', '/', '/health', '/v1/health', '/livez', '/readyz', '/lookahead/log']
 
 /** The server as a function from `Request` to `Response`, and how to end it. */
 export interface App {
@@ -17,6 +22,8 @@ export interface App {
   fetch(request: Request): Response | Promise<Response>
   /** Asks the app without a port, for tests: `app.request('/health')`. */
   request(input: string | Request, init?: RequestInit): Response | Promise<Response>
+  /** Says that it is not ready from now on, so that routers send requests elsewhere; those that come are still answered. */
+  drain(): void
   /**
    * Lets no request in from now on and resolves when the running ones are through, at the latest after `deadlineMs`.
    * Dispose the engine afterwards; that aborts what is left.
@@ -46,18 +53,24 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
     maxAge: 600,
   })
   const parts = `${options.prefix ?? ''}/web/`
-  const open = new Set(['/', '', '/health', '/v1/health'].map((path) => `${options.prefix ?? ''}${path}`))
+  const open = new Set(openPaths.map((path) => `${options.prefix ?? ''}${path}`))
 
   app.use(async (c, next) => {
-    c.header('X-Content-Type-Options', 'nosniff')
+    const decorate = () => {
+      c.header('X-Content-Type-Options', 'nosniff')
+      for (const [name, value] of Object.entries(loadHeaders(service))) c.header(name, value)
+    }
+    // Once for what is refused, once for what the routes answer.
+    decorate()
     // Pages of the internet ask whether they may call into a private network.
     if (c.req.header('access-control-request-private-network') === 'true' && access.checkOrigin(c.req.raw))
       c.header('Access-Control-Allow-Private-Network', 'true')
     await next()
+    decorate()
   })
   app.use(allowed)
   app.use(async (c, next) => {
-    // The page holds no data and asks for the key itself; everything else needs it.
+    // The page holds no data and asks for the key itself, peers have a key of their own; everything else needs one.
     if (!open.has(c.req.path) && !c.req.path.startsWith(parts)) service.bind(c.req.raw, access.checkKey(c.req.raw))
     await next()
   })
@@ -69,6 +82,8 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
     for (const path of paths) app.post(path, (c) => answer(service, c.req.raw))
   }
   get(() => health(service), '/health', '/v1/health')
+  get(() => live(), '/livez')
+  get(() => ready(service), '/readyz')
   get(() => listModels(service), '/v1/models', '/models')
   get((c) => findModel(service, c.req.param('id') as string), '/v1/models/:id{.+}', '/models/:id{.+}')
   post(chat, '/v1/chat/completions', '/chat/completions')
@@ -82,6 +97,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   get(() => properties(service), '/props')
   get((c) => slots(service, c.req.query('fail_on_no_slot') === '1'), '/slots')
   get(() => metrics(service), '/metrics')
+  get((c) => answerLog(service, c.req.raw), '/lookahead/log')
   post(warm, '/lookahead/warm')
   get((c) => listCache(service, c.req.raw), '/lookahead/cache')
   app.delete('/lookahead/cache', (c) => forget(service, c.req.raw))
@@ -122,6 +138,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   return {
     fetch: (request) => app.fetch(request),
     request: (input, init) => app.request(input, init),
+    drain: () => service.drain(),
     stop: (deadlineMs = 5000) => service.stop(deadlineMs),
     get inFlight() {
       return service.inFlight

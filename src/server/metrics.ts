@@ -247,6 +247,16 @@ export class Metrics {
       `${name}{level="${engine.exactness.level}"} 1`,
     ])
     write('gauge', 'process_uptime_seconds', 'Time since the start.', one((performance.now() - startedAt) / 1000))
+    // What routers look for: llm-d and the Gateway API's inference extension by vLLM's names, others by llama-server's.
+    const alias = (type: 'counter' | 'gauge', name: string, value: number) =>
+      lines.push(`# TYPE ${name} ${type}`, `${name} ${value}`)
+    alias('gauge', 'vllm:num_requests_running', engine.runningCount)
+    alias('gauge', 'vllm:num_requests_waiting', engine.waitingCount)
+    alias('gauge', 'vllm:kv_cache_usage_perc', cells / (engine.contextTokens * engine.slots))
+    alias('counter', 'vllm:prefix_cache_queries_total', this.#promptTokens)
+    alias('counter', 'vllm:prefix_cache_hits_total', this.#cachedTokens)
+    alias('gauge', 'llamacpp:requests_processing', engine.runningCount)
+    alias('gauge', 'llamacpp:requests_deferred', engine.waitingCount)
     return `${lines.join('\n')}\n`
   }
 }

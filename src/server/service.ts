@@ -1,6 +1,7 @@
 import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
 import type { Generation } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
+import type { Fleet } from '../fleet/fleet.js'
 import type { NamespaceKey } from './access.js'
 import { Answers } from './answers.js'
 import { ApiError, toApiError } from './errors.js'
@@ -36,6 +37,8 @@ export interface ServerOptions {
   prefix?: string
   /** Quiet milliseconds of a stream after which a comment keeps it alive. Default 5000. */
   pingMs?: number
+  /** Shares with other replicas: its figures are shown and its log is answered. Whoever joined it ends it. */
+  fleet?: Fleet | PromiseLike<Fleet>
   /** Takes one line about what went wrong inside; never text of prompts or answers. Default: stderr. */
   log?: (line: string) => void
 }
@@ -55,6 +58,8 @@ export class Service {
   readonly #log: (line: string) => void
   /** Namespaces of the requests in flight, each as often as it has some. */
   readonly #active: string[] = []
+  #fleet: Fleet | undefined
+  #draining = false
   readonly #bound = new WeakMap<Request, string>()
 
   /** @param engine an engine, or one that is being loaded: until then every route says 503 */
@@ -67,11 +72,35 @@ export class Service {
     this.pingMs = options.pingMs ?? 5000
     this.#anyModel = options.anyModel ?? false
     this.#log = options.log ?? ((line) => void process.stderr.write(`${line}\n`))
+    const { fleet } = options
+    if (fleet && 'then' in fleet)
+      fleet.then(
+        (joined) => {
+          this.#fleet = joined
+        },
+        () => {},
+      )
+    else this.#fleet = fleet
   }
 
   /** The first model's engine. @throws ApiError 503 until it is there */
   get engine(): Engine {
     return this.served[0].engine
+  }
+
+  /** How this server shares, if it does. */
+  get fleet(): Fleet | undefined {
+    return this.#fleet
+  }
+
+  /** Whether it is about to stop. */
+  get isDraining(): boolean {
+    return this.#draining
+  }
+
+  /** Says that it is about to stop; requests are still let in. */
+  drain(): void {
+    this.#draining = true
   }
 
   /** Answers that are being written or wait. */
@@ -154,6 +183,7 @@ export class Service {
 
   /** Lets no request in from now on and resolves when the running ones are through, at the latest after `deadlineMs`. */
   async stop(deadlineMs: number): Promise<void> {
+    this.drain()
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, deadlineMs)

@@ -1,4 +1,5 @@
 import { ApiError } from './errors.js'
+import { renderFleet } from './fleet.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
 
@@ -82,7 +83,9 @@ export function slots({ engine, inFlight }: Service, failIfNone: boolean): Respo
 
 /** `GET /metrics` */
 export function metrics(service: Service): Response {
-  return new Response(service.metrics.render(service.engine, service.startedAt), {
+  const { engine, fleet, metrics, startedAt } = service
+  const shared = fleet ? renderFleet(fleet.replica.describe()) : ''
+  return new Response(metrics.render(engine, startedAt) + shared, {
     headers: { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' },
   })
 }

@@ -132,7 +132,9 @@ describe('the smaller routes', () => {
     const text = await response.text()
     // Every line is what Prometheus reads, and nothing is declared twice.
     for (const line of text.trim().split('\n'))
-      expect(line).toMatch(/^(# (HELP|TYPE) lookahead:\w+ .+|lookahead:\w+(\{\w+="[^"]*"\})? -?[\d.e+-]+)$/)
+      expect(line).toMatch(
+        /^(# (HELP|TYPE) (lookahead|vllm|llamacpp):\w+ .+|(lookahead|vllm|llamacpp):\w+(\{\w+="[^"]*"\})? -?[\d.e+-]+)$/,
+      )
     const declared = [...text.matchAll(/# TYPE (\S+)/g)].map(([, name]) => name)
     expect(new Set(declared).size).toBe(declared.length)
     const value = (name: string) => Number(new RegExp(`^lookahead:${name} (.+)$`, 'm').exec(text)?.[1])

@@ -1,0 +1,92 @@
+import type { Command } from 'commander'
+import type { Engine } from '../engine/engine.js'
+import { FleetError } from '../fleet/error.js'
+import { type Fleet, type FleetTransports, joinFleet, openTransports } from '../fleet/fleet.js'
+import { gather, integer } from './arguments.js'
+import { UsageError } from './failure.js'
+import type { Terminal } from './terminal.js'
+
+/** How a server takes part in a fleet. */
+export interface SharingOptions {
+  share?: string[]
+  shareNamespaces?: string[]
+  shareKey?: string
+  shareWait: number
+  drain: number
+  stopTimeout: number
+}
+
+/** Adds the options of servers that are several. */
+export function addSharing(command: Command): Command {
+  return command
+    .option(
+      '--share <url>',
+      'share what is read and written: redis://HOST:PORT, or http://HOST:PORT of another replica; as often as needed (or $LOOKAHEAD_SHARE)',
+      gather,
+    )
+    .option('--share-namespaces <names>', "only these, e.g. 'acme,team-*'; '!name': not this (default: all)", gather)
+    .option('--share-key <key>', 'secret of replicas that share over http (or $LOOKAHEAD_SHARE_KEY)')
+    .option('--share-wait <seconds>', 'be ready after so long though not all is caught up with', integer(0, 3600), 10)
+    .option('--drain <seconds>', 'after SIGTERM: not ready, but still answering for so long', integer(0, 3600), 0)
+    .option('--stop-timeout <seconds>', 'then running answers have so long to finish', integer(0, 86_400), 5)
+}
+
+/** How a server will share, checked before its model is loaded. */
+export class SharingPlan {
+  readonly #transports: FleetTransports
+  readonly #options: SharingOptions & { cache?: string }
+
+  /** @returns `undefined` where nothing is to be shared @throws UsageError */
+  static async make(options: SharingOptions & { cache?: string }): Promise<SharingPlan | undefined> {
+    const share = (options.share ?? [process.env.LOOKAHEAD_SHARE ?? '']).flatMap(namesIn)
+    const key = options.shareKey ?? (process.env.LOOKAHEAD_SHARE_KEY || undefined)
+    if (share.length === 0 && key === undefined) {
+      if (options.shareNamespaces) throw new UsageError('--share-namespaces needs --share')
+      return undefined
+    }
+    if (key === '') throw new UsageError('the key to share with is empty; give at least one character')
+    return new SharingPlan(await mendable(openTransports({ share, key })), options)
+  }
+
+  private constructor(transports: FleetTransports, options: SharingOptions & { cache?: string }) {
+    this.#transports = transports
+    this.#options = options
+  }
+
+  /** Joins the others; what they have comes in the background. */
+  join({ corpus, fingerprint, vocabularySize }: Engine, terminal: Terminal): Promise<Fleet> {
+    return mendable(
+      joinFleet(corpus, {
+        transports: this.#transports,
+        namespaces: this.#options.shareNamespaces?.flatMap(namesIn),
+        folder: this.#options.cache,
+        fingerprint,
+        vocabularySize,
+        log: (line) => terminal.err(`lookahead: ${line}\n`),
+      }),
+    )
+  }
+
+  /** Waits a while until all that the others have is here. */
+  async catchUp({ replica }: Fleet, terminal: Terminal): Promise<void> {
+    const isAll = await replica.caughtUp(this.#options.shareWait * 1000)
+    const where = replica.describe().transports.map(({ name }) => name)
+    const { records } = replica.counters.taken
+    terminal.err(`sharing over ${where.join(', ')}: ${records} records taken${isAll ? '' : ', more to come'}\n`)
+  }
+}
+
+async function mendable<Result>(work: Promise<Result>): Promise<Result> {
+  try {
+    return await work
+  } catch (error) {
+    throw error instanceof FleetError ? new UsageError(error.message, { cause: error }) : error
+  }
+}
+
+function namesIn(text: string): string[] {
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+}

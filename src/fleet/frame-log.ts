@@ -1,0 +1,114 @@
+import type { Message } from './message.js'
+
+/** One message in a {@link FrameLog}. */
+export interface LogEntry {
+  /** Its place in this log, from 1. */
+  readonly place: number
+  readonly frame: Uint8Array
+  /** Who said it first. */
+  readonly writer: string
+  readonly namespace: string
+  readonly type: Message['type']
+  /** When it came, as `performance.now()`. */
+  readonly at: number
+}
+
+/** How far one reader of a {@link FrameLog} has come. */
+export interface LogReader {
+  /** Place of the last entry that is done with. */
+  done: number
+  /** Entries that the log had to let go before they were read. */
+  missed: number
+}
+
+/**
+ * The last messages a replica has said or heard, oldest first, within a bound of bytes. Whoever hands them on reads at
+ * its own pace; one that is too slow misses the oldest, which is counted.
+ *
+ *     place   3   4   5   6   7   8
+ *           ┌───┬───┬───┬───┬───┬───┐
+ *           │   │   │   │   │   │   │ ◀── append
+ *           └───┴───┴───┴───┴───┴───┘
+ *       first ┘       └ reader.done = 5: goes on with 6
+ */
+export class FrameLog {
+  readonly #mostBytes: number
+  readonly #readers = new Set<LogReader>()
+  #entries: LogEntry[] = []
+  /** Entries before this index were let go. */
+  #head = 0
+  #waiting: (() => void)[] = []
+  /** Bytes of all frames held. */
+  byteLength = 0
+  /** Place of the newest entry. */
+  last = 0
+
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes
+  }
+
+  /** Place of the oldest entry held; one more than {@link last} if there is none. */
+  get first(): number {
+    return this.last - (this.#entries.length - this.#head) + 1
+  }
+
+  /** Begins to read after the newest entry, or after another place. */
+  open(done: number = this.last): LogReader {
+    const reader = { done, missed: 0 }
+    this.#readers.add(reader)
+    return reader
+  }
+
+  /** Ends a reading. */
+  close(reader: LogReader): void {
+    this.#readers.delete(reader)
+  }
+
+  append(frame: Uint8Array, { writer, namespace, type }: Pick<Message, 'writer' | 'namespace' | 'type'>): void {
+    this.#entries.push({ place: ++this.last, frame, writer, namespace, type, at: performance.now() })
+    this.byteLength += frame.length
+    while (this.byteLength > this.#mostBytes && this.#entries.length - this.#head > 1) this.#letGo()
+    for (const wake of this.#waiting.splice(0)) wake()
+  }
+
+  #letGo(): void {
+    const { place, frame } = this.#entries[this.#head++]
+    this.byteLength -= frame.length
+    for (const reader of this.#readers)
+      if (reader.done < place) {
+        reader.done = place
+        reader.missed++
+      }
+    if (this.#head < 1024 || this.#head < this.#entries.length / 2) return
+    this.#entries = this.#entries.slice(this.#head)
+    this.#head = 0
+  }
+
+  /** Up to so many bytes of entries after a place, at least one if there is any. */
+  after(place: number, mostBytes: number): LogEntry[] {
+    const found: LogEntry[] = []
+    let bytes = 0
+    for (let k = this.#head + Math.max(0, place + 1 - this.first); k < this.#entries.length; k++) {
+      const entry = this.#entries[k]
+      bytes += entry.frame.length
+      if (bytes > mostBytes && found.length > 0) break
+      found.push(entry)
+    }
+    return found
+  }
+
+  /** Resolves when something was appended, or `signal` aborts. */
+  more(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = () => {
+        signal.removeEventListener('abort', done)
+        const at = this.#waiting.indexOf(done)
+        if (at >= 0) this.#waiting.splice(at, 1)
+        resolve()
+      }
+      signal.addEventListener('abort', done, { once: true })
+      this.#waiting.push(done)
+    })
+  }
+}

@@ -1,0 +1,271 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { FleetError } from '../error.js'
+import { pause } from '../pause.js'
+import type { Exchange, Transport, TransportState } from '../transport.js'
+import { resolvePeers } from './addresses.js'
+import { type Cursor, readCursor, writeCursor } from './cursor.js'
+import { Peer } from './peer.js'
+
+/** Bytes of frames in one answer, about. */
+const PART_BYTES = 2 ** 20
+/** Longest that a peer may ask to wait. */
+const LONGEST_WAIT_MS = 30_000
+/** Milliseconds that records wait for others, to go together. */
+const LINGER_MS = 40
+/** Milliseconds after which a peer that does not ask counts as gone. */
+const PEER_GONE_MS = 1000
+/** Peers whose places are remembered. */
+const MOST_PEERS = 64
+/** Milliseconds between two looks at which machines a name stands for. */
+const RESOLVE_MS = 10_000
+
+/** How a {@link PeerTransport} reaches others and is reached. */
+export interface PeerTransportOptions {
+  /** The secret that peers show each other. */
+  key: string
+}
+
+/**
+ * Shares without a broker: every replica shows what it has said and heard to those that know the key, and reads what the
+ * others show. What one replica has heard it hands on, so a message arrives also where its writer cannot.
+ *
+ *     GET /lookahead/log?after=CURSOR&wait=SECONDS&replica=ID&fingerprint=HEX     Authorization: Bearer KEY
+ *     200   X-Lookahead-Replica: ID   X-Lookahead-Next: CURSOR                    frames
+ *
+ * Without a cursor, or with one that is too old, the answers begin with all deletions, then all records, part by part.
+ *
+ * @example
+ * const peers = new PeerTransport(['http://replica-2:8080', 'http://replica-3:8080'], { key })
+ * replica.attach(peers)
+ * server.on('request', getRequestListener((request) => peers.answer(request)))
+ */
+export class PeerTransport implements Transport {
+  readonly name: string
+  readonly forwards = true
+  readonly state: TransportState = { connected: false, caughtUp: false, outages: 0, problem: undefined, pending: 0 }
+  readonly #urls: readonly URL[]
+  readonly #key: Buffer
+  readonly #secret: string
+  readonly #ending = new AbortController()
+  readonly #peers = new Map<string, Peer>()
+  /** How far those who ask have come, how many answers they wait for, and when they were last here. */
+  readonly #askers = new Map<string, { place: number; waiting: number; at: number }>()
+  #flushing: (() => void)[] = []
+  #exchange: Exchange | undefined
+  #running: Promise<void> = Promise.resolve()
+
+  /**
+   * @param urls of the other replicas; a name that stands for several machines reaches all of them, and it does not matter
+   *   if this one is among them. None: this replica is only asked
+   * @throws FleetError `invalid-parameter`
+   */
+  constructor(urls: readonly string[], { key }: PeerTransportOptions) {
+    if (key === '') throw new FleetError('invalid-parameter', 'the key that peers show each other is empty')
+    this.#urls = urls.map(readUrl)
+    this.#secret = key
+    this.#key = digest(key)
+    this.name = this.#urls.length === 0 ? 'peers' : this.#urls.map(({ origin }) => origin).join(', ')
+  }
+
+  start(exchange: Exchange): void {
+    this.#exchange = exchange
+    if (this.#urls.length === 0) this.#tell({ connected: true, caughtUp: true })
+    else this.#running = this.#run(exchange)
+  }
+
+  async flushed(signal: AbortSignal): Promise<boolean> {
+    const last = this.#exchange?.log.last ?? 0
+    for (;;) {
+      const now = performance.now()
+      const here = [...this.#askers.values()].filter(({ waiting, at }) => waiting > 0 || now - at < PEER_GONE_MS)
+      if (here.length === 0) return false
+      if (here.every(({ place }) => place >= last)) return true
+      if (signal.aborted) return false
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          signal.removeEventListener('abort', done)
+          resolve()
+        }
+        signal.addEventListener('abort', done, { once: true })
+        this.#flushing.push(done)
+      })
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort()
+    await this.#running
+    await Promise.all(Array.from(this.#peers.values(), (peer) => peer.close()))
+  }
+
+  // Being asked.
+
+  /** Answers `GET /lookahead/log`. */
+  async answer(request: Request): Promise<Response> {
+    const exchange = this.#exchange
+    if (!exchange) return refuse(503, 'not sharing yet')
+    const [, key] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
+    if (!timingSafeEqual(digest(key ?? ''), this.#key)) return refuse(401, 'the log is for replicas that know its key')
+    const query = new URL(request.url).searchParams
+    const fingerprint = query.get('fingerprint') ?? exchange.fingerprint
+    if (fingerprint !== exchange.fingerprint)
+      return refuse(409, `this replica's tokenizer is ${exchange.fingerprint}, not ${fingerprint.slice(0, 64)}`)
+    const asker = /^[0-9a-f]{16}$/.exec(query.get('replica') ?? '')?.[0] ?? ''
+    const waitMs = Math.min(LONGEST_WAIT_MS, Math.max(0, Number(query.get('wait') ?? 0) * 1000 || 0))
+    const given = readCursor(query.get('after') ?? '')
+    let cursor: Cursor =
+      given?.replica === exchange.id && this.#isHeld(given)
+        ? given
+        : { replica: exchange.id, phase: 'deletions', last: 0, place: exchange.log.last }
+    let part: { frames: Uint8Array[]; next: Cursor }
+    if (cursor.phase !== 'log') part = this.#snapshot(exchange, cursor)
+    else {
+      const leave = this.#hear(asker, cursor.place)
+      part = await this.#tail(exchange, cursor, asker, waitMs, request.signal).finally(leave)
+    }
+    cursor = part.next
+    return new Response(join(part.frames), {
+      headers: {
+        'Content-Type': 'application/octet-stream',
+        'Cache-Control': 'no-store',
+        'X-Lookahead-Replica': exchange.id,
+        'X-Lookahead-Next': writeCursor(cursor),
+      },
+    })
+  }
+
+  #isHeld({ phase, place }: Cursor): boolean {
+    const { first, last } = this.#exchange!.log
+    return place <= last && (phase !== 'log' || place >= first - 1)
+  }
+
+  /** Notes who asks, and what it has. Call what is returned once it has its answer. */
+  #hear(asker: string, place: number): () => void {
+    const known = this.#askers.get(asker) ?? { place, waiting: 0, at: 0 }
+    known.place = place
+    known.waiting++
+    this.#askers.delete(asker)
+    this.#askers.set(asker, known)
+    if (this.#askers.size > MOST_PEERS) this.#askers.delete(this.#askers.keys().next().value!)
+    for (const wake of this.#flushing.splice(0)) wake()
+    return () => {
+      known.waiting--
+      known.at = performance.now()
+    }
+  }
+
+  #snapshot(exchange: Exchange, cursor: Cursor): { frames: Uint8Array[]; next: Cursor } {
+    if (cursor.phase === 'deletions') {
+      const frames: Uint8Array[] = []
+      let bytes = 0
+      for (const { frame, arrival } of exchange.deletions()) {
+        if (arrival <= cursor.last) continue
+        if (bytes >= PART_BYTES) return { frames, next: cursor }
+        frames.push(frame)
+        bytes += frame.length
+        cursor = { ...cursor, last: arrival }
+      }
+      return { frames, next: { ...cursor, phase: 'records', last: 0 } }
+    }
+    const { frames, next } = exchange.records(cursor.last, PART_BYTES)
+    return { frames, next: next === undefined ? { ...cursor, phase: 'log' } : { ...cursor, last: next } }
+  }
+
+  async #tail(exchange: Exchange, cursor: Cursor, asker: string, waitMs: number, signal: AbortSignal) {
+    const { log } = exchange
+    const ending = new AbortController()
+    const end = () => ending.abort()
+    const timer = setTimeout(end, waitMs)
+    for (const one of [signal, this.#ending.signal]) one.addEventListener('abort', end, { once: true })
+    try {
+      let { place } = cursor
+      for (;;) {
+        const entries = log.after(place, PART_BYTES)
+        // Nobody must hear from others what it has said itself.
+        const news = entries.filter(({ writer }) => writer !== asker)
+        if (news.length > 0) {
+          const isUrgent = news.some(({ type }) => type === 'deletion') || news.length > 64
+          if (!isUrgent && waitMs > 0 && !ending.signal.aborted) {
+            await pause(LINGER_MS, ending.signal)
+            waitMs = 0
+            continue
+          }
+          return { frames: news.map(({ frame }) => frame), next: { ...cursor, place: entries.at(-1)!.place } }
+        }
+        place = entries.at(-1)?.place ?? place
+        if (waitMs === 0 || ending.signal.aborted) return { frames: [], next: { ...cursor, place } }
+        await log.more(ending.signal)
+      }
+    } finally {
+      clearTimeout(timer)
+      for (const one of [signal, this.#ending.signal]) one.removeEventListener('abort', end)
+    }
+  }
+
+  // Asking.
+
+  async #run(exchange: Exchange): Promise<void> {
+    const { signal } = this.#ending
+    while (!signal.aborted) {
+      const found = await resolvePeers(this.#urls)
+      for (const [name, { url, address }] of found)
+        if (!this.#peers.has(name)) {
+          const peer = new Peer(url, address, this.#secret, exchange, () => this.#look())
+          this.#peers.set(name, peer)
+          peer.start()
+        }
+      for (const [name, peer] of this.#peers)
+        if (!found.has(name)) {
+          this.#peers.delete(name)
+          void peer.close()
+        }
+      this.#look()
+      await pause(this.#peers.size === 0 ? 1000 : RESOLVE_MS, signal)
+    }
+  }
+
+  #look(): void {
+    const others = [...this.#peers.values()].filter(({ isSelf }) => !isSelf)
+    const connected = others.some((peer) => peer.isConnected)
+    const wasConnected = this.state.connected
+    if (wasConnected && !connected) this.state.outages++
+    const lost = others.find(({ problem }) => problem !== undefined)
+    const problem = connected
+      ? undefined
+      : (lost?.problem ?? (others.length === 0 ? 'no other replica found' : undefined))
+    // A peer that cannot be reached must not keep this one from beginning.
+    const caughtUp = this.#peers.size > 0 && others.every((peer) => peer.isCaughtUp || peer.problem !== undefined)
+    this.#tell({ connected, problem, caughtUp: this.state.caughtUp || caughtUp })
+    if (connected && caughtUp) this.#exchange?.contact()
+  }
+
+  #tell(state: Partial<TransportState>): void {
+    Object.assign(this.state, state)
+    this.#exchange?.changed(this)
+  }
+}
+
+function readUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url && (url.protocol === 'http:' || url.protocol === 'https:') && url.pathname === '/' && url.username === '')
+    return url
+  throw new FleetError('invalid-parameter', `'${text}' is no address of a replica; expected http://HOST:PORT`)
+}
+
+function refuse(status: number, message: string): Response {
+  return Response.json({ error: { message, type: 'invalid_request_error', param: null, code: null } }, { status })
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+function join(frames: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(frames.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const frame of frames) {
+    bytes.set(frame, at)
+    at += frame.length
+  }
+  return bytes
+}

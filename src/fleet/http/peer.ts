@@ -1,0 +1,139 @@
+import { Agent as HttpAgent, request as httpRequest } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { isIPv6 } from 'node:net'
+import { Backoff, pause } from '../pause.js'
+import type { Exchange } from '../transport.js'
+
+/** Seconds that a peer may let us wait for something new. */
+const WAIT_S = 20
+/** Milliseconds beyond that after which it counts as lost. */
+const ANSWER_MS = 5000
+/** Most bytes of one answer. */
+const MOST_BYTES = 32 * 2 ** 20
+/** Milliseconds before a machine that is this one is asked again: it may have become another. */
+const SELF_MS = 30_000
+
+/** Another replica, as this one asks it for its log, again and again. */
+export class Peer {
+  /** Whether it answered the last time. */
+  isConnected = false
+  /** Whether all it had was taken. */
+  isCaughtUp = false
+  /** Whether it is this replica. */
+  isSelf = false
+  /** Why it did not answer. */
+  problem: string | undefined
+  readonly #url: URL
+  readonly #address: string
+  readonly #key: string
+  readonly #exchange: Exchange
+  readonly #changed: () => void
+  readonly #ending = new AbortController()
+  readonly #agent: HttpAgent
+  #cursor = ''
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(url: URL, address: string, key: string, exchange: Exchange, changed: () => void) {
+    this.#url = url
+    this.#address = address
+    this.#key = key
+    this.#exchange = exchange
+    this.#changed = changed
+    this.#agent = url.protocol === 'https:' ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true })
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort()
+    await this.#running
+    this.#agent.destroy()
+  }
+
+  async #run(): Promise<void> {
+    const backoff = new Backoff()
+    const { signal } = this.#ending
+    while (!signal.aborted) {
+      try {
+        const { frames, next, replica } = await this.#ask(this.isCaughtUp && this.isConnected ? WAIT_S : 0)
+        backoff.reset()
+        this.isSelf = replica === this.#exchange.id
+        if (this.isSelf) {
+          this.#changed()
+          await pause(SELF_MS, signal)
+          continue
+        }
+        await this.#exchange.take(frames)
+        const isEnd = !next.includes('.d') && !next.includes('.r') && frames.length === 0
+        const isNews = !this.isConnected || (isEnd && !this.isCaughtUp)
+        this.#cursor = next
+        this.isConnected = true
+        this.problem = undefined
+        if (isEnd) this.isCaughtUp = true
+        if (isNews || isEnd) this.#changed()
+      } catch (error) {
+        if (signal.aborted) break
+        this.isConnected = false
+        this.problem = (error as Error).message
+        this.#changed()
+        await backoff.wait(signal)
+      }
+    }
+  }
+
+  /** Asks for what comes after the cursor. */
+  #ask(waitS: number): Promise<{ frames: Uint8Array; next: string; replica: string }> {
+    const url = new URL('/lookahead/log', this.#url)
+    const { id, fingerprint } = this.#exchange
+    url.search = new URLSearchParams({ after: this.#cursor, wait: String(waitS), replica: id, fingerprint }).toString()
+    const request = url.protocol === 'https:' ? httpsRequest : httpRequest
+    const family = isIPv6(this.#address) ? 6 : 4
+    return new Promise((resolve, reject) => {
+      const asked = request(url, {
+        agent: this.#agent,
+        headers: { authorization: `Bearer ${this.#key}` },
+        signal: this.#ending.signal,
+        timeout: waitS * 1000 + ANSWER_MS,
+        // One machine of those that the name stands for; certificates are still checked by the name.
+        lookup: (_host, options, done) =>
+          options.all ? done(null, [{ address: this.#address, family }]) : done(null, this.#address, family),
+      })
+      asked.on('timeout', () => asked.destroy(new Error(`no answer for ${waitS + ANSWER_MS / 1000} s`)))
+      asked.on('error', (error: NodeJS.ErrnoException) => reject(explain(error)))
+      asked.on('response', (answer) => {
+        const pieces: Buffer[] = []
+        let bytes = 0
+        answer.on('data', (piece: Buffer) => {
+          bytes += piece.length
+          if (bytes > MOST_BYTES) asked.destroy(new Error(`an answer of more than ${MOST_BYTES} bytes`))
+          pieces.push(piece)
+        })
+        answer.on('error', reject)
+        answer.on('end', () => {
+          const { statusCode = 0, headers } = answer
+          const next = headers['x-lookahead-next']
+          const replica = headers['x-lookahead-replica']
+          if (statusCode === 200 && typeof next === 'string' && typeof replica === 'string')
+            resolve({ frames: Buffer.concat(pieces), next, replica })
+          else reject(new Error(refusals[statusCode] ?? `it answered ${statusCode}`))
+        })
+      })
+      asked.end()
+    })
+  }
+}
+
+const refusals: Record<number, string> = {
+  200: 'it answered, but not with a log',
+  401: 'it does not know the key',
+  404: 'it does not share',
+  409: 'it has another tokenizer',
+}
+
+function explain(error: NodeJS.ErrnoException): Error {
+  if (error.code === 'ECONNREFUSED') return new Error('connection refused')
+  if (error.code === 'ECONNRESET') return new Error('connection lost')
+  return error
+}

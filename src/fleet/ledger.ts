@@ -1,0 +1,416 @@
+import type { Corpus } from '../corpus/corpus.js'
+import type { CorpusRecord, RecordKind } from '../corpus/record.js'
+import type { Message } from './message.js'
+
+/**
+ * What a replica must know beyond its corpus to agree with all others, whatever order messages reach it in.
+ *
+ *     claims       text 4f2a…   as document "fees"  since 1,000        a text, whose it is, and since when
+ *                               without an id       since 1,200
+ *     deletions    document "fees"                  up to 1,100        what was wished forgotten
+ *                  namespace                        up to   900
+ *
+ * A claim holds while it is later than the latest deletion of its name, of its namespace, and, for a document without an
+ * id, of its text. An id belongs to the latest of the documents that claim it. A text is drafted from while a claim to it
+ * holds. All of this compares the largest stamps seen and nothing else, so the order in which they came does not matter.
+ *
+ * Stamps are times, moved on past what they follow: a claim that was made knowing of a deletion is later than that, and a
+ * deletion is ahead of its time by {@link LedgerOptions.skewMs}, so that clocks which differ by less do not save a
+ * document from it.
+ */
+export class Ledger {
+  /** Deletions that were forgotten before their time because there were too many. */
+  overflowed = 0
+  readonly #corpus: Corpus
+  readonly #skewMs: number
+  readonly #keepMs: number
+  readonly #most: number
+  readonly #spaces = new Map<string, Space>()
+  /** All deletions, by arrival. */
+  readonly #deletions = new Map<string, Deletion>()
+  #arrivals = 0
+  /** Latest stamp of what was removed here since something was last said about it. */
+  #gone = 0
+
+  constructor(corpus: Corpus, { skewMs, keepMs, mostDeletions }: LedgerOptions) {
+    this.#corpus = corpus
+    this.#skewMs = skewMs
+    this.#keepMs = keepMs
+    this.#most = mostDeletions
+  }
+
+  /** Deletions that are remembered. */
+  get size(): number {
+    return this.#deletions.size
+  }
+
+  /** Number of the deletion that came last. */
+  get arrivals(): number {
+    return this.#arrivals
+  }
+
+  // What happened here.
+
+  /** Notes that a record was added here, or given a name, and says since when that counts. */
+  claim(namespace: string, record: CorpusRecord, name: string): number {
+    const space = this.#space(namespace)
+    const { kind, hash } = record
+    const key = kind === 'document' && name === '' ? textKey(hash) : keyOf(kind, name)
+    const stamp = Math.max(record.time, 1 + Math.max(space.stampOf(key), space.stampOf(SPACE), this.#gone))
+    this.#gone = 0
+    this.#hold(space, kind, hash, name, stamp)
+    return stamp
+  }
+
+  /** Notes that a record lost names it had, if it did. */
+  unname(namespace: string, { kind, hash, names }: CorpusRecord): void {
+    const space = this.#space(namespace)
+    for (const [name, stamp] of space.claims.get(hash)?.named ?? []) {
+      if (names.includes(name)) continue
+      this.#gone = Math.max(this.#gone, stamp)
+      this.#drop(space, kind, hash, name)
+    }
+  }
+
+  /** The name a record has and nobody was told of yet, if there is one. */
+  untold(namespace: string, { hash, names }: CorpusRecord): string | undefined {
+    const named = this.#space(namespace).claims.get(hash)?.named
+    return names.find((name) => !named?.has(name))
+  }
+
+  /** Notes that a record is gone: deleted here, or by budget or age. */
+  remove(namespace: string, { kind, hash }: CorpusRecord, deleted: boolean): void {
+    const space = this.#space(namespace)
+    const claims = space.claims.get(hash)
+    if (!claims) return
+    if (deleted) this.#gone = Math.max(this.#gone, claims.latest)
+    if (kind === 'document') for (const name of claims.named?.keys() ?? []) space.disown(name, hash)
+    space.claims.delete(hash)
+  }
+
+  /** Notes that a namespace is gone: `wished` here, or because others said so. */
+  clear(namespace: string, wished: boolean): void {
+    const space = this.#space(namespace)
+    if (wished) this.#gone = Math.max(this.#gone, space.latest)
+    space.claims.clear()
+    space.owners.clear()
+  }
+
+  /** Notes a wish to delete, and says up to when it holds. */
+  wish(namespace: string, kind: RecordKind | 'namespace', name: string, ended: readonly string[], now: number): number {
+    const space = this.#space(namespace)
+    const key = kind === 'namespace' ? SPACE : keyOf(kind, name)
+    // What was added after a deletion is one later than that.
+    const stamp = Math.max(now + this.#skewMs, 2 + Math.max(space.stampOf(key), space.stampOf(SPACE), this.#gone))
+    this.#gone = 0
+    this.#bury(space, key, stamp, now)
+    for (const hash of ended) this.#bury(space, textKey(hash), stamp, now)
+    return stamp
+  }
+
+  /** Notes that documents went when another took their id. */
+  end(namespace: string, ended: readonly string[], stamp: number, now: number): void {
+    for (const hash of ended) this.#bury(this.#space(namespace), textKey(hash), stamp, now)
+  }
+
+  /** Takes up a stamp that an earlier process has noted for a record which is held. */
+  restate(namespace: string, hash: string, name: string, stamp: number): void {
+    const space = this.#space(namespace)
+    const claims = space.claims.get(hash)
+    if (claims?.stampOf(name)) this.#hold(space, claims.kind, hash, name, stamp)
+  }
+
+  // What others say.
+
+  /**
+   * Takes a message in: changes the corpus as it must be changed.
+   *
+   * @returns `taken`, `known` if it said nothing new, `dead` if it came after its own deletion, `too-large` for the budget
+   */
+  merge(message: Message, now: number): 'taken' | 'known' | 'dead' | 'too-large' {
+    return message.type === 'record' ? this.#mergeRecord(message, now) : this.#mergeDeletion(message, now)
+  }
+
+  #mergeRecord(message: Message, now: number): 'taken' | 'known' | 'dead' | 'too-large' {
+    const { namespace, kind, hash, name, stamp, time, tokens, ended } = message
+    if (kind !== 'document' && kind !== 'request') return 'dead'
+    const space = this.#space(namespace)
+    const corpus = this.#corpus
+    const endText = () => {
+      for (const text of ended) this.#endText(namespace, space, text, stamp, now)
+    }
+    const key = kind === 'document' && name === '' ? textKey(hash) : keyOf(kind, name)
+    const owner = kind === 'document' && name !== '' ? space.owners.get(name) : undefined
+    const isLater = !owner || owner.hash === hash || stamp > owner.stamp || (stamp === owner.stamp && hash > owner.hash)
+    if (
+      stamp <= space.stampOf(SPACE) ||
+      ((name !== '' || kind === 'document') && stamp <= space.stampOf(key)) ||
+      !isLater
+    ) {
+      endText()
+      return 'dead'
+    }
+    const known = space.claims.get(hash)
+    if (known && known.kind === kind && (known.stampOf(name) ?? 0) >= stamp) {
+      endText()
+      return 'known'
+    }
+    if (owner && owner.hash !== hash) this.#withdraw(namespace, space, owner.hash, name)
+    const held = known !== undefined && known.kind === kind
+    if (!held || (kind === 'document' && name !== '' && !known.named?.has(name))) {
+      const record = { kind, hash, names: name === '' ? [] : [name], time: Math.min(time, now) }
+      const taken = corpus.adopt(namespace, record, tokens)
+      if (!taken && !held && !(kind === 'document' && corpus.refresh(namespace)?.records.findDocument(hash))) {
+        endText()
+        return 'too-large'
+      }
+    }
+    this.#hold(space, kind, hash, name, stamp)
+    endText()
+    return 'taken'
+  }
+
+  #mergeDeletion({ namespace, kind, name, stamp, ended }: Message, now: number): 'taken' | 'known' {
+    const space = this.#space(namespace)
+    const corpus = this.#corpus
+    let isNews = false
+    if (kind !== 'texts') {
+      const key = kind === 'namespace' ? SPACE : keyOf(kind, name)
+      isNews = this.#bury(space, key, stamp, now)
+      if (kind !== 'document') corpus.revoke({ namespace, request: kind === 'request' ? name : undefined })
+      if (kind === 'namespace') {
+        if (space.latest <= stamp) corpus.delete({ namespace })
+        else
+          for (const record of [...(corpus.refresh(namespace)?.records ?? [])])
+            this.#clearUpTo(namespace, space, record, stamp)
+      } else {
+        const records = [...(corpus.refresh(namespace)?.records.named(kind, name) ?? [])]
+        for (const { hash, time, id } of records) {
+          const since = space.claims.get(hash)?.named?.get(name)
+          if (since === undefined ? time <= stamp : since <= stamp) {
+            if (since === undefined) corpus.remove(namespace, id)
+            else this.#withdraw(namespace, space, hash, name)
+          }
+        }
+      }
+    }
+    for (const hash of ended) if (this.#endText(namespace, space, hash, stamp, now)) isNews = true
+    return isNews ? 'taken' : 'known'
+  }
+
+  /** Ends the claims to a record that a namespace's deletion reaches. */
+  #clearUpTo(namespace: string, space: Space, record: CorpusRecord, stamp: number): void {
+    const claims = space.claims.get(record.hash)
+    if (!claims) {
+      if (record.time <= stamp) this.#corpus.remove(namespace, record.id)
+      return
+    }
+    if (claims.anonymous <= stamp) claims.anonymous = 0
+    for (const [name, since] of [...(claims.named ?? [])])
+      if (since <= stamp) this.#withdraw(namespace, space, record.hash, name)
+    if (!claims.isEmpty) return
+    space.claims.delete(record.hash)
+    this.#corpus.remove(namespace, record.id)
+  }
+
+  /** Takes a name from a text, and forgets the text if no claim is left. */
+  #withdraw(namespace: string, space: Space, hash: string, name: string): void {
+    const claims = space.claims.get(hash)
+    if (!claims) return
+    const { kind } = claims
+    this.#drop(space, kind, hash, name)
+    const rest = claims.isEmpty
+    const records = this.#corpus.refresh(namespace)?.records.named(kind, name) ?? []
+    for (const record of [...records]) if (record.hash === hash) this.#corpus.withdraw(namespace, record, name, !rest)
+    if (rest) space.claims.delete(hash)
+  }
+
+  /** Ends a document's claim without an id. */
+  #endText(namespace: string, space: Space, hash: string, stamp: number, now: number): boolean {
+    if (!this.#bury(space, textKey(hash), stamp, now)) return false
+    const claims = space.claims.get(hash)
+    if (claims?.kind === 'document' && claims.anonymous > 0 && claims.anonymous <= stamp) {
+      claims.anonymous = 0
+      if (claims.isEmpty) {
+        space.claims.delete(hash)
+        const record = this.#corpus.refresh(namespace)?.records.findDocument(hash)
+        if (record) this.#corpus.remove(namespace, record.id)
+      }
+    }
+    return true
+  }
+
+  #hold(space: Space, kind: RecordKind, hash: string, name: string, stamp: number): void {
+    let claims = space.claims.get(hash)
+    if (!claims || claims.kind !== kind) {
+      claims = new Claims(kind)
+      space.claims.set(hash, claims)
+    }
+    claims.hold(name, stamp)
+    space.latest = Math.max(space.latest, stamp)
+    if (kind === 'document' && name !== '') space.owners.set(name, { hash, stamp })
+  }
+
+  #drop(space: Space, kind: RecordKind, hash: string, name: string): void {
+    space.claims.get(hash)?.named?.delete(name)
+    if (kind === 'document') space.disown(name, hash)
+  }
+
+  /** Remembers a deletion; says whether it goes further than what was known. */
+  #bury(space: Space, key: string, stamp: number, now: number): boolean {
+    if (space.stampOf(key) >= stamp) return false
+    space.deletions.set(key, stamp)
+    const id = `${key}\u0000${space.name}`
+    this.#deletions.delete(id)
+    this.#deletions.set(id, { space, key, stamp, at: now, arrival: ++this.#arrivals })
+    while (this.#deletions.size > this.#most) {
+      this.overflowed++
+      this.#forgetOldest()
+    }
+    return true
+  }
+
+  #forgetOldest(): void {
+    const [id, { space, key }] = this.#deletions.entries().next().value!
+    this.#deletions.delete(id)
+    space.deletions.delete(key)
+  }
+
+  // What a replica that was away must be told.
+
+  /** The deletions that came after a given one, as messages, oldest first. */
+  *deletions(after = 0): Generator<Omit<Message, 'writer' | 'number'> & { arrival: number }> {
+    for (const { space, key, stamp, at, arrival } of this.#deletions.values()) {
+      if (arrival <= after) continue
+      const common = {
+        type: 'deletion',
+        namespace: space.name,
+        hash: '',
+        stamp,
+        time: at,
+        tokens: [],
+        arrival,
+      } as const
+      if (key === SPACE) yield { ...common, kind: 'namespace', name: '', ended: [] }
+      else if (key.startsWith('text:')) yield { ...common, kind: 'texts', name: '', ended: [key.slice(5)] }
+      else {
+        const kind = key.startsWith('document:') ? 'document' : 'request'
+        yield { ...common, kind, name: key.slice(kind.length + 1), ended: [] }
+      }
+    }
+  }
+
+  /** The claims to a record, as names with their stamps; an empty name: none. */
+  claimsOf(namespace: string, { hash, names, time }: CorpusRecord): [name: string, stamp: number][] {
+    const claims = this.#spaces.get(namespace)?.claims.get(hash)
+    if (!claims) return names.length > 0 ? names.map((name) => [name, time]) : [['', time]]
+    const list: [string, number][] = [...(claims.named ?? [])]
+    if (claims.anonymous > 0) list.push(['', claims.anonymous])
+    return list
+  }
+
+  /** Forgets deletions that are older than the bound, and namespaces of which nothing is left. */
+  prune(now: number): void {
+    for (const { at } of this.#deletions.values()) {
+      if (at > now - this.#keepMs) break
+      this.#forgetOldest()
+    }
+    for (const [name, space] of this.#spaces)
+      if (space.claims.size === 0 && space.deletions.size === 0) this.#spaces.delete(name)
+  }
+
+  #space(name: string): Space {
+    let space = this.#spaces.get(name)
+    if (!space) {
+      space = new Space(name)
+      this.#spaces.set(name, space)
+    }
+    return space
+  }
+}
+
+/** Bounds of a {@link Ledger}. */
+export interface LedgerOptions {
+  /** Milliseconds by which a deletion is ahead of its time. */
+  skewMs: number
+  /** Milliseconds for which a deletion is remembered. */
+  keepMs: number
+  /** Most deletions that are remembered. */
+  mostDeletions: number
+}
+
+interface Deletion {
+  space: Space
+  key: string
+  stamp: number
+  /** When it came. */
+  at: number
+  arrival: number
+}
+
+/** One namespace of a ledger. */
+class Space {
+  readonly name: string
+  readonly claims = new Map<string, Claims>()
+  /** Latest deletion of each name and text, and of the namespace. */
+  readonly deletions = new Map<string, number>()
+  /** The document that each id belongs to. */
+  readonly owners = new Map<string, { hash: string; stamp: number }>()
+  /** Latest claim of all. */
+  latest = 0
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  stampOf(key: string): number {
+    return this.deletions.get(key) ?? 0
+  }
+
+  disown(name: string, hash: string): void {
+    if (this.owners.get(name)?.hash === hash) this.owners.delete(name)
+  }
+}
+
+/** Who claims a text, and since when. */
+class Claims {
+  readonly kind: RecordKind
+  /** Since when it is there without an id; 0: it is not. */
+  anonymous = 0
+  named: Map<string, number> | undefined
+
+  constructor(kind: RecordKind) {
+    this.kind = kind
+  }
+
+  get isEmpty(): boolean {
+    return this.anonymous === 0 && (this.named?.size ?? 0) === 0
+  }
+
+  /** The latest of all. */
+  get latest(): number {
+    return Math.max(this.anonymous, ...(this.named?.values() ?? []))
+  }
+
+  stampOf(name: string): number | undefined {
+    return name === '' ? this.anonymous : this.named?.get(name)
+  }
+
+  hold(name: string, stamp: number): void {
+    if (name === '') this.anonymous = Math.max(this.anonymous, stamp)
+    else {
+      this.named ??= new Map()
+      this.named.set(name, Math.max(stamp, this.named.get(name) ?? 0))
+    }
+  }
+}
+
+const SPACE = 'namespace'
+
+function keyOf(kind: RecordKind, name: string): string {
+  return `${kind}:${name}`
+}
+
+function textKey(hash: string): string {
+  return `text:${hash}`
+}

@@ -1,0 +1,325 @@
+import type { LogReader } from '../frame-log.js'
+import { Backoff, pause } from '../pause.js'
+import type { Exchange, Transport, TransportState } from '../transport.js'
+import { RedisAddress, type RedisConnection, RefusedCommand } from './connection.js'
+import { isBefore, newestId, pack, readStreams, StreamNames } from './streams.js'
+
+/** Milliseconds that records wait for others, to go and to be fetched together. Deletions do not wait. */
+const LINGER_MS = 25
+/** Bytes handed over in one go. */
+const BATCH_BYTES = 2 ** 20
+/** Milliseconds that the server waits for something new before it says that there is nothing. */
+const BLOCK_MS = 1000
+/** Entries read in one go. */
+const READ_COUNT = 64
+/** Milliseconds between two trimmings by age. */
+const TRIM_MS = 60_000
+/** Milliseconds around the end of an earlier process whose deletions are said again. */
+const AGAIN_MS = 60_000
+/** Most namespaces that are followed. */
+const MOST_NAMESPACES = 1024
+
+/** Bounds of a {@link RedisTransport}. */
+export interface RedisTransportOptions {
+  /** About how many bytes of records are kept of one namespace. Default 64 MiB. */
+  streamBytes?: number
+}
+
+/**
+ * Shares over a Redis or Valkey server: streams, two for each namespace, which every replica appends to and reads.
+ *
+ *     lookahead:{fingerprint}:namespaces          the names of all namespaces
+ *     lookahead:{fingerprint}:records:acme        entries of  w: writer  f: frames     trimmed by length and age
+ *     lookahead:{fingerprint}:deletions:acme      the same                             trimmed by age alone
+ *
+ * One connection writes and one reads. When either fails both are opened anew, sooner at first, at least every five
+ * seconds. What the server has lost meanwhile, because it was killed or restored, is said again.
+ *
+ * @example
+ * replica.attach(await RedisTransport.open('redis://localhost:6379'))
+ */
+export class RedisTransport implements Transport {
+  readonly name: string
+  readonly forwards = false
+  readonly state: TransportState = { connected: false, caughtUp: false, outages: 0, problem: undefined, pending: 0 }
+  readonly #address: RedisAddress
+  readonly #streamBytes: number
+  readonly #ending = new AbortController()
+  /** Where each stream is read on. */
+  readonly #positions = new Map<string, string>()
+  /** Namespaces that the index names. */
+  readonly #named = new Set<string>()
+  /** Streams that were written to since they were last trimmed. */
+  readonly #written = new Set<string>()
+  #exchange!: Exchange
+  #names!: StreamNames
+  #place!: LogReader
+  /** Place up to which deletions are over there. */
+  #urgent = 0
+  #entryBytes = 2048
+  #trimAt = 0
+  /** Deletions that must be said besides the log. */
+  #again: { frame: Uint8Array; namespace: string }[] = []
+  #flushing: (() => void)[] = []
+  #running: Promise<void> = Promise.resolve()
+
+  /**
+   * @param url `redis://`, `rediss://` (TLS), or the same with `valkey`; with user and password where there are such
+   * @throws FleetError `invalid-parameter`, `not-installed`
+   */
+  static async open(url: string, options: RedisTransportOptions = {}): Promise<RedisTransport> {
+    return new RedisTransport(await RedisAddress.read(url), options)
+  }
+
+  private constructor(address: RedisAddress, { streamBytes = 64 * 2 ** 20 }: RedisTransportOptions) {
+    this.name = address.name
+    this.#address = address
+    this.#streamBytes = streamBytes
+  }
+
+  start(exchange: Exchange): void {
+    this.#exchange = exchange
+    this.#names = new StreamNames(exchange.fingerprint)
+    this.#place = exchange.log.open(0)
+    this.#again = [...exchange.deletions(exchange.lastContact - AGAIN_MS)]
+    this.#running = this.#run()
+  }
+
+  async flushed(signal: AbortSignal): Promise<boolean> {
+    const { last } = this.#exchange.log
+    while (this.#place.done < last || this.#again.length > 0) {
+      if (signal.aborted || !this.state.connected) return false
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          signal.removeEventListener('abort', done)
+          resolve()
+        }
+        signal.addEventListener('abort', done, { once: true })
+        this.#flushing.push(done)
+      })
+    }
+    return true
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort()
+    await this.#running
+    this.#exchange.log.close(this.#place)
+  }
+
+  async #run(): Promise<void> {
+    const backoff = new Backoff()
+    const { signal } = this.#ending
+    for (let isFirst = true; !signal.aborted; ) {
+      let writer: RedisConnection | undefined
+      let reader: RedisConnection | undefined
+      const ending = new AbortController()
+      const end = () => {
+        ending.abort()
+        writer?.close()
+        reader?.close()
+      }
+      signal.addEventListener('abort', end, { once: true })
+      try {
+        writer = await this.#address.connect()
+        reader = await this.#address.connect()
+        if (!isFirst) await this.#compare(reader)
+        await this.#readAll(reader)
+        isFirst = false
+        this.#tell({ connected: true, caughtUp: true, problem: undefined })
+        backoff.reset()
+        await Promise.race([this.#write(writer, ending.signal), this.#read(reader, ending.signal)])
+      } catch (error) {
+        if (!signal.aborted) this.#lose(error as Error)
+      } finally {
+        end()
+        signal.removeEventListener('abort', end)
+      }
+      if (!signal.aborted) await backoff.wait(signal)
+    }
+    this.#wakeFlushing()
+  }
+
+  #lose(error: Error): void {
+    if (this.state.connected) this.state.outages++
+    this.#tell({ connected: false, problem: explain(error) })
+    this.#wakeFlushing()
+  }
+
+  #tell(state: Partial<TransportState>): void {
+    Object.assign(this.state, state)
+    this.#exchange.changed(this)
+  }
+
+  // Reading.
+
+  /** Has the server lost what we have seen there? Then it is said again. */
+  async #compare(connection: RedisConnection): Promise<void> {
+    let hasLost = false
+    for (const [key, id] of this.#positions) {
+      if (id === '0') continue
+      const newest = await newestId(connection, key)
+      if (newest === undefined || isBefore(newest, id)) hasLost = true
+    }
+    if (!hasLost) return
+    this.#named.clear()
+    this.#place.done = this.#exchange.log.first - 1
+    this.#urgent = 0
+    this.#again = [...this.#exchange.deletions()]
+  }
+
+  /** Reads all that there is: first the names, then deletions, so that nothing deleted is taken, then records. */
+  async #readAll(connection: RedisConnection): Promise<void> {
+    const { index } = this.#names
+    if (!this.#positions.has(index)) this.#positions.set(index, '0')
+    const isDeletions = (key: string) => key.startsWith(this.#names.deletions(''))
+    for (const wanted of [(key: string) => key === index, isDeletions, () => true])
+      for (;;) {
+        const some = new Map([...this.#positions].filter(([key]) => wanted(key)))
+        if (some.size === 0) break
+        if ((await this.#readSome(connection, some, 0)) === 0) break
+      }
+  }
+
+  async #read(connection: RedisConnection, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const count = await this.#readSome(connection, this.#positions, BLOCK_MS)
+      if (this.state.pending === 0) this.#exchange.contact()
+      // What comes in the meantime is fetched together.
+      if (count > 0) await pause(LINGER_MS, signal)
+    }
+  }
+
+  async #readSome(connection: RedisConnection, positions: ReadonlyMap<string, string>, blockMs: number) {
+    const entries = await readStreams(connection, positions, { count: READ_COUNT, blockMs })
+    for (const { key, id, writer, bytes } of entries) {
+      if (key === this.#names.index) this.#follow(bytes.toString())
+      else if (writer !== this.#exchange.id) await this.#exchange.take(bytes)
+      this.#positions.set(key, id)
+    }
+    return entries.length
+  }
+
+  /** A namespace that someone has named. */
+  #follow(namespace: string): void {
+    this.#named.add(namespace)
+    const records = this.#names.records(namespace)
+    if (!this.#exchange.shares(namespace) || this.#positions.has(records)) return
+    if (this.#positions.size > 2 * MOST_NAMESPACES) return
+    this.#positions.set(this.#names.deletions(namespace), '0')
+    this.#positions.set(records, '0')
+  }
+
+  // Writing.
+
+  async #write(connection: RedisConnection, signal: AbortSignal): Promise<void> {
+    const { log, id } = this.#exchange
+    const backoff = new Backoff()
+    while (!signal.aborted) {
+      if (this.#place.missed > 0) {
+        // Deletions may be among them; those are remembered elsewhere too.
+        this.#exchange.missed(this.#place.missed)
+        this.#place.missed = 0
+        this.#again = [...this.#exchange.deletions()]
+      }
+      const again = this.#again.splice(0)
+      const { last } = log
+      let isSaid = false
+      const entries = log.after(this.#place.done, BATCH_BYTES)
+      this.state.pending = again.length + last - this.#place.done
+      try {
+        // Deletions overtake what waits.
+        const urgent = log.after(Math.max(this.#urgent, this.#place.done), Number.POSITIVE_INFINITY)
+        await this.#send(connection, [
+          ...again.map((one) => ({ ...one, type: 'deletion' as const })),
+          ...urgent.filter(({ writer, type }) => writer === id && type === 'deletion'),
+        ])
+        this.#urgent = last
+        isSaid = true
+        await this.#send(
+          connection,
+          entries.filter(({ writer, type }) => writer === id && type === 'record'),
+        )
+      } catch (error) {
+        if (!isSaid) this.#again.unshift(...again)
+        if (!(error instanceof RefusedCommand)) throw error
+        // The server is there but takes nothing: its memory is full, its disk, or we may not.
+        this.#lose(error)
+        if (error.message.startsWith('OOM')) await this.#makeRoom(connection)
+        await backoff.wait(signal)
+        continue
+      }
+      if (!this.state.connected) this.#tell({ connected: true, problem: undefined })
+      backoff.reset()
+      const end = entries.at(-1)?.place
+      if (end !== undefined) this.#place.done = Math.max(this.#place.done, end)
+      this.#wakeFlushing()
+      await this.#trim(connection)
+      this.state.pending = log.last - this.#place.done
+      if (this.state.pending > 0) continue
+      await log.more(signal)
+      if (log.after(this.#place.done, 1)[0]?.type !== 'deletion') await pause(LINGER_MS, signal)
+    }
+  }
+
+  async #send(connection: RedisConnection, entries: Parameters<typeof pack>[0]): Promise<void> {
+    const most = String(Math.max(64, Math.ceil(this.#streamBytes / this.#entryBytes)))
+    const commands: Promise<unknown>[] = []
+    for (const { key, namespace, frames } of pack(entries, this.#names)) {
+      if (!this.#named.has(namespace)) {
+        this.#named.add(namespace)
+        commands.push(connection.send(['XADD', this.#names.index, 'MAXLEN', '~', '65536', '*', 'n', namespace]))
+      }
+      const isRecords = key === this.#names.records(namespace)
+      const trim = isRecords ? ['MAXLEN', '~', most] : []
+      if (isRecords) this.#entryBytes += (frames.length - this.#entryBytes) / 64
+      commands.push(connection.send(['XADD', key, ...trim, '*', 'w', this.#exchange.id, 'f', frames]))
+      this.#written.add(key)
+    }
+    const results = await Promise.allSettled(commands)
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  /** Lets go what is older than anyone may be away. */
+  async #trim(connection: RedisConnection): Promise<void> {
+    const now = performance.now()
+    if (now < this.#trimAt || this.#written.size === 0) return
+    this.#trimAt = now + TRIM_MS
+    const keys = [...this.#written]
+    this.#written.clear()
+    const { keepMs } = this.#exchange
+    const oldest = String(Math.max(0, Math.floor(Date.now() - keepMs)))
+    await Promise.all(
+      keys.flatMap((key) => [
+        connection.send(['XTRIM', key, 'MINID', '~', oldest]),
+        connection.send(['EXPIRE', key, String(Math.ceil(keepMs / 1000))]),
+      ]),
+    ).catch((error) => {
+      if (!(error instanceof RefusedCommand)) throw error
+    })
+  }
+
+  /** The server’s memory is full: a quarter of the records goes, so that deletions get through. */
+  async #makeRoom(connection: RedisConnection): Promise<void> {
+    for (const key of this.#positions.keys()) {
+      if (!key.startsWith(this.#names.records(''))) continue
+      try {
+        const length = Number(await connection.send(['XLEN', key]))
+        if (length > 0) await connection.send(['XTRIM', key, 'MAXLEN', String(Math.floor(length * 0.75))])
+      } catch (error) {
+        if (!(error instanceof RefusedCommand)) throw error
+      }
+    }
+  }
+
+  #wakeFlushing(): void {
+    for (const wake of this.#flushing.splice(0)) wake()
+  }
+}
+
+function explain(error: Error): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ECONNREFUSED') return 'connection refused'
+  if (code === 'ENOTFOUND') return 'no machine of that name'
+  return message.slice(0, 200) || code || 'connection lost'
+}

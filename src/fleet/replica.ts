@@ -1,0 +1,479 @@
+import { randomBytes } from 'node:crypto'
+import type { Corpus, CorpusJournal, DeleteOptions } from '../corpus/corpus.js'
+import type { CorpusRecord } from '../corpus/record.js'
+import { Counters, type RefusalReason } from './counters.js'
+import { FleetError } from './error.js'
+import { FrameLog } from './frame-log.js'
+import { Ledger } from './ledger.js'
+import { encodeMessage, type Message, readMessages } from './message.js'
+import { Notebook } from './notebook.js'
+import { readSharing, type Sharing } from './sharing.js'
+import type { Exchange, Transport, TransportState } from './transport.js'
+
+const DAY_MS = 86_400_000
+/** Milliseconds of work after which others get their turn. */
+const SLICE_MS = 4
+/** Milliseconds between two looks at what has grown old. */
+const TICK_MS = 10_000
+/** Messages stamped later than this after now are refused. */
+const FUTURE_MS = 600_000
+/** Writers whose numbers are followed. */
+const MOST_WRITERS = 1024
+
+/** How a corpus takes part in a fleet. */
+export interface ReplicaOptions {
+  /** What tells the tokenizer from all others: `engine.fingerprint`. Records of another are refused. */
+  fingerprint: string
+  /** Tokens of the vocabulary; records with larger ids are refused. */
+  vocabularySize: number
+  /**
+   * Names of the namespaces to share; `*` stands for any text, `!` before a name takes it out. Default: all. Namespaces
+   * that are not named neither leave this process nor come in.
+   */
+  namespaces?: readonly string[]
+  /** Folder to remember deletions in over restarts, usually the cache's. Default: they are known while the process runs. */
+  folder?: string
+  /** Milliseconds for which deletions are remembered and replicas may be away. Default: seven days. */
+  keepMs?: number
+  /** Milliseconds by which the clocks of replicas may differ. Default: one minute. */
+  skewMs?: number
+  /** Most bytes of messages held for those that are slow to take them. Default 16 MiB. */
+  logBytes?: number
+  /** Most bytes of one message; longer records are not shared. Default 1 MiB. */
+  messageBytes?: number
+  /** Most namespaces taken from others. Default 1024. */
+  mostNamespaces?: number
+  /** Most milliseconds that a deletion waits to be known elsewhere before it is acknowledged. Default 2000. */
+  flushMs?: number
+  /** Takes one line when the other side is lost or found again. Default: a process warning for the loss. */
+  log?: (line: string) => void
+  /** The time in milliseconds since 1970. Default: the system's clock. */
+  now?: () => number
+}
+
+/** How a replica fares. */
+export interface ReplicaReport {
+  id: string
+  transports: { name: string; state: TransportState }[]
+  counters: Counters
+  /** Deletions that are remembered. */
+  deletions: number
+  /** Bytes of messages held for those that are slow to take them. */
+  logBytes: number
+}
+
+/**
+ * One corpus's part in a fleet: says what is added and deleted here, takes in what others say, and agrees with them in the
+ * end, whatever was lost, repeated or late on the way.
+ *
+ *     corpus ──journal──▶ Replica ──frames──▶ FrameLog ──▶ transports ──▶ other replicas
+ *        ▲                   │
+ *        └──── adopt ◀── Ledger ◀──take── frames of others
+ *
+ * Nothing here is waited for while tokens are written. Where the other side is gone, the corpus goes on alone.
+ *
+ * @example
+ * await using replica = new Replica(engine.corpus, { fingerprint: engine.fingerprint, vocabularySize: engine.vocabularySize })
+ * replica.attach(new RedisTransport('redis://localhost'))
+ * await replica.caughtUp(5000)
+ */
+export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
+  readonly id = randomBytes(8).toString('hex')
+  readonly fingerprint: string
+  readonly log: FrameLog
+  readonly keepMs: number
+  readonly counters = new Counters()
+  lastContact: number
+  readonly #corpus: Corpus
+  readonly #options: Required<Omit<ReplicaOptions, 'folder' | 'namespaces'>>
+  readonly #sharing: Sharing
+  readonly #ledger: Ledger
+  readonly #notebook: Notebook | undefined
+  readonly #transports: Transport[] = []
+  readonly #unwatch: () => void
+  readonly #timer: NodeJS.Timeout
+  /** Last number heard of each writer, in the order in which they were heard. */
+  readonly #heard = new Map<string, number>()
+  readonly #troubled = new Set<Transport>()
+  /** Documents that went here since something was last said about it. */
+  #ended: string[] = []
+  /** Whether the corpus changes because others said so. */
+  #merging = false
+  #taking: Promise<void> = Promise.resolve()
+  #number = 0
+  #caughtUp: (() => void)[] = []
+  #closed: Promise<void> | undefined
+
+  /** @throws FleetError `invalid-parameter` */
+  constructor(corpus: Corpus, options: ReplicaOptions) {
+    const { fingerprint, vocabularySize, namespaces = [], folder } = options
+    if (!/^[0-9a-f]{16,}$/.test(fingerprint))
+      throw new FleetError(
+        'invalid-parameter',
+        `fingerprint must be at least 16 hexadecimal digits, got '${fingerprint}'`,
+      )
+    this.#options = {
+      fingerprint,
+      vocabularySize,
+      keepMs: positive('keepMs', options.keepMs ?? 7 * DAY_MS),
+      skewMs: positive('skewMs', options.skewMs ?? 60_000),
+      logBytes: positive('logBytes', options.logBytes ?? 16 * 2 ** 20),
+      messageBytes: positive('messageBytes', options.messageBytes ?? 2 ** 20),
+      mostNamespaces: positive('mostNamespaces', options.mostNamespaces ?? 1024),
+      flushMs: positive('flushMs', options.flushMs ?? 2000),
+      log: options.log ?? warn,
+      now: options.now ?? Date.now,
+    }
+    this.#corpus = corpus
+    this.fingerprint = fingerprint.slice(0, 16)
+    this.keepMs = this.#options.keepMs
+    this.#sharing = readSharing(namespaces)
+    this.log = new FrameLog(this.#options.logBytes)
+    this.#ledger = new Ledger(corpus, { skewMs: this.#options.skewMs, keepMs: this.keepMs, mostDeletions: 100_000 })
+    this.lastContact = this.#options.now()
+    for (const { name, records } of corpus.namespaces())
+      if (this.#sharing(name)) for (const record of records) this.#note(name, record)
+    if (folder !== undefined) {
+      this.#notebook = Notebook.open(folder, this.#limits)
+      this.#remember(this.#notebook)
+    }
+    corpus.identify = () => randomBytes(16).toString('hex')
+    this.#unwatch = corpus.watch(this)
+    this.#timer = setInterval(() => this.tick(), TICK_MS).unref()
+  }
+
+  /** Begins to exchange over a transport. */
+  attach(transport: Transport): void {
+    this.#transports.push(transport)
+    transport.start(this)
+  }
+
+  /** Whether every transport has taken all that the other side had. */
+  get isCaughtUp(): boolean {
+    return this.#transports.every(({ state }) => state.caughtUp)
+  }
+
+  /** Resolves when {@link isCaughtUp}, at the latest after so many milliseconds; says whether it is so. */
+  async caughtUp(mostMs: number): Promise<boolean> {
+    if (!this.isCaughtUp)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, mostMs)
+        this.#caughtUp.push(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+    return this.isCaughtUp
+  }
+
+  /** How it fares. */
+  describe(): ReplicaReport {
+    return {
+      id: this.id,
+      transports: this.#transports.map(({ name, state }) => ({ name, state: { ...state } })),
+      counters: this.counters,
+      deletions: this.#ledger.size,
+      logBytes: this.log.byteLength,
+    }
+  }
+
+  // What happens here: the corpus tells of it.
+
+  added(namespace: string, record: CorpusRecord, tokens: ArrayLike<number>): void {
+    if (this.#merging || !this.shares(namespace)) return
+    // What had no identity when sharing began stays here.
+    if (record.hash === '') return
+    const name = record.names[0] ?? ''
+    this.#sayRecord(namespace, record, tokens, name)
+  }
+
+  renamed(namespace: string, record: CorpusRecord): void {
+    if (this.#merging || !this.shares(namespace)) return
+    this.#ledger.unname(namespace, record)
+    const name = this.#ledger.untold(namespace, record)
+    if (name === undefined) return
+    const { start, length } = record
+    this.#sayRecord(namespace, record, this.#corpus.refresh(namespace)!.log.slice(start, start + length), name)
+  }
+
+  removed(namespace: string, record: CorpusRecord, deleted: boolean): void {
+    if (this.#merging && deleted) return
+    if (!this.shares(namespace)) return
+    this.#ledger.remove(namespace, record, deleted)
+    if (deleted && record.kind === 'document') this.#ended.push(record.hash)
+  }
+
+  cleared(namespace: string): void {
+    if (this.shares(namespace)) this.#ledger.clear(namespace, !this.#merging)
+  }
+
+  deleted({ namespace, document, request }: DeleteOptions & { namespace: string }): void {
+    if (this.#merging || !this.shares(namespace)) return
+    const kind = document !== undefined ? 'document' : request !== undefined ? 'request' : 'namespace'
+    const name = document ?? request ?? ''
+    const ended = this.#ended.splice(0)
+    const time = this.#options.now()
+    const stamp = this.#ledger.wish(namespace, kind, name, ended, time)
+    this.#say({ type: 'deletion', kind, namespace, name, hash: '', stamp, time, ended, tokens: [] })
+  }
+
+  /** Waits, for a bounded time, until what was said so far is kept elsewhere and on the disk. Never throws. */
+  async flush(): Promise<void> {
+    const signal = AbortSignal.timeout(this.#options.flushMs)
+    await Promise.all([this.#notebook?.flush(), ...this.#transports.map((transport) => transport.flushed(signal))])
+  }
+
+  #sayRecord(namespace: string, record: CorpusRecord, tokens: ArrayLike<number>, name: string): void {
+    const { kind, hash, time } = record
+    const stamp = this.#ledger.claim(namespace, record, name)
+    const ended = this.#ended.splice(0)
+    this.#ledger.end(namespace, ended, stamp, this.#options.now())
+    if (stamp !== time) this.#notebook?.claim(namespace, hash, name, stamp)
+    this.#say({ type: 'record', kind, namespace, name, hash, stamp, time, ended, tokens })
+  }
+
+  #say(what: Omit<Message, 'writer' | 'number'>): void {
+    const message = { ...what, writer: this.id, number: this.#number + 1 }
+    const frame = encodeMessage(message, this.fingerprint)
+    if (frame.length > this.#options.messageBytes) {
+      this.counters.oversized++
+      return
+    }
+    this.#number++
+    if (what.type === 'record') this.counters.sent.records++
+    else {
+      this.counters.sent.deletions++
+      this.#notebook?.deletion(frame)
+    }
+    this.counters.sent.bytes += frame.length
+    this.log.append(frame, message)
+  }
+
+  // What others say: transports ask for this.
+
+  shares(namespace: string): boolean {
+    return this.#sharing(namespace)
+  }
+
+  take(frames: Uint8Array): Promise<void> {
+    // One after the other, so that the messages of a writer stay in order.
+    this.#taking = this.#taking.then(() => this.#take(frames))
+    return this.#taking
+  }
+
+  async #take(frames: Uint8Array): Promise<void> {
+    let pause = performance.now() + SLICE_MS
+    for (const { message, frame } of readMessages(frames, this.#limits, (why) => this.counters.refuse(why))) {
+      if (this.#closed) return
+      this.#hear(message, frame)
+      if (performance.now() < pause) continue
+      await new Promise(setImmediate)
+      pause = performance.now() + SLICE_MS
+    }
+  }
+
+  #hear(message: Message, frame: Uint8Array): void {
+    const { writer, number, namespace, type } = message
+    if (writer === this.id) return
+    const now = this.#options.now()
+    const why = this.#reasonAgainst(message, now)
+    if (why) {
+      this.counters.refuse(why)
+      return
+    }
+    this.#follow(writer, number)
+    this.#merging = true
+    let result: ReturnType<Ledger['merge']>
+    try {
+      result = this.#ledger.merge(message, now)
+    } finally {
+      this.#merging = false
+    }
+    const { counters } = this
+    if (result === 'known') counters.known++
+    else if (result === 'dead') counters.dead++
+    else if (result === 'too-large') counters.refuse(result)
+    if (result !== 'taken') return
+    if (type === 'record') {
+      counters.taken.records++
+      counters.taken.tokens += message.tokens.length
+      if (message.stamp !== message.time) this.#notebook?.claim(namespace, message.hash, message.name, message.stamp)
+      if (number > 0) counters.delays.observe(Math.max(0, now - message.time))
+    } else {
+      counters.taken.deletions++
+      this.#notebook?.deletion(frame)
+    }
+    // Whoever said it may be gone before everyone has heard it.
+    if (this.#transports.some(({ forwards }) => forwards)) this.log.append(new Uint8Array(frame), message)
+  }
+
+  #reasonAgainst({ namespace, type, stamp, time }: Message, now: number): RefusalReason | undefined {
+    if (!this.shares(namespace)) return 'not-shared'
+    if (stamp > now + FUTURE_MS + this.#options.skewMs || time > now + FUTURE_MS) return 'from-the-future'
+    if (type === 'deletion' || this.#corpus.refresh(namespace)) return undefined
+    let held = 0
+    for (const _ of this.#corpus.namespaces()) held++
+    return held >= this.#options.mostNamespaces ? 'too-many-namespaces' : undefined
+  }
+
+  /** Notes the number of a message, and what is missing before it. */
+  #follow(writer: string, number: number): void {
+    if (number === 0) return
+    const last = this.#heard.get(writer)
+    if (last !== undefined && number > last + 1) this.counters.gaps += number - last - 1
+    if (last !== undefined && number <= last) return
+    this.#heard.delete(writer)
+    this.#heard.set(writer, number)
+    if (this.#heard.size > MOST_WRITERS) this.#heard.delete(this.#heard.keys().next().value!)
+  }
+
+  *deletions(since = 0): Generator<{ frame: Uint8Array; namespace: string; arrival: number }> {
+    for (const { arrival, ...what } of this.#ledger.deletions()) {
+      if (what.time < since) continue
+      const frame = encodeMessage({ ...what, writer: this.id, number: 0 }, this.fingerprint)
+      yield { frame, namespace: what.namespace, arrival }
+    }
+  }
+
+  /**
+   * Records that are held, by the order in which they came here, as frames of about so many bytes together; `next` is
+   * where to go on, `undefined` after the last.
+   */
+  records(after: number, mostBytes: number): { frames: Uint8Array[]; next: number | undefined } {
+    const frames: Uint8Array[] = []
+    let bytes = 0
+    const held: { name: string; record: CorpusRecord }[] = []
+    for (const { name, records } of this.#corpus.namespaces())
+      if (this.shares(name))
+        for (const record of records) if (record.id > after && record.hash !== '') held.push({ name, record })
+    held.sort((a, b) => a.record.id - b.record.id)
+    for (const { name, record } of held) {
+      const { kind, hash, time, start, length, id } = record
+      const tokens = this.#corpus.refresh(name)?.log.slice(start, start + length) ?? []
+      for (const [claimed, stamp] of this.#ledger.claimsOf(name, record)) {
+        const what = {
+          type: 'record',
+          kind,
+          namespace: name,
+          name: claimed,
+          hash,
+          stamp,
+          time,
+          ended: [],
+          tokens,
+        } as const
+        const frame = encodeMessage({ ...what, writer: this.id, number: 0 }, this.fingerprint)
+        if (frame.length > this.#options.messageBytes) continue
+        frames.push(frame)
+        bytes += frame.length
+      }
+      if (bytes >= mostBytes) return { frames, next: id }
+    }
+    return { frames, next: undefined }
+  }
+
+  contact(): void {
+    const now = this.#options.now()
+    if (now - this.lastContact > this.keepMs) this.#beginAnew()
+    this.lastContact = now
+  }
+
+  missed(records: number): void {
+    this.counters.missed += records
+  }
+
+  changed(transport: Transport): void {
+    const { connected, problem } = transport.state
+    if (!connected && problem !== undefined && !this.#troubled.has(transport)) {
+      this.#troubled.add(transport)
+      this.#options.log(`sharing over ${transport.name} has stopped (${problem}); this replica goes on alone`)
+    } else if (connected && this.#troubled.delete(transport))
+      this.#options.log(`sharing over ${transport.name} goes on`)
+    if (this.isCaughtUp) for (const resolve of this.#caughtUp.splice(0)) resolve()
+  }
+
+  /** After an absence longer than deletions are kept for: what was shared may have been deleted elsewhere. */
+  #beginAnew(): void {
+    this.counters.restarts++
+    this.#merging = true
+    try {
+      for (const { name } of [...this.#corpus.namespaces()])
+        if (this.shares(name)) this.#corpus.delete({ namespace: name })
+    } finally {
+      this.#merging = false
+    }
+    this.#options.log(
+      `away for longer than deletions are kept (${Math.round(this.keepMs / 3_600_000)} h): what was shared is read anew`,
+    )
+  }
+
+  #note(namespace: string, record: CorpusRecord): void {
+    if (record.hash === '') return
+    for (const name of record.names.length > 0 ? record.names : ['']) this.#ledger.claim(namespace, record, name)
+  }
+
+  /** Takes up what an earlier process has noted. */
+  #remember(notebook: Notebook): void {
+    const now = this.#options.now()
+    for (const { namespace, hash, name, stamp } of notebook.claims) this.#ledger.restate(namespace, hash, name, stamp)
+    this.#merging = true
+    try {
+      for (const { message, frame } of notebook.deletions) {
+        if (message.time <= now - this.keepMs || !this.shares(message.namespace)) continue
+        this.#ledger.merge(message, now)
+        // Others may not have heard of it.
+        this.log.append(frame, message)
+      }
+    } finally {
+      this.#merging = false
+    }
+    if (notebook.seenAt !== undefined) this.lastContact = notebook.seenAt
+  }
+
+  /** Lets go what has grown old; happens by itself every ten seconds. @internal */
+  tick(): void {
+    this.#ledger.prune(this.#options.now())
+    this.#notebook?.tidy(this.lastContact, () => this.#state())
+  }
+
+  /** What the notebook must hold at least. */
+  #state(): { frames: Uint8Array[]; claims: { namespace: string; hash: string; name: string; stamp: number }[] } {
+    const claims = []
+    for (const { name: namespace, records } of this.#corpus.namespaces())
+      if (this.shares(namespace))
+        for (const record of records)
+          for (const [name, stamp] of this.#ledger.claimsOf(namespace, record))
+            if (stamp !== record.time) claims.push({ namespace, hash: record.hash, name, stamp })
+    return { frames: Array.from(this.deletions(), ({ frame }) => frame), claims }
+  }
+
+  get #limits() {
+    const { vocabularySize, messageBytes } = this.#options
+    return { fingerprint: this.fingerprint, vocabularySize, messageBytes }
+  }
+
+  /** Hands over what waits, for a bounded time, and ends the exchange. The corpus stays. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#unwatch()
+    this.#corpus.identify = undefined
+    await this.flush()
+    await Promise.all(this.#transports.map((transport) => transport.close()))
+    for (const resolve of this.#caughtUp.splice(0)) resolve()
+    await this.#notebook?.close(this.lastContact)
+  }
+}
+
+function positive(name: string, value: number): number {
+  if (value > 0) return value
+  throw new FleetError('invalid-parameter', `${name} must be a number > 0, got ${value}`)
+}
+
+function warn(line: string): void {
+  process.emitWarning(line, { type: 'LookaheadWarning', code: 'fleet' })
+}

@@ -1,0 +1,222 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { Corpus } from '../../src/corpus/index.js'
+import { Replica } from '../../src/fleet/replica.js'
+import { readSharing } from '../../src/fleet/sharing.js'
+import { fingerprint, type Member, makeMember, tokensOf } from './members.js'
+
+const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-fleet-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Lets one hear all that the other has said from a place on. */
+async function hear(one: Member, other: Member, place = 0): Promise<void> {
+  for (const { frame } of other.replica.log.after(place, Number.POSITIVE_INFINITY)) await one.replica.take(frame)
+}
+
+describe('a replica', () => {
+  it('forgets a text that was given without an id too, when its id is deleted elsewhere', async () => {
+    await using a = makeMember()
+    await using b = makeMember()
+    b.corpus.addDocument({ text: 'the text' }, tokensOf)
+    a.document('x', 'the text')
+    a.corpus.delete({ document: 'x' })
+    await hear(b, a)
+    expect(b.holds('the text')).toBe(false)
+    await hear(a, b)
+    expect(a.holds('the text')).toBe(false)
+    b.corpus.addDocument({ text: 'the text' }, tokensOf)
+    await hear(a, b)
+    expect(a.holds('the text')).toBe(true)
+  })
+
+  it('leaves a text that has another id', async () => {
+    await using a = makeMember()
+    await using b = makeMember()
+    b.document('y', 'the text')
+    a.document('x', 'the text')
+    await hear(a, b)
+    a.corpus.delete({ document: 'x' })
+    await hear(b, a)
+    expect(a.holds('the text') && b.holds('the text')).toBe(true)
+    b.corpus.delete({ document: 'y' })
+    await hear(a, b)
+    expect(a.holds('the text') || b.holds('the text')).toBe(false)
+  })
+
+  it('lets requests under way leave nothing behind that was deleted elsewhere', async () => {
+    await using a = makeMember()
+    await using b = makeMember()
+    const view = b.corpus.open('acme', 'r-1')
+    a.corpus.delete({ namespace: 'acme', request: 'r-1' })
+    await hear(b, a)
+    view.write([1, 2, 3])
+    expect(b.corpus.refresh('acme')).toBeUndefined()
+  })
+
+  it('deletes what a clock ahead of its own has stamped', async () => {
+    const ahead = Date.now() + 30_000
+    await using a = makeMember({ now: () => ahead, corpus: { now: () => ahead } })
+    await using b = makeMember()
+    a.document('x', 'the text')
+    // b has not heard of it when it deletes it.
+    b.corpus.delete({ document: 'x' })
+    await hear(a, b)
+    await hear(b, a)
+    expect(a.holds('the text') || b.holds('the text')).toBe(false)
+  })
+
+  it('shares only the namespaces it is told to', async () => {
+    await using a = makeMember({ namespaces: ['*', '!secret-*'] })
+    await using b = makeMember()
+    a.add('for all', 'acme')
+    a.add('for no one', 'secret-1')
+    a.corpus.delete({ namespace: 'secret-1' })
+    b.add('not wanted', 'secret-2')
+    await hear(b, a)
+    await hear(a, b)
+    expect(b.holds('for all', 'acme')).toBe(true)
+    expect([...b.corpus.namespaces()].map(({ name }) => name).sort()).toEqual(['acme', 'secret-2'])
+    expect(a.holds('not wanted', 'secret-2')).toBe(false)
+    expect(a.replica.counters.refused.get('not-shared')).toBe(1)
+  })
+
+  it('takes no more namespaces than it may', async () => {
+    await using a = makeMember({ mostNamespaces: 3 })
+    await using b = makeMember()
+    for (let k = 0; k < 5; k++) b.add('an answer', `n${k}`)
+    await hear(a, b)
+    expect([...a.corpus.namespaces()].length).toBe(3)
+    expect(a.replica.counters.refused.get('too-many-namespaces')).toBe(2)
+  })
+
+  it('counts what is missing and what is too long', async () => {
+    await using a = makeMember({ messageBytes: 1000 })
+    await using b = makeMember()
+    a.add('first')
+    a.add('second')
+    a.add('x'.repeat(1000))
+    a.add('third')
+    const frames = a.replica.log.after(0, Number.POSITIVE_INFINITY).map(({ frame }) => frame)
+    expect(frames.length).toBe(3)
+    expect(a.replica.counters.oversized).toBe(1)
+    await b.replica.take(frames[0])
+    await b.replica.take(frames[2])
+    await b.replica.take(frames[2])
+    expect(b.replica.counters).toMatchObject({ gaps: 1, known: 1, taken: { records: 2 } })
+  })
+
+  it('keeps the budgets and ages of its corpus', async () => {
+    let now = Date.now()
+    await using a = makeMember()
+    await using b = makeMember({ now: () => now, corpus: { ttlMs: 60_000, namespaceBytes: 65_536, now: () => now } })
+    a.add('old')
+    for (let k = 0; k < 100; k++) a.add(`${'words '.repeat(40)}${k}`)
+    await hear(b, a)
+    expect(b.corpus.byteLength).toBeLessThanOrEqual(65_536)
+    expect(b.holds('old')).toBe(false)
+    now += 61_000
+    b.corpus.sweep()
+    expect(b.corpus.refresh('default')).toBeUndefined()
+  })
+
+  it('remembers deletions over a restart, and tells them on', async () => {
+    const place = mkdtempSync(path.join(folder, 'restart-'))
+    await using c = makeMember()
+    c.document('x', 'the text')
+    {
+      await using a = makeMember({ folder: place })
+      await hear(a, c)
+      a.corpus.delete({ document: 'x' })
+    }
+    writeFileSync(path.join(place, 'fleet.jsonl'), '{"deletion": "torn', { flag: 'a' })
+    await using a = makeMember({ folder: place })
+    await hear(a, c)
+    expect(a.holds('the text')).toBe(false)
+    await hear(c, a)
+    expect(c.holds('the text')).toBe(false)
+  })
+
+  it('knows after a restart that a document came again after its deletion', async () => {
+    const place = mkdtempSync(path.join(folder, 'again-'))
+    const corpus = new Corpus()
+    const make = () => new Replica(corpus, { fingerprint, vocabularySize: 70_000, folder: place })
+    const add = (text: string) => corpus.addDocument({ id: 'x', text }, tokensOf)
+    let deletion: Uint8Array
+    {
+      await using a = make()
+      add('the text')
+      corpus.delete({ document: 'x' })
+      deletion = a.log.after(1, 1)[0].frame
+      add('the text')
+    }
+    await using a = make()
+    await a.take(deletion)
+    expect(corpus.refresh('default')?.records.size).toBe(1)
+  })
+
+  it('begins anew after a longer absence than deletions are kept', async () => {
+    const place = mkdtempSync(path.join(folder, 'away-'))
+    let now = Date.now()
+    const corpus = new Corpus({ now: () => now })
+    const lines: string[] = []
+    const options = { fingerprint, vocabularySize: 70_000, folder: place, keepMs: 1000 }
+    const make = () =>
+      new Replica(corpus, { ...options, namespaces: ['a'], now: () => now, log: (line) => lines.push(line) })
+    {
+      await using replica = make()
+      corpus.addRequest([1, 2, 3], 'a')
+      corpus.addRequest([1, 2, 3], 'of its own')
+      replica.contact()
+    }
+    now += 900
+    {
+      await using replica = make()
+      replica.contact()
+      expect(corpus.refresh('a')?.records.size).toBe(1)
+    }
+    now += 1100
+    await using replica = make()
+    replica.contact()
+    expect(corpus.refresh('a')).toBeUndefined()
+    expect(corpus.refresh('of its own')?.records.size).toBe(1)
+    expect(lines.join()).toContain('read anew')
+    expect(replica.log.last).toBe(0)
+  })
+
+  it('forgets deletions after their time', async () => {
+    let now = Date.now()
+    const clock = () => now
+    const corpus = new Corpus({ now: clock })
+    await using replica = new Replica(corpus, { fingerprint, vocabularySize: 10, keepMs: 1000, now: clock })
+    corpus.delete({ document: 'x' })
+    expect([...replica.deletions()].length).toBe(1)
+    now += 2000
+    replica.tick()
+    expect([...replica.deletions()].length).toBe(0)
+  })
+
+  it('refuses options that make no sense', () => {
+    const make = (options: object) => new Replica(new Corpus(), { fingerprint, vocabularySize: 10, ...options })
+    expect(() => make({ fingerprint: 'x' })).toThrow(/16 hexadecimal digits/)
+    expect(() => make({ keepMs: 0 })).toThrow(/keepMs must be a number > 0, got 0/)
+    expect(() => make({ namespaces: ['!'] })).toThrow(/empty/)
+  })
+})
+
+describe('names of namespaces to share', () => {
+  it.each([
+    [[], 'any', true],
+    [['acme'], 'acme', true],
+    [['acme'], 'acme2', false],
+    [['team-*'], 'team-a.b', true],
+    [['team-*', '!team-x'], 'team-x', false],
+    [['!secret'], 'acme', true],
+    [['!secret'], 'secret', false],
+    [['a.c'], 'abc', false],
+    [['*', '!a*', 'ab'], 'ab', true],
+  ])('%j says of %s: %s', (patterns, name, expected) => {
+    expect(readSharing(patterns)(name)).toBe(expected)
+  })
+})
