@@ -72,7 +72,7 @@ async function measure(file: string): Promise<void> {
   const models = new Map<boolean, Model>()
   for (const repack of repackings) models.set(repack, await Model.load(file, { repack }))
   // One pool for all: the idle threads of another would spin and take the cores.
-  const pool = ThreadPool.create(models.get(true)!.library, threads)
+  const pool = ThreadPool.create(models.get(true)!.library, threads, models.get(true)!.kernels)
   const contexts: Context[] = []
   const most = models.get(true)!.describe().trainedContextTokens
   const used = depths.filter((depth) => depth + 64 <= most)

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { EngineOptions } from '../engine/options.js'
+import type { KernelsWish } from '../llama/kernels.js'
 import type { ExactnessWish } from '../measure/configuration.js'
 import { choice, integer } from './arguments.js'
 
@@ -12,6 +13,7 @@ export interface DecodingOptions {
   cacheTypeV?: CacheType
   flashAttn?: 'on' | 'off'
   threads?: number
+  kernels: KernelsWish
 }
 
 /** `-t`, `--threads`. */
@@ -35,11 +37,17 @@ export function addDecodingOptions(command: Command): Command {
     .option('--cache-type-k <type>', 'keys in the KV cache: f32, f16, bf16, q8_0 (default: by --exactness)', cacheType)
     .option('--cache-type-v <type>', 'values in the KV cache, likewise', cacheType)
     .option('--flash-attn <on|off>', 'fused attention (default: by --exactness)', choice('on', 'off'))
+    .option(
+      '--kernels <auto|off>',
+      'kernels of our own, in which a row costs less: where this machine has them, or not',
+      choice<KernelsWish>('auto', 'off'),
+      'auto',
+    )
     .addOption(threadsOption())
 }
 
 /** The same as options of an engine. */
-export function configurationOf({ exactness, cacheTypeK, cacheTypeV, flashAttn, threads }: DecodingOptions) {
+export function configurationOf({ exactness, cacheTypeK, cacheTypeV, flashAttn, threads, kernels }: DecodingOptions) {
   const flashAttention = flashAttn && flashAttn === 'on'
-  return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, flashAttention, threads }
+  return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, flashAttention, threads, kernels }
 }

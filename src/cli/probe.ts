@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
+import type { Model } from '../llama/model.js'
 import { type FileType, fileTypes, quantize } from '../llama/quantize.js'
 import { loadModel } from '../measure/loading.js'
 import { measureRowParts, type RowParts } from '../measure/row-parts.js'
@@ -60,7 +61,7 @@ async function probe(options: ProbeOptions, terminal: Terminal): Promise<void> {
   const file = await modelFile(options, terminal)
   const paint = palette(terminal.colours)
   const name = path.basename(file)
-  const report = await measure(file, options, ({ tuned, parts, description, loadMs, measureMs }) => {
+  const report = await measure(file, options, ({ tuned, parts, description, kernels, loadMs, measureMs }) => {
     const { exactness, cost, context } = tuned
     const { level, largestDifference, rows, equalRows, flashAttention, keyType, valueType } = exactness
     const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
@@ -68,12 +69,13 @@ async function probe(options: ProbeOptions, terminal: Terminal): Promise<void> {
     terminal.out(paint.dim(`loaded in ${seconds(loadMs)}, measured in ${seconds(measureMs)}\n\n`))
     terminal.out(`exactness  ${level === 'bitwise' ? paint.good(level) : paint.bad(level)}`)
     terminal.out(`  ${equalRows} of ${rows} logits rows equal bit for bit, largest difference ${largestDifference}\n`)
+    terminal.out(`kernels    ${kernels}\n`)
     const attention = flashAttention ? 'fused attention' : 'plain attention'
     terminal.out(`chosen     keys ${keyType}, values ${valueType}, ${attention}\n\n`)
     terminal.out(`${drawCurve(cost, options.context, paint.drafted).join('\n')}\n\n`)
     terminal.out(`${explainParts(parts).join('\n')}\n`)
     if (options.svg !== undefined) writeCurve(options.svg, cost, options.context, name)
-    return { exactness, cost: cost.record(), threads: context.threads, parts }
+    return { exactness, kernels, cost: cost.record(), threads: context.threads, parts }
   })
   const variants = options.types ? await measureTypes(file, options, terminal) : undefined
   if (options.json)
@@ -85,18 +87,21 @@ interface Measured {
   tuned: Tuned
   parts: RowParts
   description: string
+  /** Which kernels compute, in a phrase. */
+  kernels: string
   loadMs: number
   measureMs: number
 }
 
 /** Loads a file, measures it, and shows what was found before it is unloaded. */
 async function measure<T>(file: string, options: ProbeOptions, show: (measured: Measured) => T): Promise<T> {
-  const { exactness, ...configuration } = configurationOf(options)
+  const { exactness, kernels, ...configuration } = configurationOf(options)
   const began = performance.now()
   await using model = await loadModel(file, {
     exactness,
     threads: options.threads,
     repack: options.repack,
+    kernels,
     profile: false,
   })
   const loaded = performance.now()
@@ -108,7 +113,13 @@ async function measure<T>(file: string, options: ProbeOptions, show: (measured: 
   })
   const parts = await measureRowParts(tuned.context, tuned.cost, { context: options.context })
   const [loadMs, measureMs] = [loaded - began, performance.now() - loaded]
-  return show({ tuned, parts, description: model.describe().name, loadMs, measureMs })
+  return show({ tuned, parts, description: model.describe().name, kernels: kernelsOf(model), loadMs, measureMs })
+}
+
+function kernelsOf(model: Model): string {
+  if (model.kernels) return `of our own, ${model.kernels.name}`
+  const { kernels } = model.library
+  return `llama.cpp's (${typeof kernels === 'string' ? `our own: ${kernels}` : '--kernels off'})`
 }
 
 /** Where the time of a further row goes, as lines. */

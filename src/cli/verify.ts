@@ -54,14 +54,15 @@ export function registerVerify(program: Command): void {
 
 async function verify(options: VerifyOptions, terminal: Terminal): Promise<number> {
   const file = await modelFile(options, terminal)
+  const { exactness, kernels, ...configuration } = configurationOf(options)
   await using model = await loadModel(file, {
     exactness: options.exactness,
     threads: options.threads,
     repack: options.repack,
+    kernels,
   })
   const contextTokens = Math.min(promptTokens + answerTokens, model.describe().trainedContextTokens)
   const longestAnswer = Math.min(answerTokens, contextTokens >> 1)
-  const { exactness, ...configuration } = configurationOf(options)
   const tuned = await tune(model, {
     exactness,
     context: {

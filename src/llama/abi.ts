@@ -166,7 +166,7 @@ export interface QuantizeParams {
 }
 
 /** A native function that can also run on a thread of its own. */
-type Native<Args extends unknown[], Result> = ((...args: Args) => Result) & {
+export type Native<Args extends unknown[], Result> = ((...args: Args) => Result) & {
   async: (...args: [...Args, (error: Error | null, result: Result) => void]) => void
 }
 
@@ -354,6 +354,8 @@ export interface GgmlFunctions {
   ggml_threadpool_params_default: Native<[threads: number], { poll: number; [field: string]: unknown }>
   ggml_threadpool_new: Native<[params: object], Pointer | null>
   ggml_threadpool_free: Native<[pool: Pointer], void>
+  /** The device of the CPU backend, which kernels of our own step into. */
+  cpuDevice: Pointer | null
 }
 
 /** Binds libggml, loads the backends that lie in `folder`, and finds the CPU backend's threadpool functions. */
@@ -373,6 +375,7 @@ export function bindGgml(ggml: LibraryHandle, base: LibraryHandle, folder: strin
     ) as never,
     ggml_threadpool_new: fromCpu('void* ggml_threadpool_new(ggml_threadpool_params* params)', 'ggml_threadpool_new'),
     ggml_threadpool_free: fromCpu('void ggml_threadpool_free(void* pool)', 'ggml_threadpool_free'),
+    cpuDevice: base.func('void* ggml_backend_reg_dev_get(void* registry, size_t index)')(cpu, 0) as Pointer | null,
   }
 }
 

@@ -113,7 +113,7 @@ export class Context {
     params.kv_unified = true
     params.swa_full = true
     params.no_perf = true
-    const pool = options.pool?.share() ?? ThreadPool.create(model.library, threads)
+    const pool = options.pool?.share() ?? ThreadPool.create(model.library, threads, model.kernels)
     const { result: pointer, errors } = await model.library.collectErrors(() =>
       callAsync(llama.llama_init_from_model, model.pointer, params),
     )

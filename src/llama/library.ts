@@ -17,6 +17,7 @@ import {
 } from './abi.js'
 import { DecodeThread } from './decode-thread.js'
 import { LlamaError } from './error.js'
+import { Kernels } from './kernels.js'
 
 /** Environment variable that names a folder with another build of the same llama.cpp release. */
 export const libraryFolderVariable = 'LOOKAHEAD_LLAMA_DIR'
@@ -44,6 +45,7 @@ export class LlamaLibrary {
   /** Started with the first forward; `null` where the system forbids threads. */
   #decodeThread: DecodeThread | null | undefined
   #logging: Promise<unknown> = Promise.resolve()
+  #kernels: Kernels | string | undefined
 
   static #loaded: LlamaLibrary | undefined
 
@@ -106,6 +108,16 @@ export class LlamaLibrary {
       // The thread cannot run. The forward has not been done.
     }
     return callAsync(this.llama.llama_decode, context, batch)
+  }
+
+  /** The kernels of our own, loaded when first asked for; else, in a sentence, why there are none. */
+  get kernels(): Kernels | string {
+    this.#kernels ??= Kernels.install(this.ggml.cpuDevice)
+    return this.#kernels
+  }
+
+  get hasKernels(): boolean {
+    return typeof this.kernels !== 'string'
   }
 
   #startThread(): DecodeThread | null {

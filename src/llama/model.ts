@@ -3,6 +3,7 @@ import path from 'node:path'
 import { callAsync, type LlamaFunctions, llamaRelease, type Pointer } from './abi.js'
 import { LlamaError } from './error.js'
 import { GgufFault, type GgufHeader, readHeader } from './gguf.js'
+import type { Kernels, KernelsWish } from './kernels.js'
 import { LlamaLibrary } from './library.js'
 import { rehearse } from './rehearsal.js'
 import { checkSoundness, describeReader } from './soundness.js'
@@ -19,6 +20,11 @@ export interface ModelOptions {
    * where on some processors a row of a batch then differs from the same row alone.
    */
   repack?: boolean
+  /**
+   * Kernels of our own (docs/kernels.md) for products and attention: `'auto'` where they are built and this processor has
+   * what they need, `'off'` never. Default `'auto'`.
+   */
+  kernels?: KernelsWish
   /** Load the vocabulary only, no weights. Default `false`. */
   vocabularyOnly?: boolean
 }
@@ -59,6 +65,8 @@ export class Model {
   readonly mostPositions: number
   /** `true` where rejected tokens cannot be taken back from memory (recurrent and hybrid models). */
   readonly isRecurrent: boolean
+  /** The kernels of our own that hold this model's weights; undefined where llama.cpp's do all. */
+  readonly kernels: Kernels | undefined
   readonly #llama: LlamaFunctions
   readonly #pointer: Pointer
   readonly #dependents = new Set<AsyncDisposable>()
@@ -80,12 +88,15 @@ export class Model {
     const params = llama.llama_model_default_params()
     params.n_gpu_layers = options.gpuLayers ?? -1
     params.vocab_only = options.vocabularyOnly ?? false
-    params.use_extra_bufts = options.repack ?? !kQuantTypes.has(Number(header.scalars.get('general.file_type') ?? 0))
-    const { result: pointer, errors } = await library.collectErrors(() =>
-      callAsync(llama.llama_model_load_from_file, resolved, params),
-    )
+    const repack = options.repack ?? !kQuantTypes.has(Number(header.scalars.get('general.file_type') ?? 0))
+    const kernels = options.kernels === 'off' || params.vocab_only ? undefined : kernelsOf(library)
+    params.use_extra_bufts = repack || kernels !== undefined
+    const { result: pointer, errors } = await library.collectErrors(() => {
+      const load = () => callAsync(llama.llama_model_load_from_file, resolved, params)
+      return kernels ? kernels.taking(repack, load) : load()
+    })
     if (!pointer) throw loadError(file, errors)
-    const model = new Model(library, resolved, pointer, header)
+    const model = new Model(library, resolved, pointer, header, kernels)
     const unsupported = params.vocab_only ? undefined : model.#unsupported()
     if (unsupported) {
       await model[Symbol.asyncDispose]()
@@ -94,8 +105,15 @@ export class Model {
     return model
   }
 
-  private constructor(library: LlamaLibrary, file: string, pointer: Pointer, header: GgufHeader) {
+  private constructor(
+    library: LlamaLibrary,
+    file: string,
+    pointer: Pointer,
+    header: GgufHeader,
+    kernels: Kernels | undefined,
+  ) {
     this.library = library
+    this.kernels = kernels
     this.path = file
     this.#llama = library.llama
     this.#pointer = pointer
@@ -163,6 +181,10 @@ export class Model {
       return 'has no vocabulary; expected a GGUF with a tokenizer inside'
     return undefined
   }
+}
+
+function kernelsOf(library: LlamaLibrary): Kernels | undefined {
+  return typeof library.kernels === 'string' ? undefined : library.kernels
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Pointer } from './abi.js'
 import { LlamaError } from './error.js'
+import type { Kernels } from './kernels.js'
 import type { LlamaLibrary } from './library.js'
 
 /**
@@ -17,18 +18,22 @@ export class ThreadPool {
   readonly pointer: Pointer
   readonly #library: LlamaLibrary
   #holders = 1
+  readonly #kernels: Kernels | undefined
 
-  static create(library: LlamaLibrary, threads: number): ThreadPool {
+  /** @param kernels those that its contexts attend with; default: llama.cpp's */
+  static create(library: LlamaLibrary, threads: number, kernels?: Kernels): ThreadPool {
     const params = library.ggml.ggml_threadpool_params_default(threads)
     params.poll = pollLevel
     const pointer = library.ggml.ggml_threadpool_new(params)
     if (!pointer) throw new LlamaError('context-failed', `could not start ${threads} threads`)
-    return new ThreadPool(library, pointer)
+    return new ThreadPool(library, pointer, kernels)
   }
 
-  private constructor(library: LlamaLibrary, pointer: Pointer) {
+  private constructor(library: LlamaLibrary, pointer: Pointer, kernels: Kernels | undefined) {
     this.#library = library
     this.pointer = pointer
+    this.#kernels = kernels
+    kernels?.attend(pointer, true)
   }
 
   /** The same threads, for one holder more. */
@@ -40,6 +45,7 @@ export class ThreadPool {
   /** Lets go of the threads; the last holder joins them. The contexts they served must be freed before. */
   free(): void {
     if (--this.#holders > 0) return
+    this.#kernels?.attend(this.pointer, false)
     this.#library.ggml.ggml_threadpool_free(this.pointer)
   }
 }

@@ -46,15 +46,14 @@ export function noiseOf({ level, largestDifference }: ProbeResult, wish: Exactne
  * Unequal types of keys and values switch off the kernels whose result depends on how many rows a forward has. Which
  * order is cheaper depends on the processor, and the longer the context the more.
  */
-export const bitwiseCandidates: readonly Configuration[] = [
+const unequalTypes: readonly Configuration[] = [
   { flashAttention: true, keyType: 'bf16', valueType: 'f16' },
   { flashAttention: true, keyType: 'f16', valueType: 'bf16' },
 ]
 
-const otherCandidates: readonly Configuration[] = [
-  { flashAttention: true, keyType: 'f16', valueType: 'f16' },
-  { flashAttention: false, keyType: 'f16', valueType: 'f16' },
-]
+const equalTypes: Configuration = { flashAttention: true, keyType: 'f16', valueType: 'f16' }
+
+const otherCandidates: readonly Configuration[] = [equalTypes, { ...equalTypes, flashAttention: false }]
 
 /** For models that refuse unequal types (MLA); these are no dearer to be exact with than f16 is without. */
 const equalCandidates: readonly Configuration[] = [{ flashAttention: true, keyType: 'bf16', valueType: 'bf16' }]
@@ -67,7 +66,9 @@ export async function bitwiseCandidatesOf(
   model: Model,
   fixed: Partial<Configuration> = {},
 ): Promise<readonly Configuration[]> {
-  const accepted = await acceptedBy(model, complete(bitwiseCandidates, fixed))
+  // Attention of our own keeps every bit with equal types, too.
+  const candidates = model.kernels ? [equalTypes, ...unequalTypes] : unequalTypes
+  const accepted = await acceptedBy(model, complete(candidates, fixed))
   return accepted.length > 0 ? accepted : acceptedBy(model, complete(equalCandidates, fixed))
 }
 
@@ -253,9 +254,10 @@ async function bySpeed(
   candidates: readonly Configuration[],
   threads: number,
 ): Promise<{ order: readonly Configuration[]; isHeldUp: boolean }> {
-  if (candidates.length === 1) return { order: candidates, isHeldUp: false }
+  // Attention of our own costs the same with all types.
+  if (candidates.length === 1 || model.kernels) return { order: candidates, isHeldUp: false }
   // One pool for all: the idle threads of another one would spin and take the cores.
-  const pool = ThreadPool.create(model.library, threads)
+  const pool = ThreadPool.create(model.library, threads, model.kernels)
   const contexts: Context[] = []
   try {
     contexts.push(await smallContext(model, candidates[0], threads, pool))

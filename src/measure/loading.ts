@@ -1,4 +1,5 @@
 import { Context, defaultThreads } from '../llama/context.js'
+import { LlamaLibrary } from '../llama/library.js'
 import { Model, type ModelOptions } from '../llama/model.js'
 import { bitwiseCandidatesOf, type ExactnessWish } from './configuration.js'
 import { probeExactness } from './probe.js'
@@ -25,8 +26,10 @@ export interface LoadingOptions extends Omit<ModelOptions, 'vocabularyOnly'> {
 export async function loadModel(file: string, options: LoadingOptions): Promise<Model> {
   const { exactness, repack, profile, threads = defaultThreads() } = options
   const store = ProfileStore.open(profile)
-  const load = (packed: boolean) => Model.load(file, { ...options, repack: packed }, store)
+  const load = (packed?: boolean) => Model.load(file, { ...options, repack: packed }, store)
   if (repack !== undefined || exactness !== 'bitwise') return load(repack ?? true)
+  // Kernels of our own are exact, and weights of K-quant files that they leave to llama.cpp are not repacked.
+  if (options.kernels !== 'off' && LlamaLibrary.load(options.libraryFolder).hasKernels) return load()
   const packed = await load(true)
   if (!packed.hasKQuants) return packed
   const subject: ProfileSubject = {

@@ -65,7 +65,18 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     libraryVersion: model.library.version,
     libraryFolder: model.library.folder,
     threads: wanted.threads ?? 0,
-    options: { wish, flashAttention, keyType, valueType, contextTokens, maxSequences, company, cores, ...modelOptions },
+    options: {
+      wish,
+      flashAttention,
+      keyType,
+      valueType,
+      contextTokens,
+      maxSequences,
+      company,
+      cores,
+      kernels: model.kernels?.id,
+      ...modelOptions,
+    },
   }
   const known = await store?.read(subject)
   const { exactness, isHeldUp } = known
@@ -78,7 +89,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
         company,
       })
   const first = wanted.threads ?? exactness.threads ?? defaultThreads()
-  const isFree = wanted.threads === undefined && !hangsOnThreads(exactness)
+  const isFree = wanted.threads === undefined && (!hangsOnThreads(exactness) || model.kernels !== undefined)
   const context = await Context.create(model, {
     ...wanted,
     threads: isFree ? defaultThreads() : first,

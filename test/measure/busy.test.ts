@@ -80,7 +80,7 @@ describe.skipIf(defaultThreads() === 1)('chooseConfiguration', () => {
     try {
       const file = path.join(folder, 'model.gguf')
       writeRandomModel(file, { seed: 31 })
-      await using model = await Model.load(file)
+      await using model = await Model.load(file, { kernels: 'off' })
       vi.spyOn(Context.prototype, 'decode').mockImplementation(async function (this: Context) {
         nowMs += forwardMs(this.threads, this.batch.size)
       })

@@ -20,7 +20,8 @@ afterAll(() => rmSync(folder, { recursive: true }))
 describe('loadModel', () => {
   it('finds K-quants a way of keeping every bit, and remembers whether that takes repacking', async () => {
     const profile = path.join(folder, 'profiles')
-    const load = () => loadModel(path.join(folder, 'k.gguf'), { exactness: 'bitwise', threads: 1, profile })
+    const load = () =>
+      loadModel(path.join(folder, 'k.gguf'), { exactness: 'bitwise', threads: 1, profile, kernels: 'off' })
     for (let turn = 0; turn < 2; turn++) {
       await using model = await load()
       const { exactness: found } = await chooseConfiguration(model, {

@@ -1,0 +1,252 @@
+// Attention of several rows that reads keys and values once for all of them, written once for all instruction sets: `V`
+// is a vector of eight floats.
+//
+// All query vectors that share keys (the heads of a group, for every row) are taken in tiles of up to sixteen:
+//
+//     for every 64 cells:    keys → floats, once for the tile       score[q][cell] = dot(q, key)
+//     for every q:           weight[q][cell] = exp(score − largest score)
+//     for every 64 cells:    values → floats, once for the tile     out[q] += weight[q][cell] · value, cell after cell
+//
+// A query vector's arithmetic knows neither its neighbours in the tile nor how many cells are masked between its own (they
+// add nothing, exactly): rows are bit-equal however they are batched, for every type of keys and values.
+#pragma once
+#include "ggml.h"
+#include "kernels.h"
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+/// One operation, its tensors taken apart.
+struct AttentionTask {
+    const ggml_tensor *q, *k, *v, *mask, *sinks;
+    float * out;
+    int64_t keyLength, valueLength, cells, rows, heads, kvHeads, streams;
+    float scale, softcap, bias;
+};
+
+/// Work of one instruction set on query vectors `from` … `to` of one head of keys and values.
+struct Attention {
+    void (*tile)(const AttentionTask & task, int64_t stream, int64_t kvHead, int64_t from, int64_t to, float * scratch);
+};
+
+// Internal to each file that includes this: every variant is compiled for its own processor.
+namespace {
+
+constexpr int attentionTile = 16, attentionCells = 64;
+
+inline int64_t paddedCells(int64_t cells) { return (cells + attentionCells - 1) / attentionCells * attentionCells; }
+/// Floats that a thread needs.
+inline int64_t attentionScratch(const AttentionTask & t) {
+    const int64_t longest = t.keyLength > t.valueLength ? t.keyLength : t.valueLength;
+    return attentionCells * longest + attentionTile * paddedCells(t.cells) + 64;
+}
+
+inline const AttentionTask attentionTask(const ggml_tensor * op) {
+    AttentionTask t = {op->src[0], op->src[1], op->src[2], op->src[3], op->src[4], (float *) op->data, op->src[1]->ne[0], op->src[2]->ne[0], op->src[1]->ne[1], op->src[0]->ne[1], op->src[0]->ne[2], op->src[1]->ne[2], op->src[0]->ne[3], 0, 0, 0};
+    memcpy(&t.scale, op->op_params, 4), memcpy(&t.bias, op->op_params + 1, 4), memcpy(&t.softcap, op->op_params + 2, 4);
+    if (t.softcap != 0) t.scale /= t.softcap;
+    return t;
+}
+
+/// The factor of the mask for a head (ALiBi).
+inline float attentionSlope(const AttentionTask & t, int64_t head) {
+    if (t.bias <= 0) return 1;
+    const int64_t log2 = 1ll << (int) floor(std::log2((double) t.heads));
+    return head < log2 ? powf(powf(2, -t.bias / log2), head + 1) : powf(powf(2, -t.bias / 2 / log2), 2 * (head - log2) + 1);
+}
+
+/// A query vector of a tile: its data, and where its mask and its result lie.
+struct Query {
+    int64_t row, head;
+    const float * q;
+    const uint16_t * mask;
+    float * out;
+};
+
+inline Query queryOf(const AttentionTask & t, int64_t stream, int64_t kvHead, int64_t index) {
+    const int64_t group = t.heads / t.kvHeads, row = index / group, head = kvHead * group + index % group;
+    const auto at = [](const ggml_tensor * x, int64_t i1, int64_t i2, int64_t i3) { return (const char *) x->data + i1 * x->nb[1] + i2 * x->nb[2] + i3 * x->nb[3]; };
+    return {row, head, (const float *) at(t.q, row, head, stream), t.mask ? (const uint16_t *) at(t.mask, row, head % t.mask->ne[2], stream % t.mask->ne[3]) : nullptr, t.out + ((stream * t.rows + row) * t.heads + head) * t.valueLength};
+}
+
+constexpr uint16_t maskedHalf = 0xfc00; // −∞
+
+/// Whether any query of the tile sees any of the cells.
+inline bool anySees(const Query * queries, int count, int64_t from, int64_t to) {
+    if (!queries[0].mask) return true;
+    for (int i = 0; i < count; i++) {
+        if (i && queries[i].mask == queries[i - 1].mask) continue;
+        for (int64_t c = from; c < to; c++)
+            if (queries[i].mask[c] != maskedHalf) return true;
+    }
+    return false;
+}
+
+/// Cells `from` … `to` of a head of keys or values as floats, one after the other.
+template <class V> void widenCells(const ggml_tensor * x, int64_t head, int64_t stream, int64_t from, int64_t to, float * out) {
+    const int64_t length = x->ne[0];
+    const char * in = (const char *) x->data + from * x->nb[1] + head * x->nb[2] + stream * x->nb[3];
+    for (int64_t c = from; c < to; c++, in += x->nb[1], out += length) {
+        if (x->type == GGML_TYPE_F32) memcpy(out, in, length * 4);
+        else if (x->type == GGML_TYPE_F16) for (int64_t d = 0; d < length; d += 8) V::put(out + d, V::template widen<GGML_TYPE_F16>((const uint16_t *) in + d));
+        else if (x->type == GGML_TYPE_BF16) for (int64_t d = 0; d < length; d += 8) V::put(out + d, V::template widen<GGML_TYPE_BF16>((const uint16_t *) in + d));
+        else // Q8_0
+            for (int64_t d = 0; d < length; d += 32) {
+                const uint8_t * block = (const uint8_t *) in + d / 32 * 34;
+                uint16_t scale[8];
+                for (auto & s : scale) memcpy(&s, block, 2);
+                const auto by = V::template widen<GGML_TYPE_F16>(scale);
+                for (int i = 0; i < 32; i += 8) V::put(out + d + i, V::times(V::fromBytes((const int8_t *) block + 2 + i), by));
+            }
+    }
+}
+
+/// Scores of `Q` queries with four keys. Eight partial sums each, added as ((0 1)(2 3))((4 5)(6 7)).
+template <class V, int Q> inline void scores4(const float * const * q, const float * keys, int64_t length, float * const * out) {
+    typename V::F acc[Q][4];
+    for (auto & a : acc) for (auto & sum : a) sum = V::zero();
+    for (int64_t d = 0; d < length; d += 8) {
+        const auto k0 = V::get(keys + d), k1 = V::get(keys + length + d), k2 = V::get(keys + 2 * length + d), k3 = V::get(keys + 3 * length + d);
+        for (int i = 0; i < Q; i++) {
+            const auto value = V::get(q[i] + d);
+            acc[i][0] = V::fma(value, k0, acc[i][0]), acc[i][1] = V::fma(value, k1, acc[i][1]);
+            acc[i][2] = V::fma(value, k2, acc[i][2]), acc[i][3] = V::fma(value, k3, acc[i][3]);
+        }
+    }
+    for (int i = 0; i < Q; i++) V::putSums(out[i], acc[i][0], acc[i][1], acc[i][2], acc[i][3]);
+}
+
+/// Adds weight · value of `cells` cells to 8·N numbers of `Q` results.
+template <class V, int Q, int N> inline void addValues(const float * const * weights, const float * values, int64_t length, int cells, float * const * out) {
+    typename V::F acc[Q][N];
+    for (int i = 0; i < Q; i++) for (int n = 0; n < N; n++) acc[i][n] = V::get(out[i] + 8 * n);
+    for (int c = 0; c < cells; c++, values += length)
+        for (int i = 0; i < Q; i++) {
+            const auto weight = V::all(weights[i][c]);
+            for (int n = 0; n < N; n++) acc[i][n] = V::fma(weight, V::get(values + 8 * n), acc[i][n]);
+        }
+    for (int i = 0; i < Q; i++) for (int n = 0; n < N; n++) V::put(out[i] + 8 * n, acc[i][n]);
+}
+
+template <class V, int Q> void addValuesOf(const float * const * weights, const float * values, int64_t length, int cells, float * const * out) {
+    float * at[Q];
+    int64_t d = 0;
+    for (; d + 32 <= length; d += 32) {
+        for (int i = 0; i < Q; i++) at[i] = out[i] + d;
+        addValues<V, Q, 4>(weights, values + d, length, cells, at);
+    }
+    for (; d < length; d += 8) {
+        for (int i = 0; i < Q; i++) at[i] = out[i] + d;
+        addValues<V, Q, 1>(weights, values + d, length, cells, at);
+    }
+}
+
+template <class V> void attend(const AttentionTask & t, int64_t stream, int64_t kvHead, int64_t from, int64_t to, float * scratch) {
+    const int count = (int) (to - from);
+    const int64_t padded = paddedCells(t.cells), longest = t.keyLength > t.valueLength ? t.keyLength : t.valueLength;
+    float * wide = scratch;
+    float * scores = scratch + attentionCells * longest;
+    Query queries[attentionTile];
+    for (int i = 0; i < count; i++) queries[i] = queryOf(t, stream, kvHead, from + i);
+
+    float largest[attentionTile];
+    for (int i = 0; i < count; i++) largest[i] = -INFINITY;
+    for (int64_t c0 = 0; c0 < padded; c0 += attentionCells) {
+        const int64_t c1 = c0 + attentionCells < t.cells ? c0 + attentionCells : t.cells;
+        if (!anySees(queries, count, c0, c1)) {
+            for (int i = 0; i < count; i++) for (int c = 0; c < attentionCells; c++) scores[i * padded + c0 + c] = -INFINITY;
+            continue;
+        }
+        widenCells<V>(t.k, kvHead, stream, c0, c1, wide);
+        if (c1 - c0 < attentionCells) memset(wide + (c1 - c0) * t.keyLength, 0, (attentionCells - (c1 - c0)) * t.keyLength * 4);
+        for (int i = 0; i < count; i += 2) {
+            const float * q[2] = {queries[i].q, queries[i + 1 < count ? i + 1 : i].q};
+            for (int c = 0; c < attentionCells; c += 4) {
+                float * out[2] = {scores + i * padded + c0 + c, scores + (i + 1) * padded + c0 + c};
+                if (i + 1 < count) scores4<V, 2>(q, wide + c * t.keyLength, t.keyLength, out);
+                else scores4<V, 1>(q, wide + c * t.keyLength, t.keyLength, out);
+            }
+        }
+        for (int i = 0; i < count; i++) {
+            float * score = scores + i * padded + c0;
+            const float slope = attentionSlope(t, queries[i].head);
+            const auto scale = V::all(t.scale), by = V::all(slope);
+            auto most = V::all(-INFINITY);
+            for (int c = 0; c < attentionCells; c += 8) {
+                auto s = V::times(V::get(score + c), scale);
+                if (t.softcap != 0) {
+                    float each[8];
+                    V::put(each, s);
+                    for (auto & e : each) e = t.softcap * tanhf(e);
+                    s = V::get(each);
+                }
+                if (queries[i].mask) {
+                    uint16_t mask[8];
+                    for (int j = 0; j < 8; j++) mask[j] = c0 + c + j < c1 ? queries[i].mask[c0 + c + j] : maskedHalf;
+                    s = V::plus(s, V::times(V::template widen<GGML_TYPE_F16>(mask), by));
+                }
+                V::put(score + c, s);
+                if (c0 + c + 8 > c1) for (int j = 0; j < 8; j++) if (c0 + c + j >= c1) score[c + j] = -INFINITY;
+                most = V::most(most, V::get(score + c));
+            }
+            float each[8];
+            V::put(each, most);
+            for (float e : each) largest[i] = e > largest[i] ? e : largest[i];
+        }
+    }
+
+    float sums[attentionTile];
+    for (int i = 0; i < count; i++) {
+        memset(queries[i].out, 0, t.valueLength * 4);
+        sums[i] = 0;
+        if (t.sinks) {
+            const float sink = ((const float *) t.sinks->data)[queries[i].head];
+            largest[i] = sink > largest[i] ? sink : largest[i];
+            float each[8] = {sink - largest[i]};
+            V::put(each, V::exp(V::get(each)));
+            sums[i] = each[0];
+        }
+        // Nothing to see: all weights are zero.
+        const auto less = V::all(largest[i] == -INFINITY ? 0 : -largest[i]);
+        for (int64_t c = 0; c < padded; c += 8) V::put(scores + i * padded + c, V::exp(V::plus(V::get(scores + i * padded + c), less)));
+    }
+    for (int64_t c0 = 0; c0 < padded; c0 += attentionCells) {
+        const int64_t c1 = c0 + attentionCells < t.cells ? c0 + attentionCells : t.cells;
+        if (!anySees(queries, count, c0, c1)) continue;
+        widenCells<V>(t.v, kvHead, stream, c0, c1, wide);
+        const int cells = (int) (c1 - c0);
+        int i = 0;
+        for (; i + 2 <= count; i += 2) {
+            const float * weights[2] = {scores + i * padded + c0, scores + (i + 1) * padded + c0};
+            float * out[2] = {queries[i].out, queries[i + 1].out};
+            addValuesOf<V, 2>(weights, wide, t.valueLength, cells, out);
+            for (int c = 0; c < cells; c++) sums[i] += weights[0][c], sums[i + 1] += weights[1][c];
+        }
+        for (; i < count; i++) {
+            const float * weights[1] = {scores + i * padded + c0};
+            float * out[1] = {queries[i].out};
+            addValuesOf<V, 1>(weights, wide, t.valueLength, cells, out);
+            for (int c = 0; c < cells; c++) sums[i] += weights[0][c];
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        const auto by = V::all(sums[i] == 0 ? 0 : 1 / sums[i]);
+        for (int64_t d = 0; d < t.valueLength; d += 8) V::put(queries[i].out + d, V::times(V::get(queries[i].out + d), by));
+    }
+}
+
+/// e to the power of x ≤ 0, in float operations that every variant does alike; 0 below −87.
+template <class V> inline typename V::F expOf(typename V::F x) {
+    const auto n = V::round(V::times(x, V::all(1.44269504f)));
+    const auto r = V::fma(n, V::all(-1.42860677e-6f), V::fma(n, V::all(-0.693145752f), x));
+    auto p = V::all(1.39888644e-3f);
+    p = V::fma(p, r, V::all(8.33345205e-3f));
+    p = V::fma(p, r, V::all(4.16660309e-2f));
+    p = V::fma(p, r, V::all(1.66666672e-1f));
+    p = V::fma(p, r, V::all(0.5f));
+    p = V::fma(p, r, V::all(1.0f));
+    p = V::fma(p, r, V::all(1.0f));
+    return V::atLeast(x, -87, V::scaled(p, n));
+}
+
+} // namespace

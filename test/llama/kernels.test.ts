@@ -1,0 +1,137 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import fc from 'fast-check'
+import koffi from 'koffi'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Context, type ContextOptions } from '../../src/llama/context.js'
+import { Kernels } from '../../src/llama/kernels.js'
+import { LlamaLibrary } from '../../src/llama/library.js'
+import { Model } from '../../src/llama/model.js'
+import { TENSOR_TYPES, type TensorType } from '../helpers/gguf.js'
+import { type Architecture, writeRandomModel } from '../helpers/random-model.js'
+
+const { kernels } = LlamaLibrary.load()
+if (typeof kernels === 'string') console.log(`kernels are not tested: ${kernels}`)
+
+/** Weight types as ggml numbers them, and how many weights share a scale. */
+const types = {
+  F32: [0, 1],
+  F16: [1, 1],
+  BF16: [30, 1],
+  Q4_0: [2, 32],
+  Q5_0: [6, 32],
+  Q8_0: [8, 32],
+  IQ4_NL: [20, 32],
+  Q4_K: [12, 256],
+  Q5_K: [13, 256],
+  Q6_K: [14, 256],
+} as const
+
+describe.skipIf(typeof kernels === 'string')('the native kernels, beside their plain twins', () => {
+  const library = koffi.load((kernels as Kernels).file ?? '')
+  const differ = library.func('int lookahead_kernels_differ(int type, int rows, int columns, int count, uint32 seed)')
+  const differAttending = library.func(
+    'int lookahead_kernels_differ_attending(int type, int length, int cells, int rows, int heads, int kvHeads, uint32 seed)',
+  )
+  const integer = (min: number, max: number) => fc.integer({ min, max })
+
+  it.each(Object.entries(types))('multiply %s to the same bits', (_, [type, block]) => {
+    const columns = block === 1 ? integer(1, 300) : integer(1, 6).map((blocks) => blocks * block)
+    fc.assert(
+      fc.property(integer(1, 70), columns, integer(1, 20), integer(0, 1e6), (rows, columns, count, seed) => {
+        expect(differ(type, rows, columns, count, seed)).toBe(0)
+      }),
+    )
+  })
+
+  it.each(['F32', 'F16', 'BF16', 'Q8_0'] as const)('attend over %s to the same bits, masked cells or not', (name) => {
+    const length = name === 'Q8_0' ? integer(1, 4).map((n) => 32 * n) : integer(1, 20).map((n) => 8 * n)
+    fc.assert(
+      fc.property(
+        length,
+        integer(1, 200),
+        integer(1, 9),
+        integer(1, 3),
+        integer(1, 5),
+        integer(0, 1e6),
+        (length, cells, rows, kvHeads, group, seed) => {
+          expect(differAttending(types[name][0], length, cells, rows, kvHeads * group, kvHeads, seed)).toBe(0)
+        },
+      ),
+    )
+  })
+})
+
+describe.skipIf(typeof kernels === 'string')('a model with kernels of our own', () => {
+  let folder: string
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(tmpdir(), 'lookahead-kernels-'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  const depth = 70
+  const tokens = Array.from({ length: 120 }, (_, i) => 10 + ((i * 7919) % 300))
+
+  /** Logits of the rows behind `depth` tokens, computed `at` a time after the first, which are read `parts` at a time. */
+  async function rows(model: Model, sizes: readonly number[], parts: number, options: ContextOptions = {}) {
+    await using context = await Context.create(model, { contextTokens: 256, threads: 1, maxSequences: 2, ...options })
+    const { batch, vocabularySize } = context
+    const found: Float32Array[] = []
+    let position = 0
+    const forward = async (count: number, output: boolean) => {
+      batch.clear()
+      for (let i = 0; i < count; i++, position++) batch.addSequence(batch.add(tokens[position], position, output), 0)
+      await context.decode()
+      for (let i = 0; output && i < count; i++)
+        found.push(context.logits.slice(i * vocabularySize, (i + 1) * vocabularySize))
+    }
+    while (position < depth) await forward(Math.min(parts, depth - position), false)
+    for (const count of sizes) await forward(count, true)
+    return found
+  }
+  /** Which rows are not equal, bit for bit. */
+  const differing = (rows: Float32Array[], others: Float32Array[]) =>
+    rows.flatMap((row, i) => (Buffer.from(row.buffer).equals(Buffer.from(others[i].buffer)) ? [] : [i]))
+  const ones = Array.from({ length: 40 }, () => 1)
+  const exact = { keyType: 'f16', valueType: 'f16' } as const
+
+  it.each(Object.keys(TENSOR_TYPES) as TensorType[])('gives every row of %s the bits it has alone', async (type) => {
+    const file = path.join(folder, `${type}.gguf`)
+    writeRandomModel(file, { type, embedding: 256, feedForward: 512, vocabulary: 515, tied: type === 'Q8_0' })
+    await using model = await Model.load(file)
+    expect(model.kernels).toBe(kernels)
+    const alone = await rows(model, ones, 70, exact)
+    expect(differing(await rows(model, [2, 3, 8, 5, 16, 6], 70, exact), alone)).toEqual([])
+    expect(differing(await rows(model, [40], 7, { ...exact, threads: 2 }), alone)).toEqual([])
+  })
+
+  it.each(['qwen2', 'gemma3', 'jamba'] as Architecture[])('says what llama.cpp says, for %s', async (architecture) => {
+    const file = path.join(folder, `${architecture}.gguf`)
+    writeRandomModel(file, { type: 'Q8_0', architecture, sharpness: 6 })
+    await using ours = await Model.load(file)
+    await using theirs = await Model.load(file, { kernels: 'off' })
+    expect(theirs.kernels).toBeUndefined()
+    const [mine, stock] = [await rows(ours, [40], 70, exact), await rows(theirs, [40], 70, exact)]
+    expect(differing(mine, stock)).not.toEqual([])
+    // A cache of bf16 keys moves llama.cpp's own logits as far, and further.
+    const length = (rows: Float32Array[]) => Math.hypot(...rows.map((row) => Math.hypot(...row)))
+    const difference = mine.map((row, r) => row.map((value, i) => value - stock[r][i]))
+    expect(length(difference) / length(stock)).toBeLessThan(0.05)
+  })
+})
+
+describe('Kernels.install', () => {
+  it('says in a sentence why there are none', () => {
+    const before = process.env.LOOKAHEAD_KERNELS
+    try {
+      process.env.LOOKAHEAD_KERNELS = 'off'
+      expect(Kernels.install(null)).toBe('switched off by LOOKAHEAD_KERNELS=off')
+      process.env.LOOKAHEAD_KERNELS = path.join('no', 'such', 'file.so')
+      expect(Kernels.install(null)).toMatch(/file\.so cannot be used: /)
+    } finally {
+      if (before === undefined) delete process.env.LOOKAHEAD_KERNELS
+      else process.env.LOOKAHEAD_KERNELS = before
+    }
+  })
+})
