@@ -16,7 +16,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { loadVocabulary } from '../src/cli/recordings.js'
+import { openVocabulary } from '../src/cli/recordings.js'
 import { Corpus, type CorpusOptions } from '../src/corpus/corpus.js'
 import { CorpusStore } from '../src/corpus/durable/store.js'
 import { Spelling } from '../src/corpus/spelling.js'
@@ -145,7 +145,7 @@ async function main(): Promise<void> {
     allocations: { type: 'boolean', default: false, help: 'which functions allocate while drafting, and nothing else' },
     open: { type: 'string', value: 'FOLDER', help: 'only open a folder of it' },
   })
-  const vocabulary = values.vocab ? await loadVocabulary(values.vocab) : undefined
+  const vocabulary = values.vocab ? await openVocabulary(values.vocab) : undefined
   const options: CorpusOptions = { ...unlimited, spelling: vocabulary && new Spelling(vocabulary) }
   if (values.open !== undefined) return await openOnly(values.open, options)
   const count = Number(values.tokens)

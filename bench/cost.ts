@@ -5,7 +5,7 @@
  *     npm run bench -- cost --traces FOLDER --vocabulary qwen2.gguf --model 0.5b.gguf
  */
 import path from 'node:path'
-import { loadVocabulary } from '../src/cli/recordings.js'
+import { openVocabulary } from '../src/cli/recordings.js'
 import { formatTable } from '../src/cli/terminal.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import { ForwardCost } from '../src/cost/forward-cost.js'
@@ -134,7 +134,7 @@ rows[0].push('by T(n)', 'of best fixed', 'by T(n)', 'overhead µs', 'of forward'
 const lines: Record<string, unknown>[] = []
 const names =
   values.workloads?.split(',') ?? (values.traces ? [...Object.keys(WORKLOADS), 'adversarial'] : ['adversarial'])
-const vocabulary = values.vocabulary ? await loadVocabulary(values.vocabulary) : model.vocabulary
+const vocabulary = values.vocabulary ? await openVocabulary(values.vocabulary) : model.vocabulary
 const spelling = new Spelling(vocabulary)
 for (const name of names) {
   const recordings = name === 'adversarial' ? randomRecordings() : readRecordings(name)

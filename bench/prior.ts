@@ -14,7 +14,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { loadVocabulary, type RecordedRequest, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
+import { openVocabulary, type RecordedRequest, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import { FIRST_TOKEN_TABLE, GUESS, OWN_LENGTH, SHARED_LENGTH } from '../src/draft/features.js'
 import { prior } from '../src/draft/prior.js'
@@ -58,7 +58,7 @@ const { values, positionals: files } = readArguments(
 )
 if (!values.vocab) refuse('prior', 'expected --vocab FILE.gguf')
 
-using vocabulary = await loadVocabulary(values.vocab)
+using vocabulary = await openVocabulary(values.vocab)
 const spelling = new Spelling(vocabulary)
 const kinds = await readKinds()
 if (values['leave-out']) leaveOut()

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { loadVocabulary, readRecordings } from '../src/cli/recordings.js'
+import { openVocabulary, readRecordings } from '../src/cli/recordings.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import type { RecordedWorkload } from './replays.js'
 import { type TraceRecord, WORKLOADS } from './traces.js'
@@ -16,7 +16,7 @@ export async function readWorkloads(
   vocabularyFile: string,
   limits: { requests: number; promptTokens: number; answerTokens: number },
 ): Promise<RecordedWorkload[]> {
-  using vocabulary = await loadVocabulary(vocabularyFile)
+  using vocabulary = await openVocabulary(vocabularyFile)
   const workloads = new Map<string, RecordedWorkload>()
   for (const file of files) {
     const base = path.basename(file)
@@ -47,7 +47,7 @@ const spellings = new Map<string, Promise<Spelling>>()
 export function openSpelling(file: string): Promise<Spelling> {
   let known = spellings.get(file)
   if (!known) {
-    known = loadVocabulary(file).then((vocabulary) => new Spelling(vocabulary))
+    known = openVocabulary(file).then((vocabulary) => new Spelling(vocabulary))
     spellings.set(file, known)
   }
   return known

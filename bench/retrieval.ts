@@ -14,7 +14,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { loadVocabulary, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
+import { openVocabulary, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import { type DrafterName, drafterNames, drafters } from '../src/rivals/drafters.js'
 import { type ReplayReport, replay } from '../src/rivals/replay.js'
@@ -84,7 +84,7 @@ for (const name of names)
 const budgets = values.budgets.split(',').map(Number)
 const { cold, ungrouped } = values
 
-using vocabulary = await loadVocabulary(values.vocab)
+using vocabulary = await openVocabulary(values.vocab)
 const spelling = new Spelling(vocabulary)
 const results: Result[] = []
 const sizes = budgets.join(' / ')

@@ -56,5 +56,6 @@ export { type FileType, type QuantizeOptions, quantize } from './llama/quantize.
 export type { SamplerOptions } from './llama/sampler-options.js'
 export type { ChatMessage } from './llama/template.js'
 export { type TokenizeOptions, Vocabulary } from './llama/vocabulary.js'
+export { loadVocabulary } from './llama/vocabulary-file.js'
 // The engine: a loaded model and the answers it writes.
 export type { Configuration, Exactness, ExactnessWish } from './measure/configuration.js'

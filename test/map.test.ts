@@ -48,4 +48,20 @@ describe('docs/map.md', () => {
       for (const target of targets.filter((name) => name !== 'all'))
         expect(rooms.indexOf(target), `${room} → ${target}`).toBeLessThan(rooms.indexOf(room))
   })
+
+  it('lets no file import itself by way of others, types included', () => {
+    const targetsOf = new Map(imports.map(({ file, targets }) => [file, targets]))
+    const cleared = new Set<string>()
+    const cycleFrom = (file: string, path: readonly string[]): string[] | undefined => {
+      if (path.includes(file)) return [...path.slice(path.indexOf(file)), file]
+      if (cleared.has(file)) return undefined
+      for (const target of targetsOf.get(file) ?? []) {
+        const cycle = cycleFrom(target, [...path, file])
+        if (cycle) return cycle
+      }
+      cleared.add(file)
+      return undefined
+    }
+    expect(imports.flatMap(({ file }) => cycleFrom(file, [])?.join(' → ') ?? [])).toEqual([])
+  })
 })

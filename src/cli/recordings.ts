@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { describeSystemError } from '../corpus/durable/system-error.js'
-import { Vocabulary } from '../llama/vocabulary.js'
+import type { Vocabulary } from '../llama/vocabulary.js'
+import { loadVocabulary } from '../llama/vocabulary-file.js'
 import type { Recording } from '../rivals/replay.js'
 import { UsageError } from './failure.js'
 
@@ -77,13 +78,13 @@ export function tokenizeRecordings(requests: readonly RecordedRequest[], vocabul
 }
 
 /** Loads a vocabulary; a gzipped one is unpacked into a temporary file first. */
-export async function loadVocabulary(file: string): Promise<Vocabulary> {
-  if (!file.endsWith('.gz')) return Vocabulary.load(file)
+export async function openVocabulary(file: string): Promise<Vocabulary> {
+  if (!file.endsWith('.gz')) return loadVocabulary(file)
   const folder = await mkdtemp(path.join(tmpdir(), 'lookahead-'))
   try {
     const unpacked = path.join(folder, path.basename(file, '.gz'))
     await writeFile(unpacked, await readUnpacked(file))
-    return await Vocabulary.load(unpacked)
+    return await loadVocabulary(unpacked)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

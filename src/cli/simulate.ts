@@ -10,7 +10,7 @@ import { type SimulationReport, simulateEngine } from '../rivals/simulation.js'
 import { gather, integer } from './arguments.js'
 import { costCurves, readCostCurve } from './cost-curves.js'
 import { UsageError } from './failure.js'
-import { loadVocabulary, readRecordings, tokenizeRecordings } from './recordings.js'
+import { openVocabulary, readRecordings, tokenizeRecordings } from './recordings.js'
 import { formatTable, processTerminal, type Terminal } from './terminal.js'
 
 /** Options of {@link simulate}. */
@@ -95,7 +95,7 @@ export async function simulate(
 ): Promise<(SimulationRow | ControlledRow)[]> {
   const rows: (SimulationRow | ControlledRow)[] = []
   const curve = readCostCurve(options.curve)
-  using vocabulary = await loadVocabulary(options.vocab)
+  using vocabulary = await openVocabulary(options.vocab)
   const spelling = new Spelling(vocabulary)
   // All are read first: the last file should not be refused after the others have been replayed.
   const traces: [file: string, recordings: Recording[]][] = []

@@ -75,7 +75,8 @@ export const contextParamsLayout = {
 }
 koffi.struct('llama_context_params', contextParamsLayout)
 
-koffi.struct('llama_batch', {
+/** `struct llama_batch`, for threads that declare it anew. */
+export const batchFields = {
   n_tokens: 'int32',
   token: 'void*',
   embd: 'void*',
@@ -83,7 +84,9 @@ koffi.struct('llama_batch', {
   n_seq_id: 'void*',
   seq_id: 'void*',
   logits: 'void*',
-})
+}
+
+koffi.struct('llama_batch', batchFields)
 
 koffi.struct('llama_sampler_chain_params', { no_perf: 'bool' })
 
@@ -170,7 +173,8 @@ export type Native<Args extends unknown[], Result> = ((...args: Args) => Result)
   async: (...args: [...Args, (error: Error | null, result: Result) => void]) => void
 }
 
-const prototypes = {
+/** The functions of libllama, as C declares them. */
+export const prototypes = {
   llama_version: 'const char* llama_version()',
   llama_backend_init: 'void llama_backend_init()',
   llama_log_set: 'void llama_log_set(void* callback, void* data)',

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
-import { addressOf, type BatchStruct, type Pointer } from './abi.js'
+import { addressOf, type BatchStruct, batchFields, type Pointer, prototypes } from './abi.js'
 
 /** Words of 64 bits that describe a forward: context, rows, and the arrays of the batch. */
 const words = 7
@@ -15,10 +15,8 @@ const states = { resting: 0, working: 1 } as const
 const script = `
 const { parentPort, workerData } = require('node:worker_threads')
 const koffi = require(workerData.koffi)
-koffi.struct('llama_batch', {
-  n_tokens: 'int32', token: 'void*', embd: 'void*', pos: 'void*', n_seq_id: 'void*', seq_id: 'void*', logits: 'void*',
-})
-const decode = koffi.load(workerData.llama).func('int32 llama_decode(void* context, llama_batch batch)')
+koffi.struct('llama_batch', ${JSON.stringify(batchFields)})
+const decode = koffi.load(workerData.llama).func('${prototypes.llama_decode}')
 const state = new Int32Array(workerData.shared, 0, 1)
 const forward = new BigUint64Array(workerData.shared, 8)
 for (;;) {

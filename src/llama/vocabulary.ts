@@ -1,7 +1,6 @@
 import { Lexicon } from '../grammar/lexicon.js'
 import type { LlamaFunctions, Pointer } from './abi.js'
 import { LlamaError } from './error.js'
-import { Model } from './model.js'
 
 /** How text becomes tokens. */
 export interface TokenizeOptions {
@@ -12,12 +11,7 @@ export interface TokenizeOptions {
 }
 
 /**
- * The tokens of a model: text to ids and back.
- *
- * @example
- * using vocabulary = await Vocabulary.load('model.gguf')
- * const ids = vocabulary.tokenize('Hello world')
- * vocabulary.textOf(ids) // 'Hello world', behind a space in SentencePiece vocabularies
+ * The tokens of a model: text to ids and back. A model has one; `loadVocabulary` reads that of a file alone.
  */
 export class Vocabulary {
   /** Number of tokens. Ids are 0 … size-1. */
@@ -36,13 +30,6 @@ export class Vocabulary {
   #scratch = new Uint8Array(256)
   #lexicon: Lexicon | undefined
   #endTokens: Int32Array | undefined
-
-  /** Loads the vocabulary of a GGUF file, without its weights. */
-  static async load(path: string): Promise<Vocabulary> {
-    const model = await Model.load(path, { vocabularyOnly: true })
-    const { vocabulary } = model
-    return new Vocabulary(model.library.llama, vocabulary.pointer, () => void model[Symbol.asyncDispose]())
-  }
 
   /** @internal Models make their own. */
   constructor(llama: LlamaFunctions, pointer: Pointer, release: () => void = () => {}) {
@@ -116,7 +103,7 @@ export class Vocabulary {
     return this.#lexicon
   }
 
-  /** Frees what {@link Vocabulary.load} loaded. The vocabulary of a model goes with it. */
+  /** Frees what `loadVocabulary` loaded. The vocabulary of a model goes with it. */
   [Symbol.dispose](): void {
     this.#pointer = undefined
     this.#release()

@@ -220,8 +220,8 @@ function areSteady(times: readonly number[][]): boolean {
   return times.every((list) => list.length === 0 || median([...list]) < steadySpread * Math.min(...list))
 }
 
-/** The lower quartile: what else the machine does only ever makes a forward slower. */
-function undisturbed(values: readonly number[]): number {
+/** The lower quartile of several timings: what else the machine does only ever makes a forward slower. */
+export function undisturbed(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 2]
 }
 

@@ -1,6 +1,7 @@
 import { type CacheType, Context, defaultThreads } from '../llama/context.js'
 import type { Model } from '../llama/model.js'
 import { ThreadPool } from '../llama/thread-pool.js'
+import { undisturbed } from './calibration.js'
 import { type ProbeResult, probeExactness } from './probe.js'
 
 /**
@@ -236,7 +237,7 @@ async function chooseThreads(model: Model, configuration: Configuration): Promis
     const began = performance.now()
     for (let round = 0; !isSlow && round < mostRounds && performance.now() - began < threadsMs; round++)
       times.push((await timeRound(context, 0)).weightedMs)
-    const ms = lowerQuartile(times)
+    const ms = undisturbed(times)
     if (ms < clearlyFaster * bestMs) {
       best = threads
       bestMs = ms
@@ -298,12 +299,7 @@ function isPlausible(roundMs: number, model: Model): boolean {
 /** Whether the rounds of one candidate took clearly less time than those of another, on a busy machine too. */
 function isClearlyFaster(times: readonly number[], others: readonly number[]): boolean {
   const won = times.filter((ms, round) => ms < others[round]).length
-  return won >= times.length - 1 && lowerQuartile(times) < clearlyFaster * lowerQuartile(others)
-}
-
-/** What else the machine does only ever makes a forward slower. */
-function lowerQuartile(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 2]
+  return won >= times.length - 1 && undisturbed(times) < clearlyFaster * undisturbed(others)
 }
 
 /** Milliseconds of a forward of one row: the better of two, after one that finds everything cold. */

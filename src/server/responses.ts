@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { GenerationResult, GenerationStep } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
+import { samplerDefaults } from '../llama/sampler-options.js'
 import { readBody } from './body.js'
 import { isCut } from './chat.js'
 import { requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
@@ -263,7 +264,7 @@ class ResponsesReply implements Reply {
       text: { format: text?.format ?? { type: 'text' } },
       tool_choice: flatChoice(tool_choice),
       tools: (tools ?? []).map(({ type, function: rest }) => ({ type, ...rest })),
-      top_p: top_p ?? 0.95,
+      top_p: top_p ?? samplerDefaults.topP,
       truncation: 'disabled',
       metadata: {},
       usage: result === undefined ? null : responsesUsage(result),

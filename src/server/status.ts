@@ -1,3 +1,4 @@
+import { samplerDefaults } from '../llama/sampler-options.js'
 import { ApiError } from './errors.js'
 import { renderFleet } from './fleet.js'
 import type { Served } from './served.js'
@@ -47,7 +48,14 @@ export function properties({ engine, served: [{ name }] }: Service): Response {
   return Response.json({
     default_generation_settings: {
       n_ctx: engine.contextTokens,
-      params: { temperature: 0, top_k: 40, top_p: 0.95, min_p: 0.05, repeat_penalty: 1, draft: 'auto' },
+      params: {
+        temperature: samplerDefaults.temperature,
+        top_k: samplerDefaults.topK,
+        top_p: samplerDefaults.topP,
+        min_p: samplerDefaults.minP,
+        repeat_penalty: samplerDefaults.repeatPenalty,
+        draft: 'auto',
+      },
     },
     total_slots: engine.slots,
     model_alias: name,

@@ -298,6 +298,13 @@ describe('lookahead decoding of a fake model', () => {
     expect((await decode({ ...run, session })).tokens).toEqual((await decode({ ...run, draft: 'off' })).tokens)
   })
 
+  it('only reads the prompt where no token is asked for', async () => {
+    const { decoder, loop } = makeLoop()
+    const { tokens, reason, stats } = await submit(loop, decoder, { prompt: [1, 2, 3], draft: 8, maxTokens: 0 }).result
+    expect({ tokens, reason, forwards: stats.forwards }).toEqual({ tokens: [], reason: 'length', forwards: 0 })
+    expectOnlyAccepted(decoder, 3)
+  })
+
   it('takes the next request the moment the last one ends', async () => {
     const { decoder, loop } = makeLoop()
     const run = { prompt: [1, 2, 3], draft: 4 } as const

@@ -99,7 +99,7 @@ describe('requests', () => {
     ['a temperature that single precision cannot hold', { temperature: 1e300 }, /temperature must be .* at most/],
     ['a penalty that is no number', { frequencyPenalty: Number.NaN }, /frequencyPenalty must be/],
     ['an infinite bias', { logitBias: { 3: Infinity } }, /bias of token 3 must be a number from/],
-    ['no tokens', { maxTokens: 0 }, /maxTokens must be an integer from 1/],
+    ['fewer than no tokens', { maxTokens: -1 }, /maxTokens must be an integer from 0/],
     ['an unknown draft mode', { draft: 'fast' as never }, /draft must be 'auto', 'off' or a number/],
     ['too many draft nodes', { draft: 65 }, /from 0 to 64, got 65/],
     ['an empty stop string', { stop: [''] }, /stop must be non-empty strings/],

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { EngineError } from '../../src/engine/error.js'
 import { fingerprintOf, Memory } from '../../src/engine/memory.js'
-import { Vocabulary } from '../../src/llama/vocabulary.js'
+import type { Vocabulary } from '../../src/llama/vocabulary.js'
+import { loadVocabulary } from '../../src/llama/vocabulary-file.js'
 
 const model = fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
 const root = mkdtempSync(path.join(tmpdir(), 'lookahead-memory-'))
@@ -13,7 +14,7 @@ const root = mkdtempSync(path.join(tmpdir(), 'lookahead-memory-'))
 describe.skipIf(!existsSync(model))('the memory of an engine', () => {
   let vocabulary: Vocabulary
   beforeAll(async () => {
-    vocabulary = await Vocabulary.load(model)
+    vocabulary = await loadVocabulary(model)
   })
   afterAll(() => {
     vocabulary[Symbol.dispose]()
@@ -58,7 +59,7 @@ describe.skipIf(!existsSync(model))('the memory of an engine', () => {
   })
 
   it('knows its tokenizer again, and no other', async () => {
-    using again = await Vocabulary.load(model)
+    using again = await loadVocabulary(model)
     expect(fingerprintOf(again)).toBe(fingerprintOf(vocabulary))
     const other = Object.create(vocabulary, {
       bytesOf: { value: (token: number) => vocabulary.bytesOf(token === 300 ? 301 : token) },

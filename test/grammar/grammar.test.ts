@@ -6,7 +6,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { GrammarError } from '../../src/grammar/error.js'
 import { Grammar } from '../../src/grammar/grammar.js'
-import { Vocabulary } from '../../src/llama/vocabulary.js'
+import type { Vocabulary } from '../../src/llama/vocabulary.js'
+import { loadVocabulary } from '../../src/llama/vocabulary-file.js'
 import { arbitraryGrammar, DEADLY, mangledGrammar, SOUND, STUCK } from '../helpers/grammars.js'
 import { NativeGrammar } from '../helpers/native-grammar.js'
 import { writeRandomModel } from '../helpers/random-model.js'
@@ -22,9 +23,9 @@ beforeAll(async () => {
     writeRandomModel(file, options)
     return file
   }
-  vocabularies.embedded = await Vocabulary.load(embedded)
-  vocabularies.spm = await Vocabulary.load(write('spm', { architecture: 'llama' }))
-  vocabularies.bpe = await Vocabulary.load(write('bpe', { architecture: 'qwen2' }))
+  vocabularies.embedded = await loadVocabulary(embedded)
+  vocabularies.spm = await loadVocabulary(write('spm', { architecture: 'llama' }))
+  vocabularies.bpe = await loadVocabulary(write('bpe', { architecture: 'qwen2' }))
 })
 afterAll(() => {
   for (const vocabulary of Object.values(vocabularies)) vocabulary[Symbol.dispose]()

@@ -56,11 +56,21 @@ describe('Context.decode', () => {
       setTimeout(() => notify(...call), 3)
       return notify(...call)
     })
-    for (let position = 0; position < 100; position++) {
-      lay(context, position % 7, position)
-      await context.decode()
-      if (position % 10 === 0) await setTimeoutPromise(5)
+    // What the forwards left in the cache shows in the rows: one done twice, or not at all, would change those behind it.
+    const write = async (context: Context, between: (position: number) => unknown) => {
+      const rows: Float32Array[] = []
+      for (let position = 0; position < 100; position++) {
+        lay(context, position % 7, position)
+        await context.decode()
+        rows.push(context.logits.slice(0, context.vocabularySize))
+        await between(position)
+      }
+      return rows
     }
+    const woken = await write(context, (position) => position % 10 === 0 && setTimeoutPromise(5))
+    vi.restoreAllMocks()
+    await using quiet = await Context.create(model, { threads: 1, contextTokens: 256 })
+    expect(woken).toEqual(await write(quiet, () => {}))
   })
 
   it('refuses a second forward beside one that runs', async () => {
