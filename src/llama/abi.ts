@@ -1,5 +1,10 @@
 import koffi, { type LibraryHandle } from 'koffi'
 
+/** Stack of native calls, in bytes: the most koffi gives. Tokenising takes it for every character of a match; see `Cuts`. */
+export const stackBytes = 16 * 2 ** 20
+
+koffi.config({ sync_stack_size: stackBytes })
+
 /**
  * The binary interface of llama.cpp v0.5.0: struct layouts and function prototypes, the only place that spells them.
  * Field order and types follow `include/llama.h` and `ggml/include/ggml.h` of that release.
@@ -216,6 +221,7 @@ export const prototypes = {
   llama_memory_seq_cp: 'void llama_memory_seq_cp(void* memory, int32 source, int32 target, int32 from, int32 to)',
   llama_vocab_n_tokens: 'int32 llama_vocab_n_tokens(void* vocab)',
   llama_vocab_type: 'int32 llama_vocab_type(void* vocab)',
+  llama_vocab_get_attr: 'int32 llama_vocab_get_attr(void* vocab, int32 token)',
   llama_vocab_is_eog: 'bool llama_vocab_is_eog(void* vocab, int32 token)',
   llama_vocab_bos: 'int32 llama_vocab_bos(void* vocab)',
   llama_vocab_eos: 'int32 llama_vocab_eos(void* vocab)',
@@ -290,6 +296,7 @@ export interface LlamaFunctions {
   llama_memory_seq_cp: Native<[memory: Pointer, source: number, target: number, from: number, to: number], void>
   llama_vocab_n_tokens: Native<[vocab: Pointer], number>
   llama_vocab_type: Native<[vocab: Pointer], number>
+  llama_vocab_get_attr: Native<[vocab: Pointer, token: number], number>
   llama_vocab_is_eog: Native<[vocab: Pointer, token: number], boolean>
   llama_vocab_bos: Native<[vocab: Pointer], number>
   llama_vocab_eos: Native<[vocab: Pointer], number>

@@ -16,6 +16,8 @@ export type LlamaErrorCode =
   | 'decode-failed'
   /** The chat template could not be rendered, or the model has none. */
   | 'template-failed'
+  /** A text is so made that llama.cpp would not tokenise it in time, or at all. */
+  | 'text-unbreakable'
   /** A sampler refused its parameters, e.g. one that this vocabulary cannot take. */
   | 'sampler-invalid'
   /** The object was used after it was disposed. */

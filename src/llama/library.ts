@@ -18,6 +18,7 @@ import {
 import { DecodeThread } from './decode-thread.js'
 import { LlamaError } from './error.js'
 import { Kernels } from './kernels.js'
+import { type TokenCall, TokenThread } from './token-thread.js'
 
 /** Environment variable that names a folder with another build of the same llama.cpp release. */
 export const libraryFolderVariable = 'LOOKAHEAD_LLAMA_DIR'
@@ -44,6 +45,7 @@ export class LlamaLibrary {
   readonly files: { readonly base: string; readonly ggml: string; readonly llama: string }
   /** Started with the first forward; `null` where the system forbids threads. */
   #decodeThread: DecodeThread | null | undefined
+  #tokenThread: TokenThread | undefined
   #logging: Promise<unknown> = Promise.resolve()
   #kernels: Kernels | string | undefined
 
@@ -118,6 +120,12 @@ export class LlamaLibrary {
 
   get hasKernels(): boolean {
     return typeof this.kernels !== 'string'
+  }
+
+  /** Splits a text into tokens on the thread made for that. @throws Error where the system forbids threads */
+  tokenize(call: TokenCall): Promise<Int32Array> {
+    this.#tokenThread ??= new TokenThread(this.files.llama)
+    return this.#tokenThread.tokenize(call)
   }
 
   #startThread(): DecodeThread | null {

@@ -117,7 +117,9 @@ export class Model {
     this.path = file
     this.#llama = library.llama
     this.#pointer = pointer
-    this.vocabulary = new Vocabulary(this.#llama, this.#llama.llama_model_get_vocab(pointer))
+    this.vocabulary = new Vocabulary(this.library, this.#llama.llama_model_get_vocab(pointer), (key) =>
+      this.metadata(key),
+    )
     this.chatTemplate = this.#llama.llama_model_chat_template(pointer, null) ?? undefined
     this.mostPositions = header.tensors.get('position_embd.weight')?.shape[1] ?? Number.POSITIVE_INFINITY
     this.isRecurrent = this.#llama.llama_model_is_recurrent(pointer) || this.#llama.llama_model_is_hybrid(pointer)
@@ -164,6 +166,7 @@ export class Model {
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= (async () => {
       await Promise.all([...this.#dependents].map((dependent) => dependent[Symbol.asyncDispose]()))
+      await this.vocabulary.settle()
       this.vocabulary[Symbol.dispose]()
       this.#llama.llama_model_free(this.#pointer)
     })()

@@ -13,5 +13,10 @@ import { Vocabulary } from './vocabulary.js'
 export async function loadVocabulary(file: string): Promise<Vocabulary> {
   const model = await Model.load(file, { vocabularyOnly: true })
   const { vocabulary } = model
-  return new Vocabulary(model.library.llama, vocabulary.pointer, () => void model[Symbol.asyncDispose]())
+  return new Vocabulary(
+    model.library,
+    vocabulary.pointer,
+    (key) => model.metadata(key),
+    () => void model[Symbol.asyncDispose](),
+  )
 }

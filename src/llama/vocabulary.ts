@@ -1,6 +1,8 @@
 import { Lexicon } from '../grammar/lexicon.js'
 import type { LlamaFunctions, Pointer } from './abi.js'
+import { Cuts, type CutVocabulary } from './cuts.js'
 import { LlamaError } from './error.js'
+import type { LlamaLibrary } from './library.js'
 
 /** How text becomes tokens. */
 export interface TokenizeOptions {
@@ -22,7 +24,13 @@ export class Vocabulary {
   readonly eos: number
   /** Whether the model wants a BOS in front of every text. */
   readonly addsBos: boolean
+  readonly #library: LlamaLibrary
   readonly #llama: LlamaFunctions
+  readonly #metadata: (key: string) => string | undefined
+  #cuts: Cuts | undefined
+  #reading: Promise<Cuts> | undefined
+  /** Texts that are being split on the other thread. */
+  readonly #calls = new Set<Promise<unknown>>()
   #pointer: Pointer | undefined
   readonly #release: () => void
   readonly #pieces: (Uint8Array | undefined)[]
@@ -32,8 +40,16 @@ export class Vocabulary {
   #endTokens: Int32Array | undefined
 
   /** @internal Models make their own. */
-  constructor(llama: LlamaFunctions, pointer: Pointer, release: () => void = () => {}) {
+  constructor(
+    library: LlamaLibrary,
+    pointer: Pointer,
+    metadata: (key: string) => string | undefined,
+    release: () => void = () => {},
+  ) {
+    const { llama } = library
+    this.#library = library
     this.#llama = llama
+    this.#metadata = metadata
     this.#pointer = pointer
     this.#release = release
     this.size = llama.llama_vocab_n_tokens(pointer)
@@ -51,16 +67,53 @@ export class Vocabulary {
     return this.#pointer
   }
 
-  /** Token ids of `text`. */
-  tokenize(text: string, { special = false, addSpecial = false }: TokenizeOptions = {}): Int32Array {
-    const bytes = Buffer.from(text, 'utf8')
-    let ids = new Int32Array(bytes.length + 8)
-    let count = this.#llama.llama_tokenize(this.pointer, bytes, bytes.length, ids, ids.length, addSpecial, special)
-    if (count < 0) {
-      ids = new Int32Array(-count)
-      count = this.#llama.llama_tokenize(this.pointer, bytes, bytes.length, ids, ids.length, addSpecial, special)
+  /**
+   * Token ids of `text`. Long texts are cut where tokens cannot join, so they are the tokens of the whole.
+   *
+   * @throws LlamaError `text-unbreakable` for a text that llama.cpp would not survive
+   */
+  tokenize(text: string, options: TokenizeOptions = {}): Int32Array {
+    if (text.length <= shortText) return this.#split(text, options.addSpecial ?? false, options.special ?? false)
+    const { special = false } = options
+    const parts = Array.from(this.cuts.segments(text), ({ begin, end, drop }) => {
+      const ids = this.#split(text.slice(begin, end), false, special)
+      return drop ? ids.subarray(1) : ids
+    })
+    return this.#around(parts, options)
+  }
+
+  /**
+   * The same on a thread of its own and in turns with other texts: whatever the text, the event loop goes on.
+   *
+   * @param signal ends the work between two parts of the text
+   * @throws LlamaError `text-unbreakable`, `disposed`; the signal's reason
+   */
+  async tokenizeAside(text: string, options: TokenizeOptions = {}, signal?: AbortSignal): Promise<Int32Array> {
+    if (text.length <= shortText) return this.#split(text, options.addSpecial ?? false, options.special ?? false)
+    const cuts = await this.#readCuts()
+    const { special = false } = options
+    const parts: Int32Array[] = []
+    for (const { begin, end, drop } of cuts.segments(text)) {
+      signal?.throwIfAborted()
+      const bytes = Buffer.from(text.slice(begin, end), 'utf8')
+      const call = this.#library.tokenize({ vocabulary: this.pointer, bytes, addSpecial: false, special })
+      this.#calls.add(call)
+      const ids = await call.finally(() => this.#calls.delete(call))
+      parts.push(drop ? ids.subarray(1) : ids)
     }
-    return ids.slice(0, count)
+    return this.#around(parts, options)
+  }
+
+  /** Where texts may be cut. All tokens are looked at when first asked. @internal */
+  get cuts(): Cuts {
+    this.#cuts ??= finish(Cuts.read(this.#cutVocabulary()))
+    return this.#cuts
+  }
+
+  /** Resolves when nothing reads the native vocabulary aside; it lives on until then. @internal */
+  async settle(): Promise<void> {
+    this.#pointer = undefined
+    await Promise.allSettled(this.#calls)
   }
 
   /**
@@ -105,8 +158,67 @@ export class Vocabulary {
 
   /** Frees what `loadVocabulary` loaded. The vocabulary of a model goes with it. */
   [Symbol.dispose](): void {
-    this.#pointer = undefined
-    this.#release()
+    void this.settle().then(this.#release)
+  }
+
+  #split(text: string, addSpecial: boolean, special: boolean): Int32Array {
+    const bytes = Buffer.from(text, 'utf8')
+    let ids = new Int32Array(bytes.length + 8)
+    let count = this.#llama.llama_tokenize(this.pointer, bytes, bytes.length, ids, ids.length, addSpecial, special)
+    if (count < 0) {
+      ids = new Int32Array(-count)
+      count = this.#llama.llama_tokenize(this.pointer, bytes, bytes.length, ids, ids.length, addSpecial, special)
+    }
+    return ids.slice(0, count)
+  }
+
+  /** The parts as one, and what the model wants around a text. */
+  #around(parts: readonly Int32Array[], { addSpecial = false, special = false }: TokenizeOptions): Int32Array {
+    const frame = addSpecial ? this.#split('', true, special) : new Int32Array(0)
+    const before = frame[0] === this.bos && (this.addsBos || frame.length > 1) ? 1 : 0
+    const all = new Int32Array(parts.reduce((sum, part) => sum + part.length, frame.length))
+    all.set(frame.subarray(0, before))
+    let at = before
+    for (const part of parts) {
+      all.set(part, at)
+      at += part.length
+    }
+    all.set(frame.subarray(before), at)
+    return all
+  }
+
+  /** Looks at all tokens once, a few at a time. */
+  #readCuts(): Promise<Cuts> {
+    this.#reading ??= (async () => {
+      const reading = Cuts.read(this.#cutVocabulary())
+      for (;;) {
+        const { done, value } = reading.next()
+        if (done) {
+          this.#cuts = value
+          return value
+        }
+        await new Promise(setImmediate)
+      }
+    })()
+    return this.#reading
+  }
+
+  #cutVocabulary(): CutVocabulary {
+    const { pointer, size } = this
+    const tokenizer = this.#metadata('tokenizer.ggml.model') ?? ''
+    // What the tokenizer puts in front of a text shows before a line feed, which nothing joins.
+    const [first, ...rest] = this.#split('\n', false, false)
+    const text = first === undefined ? '' : this.textOf([first, ...rest], true)
+    return {
+      size,
+      kind: this.#llama.llama_vocab_type(pointer),
+      pre: tokenizer === 'gemma4' ? tokenizer : (this.#metadata('tokenizer.ggml.pre') ?? 'default'),
+      tokenizer,
+      addsSpace: /^[ \u2581]/.test(text),
+      dropsSpace: first !== undefined && /^[ \u2581]$/.test(this.textOf([first], true)),
+      attributesOf: (token) => this.#llama.llama_vocab_get_attr(this.pointer, token),
+      bytesOf: (token, special) => this.#readPiece(token, special ?? false),
+    }
   }
 
   #readPiece(token: number, special: boolean): Uint8Array {
@@ -123,3 +235,14 @@ export class Vocabulary {
 
 /** Not yet asked, in the table of end-of-generation tokens. */
 const unknown = 2
+
+/** Characters of a text that is split at once: well below what any tokenizer's stack holds. */
+const shortText = 4096
+
+/** The value of a generator whose steps need no pauses. */
+function finish<Result>(generator: Generator<void, Result>): Result {
+  for (;;) {
+    const { done, value } = generator.next()
+    if (done) return value
+  }
+}

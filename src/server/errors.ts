@@ -130,7 +130,7 @@ export function toApiError(error: unknown): ApiError {
     return badRequest(error.message, error.field ?? 'grammar', code)
   }
   if (error instanceof LlamaError) {
-    if (error.code === 'template-failed' || error.code === 'sampler-invalid')
+    if (error.code === 'template-failed' || error.code === 'sampler-invalid' || error.code === 'text-unbreakable')
       return new ApiError(400, 'invalid_request_error', error.message, {
         code: error.code.replaceAll('-', '_'),
         cause: error,

@@ -113,7 +113,7 @@ function makeBpe(size: number): Vocabulary {
 }
 
 /** The letter that stands for each byte in byte-level BPE: itself where it prints, else one from U+0100 on. */
-function byteLetters(): string[] {
+export function byteLetters(): string[] {
   const prints = (byte: number) =>
     (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255)
   let next = 256
