@@ -67,7 +67,7 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
     exactness,
     context: {
       contextTokens: contextTokens + comparisonNodes,
-      maxSequences: comparisonBranches,
+      maxSequences: model.isRecurrent ? 1 : comparisonBranches,
       batchTokens: 1024,
       ...configuration,
     },

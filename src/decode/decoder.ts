@@ -13,8 +13,16 @@ export interface Decoder {
   readonly mostPositions?: number
   /** Sequence ids: 0 … maxSequences-1. */
   readonly maxSequences: number
-  /** Whether cells may belong to several sequences and be taken back; without it nothing can be drafted. */
+  /** Whether cells may belong to several sequences and be taken back at will; without it drafts are chains at most. */
   readonly canBranch: boolean
+  /**
+   * Where memory is a state: positions that can be taken back, once after each forward of a sequence, but not all rows
+   * it had there. Default 0: none, and nothing is drafted.
+   */
+  readonly rollback?: number
+  /** The state of a sequence, and how it is put back; `length`: tokens the sequence had then. */
+  saveState?(sequence: number): Uint8Array
+  loadState?(sequence: number, state: Uint8Array, length: number): void
   /** The rows of the next forward, filled by the engine. */
   readonly batch: Batch
   /** Runs the forward of `batch`. */
@@ -25,6 +33,8 @@ export interface Decoder {
   copySequence(source: number, target: number, from: number, to: number): void
   /** Takes positions `from` … `to`-1 (-1: the end) out of a sequence. */
   removePositions(sequence: number, from: number, to: number): boolean
+  /** Whether rows may come to lie in cells that have left a sliding window. Default `false`. */
+  readonly slides?: boolean
   /** Whether {@link readCells} and {@link writeCells} work, and new rows always go into free cells. */
   readonly canMove: boolean
   /** Gives the first sequence of an empty cache cells at positions 0 … length-1, of any content, to measure over. */
@@ -33,6 +43,12 @@ export interface Decoder {
   readCells(sequence: number): Promise<Uint8Array>
   /** Puts cells into the lowest free ones, in their order, in place of all that a sequence has. */
   writeCells(sequence: number, state: Uint8Array): Promise<void>
+}
+
+/** Most nodes of a draft: of a tree any number, of a chain what can be taken back; 0: nothing can be drafted. */
+export function longestDraft({ canBranch, rollback = 0, saveState }: Decoder): number {
+  if (canBranch) return Number.POSITIVE_INFINITY
+  return saveState ? rollback : 0
 }
 
 /** Chooses tokens from the rows of the last forward; what it has drawn is part of its state. */

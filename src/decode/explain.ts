@@ -62,8 +62,8 @@ export function explainDraft(
   }))
 }
 
-function originOf({ request, promptLength }: Sequence, node: number, spans?: DocumentSpans): TokenOrigin {
-  const origin = request.session.originOf?.(node)
+function originOf({ request, promptLength, tree }: Sequence, node: number, spans?: DocumentSpans): TokenOrigin {
+  const origin = request.session.originOf?.(tree.origins[node])
   if (!origin) return { kind: 'other' }
   const { kind, id, place } = origin
   if (kind === 'prompt' && place !== undefined) {

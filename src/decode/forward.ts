@@ -1,5 +1,6 @@
 import { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
+import { SavedStates } from './saved-states.js'
 import type { Sequence } from './sequence.js'
 import type { Verdict } from './verify.js'
 
@@ -25,11 +26,14 @@ import type { Verdict } from './verify.js'
 export class Forward {
   readonly #decoder: Decoder
   readonly #cells: CellStack
+  /** Where memory is a state. */
+  readonly #states: SavedStates | undefined
 
   /** @param cells what several requests share; default: the cache has one request */
   constructor(decoder: Decoder, cells = new CellStack(decoder)) {
     this.#decoder = decoder
     this.#cells = cells
+    this.#states = decoder.canBranch ? undefined : new SavedStates(decoder)
   }
 
   /**
@@ -53,6 +57,16 @@ export class Forward {
     if (!reachesEnd || nodes === 0) return
     sequence.nodes = this.#layMainChain(sequence, nodes)
     if (sequence.nodes < nodes) sequence.nodes += this.#laySideBranches(sequence, nodes, headRow)
+  }
+
+  /**
+   * The forward is laid: keeps what it may have to give back.
+   *
+   * @param isNoisy whether a row may turn out too close a race to be decided
+   */
+  prepare(sequences: readonly Sequence[], isNoisy: boolean): void {
+    if (!this.#states) return
+    for (const sequence of sequences) this.#states.prepare(sequence, isNoisy)
   }
 
   /** Lays the chain of first children. Sets `nodeRows` of all nodes and `mainChain`. */
@@ -138,11 +152,17 @@ export class Forward {
    */
   commit(sequence: Sequence, { path, pathLength, undecided }: Verdict, isLast: boolean): void {
     const { mainChain, mainLength } = sequence
+    const begin = sequence.committed
     const { ids, syncedPositions } = sequence.slot
     const headEnd = sequence.committed + sequence.headRows
     let kept = 0
     while (kept < pathLength && kept < mainLength && path[kept] === mainChain[kept]) kept++
     sequence.committed = undecided ? headEnd + Math.min(kept, pathLength - 1) : headEnd + kept
+    if (this.#states) {
+      const rows = sequence.headRows + mainLength
+      sequence.committed = this.#states.takeBack(sequence, begin, rows, begin + rows - sequence.committed)
+      return
+    }
     const drop = (id: number, from: number) => (isLast ? this.#cells.dropTop(id, from) : this.#cells.drop(id, from))
     if (sequence.committed < headEnd + mainLength) drop(ids[0], sequence.committed)
     const shared = Math.min(headEnd, sequence.committed)

@@ -183,7 +183,8 @@ export class DecodeLoop {
       }
       this.#queue.splice(next, 1)
       const { slot, cached } = this.#slots.claim(prompt, reusePrefix, owner)
-      const sequence = new Sequence(request, slot, cached, contextTokens, maxNodes)
+      const borders = reusePrefix ? this.#slots.bordersOf(slot, prompt, cached) : []
+      const sequence = new Sequence(request, slot, cached, contextTokens, maxNodes, borders)
       if (cached === 0) sequence.reading = this.#options.reader?.open(prompt, owner, reusePrefix)
       this.#running.push(sequence)
       try {
@@ -260,6 +261,7 @@ export class DecodeLoop {
     const ended = writer.take(sequence, verdict)
     this.#options.stopwatch?.lap('emit')
     round.commit(sequence)
+    if (sequence.borders.includes(sequence.committed)) this.#slots.mark(sequence.slot)
     if (wasPrefilling) writer.prefilled(round.forwardMs)
     if (verdict.count > 0 || verdict.halt) writer.step(sequence, verdict, round.forwardMs, wasPrefilling)
     else if (!wasPrefilling) writer.waited(sequence, round.forwardMs)

@@ -86,6 +86,8 @@ export class Round {
     this.#stopwatch?.lap('draft')
     for (const sequence of sequences) this.#forward.lay(sequence)
     this.#took = sequences.filter(({ headRows }) => headRows > 0)
+    // A forward of one row is conventional.
+    this.#forward.prepare(this.#took, this.#noise > 0 && this.#decoder.batch.size > 1)
     this.#cells.push(this.#decoder.batch.size)
     this.#planner.laid?.(sequences)
     this.#stopwatch?.lap('batch')

@@ -4,7 +4,7 @@ import type { ForwardCost } from '../cost/forward-cost.js'
 import { Guard } from '../cost/guard.js'
 import { Leash } from '../cost/leash.js'
 import { Trust } from '../cost/trust.js'
-import type { Decoder } from './decoder.js'
+import { type Decoder, longestDraft } from './decoder.js'
 import type { DraftingReport } from './drafting.js'
 import type { Planner } from './round.js'
 import type { Sequence } from './sequence.js'
@@ -29,6 +29,8 @@ const mostNodes = 256
 export class Scheduler implements Planner {
   readonly #decoder: Decoder
   readonly #maxNodes: number
+  /** Most nodes of a draft where drafts are chains; infinite where they are trees. */
+  readonly #longestChain: number
   readonly #cost: ForwardCost
   readonly #crew: Crew | undefined
   readonly #guard = new Guard()
@@ -63,7 +65,8 @@ export class Scheduler implements Planner {
   /** @param crew decides how many threads compute. Default: all of the decoder's, always */
   constructor(decoder: Decoder, maxNodes: number, cost: ForwardCost, crew?: Crew) {
     this.#decoder = decoder
-    this.#maxNodes = maxNodes
+    this.#longestChain = longestDraft(decoder)
+    this.#maxNodes = this.#longestChain > 0 ? maxNodes : 0
     this.#cost = cost
     this.#crew = crew
   }
@@ -104,7 +107,7 @@ export class Scheduler implements Planner {
       context += sequence.length
       if (sequence.headRows === sequence.headLength) writing++
       if (sequence.isPrefilling) this.#prefills = true
-      if (sequence.isPrefilling || sequence.request.draft === 'off' || !this.#decoder.canBranch) continue
+      if (sequence.isPrefilling || sequence.request.draft === 'off' || this.#maxNodes === 0) continue
       if (sequence.request.draft !== 'auto') {
         sequence.nodes = this.#retrieve(sequence, Math.min(sequence.request.draft, this.#maxNodes), freeRows)
         freeRows -= sequence.nodes
@@ -143,6 +146,7 @@ export class Scheduler implements Planner {
       sequence.failure = { reason }
       return 0
     }
+    if (this.#longestChain < Number.POSITIVE_INFINITY) tree.keepChain(this.#longestChain)
     let nodes = Math.min(tree.size, freeRows)
     // Whatever a drafter proposes: no token that the model does not know.
     for (let node = 0; node < nodes; node++)
@@ -184,12 +188,12 @@ export class Scheduler implements Planner {
     const least = Math.min(leastPrefillRows, Math.floor(free / reading))
     for (const sequence of sequences) {
       if (!sequence.isPrefilling) continue
-      sequence.headRows = Math.min(sequence.headLength, least)
+      sequence.headRows = Math.min(sequence.readingLength, least)
       free -= sequence.headRows
     }
     for (const sequence of sequences) {
       if (!sequence.isPrefilling) continue
-      const more = Math.min(sequence.headLength - sequence.headRows, free)
+      const more = Math.min(sequence.readingLength - sequence.headRows, free)
       sequence.headRows += more
       free -= more
     }

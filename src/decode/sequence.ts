@@ -39,6 +39,8 @@ export class Sequence<Request extends SequenceRequest = SequenceRequest> impleme
   committed: number
   /** The beginning of its prompt on the way through the reader; no forward of this context takes it along until then. */
   reading: Reading | undefined
+  /** Places in the prompt, ascending, at which a forward must end, for its state to be kept there. */
+  readonly borders: readonly number[]
   /** Draft of the coming step. */
   readonly tree: DraftTree
   /** Bounds the drafts of this request. */
@@ -83,12 +85,21 @@ export class Sequence<Request extends SequenceRequest = SequenceRequest> impleme
    * @param cached tokens of the prompt that have their cells already
    * @param capacity most tokens, prompt and answer together
    * @param maxNodes most draft nodes of one forward
+   * @param borders places in the prompt at which a forward must end. Default: none
    */
-  constructor(request: Request, slot: Slot, cached: number, capacity: number, maxNodes: number) {
+  constructor(
+    request: Request,
+    slot: Slot,
+    cached: number,
+    capacity: number,
+    maxNodes: number,
+    borders: readonly number[] = [],
+  ) {
     const { prompt } = request
     this.request = request
     this.slot = slot
     this.committed = cached
+    this.borders = borders
     this.tokens = new Int32Array(capacity)
     this.tokens.set(prompt)
     this.promptLength = prompt.length
@@ -102,6 +113,12 @@ export class Sequence<Request extends SequenceRequest = SequenceRequest> impleme
   /** Tokens the next forward must begin with; at least 1. */
   get headLength(): number {
     return this.length - this.committed
+  }
+
+  /** Tokens of the prompt up to the next of {@link borders}, or to its end. */
+  get readingLength(): number {
+    for (const border of this.borders) if (border > this.committed) return border - this.committed
+    return this.headLength
   }
 
   /** Whether the prompt still has tokens without cells besides its last. */

@@ -12,6 +12,12 @@ export interface SlotHolder {
   readonly reading?: { readonly done: number }
 }
 
+/** A state as it was at a place of a prompt. */
+export interface StateMark {
+  readonly length: number
+  readonly state: Uint8Array
+}
+
 /**
  * A place for one request in the KV cache. It keeps the cells of its last request, so that a prompt which begins alike
  * (the same system message, documents, earlier turns) need not be read again.
@@ -29,6 +35,8 @@ export interface Slot {
   /** Tokens of the cells kept from the last request. */
   keptTokens: Int32Array
   keptLength: number
+  /** Where memory is a state: earlier states of these tokens, the shortest first. */
+  readonly marks: StateMark[]
   /** Grows with every use; the smallest was used least recently. */
   lastUse: number
 }
@@ -43,6 +51,7 @@ export function emptySlot(index: number, branches: number): Slot {
     owner: '',
     keptTokens: new Int32Array(0),
     keptLength: 0,
+    marks: [],
     lastUse: 0,
   }
 }

@@ -6,6 +6,11 @@ import { emptySlot, type Slot, type SlotHolder } from './slot.js'
 /** Tokens that must be saved before cells are copied from another slot rather than taken over with this one. */
 const worthCopying = 16
 
+/** Where memory is a state: tokens that a mark must save, how far it lies before a prompt's end, and marks of a slot. */
+const worthMarking = 64
+const beforeEnd = 8
+const mostMarks = 3
+
 /** Where the beginning of a prompt has its cells already. */
 interface Prefix {
   slot: Slot
@@ -27,11 +32,13 @@ export class SlotTable {
   readonly #cells: CellStack
   readonly #slots: Slot[]
   /**
-   * Whether cells of a slot stay until they are taken back: not in recurrent memory, and where a window slides not
-   * beside other slots, whose rows llama.cpp puts into cells that have left the window.
+   * Whether cells of a slot stay until they are taken back: where a window slides not beside other slots, whose rows
+   * llama.cpp puts into cells that have left the window.
    */
   readonly #keepsCells: boolean
   readonly #reader: Reader | undefined
+  /** Whether memory is a state: it is the slot's own, and goes back to marks only. */
+  readonly #isState: boolean
   #uses = 0
 
   /** @param reader reads prompts and keeps them aside: no slot keeps cells then, those of running requests are shared */
@@ -39,7 +46,10 @@ export class SlotTable {
     this.#decoder = decoder
     this.#cells = cells
     this.#reader = reader
-    this.#keepsCells = decoder.canBranch && (decoder.canMove || slots === 1)
+    this.#isState = !decoder.canBranch
+    this.#keepsCells = this.#isState
+      ? decoder.saveState !== undefined && (!decoder.slides || slots === 1)
+      : decoder.canMove || slots === 1
     this.#slots = Array.from({ length: slots }, (_, index) => emptySlot(index, branches))
   }
 
@@ -55,7 +65,7 @@ export class SlotTable {
 
   /** A running request that is just reading what this prompt begins with, if waiting for it saves reading it twice. */
   findReader(prompt: ArrayLike<number>, owner: string): SlotHolder | undefined {
-    if (!this.#keepsCells) return undefined
+    if (!this.#keepsCells || this.#isState) return undefined
     const available = Math.max(0, ...this.#slots.map((slot) => this.#shared(slot, prompt, owner)))
     return this.#slots.find(
       (slot) =>
@@ -81,13 +91,13 @@ export class SlotTable {
     const free = this.#slots.filter((slot) => !slot.sequence)
     if (!reuse || !this.#keepsCells) return this.#take(leastUsed(free), 0, owner)
     const own = this.#best(free, prompt, owner)
-    const any = this.#best(this.#slots, prompt, owner)
+    const any = this.#isState ? own : this.#best(this.#slots, prompt, owner)
     const source = any.length >= own.length + worthCopying ? any : own
     const others = free.filter((slot) => slot !== source.slot)
     // A short beginning does not justify overwriting a long conversation while another slot is free.
     const takesOver = !source.slot.sequence && (others.length === 0 || 2 * source.length >= source.slot.keptLength)
     if (takesOver) return this.#take(source.slot, source.length, owner)
-    if (source.length < worthCopying) return this.#take(leastUsed(free), 0, owner)
+    if (source.length < worthCopying || this.#isState) return this.#take(leastUsed(free), 0, owner)
     const taken = this.#take(leastUsed(others), 0, owner)
     this.#decoder.copySequence(source.slot.ids[0], taken.slot.ids[0], 0, source.length)
     return { slot: taken.slot, cached: source.length }
@@ -102,14 +112,40 @@ export class SlotTable {
     if (!keep || !this.#keepsCells || this.#reader) this.#trim(slot, 0)
   }
 
+  /**
+   * Where a prompt, of which `cached` tokens have cells, should stop on its way so that its state can be kept: where it
+   * parts from what the slot held before, for the next will probably part there too (another document, another
+   * question), and shortly before its end, where a template may show the same turn otherwise later on. Marks behind
+   * `cached` go.
+   */
+  bordersOf(slot: Slot, prompt: ArrayLike<number>, cached: number): number[] {
+    if (!this.#isState || !this.#keepsCells) return []
+    const parting = commonLength(prompt, slot.keptTokens, slot.keptTokens.length)
+    const borders = new Set([parting, prompt.length - beforeEnd])
+    return [...borders].filter((border) => border >= cached + worthMarking).sort((a, b) => a - b)
+  }
+
+  /** Keeps the state of a slot whose request has just come to one of its borders. */
+  mark(slot: Slot): void {
+    const { sequence, marks } = slot
+    if (!sequence || !this.#decoder.saveState) return
+    marks.push({ length: sequence.committed, state: this.#decoder.saveState(slot.ids[0]) })
+    while (marks.length > mostMarks) marks.splice(1, 1)
+  }
+
   /** Forgets all cells, after a forward that failed. No slot may be in use. */
   clear(): void {
-    for (const slot of this.#slots) slot.keptLength = 0
+    for (const slot of this.#slots) {
+      slot.keptLength = 0
+      slot.marks.length = 0
+    }
     this.#cells.clear(this.#slots)
   }
 
   #take(slot: Slot, cached: number, owner: string): { slot: Slot; cached: number } {
     this.#trim(slot, cached)
+    // Not even where to stop on the way may tell of another owner's prompt.
+    if (slot.owner !== owner) slot.keptTokens = new Int32Array(0)
     slot.owner = owner
     slot.lastUse = ++this.#uses
     return { slot, cached }
@@ -117,12 +153,26 @@ export class SlotTable {
 
   /** Drops all cells at positions from `length` on. */
   #trim(slot: Slot, length: number): void {
+    if (this.#isState) {
+      this.#goBack(slot, length)
+      return
+    }
     this.#cells.drop(slot.ids[0], length)
     for (let branch = 1; branch < slot.ids.length; branch++) {
       if (slot.syncedPositions[branch] <= length) continue
       this.#decoder.removePositions(slot.ids[branch], length, -1)
       slot.syncedPositions[branch] = length
     }
+    slot.keptLength = length
+  }
+
+  /** The same where memory is a state: to the end of what is kept, to a mark, or to nothing. */
+  #goBack(slot: Slot, length: number): void {
+    const { marks } = slot
+    while (marks.length > 0 && marks[marks.length - 1].length > length) marks.pop()
+    const mark = marks[marks.length - 1]
+    if (length === 0) this.#decoder.removePositions(slot.ids[0], 0, -1)
+    else if (length < slot.keptLength) this.#decoder.loadState!(slot.ids[0], mark.state, length)
     slot.keptLength = length
   }
 
@@ -143,7 +193,9 @@ export class SlotTable {
     const length = sequence
       ? commonLength(prompt, sequence.tokens, sequence.committed)
       : commonLength(prompt, slot.keptTokens, slot.keptLength)
-    return this.#usable(slot, prompt, Math.min(length, prompt.length - 1))
+    const usable = Math.min(length, prompt.length - 1)
+    if (!this.#isState || (usable === slot.keptLength && !sequence)) return this.#usable(slot, prompt, usable)
+    return slot.marks.findLast((mark) => mark.length <= usable)?.length ?? 0
   }
 
   /** Of so many tokens in common those whose cells are what the prompt would get: read where it would be read. */

@@ -31,6 +31,8 @@ export class DraftTree {
   readonly sources: Uint8Array
   /** Length in tokens of the longest context match behind the node (0 where a source has no such notion). */
   readonly matchLengths: Uint8Array
+  /** Index under which the drafter added each node; another one than now if nodes were taken out since. */
+  readonly origins: Int32Array
   /** Nodes in use. */
   size = 0
 
@@ -45,6 +47,7 @@ export class DraftTree {
     this.probabilities = new Float32Array(capacityNodes)
     this.sources = new Uint8Array(capacityNodes)
     this.matchLengths = new Uint8Array(capacityNodes)
+    this.origins = new Int32Array(capacityNodes)
   }
 
   /** Empties the tree; nothing is allocated or freed. */
@@ -68,6 +71,7 @@ export class DraftTree {
     this.probabilities[node] = probability
     this.sources[node] = source
     this.matchLengths[node] = matchLength
+    this.origins[node] = node
     this.size = node + 1
     return node
   }
@@ -80,6 +84,20 @@ export class DraftTree {
     return -1
   }
 
+  /** Keeps the likeliest chain, at most `most` nodes of it: of every node its first child. */
+  keepChain(most: number): void {
+    let length = 0
+    // What a node was is read before it is written over: a chain of k nodes stands nowhere before node k.
+    let tip = -1
+    for (let node = 0; node < this.size && length < most; node++) {
+      if (this.parents[node] !== tip) continue
+      this.#move(node, length, length - 1)
+      tip = node
+      length++
+    }
+    this.size = length
+  }
+
   /** Keeps the marked nodes. The parent of a marked node must be marked. */
   keep(marked: ArrayLike<number>): void {
     const moved = new Int32Array(this.size)
@@ -88,15 +106,19 @@ export class DraftTree {
       if (marked[node] === 0) continue
       const parent = this.parents[node]
       moved[node] = size
-      this.tokens[size] = this.tokens[node]
-      this.parents[size] = parent < 0 ? -1 : moved[parent]
-      this.depths[size] = this.depths[node]
-      this.probabilities[size] = this.probabilities[node]
-      this.sources[size] = this.sources[node]
-      this.matchLengths[size] = this.matchLengths[node]
-      size++
+      this.#move(node, size++, parent < 0 ? -1 : moved[parent])
     }
     this.size = size
+  }
+
+  #move(node: number, to: number, parent: number): void {
+    this.tokens[to] = this.tokens[node]
+    this.parents[to] = parent
+    this.depths[to] = this.depths[node]
+    this.probabilities[to] = this.probabilities[node]
+    this.sources[to] = this.sources[node]
+    this.matchLengths[to] = this.matchLengths[node]
+    this.origins[to] = this.origins[node]
   }
 
   /**

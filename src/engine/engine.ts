@@ -131,13 +131,17 @@ export class Engine implements AsyncDisposable {
           'invalid-parameter',
           `contextTokens must be at most ${trained}, which the model was trained with, got ${contextTokens}`,
         )
+      // Where memory is a state, drafts are chains, and every sequence id costs the memory of one.
+      const branchesOfEach = model.isRecurrent ? 1 : branches
       const tuned = await tune(model, {
         exactness,
         profile: options.profile,
+        slots,
+        maxNodes,
         company: slots > 1 || undefined,
         context: {
           contextTokens: slots * (contextTokens + maxNodes),
-          maxSequences: Math.min(256, slots * branches + (slots > 1 ? 1 : 0)),
+          maxSequences: model.isRecurrent ? slots : Math.min(256, slots * branches + (slots > 1 ? 1 : 0)),
           batchTokens: Math.min(65_536, 512 + slots * maxNodes),
           threads: options.threads,
           flashAttention: options.flashAttention,
@@ -147,7 +151,7 @@ export class Engine implements AsyncDisposable {
         reading: { contextTokens, keptBytes },
         modelOptions: { repack: options.repack, gpuLayers: options.gpuLayers },
       })
-      const layout = { slots, branches, contextTokens, maxNodes, maxPauseMs }
+      const layout = { slots, branches: branchesOfEach, contextTokens, maxNodes, maxPauseMs }
       return new Engine(model, memory, tuned, description, layout, options.drafter)
     } catch (error) {
       await memory?.close()

@@ -140,6 +140,7 @@ export interface ContextParams {
   n_batch: number
   n_ubatch: number
   n_seq_max: number
+  n_rs_seq: number
   n_outputs_max: number
   n_threads: number
   n_threads_batch: number
@@ -208,6 +209,7 @@ export const prototypes = {
   llama_init_from_model: 'void* llama_init_from_model(void* model, llama_context_params params)',
   llama_free: 'void llama_free(void* context)',
   llama_n_ctx: 'uint32 llama_n_ctx(void* context)',
+  llama_n_rs_seq: 'uint32 llama_n_rs_seq(void* context)',
   llama_set_n_threads: 'void llama_set_n_threads(void* context, int32 threads, int32 batchThreads)',
   llama_attach_threadpool: 'void llama_attach_threadpool(void* context, void* pool, void* batchPool)',
   llama_decode: 'int32 llama_decode(void* context, llama_batch batch)',
@@ -215,6 +217,11 @@ export const prototypes = {
   llama_get_memory: 'void* llama_get_memory(void* context)',
   llama_memory_clear: 'void llama_memory_clear(void* memory, bool data)',
   llama_memory_seq_rm: 'bool llama_memory_seq_rm(void* memory, int32 sequence, int32 from, int32 to)',
+  llama_state_seq_get_size_ext: 'size_t llama_state_seq_get_size_ext(void* context, int32 sequence, uint32 flags)',
+  llama_state_seq_get_data_ext:
+    'size_t llama_state_seq_get_data_ext(void* context, void* data, size_t size, int32 sequence, uint32 flags)',
+  llama_state_seq_set_data_ext:
+    'size_t llama_state_seq_set_data_ext(void* context, void* data, size_t size, int32 sequence, uint32 flags)',
   llama_state_seq_get_size: 'size_t llama_state_seq_get_size(void* context, int32 sequence)',
   llama_state_seq_get_data: 'size_t llama_state_seq_get_data(void* context, void* data, size_t size, int32 sequence)',
   llama_state_seq_set_data: 'size_t llama_state_seq_set_data(void* context, void* data, size_t size, int32 sequence)',
@@ -283,6 +290,7 @@ export interface LlamaFunctions {
   llama_init_from_model: Native<[model: Pointer, params: ContextParams], Pointer | null>
   llama_free: Native<[context: Pointer], void>
   llama_n_ctx: Native<[context: Pointer], number>
+  llama_n_rs_seq: Native<[context: Pointer], number>
   llama_set_n_threads: Native<[context: Pointer, threads: number, batchThreads: number], void>
   llama_attach_threadpool: Native<[context: Pointer, pool: Pointer, batchPool: Pointer], void>
   llama_decode: Native<[context: Pointer, batch: BatchStruct], number>
@@ -290,6 +298,15 @@ export interface LlamaFunctions {
   llama_get_memory: Native<[context: Pointer], Pointer>
   llama_memory_clear: Native<[memory: Pointer, data: boolean], void>
   llama_memory_seq_rm: Native<[memory: Pointer, sequence: number, from: number, to: number], boolean>
+  llama_state_seq_get_size_ext: Native<[context: Pointer, sequence: number, flags: number], number>
+  llama_state_seq_get_data_ext: Native<
+    [context: Pointer, data: Uint8Array, size: number, sequence: number, flags: number],
+    number
+  >
+  llama_state_seq_set_data_ext: Native<
+    [context: Pointer, data: Uint8Array, size: number, sequence: number, flags: number],
+    number
+  >
   llama_state_seq_get_size: Native<[context: Pointer, sequence: number], number>
   llama_state_seq_get_data: Native<[context: Pointer, data: Uint8Array, size: number, sequence: number], number>
   llama_state_seq_set_data: Native<[context: Pointer, data: Uint8Array, size: number, sequence: number], number>

@@ -11,6 +11,9 @@ import { ThreadPool } from './thread-pool.js'
 /** Types a KV cache can hold, as GGML numbers them. */
 const cacheTypes = { f32: 0, f16: 1, q8_0: 8, bf16: 30 } as const
 
+/** Of the state functions: states and windows only, not all cells. */
+const partialOnly = 1
+
 /** Number type of a KV cache. */
 export type CacheType = keyof typeof cacheTypes
 
@@ -33,6 +36,11 @@ export interface ContextOptions {
    * rows a forward has, which makes decoding bit-exact on CPUs.
    */
   valueType?: CacheType
+  /**
+   * Positions that can be taken back after a forward, for models whose memory is a state and that allow it: it keeps so
+   * many earlier states of each sequence beside the last. Default 0. Other models take back any number.
+   */
+  rollback?: number
   /** Threads shared with other contexts that never compute at the same time. Default: threads of its own. */
   pool?: ThreadPool
   /** Most rows of a forward whose logits are wanted; fewer take less memory. Default: every row's. */
@@ -59,8 +67,15 @@ export class Context {
   readonly mostPositions: number
   /** The rows of the next forward. */
   readonly batch: Batch
-  /** Whether several sequences may share cells, and rejected tokens can be taken back. */
+  /** Whether several sequences may share cells. */
   readonly canBranch: boolean
+  /** Whether rows may come to lie in cells that have left a sliding window. */
+  readonly slides: boolean
+  /**
+   * Positions at a sequence's end that can be taken back, once after each of its forwards and not all of its rows;
+   * infinite where cells are freed at will.
+   */
+  readonly rollback: number
   /**
    * Whether cells can be taken out and put in, and new rows always go into free cells: not in recurrent memory, and not where
    * llama.cpp fills cells that have left a sliding window.
@@ -103,6 +118,7 @@ export class Context {
     params.n_seq_max = inRange('maxSequences', options.maxSequences ?? 1, 1, 256)
     // One for each sequence is reserved in any case.
     if (options.mostOutputs !== undefined) params.n_outputs_max = Math.max(options.mostOutputs, params.n_seq_max)
+    params.n_rs_seq = inRange('rollback', options.rollback ?? 0, 0, Math.max(0, params.n_ubatch - 2))
     params.n_threads = threads
     params.n_threads_batch = threads
     const { flashAttention: isFused = true, keyType = 'f16', valueType = 'bf16' } = options
@@ -172,7 +188,9 @@ export class Context {
     this.mostThreads = params.threads
     this.#threads = params.threads
     this.canBranch = !model.isRecurrent
-    this.canMove = !model.isRecurrent && this.#llama.llama_model_n_swa(model.pointer) === 0
+    this.rollback = this.canBranch ? Number.POSITIVE_INFINITY : this.#llama.llama_n_rs_seq(pointer)
+    this.slides = this.#llama.llama_model_n_swa(model.pointer) > 0
+    this.canMove = !model.isRecurrent && !this.slides
     const batch = new Batch(params.n_batch, params.n_seq_max)
     this.batch = batch
     const rows = new BigUint64Array(batch.capacity)
@@ -260,6 +278,30 @@ export class Context {
   removePositions(sequence: number, from: number, to: number): boolean {
     this.#live()
     return this.#llama.llama_memory_seq_rm(this.#memory, sequence, from, to)
+  }
+
+  /**
+   * The state of a sequence where memory is one, without the cells of attention; it can be put back with
+   * {@link loadState} until the sequence is emptied. At most tens of megabytes.
+   */
+  saveState(sequence: number): Uint8Array {
+    const pointer = this.#live()
+    const { llama_state_seq_get_size_ext: measure, llama_state_seq_get_data_ext: read } = this.#llama
+    const size = measure(pointer, sequence, partialOnly)
+    const state = Buffer.allocUnsafeSlow(size)
+    return state.subarray(0, read(pointer, state, size, sequence, partialOnly))
+  }
+
+  /**
+   * Puts a state back that was saved when the sequence had `length` tokens, and takes back those behind.
+   *
+   * @throws LlamaError `decode-failed` if it does not suit
+   */
+  loadState(sequence: number, state: Uint8Array, length: number): void {
+    const pointer = this.#live()
+    const read = this.#llama.llama_state_seq_set_data_ext(pointer, state, state.length, sequence, partialOnly)
+    if (read === 0 || !this.#llama.llama_memory_seq_rm(this.#memory, sequence, length, -1))
+      throw new LlamaError('decode-failed', `the state of sequence ${sequence} could not be put back`)
   }
 
   /** The cells of a sequence as bytes; {@link CellCodec} knows their order. Empty if it has none. */

@@ -57,7 +57,7 @@ export class Comparison {
     this.#loop = new DecodeLoop(context, {
       vocabulary: model.vocabulary,
       slots: 1,
-      branches: comparisonBranches,
+      branches: context.canBranch ? comparisonBranches : 1,
       contextTokens,
       maxNodes: comparisonNodes,
       cost,

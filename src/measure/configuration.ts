@@ -1,3 +1,4 @@
+import { longestDraft } from '../decode/decoder.js'
 import { type CacheType, Context, defaultThreads } from '../llama/context.js'
 import type { Model } from '../llama/model.js'
 import { ThreadPool } from '../llama/thread-pool.js'
@@ -138,6 +139,8 @@ export interface ConfigurationOptions {
   budgetMs: number
   /** Whether requests will share forwards. Default `false`. */
   company?: boolean
+  /** Positions that shall be taken back, where memory is a state. Default 0. */
+  rollback?: number
 }
 
 /** What was chosen. */
@@ -152,7 +155,7 @@ export interface Choice {
  * keeps every bit. Where none does, the fastest of all is taken, as for `token`.
  */
 export async function chooseConfiguration(model: Model, options: ConfigurationOptions): Promise<Choice> {
-  const { wish, fixed, budgetMs, company } = options
+  const { wish, fixed, budgetMs, company, rollback } = options
   const bitwise = await bitwiseCandidatesOf(model, fixed)
   const others = await acceptedBy(model, complete(otherCandidates, fixed))
   const all = complete([...others, ...bitwise], {})
@@ -168,7 +171,7 @@ export async function chooseConfiguration(model: Model, options: ConfigurationOp
     : await bySpeed(model, candidates, first.threads)
   // The cores were free when threads were compared, and are no longer.
   const threads = isHeldUp && options.threads === undefined ? 1 : first.threads
-  const conditions = { threads, budgetMs, company }
+  const conditions = { threads, budgetMs, company, rollback }
   const found = isExact ? await findBitwise(model, order, all, conditions) : await probe(model, order[0], conditions)
   return {
     exactness: options.threads === undefined ? { ...found, threads } : found,
@@ -347,17 +350,18 @@ interface ProbeConditions {
   threads: number
   budgetMs: number
   company: boolean | undefined
+  rollback: number | undefined
 }
 
 async function probe(
   model: Model,
   configuration: Configuration,
-  { threads, budgetMs, company }: ProbeConditions,
+  { threads, budgetMs, company, rollback }: ProbeConditions,
 ): Promise<Exactness> {
-  await using context = await smallContext(model, configuration, threads)
+  await using context = await smallContext(model, configuration, threads, undefined, rollback)
   const result = await probeExactness(context, { budgetMs, company })
   // Plain attention differs seldom, and only far into a context: a short probe may miss it, the text would not.
-  const level = configuration.flashAttention || !context.canBranch ? result.level : 'token'
+  const level = configuration.flashAttention || longestDraft(context) === 0 ? result.level : 'token'
   return { ...result, level, ...configuration }
 }
 
@@ -366,9 +370,11 @@ function smallContext(
   configuration: Configuration,
   threads: number,
   pool?: ThreadPool,
+  rollback?: number,
 ): Promise<Context> {
-  const size = { contextTokens: 512, batchTokens: 512, maxSequences: 5 }
-  return Context.create(model, { ...configuration, ...size, threads, pool })
+  // States of sequences are large; cells are not.
+  const size = { contextTokens: 512, batchTokens: 512, maxSequences: model.isRecurrent ? 2 : 5 }
+  return Context.create(model, { ...configuration, ...size, threads, pool, rollback })
 }
 
 function isSame(a: Configuration, b: Configuration): boolean {

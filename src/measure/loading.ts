@@ -57,7 +57,9 @@ export async function loadModel(file: string, options: LoadingOptions): Promise<
 
 /** Whether a model has a configuration that keeps every bit. Where that cannot be found out, the model is disposed. */
 async function isBitwise(model: Model, threads: number): Promise<boolean> {
-  const size = { contextTokens: 512, batchTokens: 512, maxSequences: 4 }
+  const size = model.isRecurrent
+    ? { contextTokens: 512, batchTokens: 512, maxSequences: 2, rollback: 3 }
+    : { contextTokens: 512, batchTokens: 512, maxSequences: 4 }
   try {
     const candidates = await bitwiseCandidatesOf(model)
     for (const candidate of candidates) {

@@ -1,5 +1,5 @@
 import { CellStack } from '../decode/cells.js'
-import type { Decoder, TokenSampler } from '../decode/decoder.js'
+import { type Decoder, longestDraft, type TokenSampler } from '../decode/decoder.js'
 import { type Planner, Round } from '../decode/round.js'
 import { Sequence } from '../decode/sequence.js'
 import { emptySlot, type Slot } from '../decode/slot.js'
@@ -78,7 +78,7 @@ const drafts: Record<string, Draft> = {
 export async function probeExactness(decoder: LogitsDecoder, options: ProbeOptions = {}): Promise<ProbeResult> {
   const { budgetMs = 1000 } = options
   const result: ProbeResult = { level: 'bitwise', largestDifference: 0, rows: 0, equalRows: 0 }
-  if (!decoder.canBranch) return result
+  if (longestDraft(decoder) === 0) return result
   const walk = new Walk(decoder)
   const company = options.company ?? false
   const [depth, rows] = await walk.afford(company ? budgetMs / 1.6 : budgetMs, options.depth ?? 320, options.rows ?? 24)
@@ -93,7 +93,8 @@ export async function probeExactness(decoder: LogitsDecoder, options: ProbeOptio
     else result.level = 'token'
     if (difference > result.largestDifference) result.largestDifference = difference
   }
-  for (const draft of Object.values(drafts)) await walk.follow(prefix, stream, draft, compare)
+  await walk.follow(prefix, stream, drafts.chain, compare)
+  if (decoder.canBranch) await walk.follow(prefix, stream, drafts.sideBranch, compare)
   walk.release()
   if (!company) return result
   await walk.follow(prefix, stream, drafts.chain, compare, true)
@@ -112,7 +113,7 @@ class Walk {
   constructor(decoder: LogitsDecoder) {
     this.#decoder = decoder
     this.#cells = new CellStack(decoder)
-    this.#slot = emptySlot(0, Math.min(branches, decoder.maxSequences - 1))
+    this.#slot = emptySlot(0, decoder.canBranch ? Math.min(branches, decoder.maxSequences - 1) : 1)
   }
 
   /** How much context and how many rows fit into the time, judged by a few forwards. */
@@ -163,6 +164,7 @@ class Walk {
         sequence.headRows = company && headLength > sharedChunk ? sharedChunk : headLength
         tree.clear()
         draft?.(tree, stream, at)
+        if (!decoder.canBranch) tree.keepChain(longestDraft(decoder))
         sequence.nodes = tree.size
       },
     }
@@ -180,8 +182,8 @@ class Walk {
       round.verify(sequence)
       round.commit(sequence)
     }
-    // All but the last token of the prefix stays, for the walks to come.
-    this.#cached = Math.min(sequence.committed, prefix.length - 1)
+    // All but the last token of the prefix stays, for the walks to come, where memory can go back so far.
+    this.#cached = decoder.canBranch ? Math.min(sequence.committed, prefix.length - 1) : 0
     for (const id of this.#slot.ids) decoder.removePositions(id, id === 0 ? this.#cached : 0, -1)
     this.#slot.syncedPositions.fill(0)
   }

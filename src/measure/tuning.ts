@@ -1,5 +1,6 @@
 import { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
+import { longestDraft } from '../decode/decoder.js'
 import { blockTokens, type Reader } from '../decode/reader.js'
 import { Context, type ContextOptions, defaultThreads } from '../llama/context.js'
 import type { Model } from '../llama/model.js'
@@ -14,6 +15,7 @@ import {
 } from './configuration.js'
 import { ProfileStore, type ProfileSubject } from './profile.js'
 import { openReader, type ReadingOptions } from './reading.js'
+import { chooseRollback } from './rollback.js'
 
 /** Milliseconds that measuring the cost of forwards may take at load, and the probe. */
 const calibrationMs = 900
@@ -31,6 +33,9 @@ export interface TuningOptions {
   context: ContextOptions
   /** How prompts are read in a context of their own, where that can be done. Default: the context that writes reads them. */
   reading?: Omit<ReadingOptions, 'blockMs'>
+  /** Requests decoded at the same time, and most draft nodes of one. Default 1, and any number. */
+  slots?: number
+  maxNodes?: number
   /** Further options that change what is measured, e.g. repacking. */
   modelOptions: Record<string, unknown>
 }
@@ -55,7 +60,9 @@ export interface Tuned {
 
 /** Makes the context of an engine: configured, probed and measured, or as the profile of an earlier load says. */
 export async function tune(model: Model, options: TuningOptions): Promise<Tuned> {
-  const { exactness: wish, context: wanted, company, modelOptions } = options
+  const { exactness: wish, company, modelOptions, slots = 1, maxNodes = Number.POSITIVE_INFINITY } = options
+  const rollback = await chooseRollback(model, slots, maxNodes)
+  const wanted = { ...options.context, rollback: options.context.rollback ?? rollback.positions }
   const { flashAttention, keyType, valueType, contextTokens, maxSequences } = wanted
   const store = ProfileStore.open(options.profile)
   // Not the processor's, but those this process may use.
@@ -75,6 +82,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
       company,
       cores,
       kernels: model.kernels?.id,
+      rollback: wanted.rollback || undefined,
       ...modelOptions,
     },
   }
@@ -87,6 +95,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
         threads: wanted.threads,
         budgetMs: probeMs,
         company,
+        rollback: wanted.rollback,
       })
   const first = wanted.threads ?? exactness.threads ?? defaultThreads()
   const isFree = wanted.threads === undefined && (!hangsOnThreads(exactness) || model.kernels !== undefined)
@@ -108,7 +117,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
   if (measured && isCertain) await store?.write(subject, { exactness, cost })
   else if (measured) await keepConfiguration()
   // Where nothing can be drafted, nor taken back, every row is conventional.
-  const noise = context.canBranch ? noiseOf(exactness, wish) : 0
+  const noise = longestDraft(context) > 0 ? noiseOf(exactness, wish) : 0
   const keep = async () => {
     if (crew && crew.changes > 0) {
       // What forwards cost with another number of threads is not kept. If more turned out faster than what was chosen,

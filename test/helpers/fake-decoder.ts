@@ -16,19 +16,25 @@ interface Cell {
  * sequence ids, filled from the lowest one freed since the last forward, or on from the last one filled. The next token depends on every visible token and its position, so a
  * wrong mask, a wrong position or a cell left behind changes the text. It refuses what llama.cpp would refuse, and with
  * `ordered` it checks that every sequence sees its cells in position order, which bit-exact attention needs. Which
- * decoder computed a cell decides too: what is read in another context has other bits.
+ * decoder computed a cell decides too: what is read in another context has other bits. With `rollback` its memory is a
+ * state as that of hybrid models: it can be taken back by so many positions, once after each forward of a sequence and
+ * never as a whole.
  */
 export class FakeDecoder implements Decoder {
   readonly vocabularySize: number
   readonly contextTokens: number
   readonly maxSequences: number
   readonly canBranch: boolean
-  readonly canMove = true
+  readonly rollback: number
+  readonly canMove: boolean
   readonly batch: Batch
   readonly cells: (Cell | undefined)[]
   forwards = 0
   /** How often cells were put in. */
   moves = 0
+  /** Of sequences: rows in their last forward, and whether some of them were taken back since. */
+  readonly #rowsOf = new Map<number, number>()
+  readonly #wentBack = new Set<number>()
   /** Where llama.cpp begins to look for a free cell. */
   #head = 0
   /** Hash of what each output row saw. */
@@ -42,6 +48,7 @@ export class FakeDecoder implements Decoder {
     contextTokens = 512,
     maxSequences = 8,
     batchTokens = 128,
+    rollback = Number.POSITIVE_INFINITY,
     canBranch = true,
     /** Only the last `period` visible tokens decide, so that the text repeats itself and drafts succeed. */
     period = 2,
@@ -52,7 +59,9 @@ export class FakeDecoder implements Decoder {
     this.vocabularySize = vocabularySize
     this.contextTokens = contextTokens
     this.maxSequences = maxSequences
-    this.canBranch = canBranch
+    this.canBranch = canBranch && rollback === Number.POSITIVE_INFINITY
+    this.canMove = this.canBranch
+    this.rollback = rollback
     this.batch = new Batch(batchTokens, maxSequences)
     this.cells = new Array(contextTokens).fill(undefined)
     this.#period = period
@@ -69,6 +78,7 @@ export class FakeDecoder implements Decoder {
       const sequences = new Set<number>()
       for (let i = 0; i < batch.sequenceCounts[row]; i++) sequences.add(batch.sequences[row * batch.maxSequences + i])
       if (sequences.size === 0) throw new Error(`FakeDecoder: row ${row} belongs to no sequence`)
+      if (!this.canBranch) this.#append(batch.sequences[row * batch.maxSequences], sequences.size, row)
       const position = batch.positions[row]
       this.#place({ token: batch.tokens[row], position, sequences, origin: this.#origin })
     }
@@ -78,12 +88,62 @@ export class FakeDecoder implements Decoder {
   }
 
   copySequence(source: number, target: number, from: number, to: number): void {
+    if (!this.canBranch) throw new Error('FakeDecoder: a state cannot be shared')
     for (const cell of this.cells)
       if (cell?.sequences.has(source) && cell.position >= from && (to < 0 || cell.position < to))
         cell.sequences.add(target)
   }
 
   removePositions(sequence: number, from: number, to: number): boolean {
+    if (!this.canBranch && from > 0) {
+      const count = this.#lengthOf(sequence) - from
+      if (count > 0) {
+        if (to >= 0 || this.#wentBack.has(sequence) || count > this.rollback) return false
+        if (count >= (this.#rowsOf.get(sequence) ?? 0))
+          throw new Error('FakeDecoder: a forward was taken back as a whole')
+        this.#wentBack.add(sequence)
+      }
+    }
+    return this.#remove(sequence, from, to)
+  }
+
+  saveState(sequence: number): Uint8Array {
+    return Uint8Array.from(this.#tokensOf(sequence))
+  }
+
+  loadState(sequence: number, state: Uint8Array, length: number): void {
+    if (state.length !== length) throw new Error(`FakeDecoder: a state of ${state.length} tokens for ${length}`)
+    const tokens = this.#tokensOf(sequence)
+    if (state.some((token, position) => tokens[position] !== token))
+      throw new Error('FakeDecoder: the state of other tokens than the cells')
+    this.#remove(sequence, length, -1)
+    this.#rowsOf.delete(sequence)
+    this.#wentBack.delete(sequence)
+  }
+
+  #append(sequence: number, sequences: number, row: number): void {
+    if (sequences > 1) throw new Error('FakeDecoder: a state cannot be shared')
+    const { batch } = this
+    const length = this.#lengthOf(sequence)
+    if (batch.positions[row] !== length)
+      throw new Error(`FakeDecoder: position ${batch.positions[row]} behind ${length} tokens`)
+    let isFirst = true
+    for (let before = 0; before < row; before++)
+      if (batch.sequences[before * batch.maxSequences] === sequence) isFirst = false
+    this.#rowsOf.set(sequence, isFirst ? 1 : (this.#rowsOf.get(sequence) ?? 0) + 1)
+    this.#wentBack.delete(sequence)
+  }
+
+  #tokensOf(sequence: number): number[] {
+    const cells = this.cells.filter((cell): cell is Cell => cell?.sequences.has(sequence) === true)
+    return cells.sort((a, b) => a.position - b.position).map(({ token }) => token)
+  }
+
+  #lengthOf(sequence: number): number {
+    return this.#tokensOf(sequence).length
+  }
+
+  #remove(sequence: number, from: number, to: number): boolean {
     for (const [i, cell] of this.cells.entries()) {
       if (!cell?.sequences.has(sequence) || cell.position < from || (to >= 0 && cell.position >= to)) continue
       cell.sequences.delete(sequence)

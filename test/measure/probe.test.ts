@@ -68,7 +68,7 @@ describe('probeExactness', () => {
   })
 
   it('needs nothing compared where nothing can be drafted', async () => {
-    const decoder = Object.assign(new FakeLogits(1), { canBranch: false })
+    const decoder = Object.assign(new FakeLogits(1), { canBranch: false, rollback: 0 })
     expect(await probeExactness(decoder)).toMatchObject({ level: 'bitwise', rows: 0 })
   })
 })
