@@ -21,6 +21,7 @@ import { type Tuned, tune } from '../measure/tuning.js'
 import { ChatPrompts } from './chat-prompts.js'
 import { EngineError } from './error.js'
 import { explained, Memory, type WarmOptions, type WarmReport } from './memory.js'
+import { checkNames, optionNames } from './option-names.js'
 import {
   type ChatRequest,
   type CompletionRequest,
@@ -91,8 +92,9 @@ export class Engine implements AsyncDisposable {
    *
    * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library
    */
-  static async load(options: EngineOptions): Promise<Engine> {
+  static async load(options: EngineOptions = {}): Promise<Engine> {
     checkObject('options', options)
+    checkNames('an engine', options, optionNames.engine)
     const { model: name = 'embedded' } = options
     if (typeof name !== 'string' || name === '')
       throw new EngineError('invalid-parameter', `model must be the path or name of a model, got ${String(name)}`)
@@ -258,6 +260,7 @@ export class Engine implements AsyncDisposable {
   complete(request: CompletionRequest): Generation {
     this.#checkLive()
     checkObject('request', request)
+    checkNames('a completion', request, optionNames.completion)
     const { prompt } = request
     if (typeof prompt === 'string') {
       if (prompt === '') throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
@@ -336,6 +339,11 @@ export class Engine implements AsyncDisposable {
   /** Number of tokens in the vocabulary; ids are 0 … vocabularySize-1. */
   get vocabularySize(): number {
     return this.#context.vocabularySize
+  }
+
+  /** The same as `[Symbol.asyncDispose]()`, for where `await using` cannot be written (Node 20, plain JavaScript). */
+  close(): Promise<void> {
+    return this[Symbol.asyncDispose]()
   }
 
   /** Aborts what runs, waits for the forward in flight and frees the model. Once; later calls wait for the same. */

@@ -135,6 +135,26 @@ describe('requests', () => {
       expect(await failureOf(start)).toMatchObject({ code: 'invalid-parameter' })
   })
 
+  it('refuses options that are misspelt, with the one that was meant', async () => {
+    const wrong = [
+      [
+        () => engine.chat({ messages, maxToken: 5 } as never),
+        /a chat has no option maxToken; did you mean maxTokens\?/,
+      ],
+      [
+        () => engine.complete({ prompt: 'a', top_p: 1 } as never),
+        /a completion has no option top_p; did you mean topP\?/,
+      ],
+      [() => engine.complete({ prompt: 'a', foobarbaz: 1 } as never), /a completion has no option foobarbaz$/],
+    ] as const
+    for (const [start, words] of wrong)
+      expect(await failureOf(start)).toMatchObject({
+        code: 'invalid-parameter',
+        message: expect.stringMatching(words),
+      })
+    await expect(Engine.load({ modle: 'x' } as never)).rejects.toThrow(/no option modle; did you mean model\?/)
+  })
+
   it('refuses a grammar that does not parse', async () => {
     const error = await failureOf(() => engine.chat({ messages, grammar: 'root ::= "unclosed' }))
     expect(error).toMatchObject({ code: 'grammar-invalid' })

@@ -1,0 +1,101 @@
+import { EngineError } from './error.js'
+import type { ChatRequest, CompletionRequest, EngineOptions, RequestOptions } from './options.js'
+
+/** Every name of an interface, so that the compiler finds one that is missing here. */
+type Names<Options> = Record<keyof Required<Options>, true>
+
+const requestNames: Names<RequestOptions> = {
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  typicalP: true,
+  topNSigma: true,
+  xtcProbability: true,
+  xtcThreshold: true,
+  dynatempRange: true,
+  dynatempExponent: true,
+  seed: true,
+  repeatPenalty: true,
+  penaltyLastTokens: true,
+  frequencyPenalty: true,
+  presencePenalty: true,
+  dryMultiplier: true,
+  dryBase: true,
+  dryAllowedLength: true,
+  dryLastTokens: true,
+  drySequenceBreakers: true,
+  ignoreEos: true,
+  minTokens: true,
+  logitBias: true,
+  grammar: true,
+  maxTokens: true,
+  stop: true,
+  draft: true,
+  cachePrompt: true,
+  namespace: true,
+  requestId: true,
+  together: true,
+  drafter: true,
+  signal: true,
+  prediction: true,
+  logprobs: true,
+  explain: true,
+}
+
+/** The options of an engine, of a chat and of a completion: whatever else is given was misspelt. */
+export const optionNames = {
+  engine: {
+    model: true,
+    fetch: true,
+    contextTokens: true,
+    slots: true,
+    branches: true,
+    maxNodes: true,
+    threads: true,
+    exactness: true,
+    keyType: true,
+    valueType: true,
+    flashAttention: true,
+    profile: true,
+    drafter: true,
+    libraryFolder: true,
+    gpuLayers: true,
+    repack: true,
+    cache: true,
+    corpus: true,
+    onCacheProblem: true,
+  } satisfies Names<EngineOptions>,
+  chat: { ...requestNames, messages: true, documents: true, tools: true } satisfies Names<ChatRequest>,
+  completion: { ...requestNames, prompt: true } satisfies Names<CompletionRequest>,
+}
+
+/** Refuses options that do not exist, with the one that was probably meant. @throws EngineError `invalid-parameter` */
+export function checkNames(what: string, options: object, known: Record<string, true>): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || Object.hasOwn(known, name)) continue
+    const likely = closest(name, Object.keys(known))
+    const hint = likely === undefined ? '' : `; did you mean ${likely}?`
+    throw new EngineError('invalid-parameter', `${what} has no option ${name}${hint}`)
+  }
+}
+
+/** The name that differs least, if a slip of the fingers explains the difference. */
+function closest(name: string, known: readonly string[]): string | undefined {
+  const ranked = known
+    .map((other) => ({ other, slips: distance(name.toLowerCase().replaceAll('_', ''), other.toLowerCase()) }))
+    .sort((a, b) => a.slips - b.slips)
+  return ranked[0] !== undefined && ranked[0].slips <= Math.max(1, name.length / 3) ? ranked[0].other : undefined
+}
+
+/** Letters to insert, drop or replace to make one word of another. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++)
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
+    row = next
+  }
+  return row[b.length]
+}
