@@ -242,6 +242,7 @@ export class Engine implements AsyncDisposable {
   chat(request: ChatRequest): Generation {
     this.#checkLive()
     checkObject('request', request)
+    checkNames('a chat', request, optionNames.chat)
     return this.#start(this.tokenizeChat(request), request, request.documents)
   }
 

@@ -47,6 +47,8 @@ const requestNames: Names<RequestOptions> = {
 export const optionNames = {
   engine: {
     model: true,
+    maxPauseMs: true,
+    promptCacheBytes: true,
     fetch: true,
     contextTokens: true,
     slots: true,
@@ -85,7 +87,7 @@ function closest(name: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((other) => ({ other, slips: distance(name.toLowerCase().replaceAll('_', ''), other.toLowerCase()) }))
     .sort((a, b) => a.slips - b.slips)
-  return ranked[0] !== undefined && ranked[0].slips <= Math.max(1, name.length / 3) ? ranked[0].other : undefined
+  return ranked[0] !== undefined && ranked[0].slips <= Math.ceil(name.length / 3) ? ranked[0].other : undefined
 }
 
 /** Letters to insert, drop or replace to make one word of another. */

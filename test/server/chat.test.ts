@@ -161,7 +161,7 @@ describe('POST /v1/chat/completions', () => {
     const early = body.choices.flatMap(({ lookahead }: { lookahead: { steps: { pieces: { source: string }[] }[] } }) =>
       lookahead.steps.flatMap(({ pieces }) => pieces).slice(0, 20),
     )
-    expect(early.map(({ source }: { source: string }) => source)).toContain('shared')
+    expect(early.map(({ source }: { source: string }) => source)).toContain('sibling')
   })
 
   it('explains what each forward did', async () => {
