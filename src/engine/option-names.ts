@@ -49,6 +49,7 @@ export const optionNames = {
     model: true,
     maxPauseMs: true,
     promptCacheBytes: true,
+    kernels: true,
     fetch: true,
     contextTokens: true,
     slots: true,

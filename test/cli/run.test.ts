@@ -135,7 +135,7 @@ describe('wrong use', () => {
     ['an empty prompt', ['run', '-p', '  '], /the prompt is empty/],
     ['a missing model', ['run', '-p', 'a', '-m', 'nowhere.gguf'], /there is no model file nowhere\.gguf/],
     ['a foreign file', ['run', '-p', 'a', '-m', notes], /is not a GGUF file: it begins with "The Selb"/],
-    ['a document of zeros and ones', ['run', '-p', 'a', '--documents', binary], /it is no text in UTF-8/],
+    ['a document of zeros and ones', ['run', '-p', 'a', '--documents', binary], /it is not text in UTF-8/],
     ['an empty document', ['run', '-p', 'a', '--documents', empty], /empty\.txt is empty/],
     ['a missing document', ['run', '-p', 'a', '--documents', 'gone.txt'], /cannot read the document gone\.txt/],
     ['raw with documents', ['run', '-p', 'a', '--raw', '--documents', notes], /--raw continues the prompt/],

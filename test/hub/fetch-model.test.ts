@@ -73,7 +73,8 @@ describe('a model of the hub', () => {
     hub.reset({ cuts: 3 })
     expect(await readFile(await fetchIt('hf:user/model'))).toEqual(files['model-Q4_K_M.gguf'])
     expect(hub.requests.filter(({ range }) => range !== undefined).length).toBeGreaterThanOrEqual(3)
-    expect(hub.servedBytes).toBe(50_000)
+    // What was on its way when a connection was cut comes again; no more.
+    expect(hub.servedBytes).toBeLessThanOrEqual(53_000)
   })
 
   it('is fetched on by the next call, even from a server without ranges', async () => {
