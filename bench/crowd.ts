@@ -8,10 +8,10 @@
  * The last line of the output is JSON.
  */
 import { fileURLToPath } from 'node:url'
+import { ChatTemplate } from '../src/chat/template.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import type { SamplerOptions } from '../src/llama/sampler-options.js'
-import { ChatTemplate } from '../src/llama/template.js'
 import { RealLoop, type RealRun, type Trace } from '../test/helpers/real-loop.js'
 import { readArguments } from './arguments.js'
 import { samplePrompts } from './samples.js'
@@ -28,13 +28,13 @@ const answers = Number(values.answers)
 const rounds = 2
 
 await using alone = await RealLoop.load(model)
-const template = new ChatTemplate(alone.model.chatTemplate ?? '')
+const template = new ChatTemplate(alone.model.chatTemplate ?? '', { bos: '', eos: '' })
 const prompts = samplePrompts()
 const runs: Omit<RealRun, 'session'>[] = Array.from({ length: answers }, (_, i) => {
   const { question, documents } = prompts[i % prompts.length]
   const titled = documents.map(({ title = '', text }) => ({ title, text }))
   const messages = [{ role: 'user', content: question }]
-  const text = template.render({ messages, documents: titled, bosToken: '', eosToken: '' })
+  const text = template.render({ messages, documents: titled }).text
   const prompt = alone.model.vocabulary.tokenize(text, { special: true, addSpecial: true })
   const sampling = samplings[(i >> 2) % samplings.length]
   return { prompt, draft: drafts[i % drafts.length], maxTokens: 96, reusePrefix: i % 2 === 0, ...sampling }

@@ -12,6 +12,16 @@
  * @module
  */
 
+// Conversations.
+export { ChatError, type ChatErrorCode } from './chat/error.js'
+export type {
+  AssistantMessage,
+  ChatMessage,
+  ContentPart,
+  MessageDelta,
+  ToolCall,
+  ToolDefinition,
+} from './chat/message.js'
 // What is remembered. More in 'lookahead-llm/corpus'; files in 'lookahead-llm/corpus/durable'.
 export { Corpus, type CorpusOptions, type DeleteOptions, type NamespaceReport } from './corpus/corpus.js'
 export { CorpusError, type CorpusErrorCode } from './corpus/error.js'
@@ -37,11 +47,13 @@ export { Engine } from './engine/engine.js'
 export { EngineError, type EngineErrorCode } from './engine/error.js'
 export type { MemoryOptions, WarmOptions, WarmReport } from './engine/memory.js'
 export type {
+  ChatConversation,
   ChatRequest,
   CompletionRequest,
   EngineOptions,
   RequestDocument,
   RequestOptions,
+  ToolChoice,
 } from './engine/options.js'
 export { GrammarError, type GrammarErrorCode } from './grammar/error.js'
 // Where models come from.
@@ -54,7 +66,6 @@ export { LlamaError, type LlamaErrorCode } from './llama/error.js'
 export type { ModelDescription, ModelOptions } from './llama/model.js'
 export { type FileType, type QuantizeOptions, quantize } from './llama/quantize.js'
 export type { SamplerOptions } from './llama/sampler-options.js'
-export type { ChatMessage } from './llama/template.js'
 export { type TokenizeOptions, Vocabulary } from './llama/vocabulary.js'
 export { loadVocabulary } from './llama/vocabulary-file.js'
 // The engine: a loaded model and the answers it writes.

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import type { Command } from 'commander'
+import { ChatTemplate } from '../chat/template.js'
 import type { Model } from '../llama/model.js'
-import { ChatTemplate } from '../llama/template.js'
 import { addAgreement, Comparison, comparisonBranches, comparisonNodes, noAgreement } from '../measure/comparison.js'
 import { loadModel } from '../measure/loading.js'
 import { tune } from '../measure/tuning.js'
@@ -114,13 +114,12 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
 
 /** The demo's questions with their documents, as far as they fit. */
 async function makePrompts(model: Model, most: number): Promise<Int32Array[]> {
-  const template = model.chatTemplate === undefined ? undefined : new ChatTemplate(model.chatTemplate)
+  const template =
+    model.chatTemplate === undefined ? undefined : new ChatTemplate(model.chatTemplate, { bos: '', eos: '' })
   const questions = await demoQuestions()
   return questions.map(({ question, documents }) => {
     const content = `${documents.map(({ title, text }) => `${title}\n${text}`).join('\n\n')}\n\n${question}`
-    const text = template
-      ? template.render({ messages: [{ role: 'user', content }], bosToken: '', eosToken: '' })
-      : content
+    const text = template ? template.render({ messages: [{ role: 'user', content }] }).text : content
     return model.vocabulary.tokenize(text, { special: true, addSpecial: true }).slice(-most)
   })
 }

@@ -1,3 +1,4 @@
+import type { AssistantMessage, MessageDelta } from '../chat/message.js'
 import type { DraftSourceName } from '../draft/tree.js'
 import type { DraftNode, TokenOrigin } from './explain.js'
 import type { TokenLogprobs } from './logprobs.js'
@@ -39,8 +40,10 @@ export interface StepPiece {
 
 /** What one forward brought. */
 export interface GenerationStep {
-  /** Text that can be shown now. */
+  /** Text that can be shown now; of a conversation's answer its content, without thoughts and calls. */
   text: string
+  /** Of a conversation's answer: what became certain of its parts, in order. */
+  deltas?: MessageDelta[]
   /** The accepted tokens, in order; the last one is the bonus token that every forward brings. */
   pieces: StepPiece[]
   /** Nodes of the draft tree that this forward verified; 0: it decoded conventionally. */
@@ -88,7 +91,10 @@ export interface GenerationStats {
 
 /** The outcome of a generation. */
 export interface GenerationResult {
+  /** All of the text; of a conversation's answer its content. */
   text: string
+  /** Of a conversation's answer: what it says, in its three parts. */
+  message?: AssistantMessage
   /** The tokens written, without the end-of-generation token. */
   tokens: number[]
   reason: EndReason

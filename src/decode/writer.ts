@@ -1,3 +1,5 @@
+import type { MessageDelta } from '../chat/message.js'
+import type { AnswerParser } from '../chat/parser.js'
 import { sourceName } from '../draft/tree.js'
 import type { DocumentSpans } from './document-spans.js'
 import { type DraftNode, explainDraft } from './explain.js'
@@ -21,6 +23,15 @@ export interface AnswerRequest extends SequenceRequest {
   readonly logprobs?: Logprobs
   /** Set if steps are to tell their drafts: where documents stand in the prompt. */
   readonly explain?: DocumentSpans
+  /** Set for answers of a conversation: what tells thoughts, words and calls apart. */
+  readonly reading?: AnswerReading
+}
+
+/** How the tokens of a conversation's answer are understood. */
+export interface AnswerReading {
+  /** The bytes of a token, with those of control tokens that mark parts of an answer. */
+  bytesOf(token: number): Uint8Array
+  readonly parser: AnswerParser
 }
 
 /**
@@ -37,6 +48,8 @@ export class AnswerWriter {
   readonly #request: AnswerRequest
   readonly #text: TextStream
   readonly #tokens: number[] = []
+  /** What became certain of the message in the step under way. */
+  #deltas: MessageDelta[] = []
   /** Pieces of the step under way, filled by {@link take}. */
   #pieces: StepPiece[] = []
   #written = ''
@@ -92,7 +105,8 @@ export class AnswerWriter {
       this.#emitted++
       if (this.#vocabulary.isEndOfGeneration(token)) return this.#cut(verdict, i + 1, 'stop')
       this.#tokens.push(token)
-      const text = this.#text.push(this.#vocabulary.bytesOf(token))
+      const bytes = (this.#request.reading ?? this.#vocabulary).bytesOf(token)
+      const text = this.#told(this.#text.push(bytes))
       const source = i < verdict.pathLength ? sourceName(tree.sources[verdict.path[i]]) : 'model'
       this.#pieces.push({ token, text, source, ...(logprobs && { logprobs: logprobs.of(verdict.rows[i], token) }) })
       if (this.#text.stoppedBy !== undefined) return this.#cut(verdict, i + 1, 'stop-string')
@@ -130,9 +144,26 @@ export class AnswerWriter {
     if (tree)
       for (let i = 0; i < pieces.length; i++)
         explainPiece(pieces[i], tree, i < verdict.pathLength ? verdict.path[i] : -1)
-    this.generation.push({ text, pieces, drafted, accepted, forwardMs, retrievalMs, ...(tree && { tree }) })
+    const deltas = this.#takeDeltas()
+    this.generation.push({ text, pieces, drafted, accepted, forwardMs, retrievalMs, ...(tree && { tree }), ...deltas })
   }
   #emittedByPrefill = 0
+
+  /** What of a text is said aloud: all of it, or the content of a conversation's answer. */
+  #told(text: string, more: readonly MessageDelta[] = []): string {
+    const { reading } = this.#request
+    if (!reading) return text
+    const deltas = [...(text === '' ? [] : reading.parser.push(text)), ...more]
+    this.#deltas.push(...deltas)
+    return deltas.map((delta) => (delta.type === 'content' ? delta.text : '')).join('')
+  }
+
+  #takeDeltas(): { deltas?: MessageDelta[] } {
+    if (!this.#request.reading) return {}
+    const deltas = this.#deltas
+    this.#deltas = []
+    return { deltas }
+  }
 
   /** A forward brought no token. */
   waited(sequence: Sequence, forwardMs: number): void {
@@ -151,13 +182,17 @@ export class AnswerWriter {
 
   /** The answer is over: for the reason {@link take} found, or for the one given. */
   end(reason: EndReason = this.#reason): void {
-    const rest = this.#text.end()
-    if (rest !== '') {
+    const parser = this.#request.reading?.parser
+    const held = this.#told(this.#text.end())
+    const rest = held + (parser ? this.#told('', parser.end(reason !== 'stop' && reason !== 'stop-string')) : '')
+    const deltas = this.#takeDeltas()
+    if (rest !== '' || deltas.deltas?.length) {
       this.#written += rest
-      this.generation.push({ text: rest, pieces: [], drafted: 0, accepted: 0, forwardMs: 0, retrievalMs: 0 })
+      this.generation.push({ text: rest, pieces: [], drafted: 0, accepted: 0, forwardMs: 0, retrievalMs: 0, ...deltas })
     }
     this.generation.end({
       text: this.#written,
+      ...(parser && { message: parser.message }),
       tokens: this.#tokens,
       reason,
       ...(reason === 'stop-string' && { stopString: this.#text.stoppedBy }),

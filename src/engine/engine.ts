@@ -8,6 +8,7 @@ import type { Generation } from '../decode/generation.js'
 import type { KeptPromptsReport } from '../decode/kept-prompts.js'
 import { Logprobs } from '../decode/logprobs.js'
 import { DecodeLoop, type LoopOptions, type SlotState } from '../decode/loop.js'
+import type { AnswerReading } from '../decode/writer.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import { fetchModel } from '../hub/fetch-model.js'
@@ -18,11 +19,12 @@ import type { TokenizeOptions } from '../llama/vocabulary.js'
 import type { Exactness } from '../measure/configuration.js'
 import { loadModel } from '../measure/loading.js'
 import { type Tuned, tune } from '../measure/tuning.js'
-import { ChatPrompts } from './chat-prompts.js'
+import { Chat } from './chat.js'
 import { EngineError } from './error.js'
 import { explained, Memory, type WarmOptions, type WarmReport } from './memory.js'
 import { checkNames, optionNames } from './option-names.js'
 import {
+  type ChatConversation,
   type ChatRequest,
   type CompletionRequest,
   checkDraft,
@@ -84,7 +86,7 @@ export class Engine implements AsyncDisposable {
   readonly #context: Context
   readonly #memory: Memory
   readonly #loop: DecodeLoop
-  readonly #prompts: ChatPrompts
+  readonly #chat: Chat
   #disposing: Promise<void> | undefined
 
   /**
@@ -154,7 +156,8 @@ export class Engine implements AsyncDisposable {
         modelOptions: { repack: options.repack, gpuLayers: options.gpuLayers },
       })
       const layout = { slots, branches: branchesOfEach, contextTokens, maxNodes, maxPauseMs }
-      return new Engine(model, memory, tuned, description, layout, options.drafter)
+      const chat = new Chat(model, options.chatTemplate)
+      return new Engine(model, memory, tuned, description, layout, chat, options.drafter)
     } catch (error) {
       await memory?.close()
       await model[Symbol.asyncDispose]()
@@ -168,6 +171,7 @@ export class Engine implements AsyncDisposable {
     tuned: Tuned,
     description: ModelDescription,
     layout: Pick<LoopOptions, 'slots' | 'branches' | 'contextTokens' | 'maxNodes' | 'maxPauseMs'>,
+    chat: Chat,
     drafter: Drafter = new RetrievalDrafter({ corpus: memory.corpus }),
   ) {
     const { context, cost, exactness, noise, crew, reader } = tuned
@@ -186,7 +190,7 @@ export class Engine implements AsyncDisposable {
     this.drafter = drafter
     const { vocabulary } = model
     this.#loop = new DecodeLoop(context, { ...layout, vocabulary, cost, crew, noise, ordered, reader })
-    this.#prompts = new ChatPrompts(model)
+    this.#chat = chat
   }
 
   /** What it has read and written, to draft from. */
@@ -214,14 +218,14 @@ export class Engine implements AsyncDisposable {
     return this.#loop.waitingCount
   }
 
-  /** The Jinja source of the model's chat template, if it has one. */
+  /** The Jinja source of the chat template in use, if there is one. */
   get chatTemplate(): string | undefined {
-    return this.#model.chatTemplate
+    return this.#chat.template?.source
   }
 
   /** Whether the chat template shows `tools` to the model. */
   get rendersTools(): boolean {
-    return this.#prompts.rendersTools
+    return this.#chat.template?.rendersTools ?? false
   }
 
   /** What each slot does now; `undefined`: nothing. */
@@ -237,20 +241,23 @@ export class Engine implements AsyncDisposable {
   /**
    * Answers a conversation. Starts at once; errors of the request are thrown here, not in the loop.
    *
-   * @throws EngineError `invalid-parameter`, `empty-prompt`, `prompt-too-long`; LlamaError `template-failed`
+   * @throws EngineError `invalid-parameter`, `empty-prompt`, `prompt-too-long`; ChatError `template-failed`
    */
   chat(request: ChatRequest): Generation {
     this.#checkLive()
     checkObject('request', request)
     checkNames('a chat', request, optionNames.chat)
-    return this.#start(this.tokenizeChat(request), request, request.documents)
+    const prompt = this.#chat.render(request)
+    this.#checkLength(prompt.text)
+    const reading = this.#chat.read(request, prompt)
+    return this.#start(this.#chat.tokenize(prompt), request, request.documents, reading)
   }
 
   /** The prompt of a conversation as tokens, as {@link chat} reads it. @throws as {@link chat} */
-  tokenizeChat(conversation: Pick<ChatRequest, 'messages' | 'documents' | 'tools'>): Int32Array {
-    const text = this.renderChat(conversation)
-    this.#checkLength(text)
-    return this.tokenize(text, { special: true, addSpecial: !this.#prompts.beginsWithBos(text) })
+  tokenizeChat(conversation: ChatConversation): Int32Array {
+    const prompt = this.#chat.render(conversation)
+    this.#checkLength(prompt.text)
+    return this.#chat.tokenize(prompt)
   }
 
   /**
@@ -273,8 +280,8 @@ export class Engine implements AsyncDisposable {
   }
 
   /** The prompt text of a conversation, as the model's chat template renders it. @throws as {@link chat} */
-  renderChat(conversation: Pick<ChatRequest, 'messages' | 'documents' | 'tools'>): string {
-    return this.#prompts.render(conversation)
+  renderChat(conversation: ChatConversation): string {
+    return this.#chat.render(conversation).text
   }
 
   /**
@@ -376,7 +383,12 @@ export class Engine implements AsyncDisposable {
     if (this.#disposing) throw new EngineError('disposed', 'the engine was used after it was disposed')
   }
 
-  #start(prompt: ArrayLike<number>, request: RequestOptions, documents: readonly RequestDocument[] = []): Generation {
+  #start(
+    prompt: ArrayLike<number>,
+    request: RequestOptions,
+    documents: readonly RequestDocument[] = [],
+    reading?: AnswerReading,
+  ): Generation {
     const room = this.contextTokens - prompt.length
     if (prompt.length === 0) throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
     if (room < 1)
@@ -412,6 +424,7 @@ export class Engine implements AsyncDisposable {
       explain: request.explain
         ? new DocumentSpans(prompt, documents, (token) => this.#model.vocabulary.bytesOf(token))
         : undefined,
+      reading,
       reusePrefix: request.cachePrompt,
       owner: request.namespace ?? DEFAULT_NAMESPACE,
       signal,

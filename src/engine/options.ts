@@ -1,10 +1,10 @@
+import type { ChatMessage, ToolDefinition } from '../chat/message.js'
 import type { DraftMode } from '../decode/drafting.js'
 import type { Drafter } from '../draft/drafter.js'
 import type { FetchOptions } from '../hub/fetch-model.js'
 import type { CacheType } from '../llama/context.js'
 import type { ModelOptions } from '../llama/model.js'
 import type { SamplerOptions } from '../llama/sampler-options.js'
-import type { ChatMessage } from '../llama/template.js'
 import type { ExactnessWish } from '../measure/configuration.js'
 import { EngineError } from './error.js'
 import type { MemoryOptions } from './memory.js'
@@ -71,6 +71,8 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
    * Less makes texts flow more evenly, more lets prompts through sooner. Default 500.
    */
   maxPauseMs?: number
+  /** Jinja source of the chat template. Default: the model's own. */
+  chatTemplate?: string
 }
 
 /** What both kinds of request share. */
@@ -126,14 +128,41 @@ export interface RequestDocument {
   title?: string
 }
 
-/** A conversation to be continued. */
-export interface ChatRequest extends RequestOptions {
+/** A conversation, and how the model is to go on with it. */
+export interface ChatConversation {
   /** At least one; the last is answered. */
   messages: readonly ChatMessage[]
   /** Retrieved documents; the chat template places them, or they stand numbered before the last user message. */
   documents?: readonly RequestDocument[]
-  /** Functions the model may call, as its chat template wants to see them (usually OpenAI's shape). */
-  tools?: readonly unknown[]
+  /** Functions the model may call. */
+  tools?: readonly ToolDefinition[]
+  /** Whether the model thinks before it speaks, where its template can switch that. Default: as the template has it: yes. */
+  enableThinking?: boolean
+  /** How hard it thinks, in its template's words (`'low'`, `'medium'`, `'high'`). Default: the template's. */
+  reasoningEffort?: string
+  /** More variables for the chat template. Default: none. */
+  templateVariables?: Record<string, unknown>
+  /** Whether the prompt ends where the assistant begins to speak. Default `true`. */
+  addGenerationPrompt?: boolean
+  /** Continue the last message, an assistant's, instead of answering it. Default `false`. */
+  continueFinal?: boolean
+}
+
+/** Which calls an answer may make: as the model likes, none, at least one, or one of a certain function. */
+export type ToolChoice = 'auto' | 'none' | 'required' | { name: string }
+
+/** A conversation to be continued. */
+export interface ChatRequest extends RequestOptions, ChatConversation {
+  /** Default `'auto'`. */
+  toolChoice?: ToolChoice
+  /** Whether an answer may make several calls. Default `true`. */
+  parallelToolCalls?: boolean
+  /** `'auto'`: thoughts are told apart from the content. `'none'`: they stay in it, markers and all. Default `'auto'`. */
+  reasoningFormat?: 'auto' | 'none'
+  /** Most tokens of thinking; then it is ended in the family's own way. Default: no bound. */
+  reasoningBudget?: number
+  /** Whether the answer is JSON, as a {@link SamplerOptions.grammar} may demand: a code fence around it is dropped. Default `false`. */
+  json?: boolean
 }
 
 /** A text to be continued as it stands, without a chat template. */

@@ -14,8 +14,6 @@ export type LlamaErrorCode =
   | 'context-failed'
   /** A forward failed. */
   | 'decode-failed'
-  /** The chat template could not be rendered, or the model has none. */
-  | 'template-failed'
   /** A text is so made that llama.cpp would not tokenise it in time, or at all. */
   | 'text-unbreakable'
   /** A sampler refused its parameters, e.g. one that this vocabulary cannot take. */

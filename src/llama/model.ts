@@ -61,6 +61,8 @@ export class Model {
   readonly vocabulary: Vocabulary
   /** The Jinja chat template in the file, if there is one. */
   readonly chatTemplate: string | undefined
+  /** The one it has for conversations with tools, if that is another. */
+  readonly toolTemplate: string | undefined
   /** Positions the model has learnt by heart and cannot go beyond; infinite where positions are computed. */
   readonly mostPositions: number
   /** `true` where rejected tokens cannot be taken back from memory (recurrent and hybrid models). */
@@ -121,6 +123,7 @@ export class Model {
       this.metadata(key),
     )
     this.chatTemplate = this.#llama.llama_model_chat_template(pointer, null) ?? undefined
+    this.toolTemplate = this.#llama.llama_model_chat_template(pointer, 'tool_use') ?? undefined
     this.mostPositions = header.tensors.get('position_embd.weight')?.shape[1] ?? Number.POSITIVE_INFINITY
     this.isRecurrent = this.#llama.llama_model_is_recurrent(pointer) || this.#llama.llama_model_is_hybrid(pointer)
   }

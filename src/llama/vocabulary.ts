@@ -3,6 +3,7 @@ import type { LlamaFunctions, Pointer } from './abi.js'
 import { Cuts, type CutVocabulary } from './cuts.js'
 import { LlamaError } from './error.js'
 import type { LlamaLibrary } from './library.js'
+import { type PromptPiece, piecesOf } from './plain-text.js'
 
 /** How text becomes tokens. */
 export interface TokenizeOptions {
@@ -10,7 +11,15 @@ export interface TokenizeOptions {
   special?: boolean
   /** Put the model's BOS (and what else it asks for) around the tokens if it is configured to. Default `false`. */
   addSpecial?: boolean
+  /**
+   * Stretches of the text in which control tokens are plain text even where `special` is set, as pairs of first
+   * character and one past the last: what users bring into a prompt.
+   */
+  plain?: readonly number[]
 }
+
+/** Bits of a token's attributes: `LLAMA_TOKEN_ATTR_UNKNOWN`, `LLAMA_TOKEN_ATTR_CONTROL`. */
+const controlBits = 1 | 8
 
 /**
  * The tokens of a model: text to ids and back. A model has one; `loadVocabulary` reads that of a file alone.
@@ -38,6 +47,7 @@ export class Vocabulary {
   #scratch = new Uint8Array(256)
   #lexicon: Lexicon | undefined
   #endTokens: Int32Array | undefined
+  #controlTokens: Map<string, number> | undefined
 
   /** @internal Models make their own. */
   constructor(
@@ -73,12 +83,17 @@ export class Vocabulary {
    * @throws LlamaError `text-unbreakable` for a text that llama.cpp would not survive
    */
   tokenize(text: string, options: TokenizeOptions = {}): Int32Array {
-    if (text.length <= shortText) return this.#split(text, options.addSpecial ?? false, options.special ?? false)
-    const { special = false } = options
-    const parts = Array.from(this.cuts.segments(text), ({ begin, end, drop }) => {
-      const ids = this.#split(text.slice(begin, end), false, special)
-      return drop ? ids.subarray(1) : ids
-    })
+    const pieces = this.#promptPieces(text, options)
+    if (pieces.length === 1 && text.length <= shortText)
+      return this.#split(text, options.addSpecial ?? false, pieces[0].special)
+    const parts = pieces.flatMap((piece) =>
+      piece.text.length <= shortText
+        ? [this.#split(piece.text, false, piece.special)]
+        : Array.from(this.cuts.segments(piece.text), ({ begin, end, drop }) => {
+            const ids = this.#split(piece.text.slice(begin, end), false, piece.special)
+            return drop ? ids.subarray(1) : ids
+          }),
+    )
     return this.#around(parts, options)
   }
 
@@ -89,19 +104,26 @@ export class Vocabulary {
    * @throws LlamaError `text-unbreakable`, `disposed`; the signal's reason
    */
   async tokenizeAside(text: string, options: TokenizeOptions = {}, signal?: AbortSignal): Promise<Int32Array> {
-    if (text.length <= shortText) return this.#split(text, options.addSpecial ?? false, options.special ?? false)
+    if (text.length <= shortText) return this.tokenize(text, options)
     const cuts = await this.#readCuts()
-    const { special = false } = options
     const parts: Int32Array[] = []
-    for (const { begin, end, drop } of cuts.segments(text)) {
-      signal?.throwIfAborted()
-      const bytes = Buffer.from(text.slice(begin, end), 'utf8')
-      const call = this.#library.tokenize({ vocabulary: this.pointer, bytes, addSpecial: false, special })
-      this.#calls.add(call)
-      const ids = await call.finally(() => this.#calls.delete(call))
-      parts.push(drop ? ids.subarray(1) : ids)
-    }
+    for (const piece of this.#promptPieces(text, options))
+      for (const { begin, end, drop } of cuts.segments(piece.text)) {
+        signal?.throwIfAborted()
+        const bytes = Buffer.from(piece.text.slice(begin, end), 'utf8')
+        const { special } = piece
+        const call = this.#library.tokenize({ vocabulary: this.pointer, bytes, addSpecial: false, special })
+        this.#calls.add(call)
+        const ids = await call.finally(() => this.#calls.delete(call))
+        parts.push(drop ? ids.subarray(1) : ids)
+      }
     return this.#around(parts, options)
+  }
+
+  /** The text in pieces that are split each on its own: control tokens in what users bring are text. */
+  #promptPieces(text: string, { special = false, plain = [] }: TokenizeOptions): PromptPiece[] {
+    const pieces = special && plain.length > 0 ? piecesOf(text, plain, this.controlTokens) : undefined
+    return pieces ?? [{ text, special }]
   }
 
   /** Where texts may be cut. All tokens are looked at when first asked. @internal */
@@ -148,6 +170,19 @@ export class Vocabulary {
   get endTokens(): Int32Array {
     this.#endTokens ??= Int32Array.from({ length: this.size }, (_, id) => id).filter((id) => this.isEndOfGeneration(id))
     return this.#endTokens
+  }
+
+  /** Ids of control tokens (turns, roles, markers) by their text. Found when first asked for. */
+  get controlTokens(): ReadonlyMap<string, number> {
+    if (!this.#controlTokens) {
+      this.#controlTokens = new Map()
+      for (let token = 0; token < this.size; token++) {
+        if ((this.#llama.llama_vocab_get_attr(this.pointer, token) & controlBits) === 0) continue
+        const text = Buffer.from(this.#readPiece(token, true)).toString('utf8')
+        if (text !== '') this.#controlTokens.set(text, token)
+      }
+    }
+    return this.#controlTokens
   }
 
   /** The tokens by their bytes, for grammars. Sorted when first asked for, which takes longest with the first grammar. */

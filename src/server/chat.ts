@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import type { MessageDelta, ToolCall } from '../chat/message.js'
 import type { EndReason, GenerationResult, GenerationStep } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
@@ -10,17 +11,19 @@ import { bodyOf } from './harmless.js'
 import { type ChatLogprob, chatLogprobs } from './logprobs.js'
 import { documents, messages, requestDocuments, templateMessages } from './messages.js'
 import { done, type Frame, fingerprint, type Reply } from './reply.js'
-import { grammarOf, responseFormat, schema } from './response-format.js'
+import { grammarOf, responseFormat, schema, wantsJson } from './response-format.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
 import { respond } from './stream.js'
-import { type ParsedText, type ToolCall, ToolCallParser } from './tool-parser.js'
+import { continuationFields, continuationOptions, thinkingFields, thinkingOptions } from './thinking.js'
 import { planTools, type ToolUse, toolChoice, tools } from './tools.js'
 import { timingsOf, usageOf } from './usage.js'
 
 /** The body of `POST /v1/chat/completions`. */
 export const chatBody = bodyOf({
   ...samplingFields,
+  ...thinkingFields,
+  ...continuationFields,
   messages,
   max_tokens: tokenCount,
   max_completion_tokens: tokenCount,
@@ -48,11 +51,12 @@ export async function chat(service: Service, request: Request): Promise<Response
     throw badRequest('top_logprobs: expected only together with logprobs: true', 'top_logprobs')
   const use = planTools(engine, body)
   const demanded = grammarOf(body)
-  if (use.shown.length > 0 && demanded !== undefined)
+  if (use.tools && demanded !== undefined)
     throw badRequest('tools: a grammar or JSON format cannot be kept together with tools; give one of the two', 'tools')
   const { signal } = request
   const shared = {
     ...conversationOf(engine, body, use),
+    json: wantsJson(body),
     maxTokens: tokenLimit(
       ['max_tokens', body.max_tokens],
       ['max_completion_tokens', body.max_completion_tokens],
@@ -68,7 +72,7 @@ export async function chat(service: Service, request: Request): Promise<Response
     return engine.chat({ ...requestOptions(engine, fields, index, id, signal), ...shared, together })
   })
   const answers = service.start(served, begin, signal, namespace)
-  return respond(service, answers, new ChatReply(served, id, body, use), body.stream ?? false)
+  return respond(service, answers, new ChatReply(served, id, body), body.stream ?? false)
 }
 
 /** `POST /v1/chat/completions/input_tokens`: how many tokens the prompt of a conversation has. */
@@ -80,11 +84,14 @@ export async function countChat(service: Service, request: Request): Promise<Res
 }
 
 /** What the chat template is given. */
-function conversationOf(engine: Engine, body: ChatBody, use: ToolUse) {
+function conversationOf(engine: Engine, body: ChatBody, { grammar: _grammar, ...use }: ToolUse) {
+  const conversation = templateMessages(engine, body.messages)
   return {
-    messages: templateMessages(engine, body.messages),
+    messages: conversation,
     documents: requestDocuments(body.documents),
-    tools: use.shown,
+    ...use,
+    ...thinkingOptions(body),
+    ...continuationOptions(body, conversation),
   }
 }
 
@@ -96,11 +103,11 @@ class ChatReply implements Reply {
   readonly #model: string
   readonly #choices: Choice[]
 
-  constructor(served: Served, id: string, body: ChatBody, use: ToolUse) {
+  constructor(served: Served, id: string, body: ChatBody) {
     this.#id = id
     this.#body = body
     this.#model = served.name
-    this.#choices = Array.from({ length: body.n ?? 1 }, (_, index) => new Choice(index, served.engine, body, use))
+    this.#choices = Array.from({ length: body.n ?? 1 }, (_, index) => new Choice(index, served.engine, body))
   }
 
   begin(): Frame[] {
@@ -114,9 +121,9 @@ class ChatReply implements Reply {
 
   end(index: number, result: GenerationResult): Frame[] {
     const choice = this.#choices[index]
-    const rest = choice.finish(result)
+    choice.finish(result)
     const last = { ...delta(index, {}), finish_reason: choice.finishReason }
-    return [...(rest ? [this.#chunk(rest)] : []), this.#chunk(last, { timings: timingsOf(result) })]
+    return [this.#chunk(last, { timings: timingsOf(result) })]
   }
 
   close(results: readonly GenerationResult[]): Frame[] {
@@ -160,17 +167,16 @@ class Choice {
   finishReason: 'stop' | 'length' | 'tool_calls' = 'stop'
   readonly #engine: Engine
   readonly #body: ChatBody
-  readonly #parser: ToolCallParser | undefined
   readonly #calls: ToolCall[] = []
   readonly #logprobs: ChatLogprob[] = []
   readonly #steps: Explanation[] = []
   #content = ''
+  #reasoning = ''
 
-  constructor(index: number, engine: Engine, body: ChatBody, use: ToolUse) {
+  constructor(index: number, engine: Engine, body: ChatBody) {
     this.index = index
     this.#engine = engine
     this.#body = body
-    this.#parser = use.names.size > 0 ? new ToolCallParser(use.names, use.parallel) : undefined
   }
 
   /** Takes a step, and returns what it adds, if anything. */
@@ -178,16 +184,14 @@ class Choice {
     const logprobs = this.#body.logprobs ? chatLogprobs(this.#engine, step.pieces) : undefined
     if (logprobs) for (const entry of logprobs) this.#logprobs.push(entry)
     if (this.#body.explain) this.#steps.push(explanationOf(step))
-    const added = this.#add(this.#parser?.push(step.text) ?? { content: step.text, calls: [] })
+    const added = this.#add(step.deltas ?? [])
     if (!added && !logprobs?.length && !this.#body.explain) return undefined
     return delta(this.index, added ?? { content: '' }, logprobs)
   }
 
-  /** The text is over. Returns what was held back, if anything. */
-  finish({ reason }: GenerationResult): object | undefined {
-    const added = this.#parser && this.#add(this.#parser.end())
-    this.finishReason = this.#calls.length > 0 ? 'tool_calls' : finishReason(reason)
-    return added && delta(this.index, added)
+  /** The answer is over. */
+  finish({ reason }: GenerationResult): void {
+    this.finishReason = this.#calls.length > 0 && !isCut(reason) ? 'tool_calls' : finishReason(reason)
   }
 
   whole() {
@@ -198,6 +202,7 @@ class Choice {
       message: {
         role: 'assistant',
         content: calls.length > 0 && content === '' ? null : content,
+        ...(this.#reasoning !== '' && { reasoning_content: this.#reasoning }),
         refusal: null,
         annotations: [],
         ...(calls.length > 0 && { tool_calls: calls }),
@@ -208,16 +213,45 @@ class Choice {
     }
   }
 
-  #add({ content, calls }: ParsedText): object | undefined {
-    if (content === '' && calls.length === 0) return undefined
-    this.#content += content
-    const first = this.#calls.length
-    this.#calls.push(...calls)
-    return {
-      ...(content !== '' && { content }),
-      ...(calls.length > 0 && { tool_calls: calls.map((call, i) => ({ index: first + i, ...call })) }),
+  /** Takes what became certain, and returns it as one delta of the API. */
+  #add(deltas: readonly MessageDelta[]): object | undefined {
+    const told: { content?: string; reasoning_content?: string; tool_calls?: CallDelta[] } = {}
+    for (const part of deltas) {
+      if (part.type === 'content') {
+        this.#content += part.text
+        told.content = (told.content ?? '') + part.text
+      } else if (part.type === 'reasoning') {
+        this.#reasoning += part.text
+        told.reasoning_content = (told.reasoning_content ?? '') + part.text
+      } else {
+        told.tool_calls ??= []
+        this.#addCall(part, told.tool_calls)
+      }
     }
+    return Object.keys(told).length > 0 ? told : undefined
   }
+
+  #addCall(part: MessageDelta & { type: 'call' | 'arguments' }, told: CallDelta[]): void {
+    const { index } = part
+    if (part.type === 'call') {
+      const { id, name } = part
+      this.#calls.push({ id, type: 'function', function: { name, arguments: '' } })
+      told.push({ index, id, type: 'function', function: { name, arguments: '' } })
+      return
+    }
+    this.#calls[index].function.arguments += part.text
+    const last = told.at(-1)
+    if (last?.index === index) last.function.arguments += part.text
+    else told.push({ index, function: { arguments: part.text } })
+  }
+}
+
+/** What a chunk adds to a call; the first has its id and its name. */
+interface CallDelta {
+  index: number
+  id?: string
+  type?: 'function'
+  function: { name?: string; arguments: string }
 }
 
 /** Whether an answer ended before it was whole. */

@@ -1,3 +1,4 @@
+import { ChatError } from '../chat/error.js'
 import { EngineError } from '../engine/error.js'
 import { GrammarError } from '../grammar/error.js'
 import { LlamaError } from '../llama/error.js'
@@ -129,8 +130,9 @@ export function toApiError(error: unknown): ApiError {
     const code = error.code === 'schema-invalid' ? 'invalid_json_schema' : 'invalid_grammar'
     return badRequest(error.message, error.field ?? 'grammar', code)
   }
+  if (error instanceof ChatError) return badRequest(error.message, 'messages', error.code.replaceAll('-', '_'))
   if (error instanceof LlamaError) {
-    if (error.code === 'template-failed' || error.code === 'sampler-invalid' || error.code === 'text-unbreakable')
+    if (error.code === 'sampler-invalid' || error.code === 'text-unbreakable')
       return new ApiError(400, 'invalid_request_error', error.message, {
         code: error.code.replaceAll('-', '_'),
         cause: error,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import type { ChatMessage } from '../chat/message.js'
 import type { Engine } from '../engine/engine.js'
-import type { ChatMessage } from '../llama/template.js'
 import { badRequest } from './errors.js'
 import { keptName } from './fields.js'
 import { partOf, withoutEmpty } from './harmless.js'
@@ -42,6 +42,9 @@ const message = z.preprocess(
       z.strictObject({
         role: z.literal('assistant'),
         content: text.optional(),
+        // Thoughts of earlier turns, as llama-server, DeepSeek and vLLM call them.
+        reasoning_content: z.string().optional(),
+        reasoning: z.string().optional(),
         name,
         tool_calls: toolCalls.optional(),
       }),
@@ -71,23 +74,18 @@ export const documents = list(
 /** Messages as chat templates expect them. @throws ApiError 400 for tool messages the template cannot show */
 export function templateMessages(engine: Engine, list: readonly Message[]): ChatMessage[] {
   return list.map((entry, i) => {
-    const shared = { content: joinText(entry.content), ...(entry.name !== undefined && { name: entry.name }) }
+    const shared = { content: contentOf(entry.content), ...(entry.name !== undefined && { name: entry.name }) }
     if (entry.role === 'tool') {
       checkRendersTools(engine, `messages[${i}].role`)
       return { role: 'tool', ...shared, tool_call_id: entry.tool_call_id }
     }
-    if (entry.role !== 'assistant') return { role: entry.role === 'user' ? 'user' : 'system', ...shared }
-    if (!entry.tool_calls || entry.tool_calls.length === 0) return { role: 'assistant', ...shared }
+    if (entry.role !== 'assistant') return { role: entry.role, ...shared }
+    const thought = entry.reasoning_content ?? entry.reasoning
+    const said = { role: 'assistant', ...shared, ...(thought !== undefined && { reasoning_content: thought }) }
+    if (!entry.tool_calls || entry.tool_calls.length === 0) return said
     checkRendersTools(engine, `messages[${i}].tool_calls`)
-    return {
-      role: 'assistant',
-      ...shared,
-      // Templates write arguments as JSON themselves; given text they would quote it once more.
-      tool_calls: entry.tool_calls.map((call) => ({
-        ...call,
-        function: { name: call.function.name, arguments: parsed(call.function.arguments) },
-      })),
-    }
+    const tool_calls = entry.tool_calls.map(({ id, type, function: called }) => ({ id, type, function: called }))
+    return { ...said, tool_calls }
   })
 }
 
@@ -96,19 +94,13 @@ export function requestDocuments(list: z.infer<typeof documents> | null | undefi
   return list?.map((entry) => (typeof entry === 'string' ? { text: entry } : entry))
 }
 
-function joinText(content: string | { text: string }[] | null | undefined): string {
-  return typeof content === 'string' ? content : (content ?? []).map((part) => part.text).join('')
+/** Parts as templates know them: text, whatever the API calls it. */
+function contentOf(content: Message['content']): ChatMessage['content'] {
+  if (typeof content === 'string') return content
+  return content?.map(({ text: part }) => ({ type: 'text', text: part })) ?? ''
 }
 
 function checkRendersTools(engine: Engine, param: string): void {
   if (!engine.rendersTools)
     throw badRequest(`${param}: this model's chat template has no place for tool calls and their results`, param)
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return json
-  }
 }

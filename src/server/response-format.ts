@@ -37,6 +37,11 @@ export interface FormFields {
   grammar?: string | null
 }
 
+/** Whether a body wants JSON. */
+export function wantsJson({ response_format: format, json_schema }: FormFields): boolean {
+  return (json_schema ?? undefined) !== undefined || format?.type === 'json_object' || format?.type === 'json_schema'
+}
+
 /** The grammar that a body demands, if it does. @throws ApiError 400 where two fields do */
 export function grammarOf({ response_format: format, json_schema, grammar }: FormFields): string | undefined {
   const demands = format && format.type !== 'text'

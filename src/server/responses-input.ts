@@ -34,9 +34,16 @@ const item = z.union(
       name: z.string(),
       arguments: z.string(),
     }),
+    partOf({
+      ...state,
+      type: z.literal('reasoning'),
+      summary: z.array(z.unknown()).optional(),
+      content: z.array(partOf({ type: z.string(), text: z.string() })).optional(),
+      encrypted_content: z.string().optional(),
+    }),
     partOf({ ...state, type: z.literal('function_call_output'), call_id: z.string(), output: content }),
   ],
-  { error: "expected an item of type 'message', 'function_call' or 'function_call_output'" },
+  { error: "expected an item of type 'message', 'reasoning', 'function_call' or 'function_call_output'" },
 )
 
 /** The `input` of `/v1/responses`: a text, or a conversation in items. */
@@ -76,21 +83,25 @@ export const flatToolChoice = z
 export function conversationOf(instructions: string | null | undefined, given: z.infer<typeof input>): Message[] {
   const list: Message[] = instructions ? [{ role: 'system', content: instructions }] : []
   if (typeof given === 'string') return [...list, { role: 'user', content: given }]
-  for (const entry of given) {
-    if (entry.type === 'function_call_output')
+  // What an assistant thought, said and called in one turn is one message in the chat API.
+  let thought: string | undefined
+  const turn = () => {
+    const reasoning = thought === undefined ? {} : { reasoning_content: thought }
+    thought = undefined
+    return { role: 'assistant' as const, ...reasoning }
+  }
+  for (const entry of given)
+    if (entry.type === 'reasoning') thought = (thought ?? '') + (entry.content ?? []).map((part) => part.text).join('')
+    else if (entry.type === 'function_call_output')
       list.push({ role: 'tool', tool_call_id: entry.call_id, content: textOf(entry.output) })
     else if (entry.type === 'function_call') {
-      const call = {
-        id: entry.call_id,
-        type: 'function' as const,
-        function: { name: entry.name, arguments: entry.arguments },
-      }
+      const { call_id: id, name, arguments: args } = entry
+      const call = { id, type: 'function' as const, function: { name, arguments: args } }
       const last = list.at(-1)
-      // Calls made together are one message in the chat API.
-      if (last?.role === 'assistant' && last.tool_calls) last.tool_calls.push(call)
-      else list.push({ role: 'assistant', tool_calls: [call] })
-    } else list.push({ role: entry.role, content: textOf(entry.content) })
-  }
+      if (last?.role === 'assistant' && thought === undefined) last.tool_calls = [...(last.tool_calls ?? []), call]
+      else list.push({ ...turn(), tool_calls: [call] })
+    } else if (entry.role === 'assistant') list.push({ ...turn(), content: textOf(entry.content) })
+    else list.push({ role: entry.role, content: textOf(entry.content) })
   return list
 }
 

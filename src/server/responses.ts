@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { GenerationResult, GenerationStep } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
@@ -9,13 +8,14 @@ import { requestOptions, samplingFields, tokenCount, tokenLimit } from './fields
 import { bodyOf, partOf } from './harmless.js'
 import { jsonObject } from './lists.js'
 import { documents, requestDocuments, templateMessages } from './messages.js'
+import { compactId, OutputItems } from './output-items.js'
 import type { Frame, Reply } from './reply.js'
 import { grammarOf } from './response-format.js'
 import { conversationOf, flatToolChoice, flatTools, input } from './responses-input.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
 import { respond } from './stream.js'
-import { type ToolCall, ToolCallParser } from './tool-parser.js'
+import { thinkingFields, thinkingOptions } from './thinking.js'
 import { planTools, type ToolUse } from './tools.js'
 import { timingsOf, usageOf } from './usage.js'
 
@@ -40,10 +40,16 @@ const format = z.discriminatedUnion(
 /** The body of `POST /v1/responses`. */
 export const responsesBody = bodyOf({
   ...shared,
+  ...thinkingFields,
   input,
   instructions: z.string().nullish(),
   max_output_tokens: tokenCount,
   text: partOf({ format: format.nullish(), verbosity: z.string().nullish() }).nullish(),
+  reasoning: partOf({
+    effort: z.string().max(64).nullish(),
+    summary: z.string().nullish(),
+    generate_summary: z.string().nullish(),
+  }).nullish(),
   tools: flatTools.nullish(),
   tool_choice: flatToolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
@@ -69,10 +75,11 @@ export async function responses(service: Service, request: Request): Promise<Res
     engine.chat({
       ...requestOptions(engine, { ...body, namespace, grammar: use.grammar ?? demanded }, 0, id, signal),
       ...conversationFor(engine, body, use),
+      json: wanted !== undefined && wanted !== null && wanted.type !== 'text',
       maxTokens: tokenLimit(['max_output_tokens', body.max_output_tokens]),
     })
   const answers = service.start(served, [begin], signal, namespace)
-  return respond(service, answers, new ResponsesReply(served, id, body, use), body.stream ?? false)
+  return respond(service, answers, new ResponsesReply(served, id, body), body.stream ?? false)
 }
 
 /** `POST /v1/responses/input_tokens`: how many tokens the prompt has. */
@@ -84,44 +91,28 @@ export async function countResponses(service: Service, request: Request): Promis
 }
 
 /** What the chat template is given. */
-function conversationFor(engine: Engine, body: ResponsesBody, use: ToolUse) {
+function conversationFor(engine: Engine, body: ResponsesBody, { grammar: _grammar, ...use }: ToolUse) {
   return {
     messages: templateMessages(engine, conversationOf(body.instructions, body.input)),
     documents: requestDocuments(body.documents),
-    tools: use.shown,
+    ...use,
+    ...thinkingOptions({ ...body, reasoning_effort: body.reasoning?.effort ?? body.reasoning_effort }),
   }
 }
 
-interface OutputItem {
-  id: string
-  type: 'message' | 'function_call'
-  status: 'in_progress' | 'completed' | 'incomplete'
-  [field: string]: unknown
-}
-
-/**
- * One response. Streamed, each output item passes through the same events:
- *
- *     output_item.added → content_part.added → output_text.delta … → output_text.done → content_part.done → output_item.done
- */
+/** One response, and the events it comes in when it is streamed. */
 class ResponsesReply implements Reply {
   readonly #model: string
   readonly #body: ResponsesBody
-  readonly #parser: ToolCallParser
-  readonly #usesTools: boolean
   readonly #id: string
   readonly #created = Math.floor(Date.now() / 1000)
-  readonly #output: OutputItem[] = []
-  #message: OutputItem | undefined
-  #text = ''
+  readonly #output = new OutputItems((type, fields) => this.#event(type, fields))
   #sequence = 0
 
-  constructor(served: Served, id: string, body: ResponsesBody, use: ToolUse) {
+  constructor(served: Served, id: string, body: ResponsesBody) {
     this.#model = served.name
     this.#id = id
     this.#body = body
-    this.#usesTools = use.names.size > 0
-    this.#parser = new ToolCallParser(use.names, use.parallel)
   }
 
   begin(): Frame[] {
@@ -131,12 +122,12 @@ class ResponsesReply implements Reply {
     ]
   }
 
-  step(_index: number, { text }: GenerationStep): Frame[] {
-    return text === '' ? [] : this.#take(text)
+  step(_index: number, { deltas = [] }: GenerationStep): Frame[] {
+    return this.#output.take(deltas)
   }
 
   end(_index: number, result: GenerationResult): Frame[] {
-    const frames = this.#finish(result)
+    const frames = this.#output.finish(isCut(result.reason) ? 'incomplete' : 'completed')
     const response = this.#response(result)
     const kind = response.status === 'incomplete' ? 'response.incomplete' : 'response.completed'
     return [...frames, this.#event(kind, { response })]
@@ -148,98 +139,6 @@ class ResponsesReply implements Reply {
 
   whole([result]: readonly GenerationResult[]) {
     return this.#response(result)
-  }
-
-  #take(text: string): Frame[] {
-    const { content, calls } = this.#usesTools ? this.#parser.push(text) : { content: text, calls: [] }
-    return [...this.#write(content), ...this.#call(calls)]
-  }
-
-  #finish(result: GenerationResult): Frame[] {
-    const { content, calls } = this.#usesTools ? this.#parser.end() : { content: '', calls: [] }
-    const frames = this.#write(content)
-    // An answer without a word is a message too, unless it made calls.
-    if (!this.#message && calls.length === 0 && this.#output.length === 0) frames.push(...this.#open())
-    const status = isCut(result.reason) ? 'incomplete' : 'completed'
-    return [...frames, ...this.#shut(status), ...this.#call(calls)]
-  }
-
-  #write(text: string): Frame[] {
-    if (text === '') return []
-    const frames = this.#message ? [] : this.#open()
-    this.#text += text
-    const place = { item_id: this.#message?.id, output_index: this.#output.length - 1, content_index: 0 }
-    return [...frames, this.#event('response.output_text.delta', { ...place, delta: text, logprobs: [] })]
-  }
-
-  #open(): Frame[] {
-    const item: OutputItem = {
-      id: `msg_${compactId()}`,
-      type: 'message',
-      status: 'in_progress',
-      role: 'assistant',
-      content: [],
-    }
-    this.#message = item
-    this.#text = ''
-    this.#output.push(item)
-    const output_index = this.#output.length - 1
-    return [
-      this.#event('response.output_item.added', { output_index, item }),
-      this.#event('response.content_part.added', {
-        item_id: item.id,
-        output_index,
-        content_index: 0,
-        part: textPart(''),
-      }),
-    ]
-  }
-
-  #shut(status: 'completed' | 'incomplete'): Frame[] {
-    const item = this.#message
-    if (!item) return []
-    this.#message = undefined
-    const part = textPart(this.#text)
-    item.status = status
-    item.content = [part]
-    const output_index = this.#output.indexOf(item)
-    const place = { item_id: item.id, output_index, content_index: 0 }
-    return [
-      this.#event('response.output_text.done', { ...place, text: this.#text, logprobs: [] }),
-      this.#event('response.content_part.done', { ...place, part }),
-      this.#event('response.output_item.done', { output_index, item }),
-    ]
-  }
-
-  #call(calls: readonly ToolCall[]): Frame[] {
-    if (calls.length === 0) return []
-    const frames = this.#shut('completed')
-    for (const { id, function: called } of calls) {
-      const item: OutputItem = {
-        id: `fc_${compactId()}`,
-        type: 'function_call',
-        status: 'completed',
-        call_id: id,
-        ...called,
-      }
-      this.#output.push(item)
-      const output_index = this.#output.length - 1
-      const place = { item_id: item.id, output_index }
-      frames.push(
-        this.#event('response.output_item.added', {
-          output_index,
-          item: { ...item, status: 'in_progress', arguments: '' },
-        }),
-        this.#event('response.function_call_arguments.delta', { ...place, delta: called.arguments }),
-        this.#event('response.function_call_arguments.done', {
-          ...place,
-          name: called.name,
-          arguments: called.arguments,
-        }),
-        this.#event('response.output_item.done', { output_index, item }),
-      )
-    }
-    return frames
   }
 
   #response(result?: GenerationResult) {
@@ -256,7 +155,7 @@ class ResponsesReply implements Reply {
       instructions: instructions ?? null,
       max_output_tokens: max_output_tokens ?? null,
       model: this.#model,
-      output: result === undefined ? [] : this.#output,
+      output: result === undefined ? [] : this.#output.items,
       parallel_tool_calls: parallel_tool_calls ?? true,
       previous_response_id: null,
       store: false,
@@ -291,12 +190,4 @@ function responsesUsage(result: GenerationResult) {
 function flatChoice(choice: ResponsesBody['tool_choice']) {
   if (!choice) return 'auto'
   return typeof choice === 'string' ? choice : { type: 'function', name: choice.function.name }
-}
-
-function textPart(text: string) {
-  return { type: 'output_text', text, annotations: [], logprobs: [] }
-}
-
-function compactId(): string {
-  return randomUUID().replaceAll('-', '')
 }

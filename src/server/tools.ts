@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
+import type { ChatRequest } from '../engine/options.js'
 import { literal } from '../grammar/json-rules.js'
 import { GrammarBuilder, type JsonSchema } from '../grammar/json-schema.js'
 import { badRequest } from './errors.js'
@@ -34,16 +35,10 @@ export const toolChoice = z.union(
 export type Tool = z.infer<typeof tools>[number]
 export type ToolChoice = z.infer<typeof toolChoice>
 
-/** How the tools of a request are used. */
-export interface ToolUse {
-  /** What the template shows; empty: no tools. */
-  shown: Tool[]
-  /** Names a call may have. */
-  names: Set<string>
+/** How the tools of a request are used, in the engine's words. */
+export type ToolUse = Pick<ChatRequest, 'tools' | 'toolChoice' | 'parallelToolCalls'> & {
   /** The grammar of a call where one is demanded. */
-  grammar: string | undefined
-  /** Whether more than one call may be reported. */
-  parallel: boolean
+  grammar?: string
 }
 
 /** Decides how tools are used. @throws ApiError 400 where the template has no place for them */
@@ -52,13 +47,13 @@ export function planTools(
   fields: { tools?: Tool[] | null; tool_choice?: ToolChoice | null; parallel_tool_calls?: boolean | null },
 ): ToolUse {
   const given = fields.tools ?? []
-  const choice = fields.tool_choice ?? (given.length > 0 ? 'auto' : 'none')
-  const parallel = fields.parallel_tool_calls ?? true
+  const choice = fields.tool_choice ?? 'auto'
   if (given.length === 0 && choice !== 'none' && choice !== 'auto')
     throw badRequest('tool_choice: demands a call, but there are no tools', 'tool_choice')
-  if (given.length === 0 || choice === 'none') return { shown: [], names: new Set(), grammar: undefined, parallel }
+  if (given.length === 0 || choice === 'none') return {}
   if (!engine.rendersTools)
     throw badRequest("tools: this model's chat template has no place for tools; choose a model made for them", 'tools')
+  const shared = { tools: given, parallelToolCalls: fields.parallel_tool_calls ?? true }
   if (choice === 'auto') {
     const strict = given.find((tool) => tool.function.strict)
     if (strict)
@@ -66,12 +61,16 @@ export function planTools(
         `tools: strict of '${strict.function.name}' can only be kept with tool_choice 'required' or a function's name`,
         'tools',
       )
-    return { shown: given, names: namesOf(given), grammar: undefined, parallel }
+    return { ...shared, toolChoice: 'auto' }
   }
   const callable = choice === 'required' ? given : given.filter((tool) => tool.function.name === choice.function.name)
   if (callable.length === 0 && choice !== 'required')
     throw badRequest(`tool_choice: there is no tool named '${choice.function.name}'`, 'tool_choice')
-  return { shown: given, names: namesOf(callable), grammar: callGrammar(callable, engine.chatTemplate ?? ''), parallel }
+  return {
+    ...shared,
+    toolChoice: choice === 'required' ? choice : { name: choice.function.name },
+    grammar: callGrammar(callable, engine.chatTemplate ?? ''),
+  }
 }
 
 /** The grammar of one call, written as the template's model is used to. */
@@ -86,8 +85,4 @@ function callGrammar(callable: readonly Tool[], template: string): string {
   return builder.build(
     template.includes('<tool_call>') ? `${literal('<tool_call>\n')} ${call} ${literal('\n</tool_call>')}` : call,
   )
-}
-
-function namesOf(list: readonly Tool[]): Set<string> {
-  return new Set(list.map((tool) => tool.function.name))
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ChatTemplate } from '../../src/chat/template.js'
 import { demoQuestions } from '../../src/cli/embedded.js'
 import { Crew } from '../../src/cost/crew.js'
 import type { DraftMode } from '../../src/decode/drafting.js'
@@ -11,7 +12,6 @@ import { Engine } from '../../src/engine/engine.js'
 import type { ContextOptions } from '../../src/llama/context.js'
 import { type FileType, quantize } from '../../src/llama/quantize.js'
 import type { SamplerOptions } from '../../src/llama/sampler-options.js'
-import { ChatTemplate } from '../../src/llama/template.js'
 import { HindsightSession, RandomSession } from '../helpers/fake-drafters.js'
 import { type RandomModelOptions, writeRandomModel } from '../helpers/random-model.js'
 import { RealLoop, type Trace } from '../helpers/real-loop.js'
@@ -89,12 +89,12 @@ describe('the embedded model', () => {
   it('answers questions alike with every draft budget, and again from kept cells', async () => {
     await using loop = await RealLoop.load(embedded)
     const drafter = new RetrievalDrafter()
-    const template = new ChatTemplate(loop.model.chatTemplate ?? '')
+    const template = new ChatTemplate(loop.model.chatTemplate ?? '', { bos: '', eos: '' })
     let accepted = 0
     for (const { question, documents } of await demoQuestions()) {
       const messages = [{ role: 'user', content: question }]
       const titled = documents.map(({ title = '', text }) => ({ title, text }))
-      const text = template.render({ messages, documents: titled, bosToken: '', eosToken: '' })
+      const text = template.render({ messages, documents: titled }).text
       const prompt = loop.model.vocabulary.tokenize(text, { special: true, addSpecial: true })
       const conventional = await loop.decode({ prompt, draft: 'off', session: drafter.open() })
       for (const draft of budgets) {

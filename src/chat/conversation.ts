@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto'
+import type { Capabilities } from './derivation.js'
+import { JinjaError } from './jinja/error.js'
+import { RawJson } from './jinja/from-js.js'
+import { parseJson } from './jinja/json.js'
+import type { ChatMessage, ContentPart } from './message.js'
+
+/** A retrieved document. */
+export interface ChatDocument {
+  title: string
+  text: string
+  id?: string | undefined
+}
+
+type Shown = Record<string, unknown>
+
+/** Messages as a template wants them: contents, thoughts and arguments where and how it looks for them. */
+export function shownMessages(messages: readonly ChatMessage[], can: Capabilities, knowsDeveloper: boolean): Shown[] {
+  const given = can.resultsInCall ? withResults(messages) : messages
+  const shown = given.map((message) => shownMessage(message, can, knowsDeveloper))
+  return can.system ? shown : withoutSystem(shown)
+}
+
+function shownMessage(message: ChatMessage, can: Capabilities, knowsDeveloper: boolean): Shown {
+  const { content, reasoning_content, tool_calls, ...rest } = message
+  const shown: Shown = { ...rest }
+  if (message.role === 'developer' && !knowsDeveloper) shown.role = 'system'
+  const hasCalls = tool_calls !== undefined && tool_calls !== null && tool_calls.length > 0
+  const text = contentText(content)
+  if (Array.isArray(content) && can.takesParts) shown.content = content
+  else if (text !== undefined) shown.content = can.contentAsParts ? [{ type: 'text', text }] : text
+  else shown.content = ''
+  if (typeof reasoning_content === 'string' && reasoning_content !== '') {
+    if (can.reasoningField === 'parts')
+      shown.content = [{ type: 'thinking', thinking: reasoning_content }, ...(text ? [{ type: 'text', text }] : [])]
+    else {
+      shown.reasoning_content = reasoning_content
+      if (can.reasoningField !== undefined) shown[can.reasoningField] = reasoning_content
+    }
+  }
+  if (hasCalls)
+    shown.tool_calls = tool_calls.map((call) => ({
+      ...call,
+      function: { ...call.function, arguments: shownArguments(call.function.arguments, can.argumentsAsText) },
+    }))
+  return shown
+}
+
+/** The text of a content: parts stand on lines of their own. */
+export function contentText(content: string | readonly ContentPart[] | null | undefined): string | undefined {
+  if (typeof content === 'string') return content
+  return content?.map((part) => part.text ?? '').join('\n')
+}
+
+/** Arguments as an object whose numbers stay as they were written, or as the text they are. */
+function shownArguments(given: unknown, asText: boolean): unknown {
+  if (typeof given !== 'string') return asText ? JSON.stringify(given ?? {}) : (given ?? {})
+  const text = given.trim() === '' ? '{}' : given
+  if (asText) return text
+  try {
+    parseJson(text)
+    return new RawJson(text)
+  } catch (error) {
+    // What a model wrote need not be JSON; it is shown as it is.
+    if (error instanceof JinjaError) return text
+    throw error
+  }
+}
+
+/** Results of calls, put into the messages that made them. */
+function withResults(messages: readonly ChatMessage[]): ChatMessage[] {
+  const out: ChatMessage[] = []
+  for (const message of messages) {
+    const caller = out.at(-1)
+    if (message.role !== 'tool' || !caller?.tool_calls) {
+      out.push({ ...message })
+      continue
+    }
+    const name = caller.tool_calls.find((call) => call.id === message.tool_call_id)?.function.name ?? message.name ?? ''
+    const response = { name, response: asObject(contentText(message.content) ?? '') }
+    caller.tool_responses = [...((caller.tool_responses as unknown[] | undefined) ?? []), response]
+  }
+  return out
+}
+
+function asObject(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : { value }
+  } catch {
+    return { value: text }
+  }
+}
+
+/** System text goes before the next message where a template has no place for it. */
+function withoutSystem(messages: readonly Shown[]): Shown[] {
+  const out: Shown[] = []
+  let held = ''
+  for (const message of messages) {
+    if (message.role === 'system') held += `${held === '' ? '' : '\n'}${textOf(message.content)}`
+    else if (held !== '' && message.role === 'user') {
+      out.push({ ...message, content: `${held}\n${textOf(message.content)}` })
+      held = ''
+    } else out.push(message)
+  }
+  if (held !== '') out.push({ role: 'user', content: held })
+  return out
+}
+
+function textOf(content: unknown): string {
+  return contentText(content as string | readonly ContentPart[]) ?? ''
+}
+
+/** The names templates look for a document's parts under. */
+export function shownDocument({ title, text, id }: ChatDocument, index: number): Shown {
+  const shown = id ?? String(index + 1)
+  return { title, text, contents: text, content: text, doc_id: shown, id: shown }
+}
+
+/** Puts documents, numbered, before the last user message, for templates that have no place for them. */
+export function placeDocuments(messages: readonly ChatMessage[], documents: readonly ChatDocument[]): ChatMessage[] {
+  const listing = documents.map(({ title, text }, i) => `[${i + 1}] ${title}\n${text}`).join('\n\n')
+  const last = messages.findLastIndex((message) => message.role === 'user')
+  return messages.map((message, i) =>
+    i === last
+      ? { ...message, content: `Documents:\n\n${listing}\n\nQuestion: ${contentText(message.content) ?? ''}` }
+      : message,
+  )
+}
+
+/** Ids of nine letters and digits, as Mistral's templates insist on; calls and their results alike. */
+export function shortIds(messages: readonly ChatMessage[]): ChatMessage[] {
+  const short = (id: string) =>
+    /^[a-zA-Z0-9]{9}$/.test(id) ? id : createHash('sha256').update(id).digest('hex').slice(0, 9)
+  return messages.map((message) => ({
+    ...message,
+    ...(message.tool_calls && { tool_calls: message.tool_calls.map((call) => ({ ...call, id: short(call.id) })) }),
+    ...(message.tool_call_id !== undefined && { tool_call_id: short(message.tool_call_id) }),
+  }))
+}

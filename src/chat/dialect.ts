@@ -1,0 +1,87 @@
+/**
+ * How a family of models writes its answers, as its template shows them:
+ *
+ *     header      reasoning            content                 calls
+ *     ─────────── ──────────────────── ─────────────────────── ─────────────────────────────────────────
+ *     <|im_start|>assistant\n
+ *                 <think>…</think>     Let me look.            <tool_call>{"name": "f", "arguments": …}</tool_call>
+ *
+ * Markers are literals with the white space the template writes.
+ */
+export interface Dialect {
+  reasoning?: ReasoningForm
+  /** What stands around what is said (`<|START_RESPONSE|>`); mostly nothing. */
+  content: ContentForm
+  calls?: CallForm
+  /** What ends a turn. */
+  turnEnd: string
+  /** Whole messages by channel, as gpt-oss writes them, instead of all of the above. */
+  channels?: boolean
+}
+
+export interface ContentForm {
+  open: string
+  close: string
+  /** What the template writes before it in place of thoughts, where there were none. */
+  unthought: string
+}
+
+export interface ReasoningForm {
+  /** Empty where thoughts begin without a marker. */
+  open: string
+  close: string
+  /** Whether the template shows them in earlier turns or opens them in the prompt; else they are only named in it. */
+  isShown: boolean
+}
+
+/** Around all calls of an answer, and between them. */
+export interface CallForm {
+  /** Before the first call, and after the last; empty where each call stands alone. */
+  section: { open: string; close: string }
+  separator: string
+  call: CallShape
+}
+
+/** One call. */
+export type CallShape =
+  /** An object of JSON: `{"name": "f", "arguments": {…}}`; a list of them where `list`. */
+  | {
+      kind: 'object'
+      open: string
+      close: string
+      list: boolean
+      /** Keys that lead to the name and to the arguments; an empty `name`: the name is the key of the arguments. */
+      name: string[]
+      arguments: string[]
+      id: string[] | undefined
+    }
+  /** Name, then arguments as JSON: `<function=f>{…}</function>`. */
+  | { kind: 'json'; open: string; fields: Field[]; close: string }
+  /** Name, then each argument in its own markers: `<parameter=key>value</parameter>`. */
+  | { kind: 'tagged'; open: string; afterName: string; argument: ArgumentForm; close: string }
+  /** As Python calls functions: `f(a=1, b="x")`. */
+  | { kind: 'python'; open: string; close: string }
+  /** Braces with bare keys and quotes of its own: `call:f{key:<|"|>value<|"|>}`. */
+  | { kind: 'loose'; open: string; quote: string; close: string }
+
+/**
+ * A part of a call before its arguments, and the literal after it. In an id, `\0` stands for a number and the name may
+ * be part of it: `functions.` name `:\0`.
+ */
+export interface Field {
+  field: 'name' | 'id'
+  after: string
+}
+
+export interface ArgumentForm {
+  open: string
+  /** Between key and value, for values that are strings, and for others. */
+  beforeString: string
+  beforeOther: string
+  close: string
+  /** After the key in the closing marker. */
+  afterKey: string
+  separator: string
+  /** Whether the key stands in the closing marker too: `<city>Oslo</city>`. */
+  closesWithKey: boolean
+}

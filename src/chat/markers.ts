@@ -1,0 +1,79 @@
+/**
+ * Markers: what a template writes around names, arguments, thoughts and answers. White space in them is no promise;
+ * models write a line break more or less.
+ *
+ *     "<tool_call>\n{"      words: "<tool_call>" "{"
+ */
+
+/** The words of a literal: its stretches without white space. */
+export function wordsOf(literal: string): string[] {
+  return literal.split(/\s+/).filter((word) => word !== '')
+}
+
+/** Length of the longest common beginning that does not end within a marker. */
+export function commonStart(a: string, b: string): number {
+  let n = 0
+  while (n < a.length && n < b.length && a[n] === b[n]) n++
+  return n === a.length && n === b.length ? n : wholeMarkers(a, b, n)
+}
+
+/** Length of the longest common end that does not begin within a marker. */
+export function commonEnd(a: string, b: string): number {
+  let n = 0
+  while (n < a.length && n < b.length && a[a.length - 1 - n] === b[b.length - 1 - n]) n++
+  // Forward to the next place where neither text stands within a marker.
+  while (n > 0 && (isWithin(a, a.length - n) || isWithin(b, b.length - n))) n--
+  return n
+}
+
+function wholeMarkers(a: string, b: string, length: number): number {
+  let n = length
+  while (n > 0 && (isWithin(a, n) || isWithin(b, n))) n--
+  return n
+}
+
+const marker = /<[^<>\s][^<>]{0,60}>|\[\/?[A-Z][A-Z_ ]{1,40}\]|[\p{L}\p{N}_]+/gu
+
+/** Whether a place lies inside a marker or a word. */
+function isWithin(text: string, place: number): boolean {
+  for (const { 0: found, index } of text.matchAll(marker)) {
+    if (index >= place) return false
+    if (place < index + found.length) return true
+  }
+  return false
+}
+
+/** The first marker of a literal (`<|im_end|>` of `<|im_end|>\n`), or what stands before white space. */
+export function firstMarker(literal: string): string {
+  const text = literal.trimStart()
+  return /^(?:<[^<>\s][^<>]{0,60}>|\[\/?[A-Z][A-Z_ ]{1,40}\])/.exec(text)?.[0] ?? /^\S*/.exec(text)?.[0] ?? ''
+}
+
+/** All markers of a literal, in order. */
+export function markersOf(literal: string): string[] {
+  return literal.match(/<[^<>\s][^<>]{0,60}>|\[\/?[A-Z][A-Z_ ]{1,40}\]/g) ?? []
+}
+
+/** How thoughts are marked in a template's own words, where it never renders them: `<think>` with `</think>`. */
+export function thoughtMarkers(literals: readonly string[]): { open: string; close: string } | undefined {
+  const found = new Set<string>()
+  for (const literal of literals)
+    for (const [word] of literal.matchAll(
+      /<[^<>\s]{0,24}(?:think|thought|reason)[^<>\s]{0,24}>|\[\/?[A-Z_]{0,16}(?:THINK|REASON)[A-Z_]{0,16}\]/gi,
+    ))
+      found.add(word)
+  for (const close of found) {
+    const open = openingOf(close)
+    if (open !== undefined) return { open, close }
+  }
+  return undefined
+}
+
+/** The opening marker that belongs to a closing one. */
+export function openingOf(close: string): string | undefined {
+  if (/^<\/|^\[\//.test(close)) return close[0] + close.slice(2)
+  if (/^<\|\//.test(close)) return `<|${close.slice(3)}`
+  if (/END/.test(close)) return close.replace('END', 'START')
+  if (/_end/.test(close)) return close.replace('_end', '_begin')
+  return undefined
+}

@@ -1,0 +1,103 @@
+import type { ToolDefinition } from './message.js'
+
+type Schema = Record<string, unknown>
+
+/** What the functions of a request say of their parameters: dialects that write values without quotes need to know. */
+export class Parameters {
+  readonly #schemas: ReadonlyMap<string, Schema>
+
+  constructor(tools: readonly ToolDefinition[]) {
+    this.#schemas = new Map(tools.map((tool) => [tool.function.name, tool.function.parameters ?? {}]))
+  }
+
+  has(name: string): boolean {
+    return this.#schemas.has(name)
+  }
+
+  get names(): string[] {
+    return [...this.#schemas.keys()]
+  }
+
+  /** The schema of a parameter; undefined where nothing is said of it. */
+  of(name: string, key: string): Schema | undefined {
+    const root = this.#schemas.get(name) ?? {}
+    return property(root, key, root)
+  }
+
+  /** The function's whole schema, in which `$ref`s are looked up. */
+  root(name: string): Schema {
+    return this.#schemas.get(name) ?? {}
+  }
+}
+
+/** A property's schema; undefined where there is none. */
+export function property(schema: Schema | undefined, key: string, root: Schema): Schema | undefined {
+  for (const alternative of alternatives(schema, root)) {
+    const { properties, additionalProperties } = alternative as { properties?: Schema; additionalProperties?: unknown }
+    if (typeof properties === 'object' && properties !== null && Object.hasOwn(properties, key))
+      return properties[key] as Schema
+    if (typeof additionalProperties === 'object' && additionalProperties !== null) return additionalProperties as Schema
+  }
+  return undefined
+}
+
+/** The schema of an array's entries. */
+export function entries(schema: Schema | undefined, root: Schema): Schema | undefined {
+  for (const { items } of alternatives(schema, root))
+    if (typeof items === 'object' && items !== null) return items as Schema
+  return undefined
+}
+
+/** A schema and all it may be instead (`anyOf`, `oneOf`, `allOf`, `$ref`). */
+function alternatives(schema: Schema | undefined, root: Schema, depth = 0): Schema[] {
+  if (typeof schema !== 'object' || schema === null || depth > 8) return []
+  const found = [schema]
+  for (const key of ['anyOf', 'oneOf', 'allOf'])
+    if (Array.isArray(schema[key]))
+      for (const inner of schema[key].slice(0, 64)) found.push(...alternatives(inner, root, depth + 1))
+  if (typeof schema.$ref === 'string' && schema.$ref.startsWith('#/')) {
+    let target: unknown = root
+    for (const step of schema.$ref.slice(2).split('/'))
+      target = (target as Schema | undefined)?.[step.replaceAll('~1', '/').replaceAll('~0', '~')]
+    found.push(...alternatives(target as Schema, root, depth + 1))
+  }
+  return found
+}
+
+/** The types a value may have; undefined: any. `integer` counts as `number`. */
+export function typesOf(schema: Schema | undefined, root: Schema): Set<string> | undefined {
+  const types = new Set<string>()
+  for (const { type, enum: values, const: constant, properties, items } of alternatives(schema, root)) {
+    for (const name of Array.isArray(type) ? type : [type])
+      if (typeof name === 'string') types.add(name === 'integer' ? 'number' : name)
+    if (type === undefined && Array.isArray(values)) for (const value of values) types.add(typeOf(value))
+    if (type === undefined && constant !== undefined) types.add(typeOf(constant))
+    if (type === undefined && properties) types.add('object')
+    if (type === undefined && items) types.add('array')
+  }
+  return types.size === 0 ? undefined : types
+}
+
+export function typeOf(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'array' : typeof value
+}
+
+/** Whether a value is text and nothing else, so that it may be passed on while it is written. */
+export function isText(types: Set<string> | undefined): boolean {
+  return types?.size === 1 && types.has('string')
+}
+
+/** The JSON a bare value stands for, by the types it may have. */
+export function typedValue(raw: string, types: Set<string> | undefined): string {
+  if (isText(types)) return JSON.stringify(raw)
+  const text = raw.trim()
+  const asJson = { True: 'true', False: 'false', None: 'null' }[text] ?? text
+  try {
+    const type = typeOf(JSON.parse(asJson))
+    if (types === undefined || (type !== 'string' && (types.has(type) || !types.has('string')))) return asJson
+  } catch {
+    // Text, then.
+  }
+  return JSON.stringify(raw)
+}

@@ -1,0 +1,280 @@
+import {
+  type ChatDocument,
+  contentText,
+  placeDocuments,
+  shortIds,
+  shownDocument,
+  shownMessages,
+} from './conversation.js'
+import { type Derived, derive } from './derivation.js'
+import type { Dialect, ReasoningForm } from './dialect.js'
+import { ChatError } from './error.js'
+import { Budget } from './jinja/budget.js'
+import { JinjaError } from './jinja/error.js'
+import { fromJs } from './jinja/from-js.js'
+import { timeText } from './jinja/globals.js'
+import { JinjaTemplate } from './jinja/template.js'
+import { plain, type Str, Text } from './jinja/text.js'
+import type { Value } from './jinja/value.js'
+import { markersOf } from './markers.js'
+import type { ChatMessage, ToolDefinition } from './message.js'
+
+/** What a prompt is made from. */
+export interface Conversation {
+  messages: readonly ChatMessage[]
+  documents?: readonly ChatDocument[] | undefined
+  tools?: readonly ToolDefinition[] | undefined
+  /** Whether the model is to think, where it can. Default: as the template has it, which mostly is: yes. */
+  enableThinking?: boolean | undefined
+  /** How hard it is to think, in the template's words (`low`, `medium`, `high`). */
+  reasoningEffort?: string | undefined
+  /** More variables for the template, as `chat_template_kwargs` brings them. */
+  variables?: Record<string, unknown> | undefined
+  /** Whether the prompt ends where the assistant begins to speak. Default: true. */
+  addGenerationPrompt?: boolean | undefined
+  /** What templates take for the present time. Default: now. */
+  now?: Date | undefined
+  /** Whether the last message, an assistant's, is continued instead of answered. Default: false. */
+  continueFinal?: boolean | undefined
+}
+
+/** A prompt, and what the parser of its answer must know. */
+export interface ChatPrompt {
+  text: string
+  /** Which characters users brought, in pairs of first and one past the last: markers in them are text. */
+  spans: number[]
+  /** What the template wrote after the header of the assistant's turn: thoughts that begin in the prompt, say. */
+  prompted: string
+  /** The beginning of the answer, where one is continued. */
+  prefill: string
+}
+
+/** Text of the tokens templates name. */
+export interface TemplateTokens {
+  bos: string
+  eos: string
+}
+
+/** Longest prompt a template may write, in characters. */
+const mostSteps = 20_000_000
+
+/**
+ * The chat template of a model: makes prompts of conversations, and tells how the model writes its answers.
+ *
+ *     const template = new ChatTemplate(source, { bos: '<s>', eos: '</s>' })
+ *     template.render({ messages: [{ role: 'user', content: 'Hi' }] }).text
+ */
+export class ChatTemplate {
+  /** The Jinja source of the template in use without tools. */
+  readonly source: string
+  readonly #main: Parsed
+  readonly #withTools: Parsed
+  readonly #tokens: TemplateTokens
+
+  /**
+   * @param toolUse the template to use with tools, where a model has one of its own for them
+   * @throws ChatError `template-failed` if a source does not parse
+   */
+  constructor(source: string, tokens: TemplateTokens, toolUse?: string) {
+    this.source = source
+    this.#tokens = tokens
+    this.#main = new Parsed(source, tokens)
+    this.#withTools = toolUse === undefined || toolUse === source ? this.#main : new Parsed(toolUse, tokens)
+  }
+
+  /** How the model writes, and what the template can show. @param withTools whether tools are given */
+  derived(withTools = false): Derived {
+    return (withTools ? this.#withTools : this.#main).derived
+  }
+
+  /** Whether it shows `tools` to the model. */
+  get rendersTools(): boolean {
+    const { capabilities } = this.derived(true)
+    return capabilities.tools || capabilities.calls
+  }
+
+  /** The prompt of a conversation. @throws ChatError `template-failed` where the template refuses it */
+  render(conversation: Conversation): ChatPrompt {
+    const { tools = [], documents = [] } = conversation
+    const parsed = tools.length > 0 ? this.#withTools : this.#main
+    const isListed = documents.length === 0 || parsed.derived.capabilities.documents
+    const given = isListed
+      ? conversation
+      : { ...conversation, messages: placeDocuments(conversation.messages, documents), documents: [] }
+    try {
+      return this.#prompt(parsed, given)
+    } catch (error) {
+      const refused = failed(error)
+      // Some families insist on ids of their own form.
+      if (error instanceof JinjaError && error.code === 'raised' && /\bid\b/i.test(error.message))
+        try {
+          return this.#prompt(parsed, { ...given, messages: shortIds(given.messages) })
+        } catch (second) {
+          throw failed(second)
+        }
+      throw refused
+    }
+  }
+
+  #prompt(parsed: Parsed, conversation: Conversation): ChatPrompt {
+    const { messages, continueFinal = false, addGenerationPrompt = true } = conversation
+    const last = messages.at(-1)
+    const continued = continueFinal && last?.role === 'assistant' ? last : undefined
+    const shown = { ...conversation, messages: continued ? messages.slice(0, -1) : messages }
+    const wanted = parsed.render(shown, continued ? true : addGenerationPrompt, this.#tokens)
+    if (!continued && !addGenerationPrompt)
+      return { text: plain(wanted), spans: spansOf(wanted), prompted: '', prefill: '' }
+    const without = plain(parsed.render(shown, false, this.#tokens))
+    const text = plain(wanted)
+    let shared = 0
+    while (shared < text.length && text[shared] === without[shared]) shared++
+    const generation = text.slice(shared)
+    const { header, dialect } = parsed.derived
+    // Some forget the header where the last turn is over.
+    const turn = header.indexOf(dialect.turnEnd)
+    const begin = turn < 0 || dialect.turnEnd === '' ? '' : header.slice(turn + dialect.turnEnd.length).trimStart()
+    if (!continued && generation === '' && begin !== '' && text.trimEnd().endsWith(dialect.turnEnd))
+      return { text: text + begin, spans: spansOf(wanted), prompted: '', prefill: '' }
+    if (!continued)
+      return { text, spans: spansOf(wanted), prompted: promptedPart(parsed.derived.header, generation), prefill: '' }
+    return continuedPrompt(
+      parsed.derived,
+      wanted,
+      without.length === shared ? shared : text.length - generation.length,
+      generation,
+      continued,
+    )
+  }
+}
+
+/** A prompt that ends within the assistant's turn: the header, thoughts closed or open, and what was said so far. */
+function continuedPrompt(
+  { dialect, header }: Derived,
+  wanted: Str,
+  shared: number,
+  generation: string,
+  last: ChatMessage,
+): ChatPrompt {
+  const { reasoning } = dialect
+  const thought = last.reasoning_content ?? ''
+  const said = contentText(last.content) ?? ''
+  const opening = reasoning?.open.trim() ?? ''
+  const at = opening === '' ? -1 : generation.indexOf(opening)
+  const tail = promptedPart(header, generation)
+  const start =
+    at >= 0 ? generation.slice(0, at) : generation.slice(0, generation.length - (reasoning ? tail.length : 0))
+  const isThinking = thought !== '' && said === ''
+  const opened = reasoning?.open.trimStart() ?? ''
+  const thoughts = isThinking
+    ? `${opened}${thought}`
+    : thought !== ''
+      ? `${opened}${thought}${reasoning?.close}`
+      : unthought(reasoning, dialect)
+  const prefill = `${reasoning ? thoughts : ''}${isThinking ? '' : `${dialect.content.open}${said}`}`
+  const base = plain(wanted).slice(0, shared) + start
+  const spans = spansOf(wanted).filter((place) => place <= shared)
+  if (spans.length % 2 === 1) spans.push(shared)
+  // The client's own words are text in the prefill too.
+  const place = base.length + prefill.length
+  const own = isThinking ? thought : said
+  return {
+    text: base + prefill,
+    spans: own === '' ? spans : [...spans, place - own.length, place],
+    prompted: promptedPart(header, start),
+    prefill,
+  }
+}
+
+/** What stands for no thoughts: as the template writes it, or an empty pair of markers where the model always thinks. */
+function unthought(reasoning: ReasoningForm | undefined, { content }: Dialect): string {
+  if (!reasoning) return ''
+  const { open, close } = reasoning
+  if (content.unthought !== '') return content.unthought.trimStart()
+  if (!reasoning.isShown) return ''
+  return open.trimStart() + close
+}
+
+/** What stands behind the header of the assistant's turn. */
+function promptedPart(header: string, generation: string): string {
+  const places = [0, ...markersOf(header).map((marker) => header.indexOf(marker))]
+  for (const place of places) {
+    const part = header.slice(place)
+    const at = part.trim() === '' ? -1 : generation.lastIndexOf(part)
+    if (at >= 0) return generation.slice(at + part.length)
+  }
+  return markersOf(header).length === 0 && !/[<[]/.test(generation) ? '' : generation
+}
+
+function spansOf(text: Str): number[] {
+  if (!(text instanceof Text)) return []
+  const spans: number[] = []
+  for (let i = 0; i < text.marks.length; i += 3)
+    if (spans.at(-1) === text.marks[i]) spans[spans.length - 1] = text.marks[i + 1]
+    else spans.push(text.marks[i], text.marks[i + 1])
+  return spans
+}
+
+function failed(error: unknown): unknown {
+  if (!(error instanceof JinjaError)) return error
+  return new ChatError('template-failed', `the model's chat template refused this conversation: ${error.message}`, {
+    cause: error,
+  })
+}
+
+/** A template with what was read off it, which takes some milliseconds and is done when first needed. */
+class Parsed {
+  readonly #template: JinjaTemplate
+  readonly #tokens: TemplateTokens
+  #derived: Derived | undefined
+
+  constructor(source: string, tokens: TemplateTokens) {
+    this.#tokens = tokens
+    try {
+      this.#template = new JinjaTemplate(source)
+    } catch (error) {
+      if (!(error instanceof JinjaError)) throw error
+      throw new ChatError('template-failed', `the model's chat template does not parse: ${error.message}`, {
+        cause: error,
+      })
+    }
+  }
+
+  get derived(): Derived {
+    this.#derived ??= derive(this.#template, {
+      bos_token: this.#tokens.bos,
+      eos_token: this.#tokens.eos,
+      ...times(new Date()),
+    })
+    return this.#derived
+  }
+
+  render(conversation: Conversation, addGenerationPrompt: boolean, tokens: TemplateTokens): Str {
+    const { capabilities, dialect } = this.derived
+    const { enableThinking, reasoningEffort, variables = {}, documents = [], tools = [] } = conversation
+    const messages = shownMessages(conversation.messages, capabilities, dialect.channels ?? false)
+    const { now = new Date() } = conversation
+    const input: Record<string, Value> = {
+      messages: fromJs(messages, (path, _text, isKey) =>
+        isKey ? (path.length > 2 ? 1 : 0) : path.at(-1) === 'role' || path.at(-1) === 'type' ? 0 : 1,
+      ),
+      ...(tools.length > 0 && { tools: fromJs(tools, isUsers) }),
+      ...(documents.length > 0 && { documents: fromJs(documents.map(shownDocument), isUsers) }),
+      bos_token: tokens.bos,
+      eos_token: tokens.eos,
+      enable_thinking: enableThinking ?? true,
+      // Families name the switch in different ways; what they do without one is theirs to say.
+      ...(enableThinking !== undefined && { thinking: enableThinking }),
+      ...(reasoningEffort !== undefined && { reasoning_effort: reasoningEffort }),
+      ...times(now),
+      ...(addGenerationPrompt && { add_generation_prompt: true }),
+      ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, fromJs(value, isUsers)])),
+    }
+    return this.#template.render(input, { budget: new Budget(mostSteps), now })
+  }
+}
+
+const isUsers = (): number => 1
+
+function times(now: Date): Record<string, string> {
+  return { datetime: timeText(now, '%b %d %Y'), date_string: timeText(now, '%d %b %Y') }
+}

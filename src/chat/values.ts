@@ -1,0 +1,143 @@
+import type { Reader, Waiting } from './reader.js'
+
+/**
+ * A value as Python writes it, or JSON, as JSON text: `{'a': True}` gives `{"a": true}`. Undefined where it is none or
+ * ends too early.
+ */
+export function* pythonValue(reader: Reader, depth = 0): Waiting<string | undefined> {
+  if (depth > 100) return undefined
+  yield* reader.space()
+  const char = yield* reader.peek()
+  if (char === undefined) return undefined
+  if (char === '"' || char === "'") return yield* pythonString(reader, char)
+  if (char === '[' || char === '(')
+    return yield* list(reader, char === '[' ? ']' : ')', (inner) => pythonValue(inner, depth + 1))
+  if (char === '{')
+    return yield* object(
+      reader,
+      (inner) => pythonValue(inner, depth + 1),
+      (inner) => pythonValue(inner, depth + 1),
+    )
+  const word = yield* reader.while((next) => /[-+.\w]/.test(next))
+  return word === '' ? undefined : bareWord(word)
+}
+
+function bareWord(word: string): string {
+  const known = { True: 'true', False: 'false', None: 'null', true: 'true', false: 'false', null: 'null' }[word]
+  if (known !== undefined) return known
+  if (/^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/.test(word)) return word
+  const number = Number(word)
+  return word !== '' && Number.isFinite(number) ? String(number) : JSON.stringify(word)
+}
+
+const escapes: Record<string, string> = {
+  n: '\n',
+  t: '\t',
+  r: '\r',
+  b: '\b',
+  f: '\f',
+  '0': '\0',
+  '\\': '\\',
+  "'": "'",
+  '"': '"',
+  '/': '/',
+  '\n': '',
+}
+
+function* pythonString(reader: Reader, quote: string): Waiting<string | undefined> {
+  reader.at++
+  let text = ''
+  while (true) {
+    const char = yield* reader.next()
+    if (char === undefined) return undefined
+    if (char === quote) return JSON.stringify(text)
+    if (char !== '\\') {
+      text += char
+      continue
+    }
+    const escaped = yield* reader.next()
+    if (escaped === undefined) return undefined
+    const size = escaped === 'x' ? 2 : escaped === 'u' ? 4 : 0
+    if (size === 0) {
+      text += escapes[escaped] ?? `\\${escaped}`
+      continue
+    }
+    const digits = yield* reader.while((next) => /[0-9a-fA-F]/.test(next), size)
+    text += digits.length === size ? String.fromCharCode(Number.parseInt(digits, 16)) : `\\${escaped}${digits}`
+  }
+}
+
+/** A value with bare keys and quotes of its own: `{city:<|"|>Oslo<|"|>,days:3}`. */
+export function* looseValue(reader: Reader, quote: string, depth = 0): Waiting<string | undefined> {
+  if (depth > 100) return undefined
+  yield* reader.space()
+  const char = yield* reader.peek()
+  if (char === undefined) return undefined
+  const key = function* (inner: Reader): Waiting<string | undefined> {
+    const quoted = yield* between(inner, quote)
+    if (quoted !== undefined) return quoted
+    if ((yield* inner.peek()) === '"') return yield* pythonString(inner, '"')
+    const bare = yield* inner.while((next) => next !== ':' && next !== '}' && next !== ',')
+    return bare.trim() === '' ? undefined : JSON.stringify(bare.trim())
+  }
+  if (char === '{') return yield* object(reader, key, (inner) => looseValue(inner, quote, depth + 1))
+  if (char === '[') return yield* list(reader, ']', (inner) => looseValue(inner, quote, depth + 1))
+  const quoted = yield* between(reader, quote)
+  if (quoted !== undefined) return quoted
+  if (char === '"') return yield* pythonString(reader, '"')
+  const bare = yield* reader.while((next) => !',}]'.includes(next))
+  return bare.trim() === '' ? undefined : bareWord(bare.trim())
+}
+
+/** A text between two quotes, as a JSON string; undefined where none begins here or it does not end. */
+export function* between(reader: Reader, quote: string): Waiting<string | undefined> {
+  if (quote === '') return undefined
+  while (!reader.text.startsWith(quote, reader.at)) {
+    if (reader.ended || !quote.startsWith(reader.rest)) return undefined
+    yield
+  }
+  while (true) {
+    const end = reader.text.indexOf(quote, reader.at + quote.length)
+    if (end >= 0) {
+      const text = reader.text.slice(reader.at + quote.length, end)
+      reader.at = end + quote.length
+      return JSON.stringify(text)
+    }
+    if (reader.ended) return undefined
+    yield
+  }
+}
+
+type ReadValue = (reader: Reader) => Waiting<string | undefined>
+
+function* list(reader: Reader, close: string, value: ReadValue): Waiting<string | undefined> {
+  reader.at++
+  const parts: string[] = []
+  while (true) {
+    yield* reader.space()
+    if (yield* reader.take(close)) return `[${parts.join(', ')}]`
+    const part = yield* value(reader)
+    if (part === undefined) return undefined
+    parts.push(part)
+    yield* reader.space()
+    if (!(yield* reader.take(',')) && (yield* reader.peek()) !== close) return undefined
+  }
+}
+
+function* object(reader: Reader, key: ReadValue, value: ReadValue): Waiting<string | undefined> {
+  reader.at++
+  const parts: string[] = []
+  while (true) {
+    yield* reader.space()
+    if (yield* reader.take('}')) return `{${parts.join(', ')}}`
+    const name = yield* key(reader)
+    if (name === undefined) return undefined
+    yield* reader.space()
+    if (!(yield* reader.take(':'))) return undefined
+    const part = yield* value(reader)
+    if (part === undefined) return undefined
+    parts.push(`${name.startsWith('"') ? name : JSON.stringify(name)}: ${part}`)
+    yield* reader.space()
+    if (!(yield* reader.take(',')) && (yield* reader.peek()) !== '}') return undefined
+  }
+}

@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto'
+import type { Dialect } from '../chat/dialect.js'
+import { ChatError } from '../chat/error.js'
+import { fallbackForms } from '../chat/fallback.js'
+import { AnswerParser } from '../chat/parser.js'
+import { type ChatPrompt, ChatTemplate, type Conversation } from '../chat/template.js'
+import type { AnswerReading } from '../decode/writer.js'
+import type { Model } from '../llama/model.js'
+import type { Vocabulary } from '../llama/vocabulary.js'
+import { EngineError } from './error.js'
+import type { ChatConversation, ChatRequest, RequestDocument } from './options.js'
+
+/** How a model is spoken to: makes the prompts of conversations, and understands its answers. */
+export class Chat {
+  /** Undefined where the model has no chat template. */
+  readonly template: ChatTemplate | undefined
+  readonly #vocabulary: Vocabulary
+  readonly #bosText: string
+  /** Texts of control tokens by token, for each way of writing; found when first needed. */
+  readonly #marks = new Map<Dialect, Map<number, Uint8Array>>()
+
+  /** @param source the template to use instead of the model's own */
+  constructor({ chatTemplate, toolTemplate, vocabulary }: Model, source?: string) {
+    this.#vocabulary = vocabulary
+    this.#bosText = vocabulary.bos >= 0 ? vocabulary.textOf([vocabulary.bos], true) : ''
+    const eos = vocabulary.eos >= 0 ? vocabulary.textOf([vocabulary.eos], true) : ''
+    const main = source ?? chatTemplate
+    const withTools = source === undefined ? toolTemplate : undefined
+    if (main !== undefined) this.template = new ChatTemplate(main, { bos: this.#bosText, eos }, withTools)
+  }
+
+  /** The prompt of a conversation. @throws ChatError `template-failed`; EngineError `invalid-parameter` */
+  render(conversation: ChatConversation): ChatPrompt {
+    const template = this.#template()
+    const { messages, tools, documents = [] } = conversation
+    checkMessages(messages)
+    if (tools && tools.length > 0 && !template.rendersTools)
+      throw new EngineError('invalid-parameter', "tools: this model's chat template has no place for tools")
+    return template.render({ ...templateFields(conversation), documents: checkDocuments(documents) })
+  }
+
+  /** The tokens of a prompt; control tokens in what users brought stay text. */
+  tokenize({ text, spans }: ChatPrompt): Int32Array {
+    // Many templates write the BOS themselves, and it must not stand twice.
+    const beginsWithBos = this.#bosText !== '' && text.startsWith(this.#bosText)
+    return this.#vocabulary.tokenize(text, { special: true, addSpecial: !beginsWithBos, plain: spans })
+  }
+
+  /** What understands the answer to a prompt. */
+  read(request: ChatRequest, { prompted, prefill }: ChatPrompt): AnswerReading {
+    const { tools = [], toolChoice = 'auto' } = request
+    const { dialect, capabilities } = this.#template().derived(tools.length > 0)
+    const callable =
+      typeof toolChoice === 'object' ? tools.filter((tool) => tool.function.name === toolChoice.name) : tools
+    const parser = new AnswerParser(dialect, {
+      tools: toolChoice === 'none' ? [] : callable,
+      parallelCalls: request.parallelToolCalls,
+      splitReasoning: request.reasoningFormat !== 'none',
+      json: request.json,
+      prompted,
+      prefill,
+      newId: capabilities.shortIds ? shortId : longId,
+    })
+    const marks = this.#marksOf(dialect)
+    return { parser, bytesOf: (token) => marks.get(token) ?? this.#vocabulary.bytesOf(token) }
+  }
+
+  #template(): ChatTemplate {
+    if (this.template) return this.template
+    throw new ChatError(
+      'template-failed',
+      'this model has no chat template; use complete() with a prompt of your own, or give one (--chat-template)',
+    )
+  }
+
+  /** Control tokens that a dialect's markers consist of: they have no text unless asked for it. */
+  #marksOf(dialect: Dialect): Map<number, Uint8Array> {
+    let marks = this.#marks.get(dialect)
+    if (!marks) {
+      const forms = dialect.calls ? [] : fallbackForms(undefined)
+      const written = JSON.stringify([dialect, forms, dialect.channels ? channelMarks : ''])
+      marks = new Map()
+      for (const [text, token] of this.#vocabulary.controlTokens)
+        if (written.includes(JSON.stringify(text).slice(1, -1))) marks.set(token, Buffer.from(text))
+      this.#marks.set(dialect, marks)
+    }
+    return marks
+  }
+}
+
+const channelMarks = '<|start|><|channel|><|message|><|constrain|><|end|>'
+
+const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
+
+/** An id of nine letters and digits, as some templates insist on. */
+function shortId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => letters[byte % letters.length]).join('')
+}
+
+function longId(): string {
+  return `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`
+}
+
+function templateFields(conversation: ChatConversation): Omit<Conversation, 'documents'> {
+  const { messages, tools, enableThinking, reasoningEffort, templateVariables, addGenerationPrompt, continueFinal } =
+    conversation
+  return {
+    messages,
+    tools,
+    enableThinking,
+    reasoningEffort,
+    variables: templateVariables,
+    addGenerationPrompt,
+    continueFinal,
+  }
+}
+
+function checkMessages(messages: ChatConversation['messages']): void {
+  if (!Array.isArray(messages) || messages.length === 0)
+    throw new EngineError('invalid-parameter', 'messages must be an array of at least one message')
+  for (const [i, message] of messages.entries()) {
+    const { role, content, tool_calls } = message ?? {}
+    const isSaid = typeof content === 'string' || Array.isArray(content)
+    if (
+      typeof role !== 'string' ||
+      (!isSaid && !Array.isArray(tool_calls) && typeof message?.reasoning_content !== 'string')
+    )
+      throw new EngineError('invalid-parameter', `messages[${i}] must have a role and a content, both strings`)
+  }
+}
+
+function checkDocuments(
+  documents: readonly RequestDocument[],
+): { title: string; text: string; id?: string | undefined }[] {
+  if (!Array.isArray(documents))
+    throw new EngineError('invalid-parameter', `documents must be an array, got ${typeof documents}`)
+  return documents.map((document: RequestDocument | null, i) => {
+    const { text, title, id } = document ?? {}
+    if (typeof text !== 'string')
+      throw new EngineError('invalid-parameter', `documents[${i}].text must be a string, got ${typeof text}`)
+    return { title: title ?? `Document ${i + 1}`, text, id }
+  })
+}

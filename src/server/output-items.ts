@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto'
+import type { MessageDelta } from '../chat/message.js'
+import type { Frame } from './reply.js'
+
+/** One thing of a response's output, as `/v1/responses` has them. */
+export interface OutputItem {
+  id: string
+  type: 'reasoning' | 'message' | 'function_call'
+  status: 'in_progress' | 'completed' | 'incomplete'
+  [field: string]: unknown
+}
+
+/**
+ * The output of a response: thoughts, words and calls, each an item, in the order they were written. Each passes through
+ * the same events:
+ *
+ *     reasoning       output_item.added → content_part.added → reasoning_text.delta … → reasoning_text.done
+ *                     → content_part.done → output_item.done
+ *     message         output_item.added → content_part.added → output_text.delta … → output_text.done
+ *                     → content_part.done → output_item.done
+ *     function_call   output_item.added → function_call_arguments.delta … → function_call_arguments.done
+ *                     → output_item.done
+ */
+export class OutputItems {
+  readonly items: OutputItem[] = []
+  readonly #event: (type: string, fields: object) => Frame
+  #open: OutputItem | undefined
+  #text = ''
+
+  /** @param event makes an event of its type and fields */
+  constructor(event: (type: string, fields: object) => Frame) {
+    this.#event = event
+  }
+
+  /** Takes what became certain of the answer. */
+  take(deltas: readonly MessageDelta[]): Frame[] {
+    return deltas.flatMap((delta) => {
+      if (delta.type === 'call') return [...this.close('completed'), ...this.#begin(callItem(delta.id, delta.name))]
+      if (delta.type === 'arguments') return this.#write(delta.text, 'response.function_call_arguments.delta')
+      const type = delta.type === 'content' ? 'message' : 'reasoning'
+      const begin = this.#open?.type === type ? [] : [...this.close('completed'), ...this.#begin(textItem(type))]
+      const event = type === 'message' ? 'response.output_text.delta' : 'response.reasoning_text.delta'
+      return [...begin, ...this.#write(delta.text, event)]
+    })
+  }
+
+  /** The answer is over. One without a word is a message too. */
+  finish(status: 'completed' | 'incomplete'): Frame[] {
+    const begin = this.items.some((item) => item.type !== 'reasoning')
+      ? []
+      : [...this.close('completed'), ...this.#begin(textItem('message'))]
+    return [...begin, ...this.close(status)]
+  }
+
+  #begin(item: OutputItem): Frame[] {
+    this.#open = item
+    this.#text = ''
+    this.items.push(item)
+    const output_index = this.items.length - 1
+    const added = this.#event('response.output_item.added', { output_index, item: { ...item } })
+    if (item.type === 'function_call') return [added]
+    const part = partOf(item.type, '')
+    return [added, this.#event('response.content_part.added', { ...this.#place(item), content_index: 0, part })]
+  }
+
+  #write(delta: string, event: string): Frame[] {
+    const item = this.#open
+    if (!item || delta === '') return []
+    this.#text += delta
+    const place = item.type === 'function_call' ? this.#place(item) : { ...this.#place(item), content_index: 0 }
+    return [this.#event(event, { ...place, delta, ...(item.type === 'message' && { logprobs: [] }) })]
+  }
+
+  /** Closes the item that is open, if one is. */
+  close(status: 'completed' | 'incomplete'): Frame[] {
+    const item = this.#open
+    if (!item) return []
+    this.#open = undefined
+    item.status = status
+    const place = this.#place(item)
+    const done = () => this.#event('response.output_item.done', { output_index: place.output_index, item })
+    if (item.type === 'function_call') {
+      item.arguments = this.#text
+      const { name } = item
+      return [this.#event('response.function_call_arguments.done', { ...place, name, arguments: this.#text }), done()]
+    }
+    const part = partOf(item.type, this.#text)
+    item.content = [part]
+    const isMessage = item.type === 'message'
+    return [
+      this.#event(isMessage ? 'response.output_text.done' : 'response.reasoning_text.done', {
+        ...place,
+        content_index: 0,
+        text: this.#text,
+        ...(isMessage && { logprobs: [] }),
+      }),
+      this.#event('response.content_part.done', { ...place, content_index: 0, part }),
+      done(),
+    ]
+  }
+
+  #place(item: OutputItem): { item_id: string; output_index: number } {
+    return { item_id: item.id, output_index: this.items.indexOf(item) }
+  }
+}
+
+function textItem(type: 'message' | 'reasoning'): OutputItem {
+  return type === 'message'
+    ? { id: `msg_${compactId()}`, type, status: 'in_progress', role: 'assistant', content: [] }
+    : { id: `rs_${compactId()}`, type, status: 'in_progress', summary: [], content: [] }
+}
+
+function callItem(id: string, name: string): OutputItem {
+  return { id: `fc_${compactId()}`, type: 'function_call', status: 'in_progress', call_id: id, name, arguments: '' }
+}
+
+function partOf(type: 'message' | 'reasoning', text: string) {
+  return type === 'message'
+    ? { type: 'output_text', text, annotations: [], logprobs: [] }
+    : { type: 'reasoning_text', text }
+}
+
+/** A UUID without its dashes. */
+export function compactId(): string {
+  return randomUUID().replaceAll('-', '')
+}
