@@ -18,11 +18,16 @@ const target = options.target ?? `${process.platform}-${process.arch}`
 const [platform, arch] = target.split('-')
 
 /** What every file is compiled with: exactly the float operations that are written, none gathered, none reordered. */
-const flags = ['-std=c++17', '-O3', '-fPIC', '-fvisibility=hidden', '-ffp-contract=off', '-fno-math-errno', '-Wall', '-Wextra']
+const flags = ['-std=c++17', '-O3', '-fPIC', '-fvisibility=hidden', '-ffp-contract=off', '-fno-math-errno', '-w']
 
 /** The files of each architecture, and the instructions that each may use beyond those every processor has. */
 const variants = {
-  x64: { avx2: ['-mavx2', '-mfma', '-mf16c'] },
+  x64: {
+    avx2: ['-mavx2', '-mfma', '-mf16c'],
+    avxvnni: ['-mavx2', '-mfma', '-mf16c', '-mavxvnni'],
+    avx512: ['-mavx2', '-mfma', '-mf16c', '-mavx512f', '-mavx512bw', '-mavx512vnni'],
+  },
+  arm64: { neon: ['-march=armv8.2-a+dotprod'] },
 }
 
 /** Builds, and returns what there is to say; throws where it cannot be. */

@@ -27,8 +27,11 @@
 #endif
 
 #if defined(__x86_64__)
-extern const Variant avx2Variant;
-const Variant * const variants[] = {&avx2Variant, &plainVariant};
+extern const Variant avx512Variant, avxVnniVariant, avx2Variant;
+const Variant * const variants[] = {&avx512Variant, &avxVnniVariant, &avx2Variant, &plainVariant};
+#elif defined(__aarch64__)
+extern const Variant neonVariant;
+const Variant * const variants[] = {&neonVariant, &plainVariant};
 #else
 const Variant * const variants[] = {&plainVariant};
 #endif
