@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { LookaheadTokenPredictor } from '../../src/bridges/node-llama-cpp.js'
 import { ChildContestant, serveChild } from '../contest/child.js'
 import type { Answer, ContestantReport, Task } from '../contest/contestant.js'
 import { sum } from '../statistics.js'
@@ -24,6 +25,8 @@ export interface PeerWay {
   folder: string
   /** Most tokens its `InputLookupTokenPredictor` predicts; absent: no predictor. */
   predictionLength?: number
+  /** Predict with our `LookaheadTokenPredictor` instead. */
+  lookahead?: boolean
 }
 
 /** node-llama-cpp as a contestant; it cannot start where it is not installed. */
@@ -66,7 +69,7 @@ let predicted: number[] = []
 let predictionMs = 0
 
 async function start(way: PeerWay): Promise<ContestantReport> {
-  const { model: modelPath, threads: most, folder, predictionLength, trial } = way
+  const { model: modelPath, threads: most, folder, lookahead, predictionLength, trial } = way
   const installed = path.join(folder, 'node_modules', 'node-llama-cpp')
   if (!existsSync(installed)) throw new Error('node-llama-cpp is not installed: npm run bench:peers')
   const { version } = JSON.parse(await readFile(path.join(installed, 'package.json'), 'utf8')) as { version: string }
@@ -75,8 +78,9 @@ async function start(way: PeerWay): Promise<ContestantReport> {
   model = await llama.loadModel({ modelPath })
   const open = async (threads: number) => {
     const context = await model.createContext({ contextSize: 2048, threads })
-    const tokenPredictor =
-      predictionLength === undefined
+    const tokenPredictor = lookahead
+      ? new LookaheadTokenPredictor()
+      : predictionLength === undefined
         ? undefined
         : new peer.InputLookupTokenPredictor({ predictionLength: { max: predictionLength } })
     if (tokenPredictor) watch(tokenPredictor)
