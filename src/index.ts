@@ -56,6 +56,7 @@ export type {
   ToolChoice,
 } from './engine/options.js'
 export { GrammarError, type GrammarErrorCode } from './grammar/error.js'
+export { compileSchema, type JsonSchema } from './grammar/json-schema.js'
 // Where models come from.
 export type { DownloadProgress } from './hub/download.js'
 export { HubError, type HubErrorCode } from './hub/error.js'

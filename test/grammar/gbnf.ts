@@ -98,7 +98,7 @@ export class Grammar {
     if (literal) return { kind: 'text', text: unescaped(literal[1]) }
     const set = this.#match(/\[((?:[^\]\\]|\\.)*)\]/y)
     if (set) {
-      const pattern = new RegExp(`^[${set[1]}]$`, 'u')
+      const pattern = new RegExp(`^[${set[1].replace(/\\U0*([0-9A-F]+)/g, '\\u{$1}')}]$`, 'u')
       return { kind: 'set', test: (one) => pattern.test(one) }
     }
     const name = this.#match(/[\w-]+/y)

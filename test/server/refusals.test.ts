@@ -59,9 +59,9 @@ const refused: [path: string, body: unknown, param: string | null, words: RegExp
   [chat, { ...hello, response_format: { type: 'xml' } }, 'response_format.type', /json_object/],
   [
     chat,
-    { ...hello, response_format: { type: 'json_schema', json_schema: { schema: { type: 'string', pattern: 'a' } } } },
+    { ...hello, response_format: { type: 'json_schema', json_schema: { schema: { type: 'array', contains: {} } } } },
     'response_format.json_schema.schema',
-    /'pattern' is not supported/,
+    /'contains' is not supported/,
   ],
   [chat, { ...hello, tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools', /no place for tools/],
   [chat, { ...hello, tool_choice: 'required' }, 'tool_choice', /no tools/],

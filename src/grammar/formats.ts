@@ -1,0 +1,61 @@
+// String formats of JSON Schema as patterns. Each admits only what every validator takes for valid, and not all of it:
+// names of hosts in ASCII, addresses of everyday length, years from 100 on.
+
+const year = '(?:0[1-9]|[1-9]\\d)\\d\\d'
+const leapYear = '(?:(?:0[1-9]|[1-9]\\d)(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)'
+const date = `(?:${year}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|1\\d|2[0-8]))|${leapYear}-02-29)`
+const clock = '(?:[01]\\d|2[0-3]):[0-5]\\d'
+const time = `${clock}:[0-5]\\d(?:\\.\\d{1,6})?(?:Z|[+-]${clock})`
+
+const count = '\\d{1,4}'
+const hours = `${count}H(?:${count}M(?:${count}S)?)?|${count}M(?:${count}S)?|${count}S`
+const days = `${count}D|${count}M(?:${count}D)?|${count}Y(?:${count}M(?:${count}D)?)?`
+const duration = `P(?:(?:${days})(?:T(?:${hours}))?|T(?:${hours})|${count}W)`
+
+// Two hyphens together may announce an encoded name, of which few are valid.
+const label = '[a-z0-9]{1,20}(?:-[a-z0-9]{1,12}){0,2}'
+const hostname = `${label}(?:\\.${label}){0,2}`
+const domain = `(?:${label}\\.){1,2}[a-z]{2,8}`
+const email = `[A-Za-z0-9_+-]{1,32}(?:\\.[A-Za-z0-9_+-]{1,15}){0,2}@${domain}`
+
+const byte = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
+const ipv4 = `(?:${byte}\\.){3}${byte}`
+const group = '[0-9a-f]{1,4}'
+const ipv6 = `(?:(?:${group}:){7}${group}|${[1, 2, 3, 4, 5, 6]
+  .map((before) => `(?:${group}:){${before}}(?::${group}){1,${7 - before}}`)
+  .join('|')}|(?:${group}:){1,7}:|::(?:${group}:){0,6}${group}|::)`
+
+const segment = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})"
+const uri = `[a-z][a-z0-9+]{1,9}://${hostname}(?::[1-9]\\d{0,3})?(?:/${segment}*)*(?:\\?(?:${segment}|[/?])*)?(?:#(?:${segment}|[/?])*)?`
+const pointer = '(?:/(?:[^~/]|~[01])*)*'
+
+/** Patterns of the whole text, by the name of the format. */
+export const formats: Readonly<Record<string, string>> = {
+  date,
+  time,
+  'date-time': `${date}T${time}`,
+  duration,
+  uuid: '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}',
+  email,
+  'idn-email': email,
+  hostname,
+  'idn-hostname': hostname,
+  ipv4,
+  ipv6,
+  uri,
+  'uri-reference': uri,
+  'uri-template': uri,
+  iri: uri,
+  'iri-reference': uri,
+  'json-pointer': pointer,
+  'relative-json-pointer': `(?:0|[1-9]\\d{0,3})(?:#|${pointer})`,
+  regex: '[A-Za-z0-9 ]*',
+}
+
+/** Patterns that zod writes beside a format and that no automaton here follows; the texts of the format match them. */
+export const equivalents: Readonly<Record<string, keyof typeof formats>> = {
+  '^P(?:(\\d+W)|(?!.*W)(?=\\d|T\\d)(\\d+Y)?(\\d+M)?(\\d+D)?(T(?=\\d)(\\d+H)?(\\d+M)?(\\d+([.,]\\d+)?S)?)?)$':
+    'duration',
+  '^(?=.{1,253}\\.?$)[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[-0-9a-zA-Z]{0,61}[0-9a-zA-Z])?)*\\.?$':
+    'hostname',
+}

@@ -1,0 +1,167 @@
+import { isAnnotation, isSame, type SchemaNode, type SchemaSource } from './schema-source.js'
+
+/** Types of values; a whole number is a number too. */
+export const types = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'] as const
+export type SchemaType = (typeof types)[number]
+
+/** Keywords that restrict values of one type. */
+const keywords: Record<string, SchemaType> = {
+  ...of('object', 'properties', 'required', 'additionalProperties', 'patternProperties', 'propertyNames'),
+  ...of('object', 'minProperties', 'maxProperties', 'unevaluatedProperties'),
+  ...of('array', 'items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems', 'unevaluatedItems'),
+  ...of('string', 'minLength', 'maxLength', 'pattern', 'format'),
+  ...of('number', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'),
+}
+
+/** Keywords that combine schemas. */
+const combining = new Set(['$ref', 'allOf', 'anyOf', 'oneOf', 'type', 'enum', 'const', 'not'])
+
+/** Most alternatives of one value, written out. */
+const mostAlternatives = 256
+const mostSteps = 64
+
+/** A part of a schema that no other keyword in it changes: what stands in one object, without what combines. */
+export interface Part {
+  node: SchemaNode
+  path: string
+}
+
+/** What one alternative of a schema demands of a value: all its parts, one of the types, and one of the values. */
+export interface Facts {
+  types: ReadonlySet<SchemaType>
+  values: readonly unknown[] | undefined
+  parts: readonly Part[]
+  /** Which branch of which `oneOf` this is. */
+  choices: readonly { of: SchemaNode; branch: number }[]
+}
+
+const anything: Facts = {
+  types: new Set(types.filter((type) => type !== 'integer')),
+  values: undefined,
+  parts: [],
+  choices: [],
+}
+
+/**
+ * The alternatives of a schema: references followed, `allOf` joined, `anyOf` and `oneOf` multiplied out.
+ *
+ *     { type: object, anyOf: [A, B], allOf: [C] }   →   { object, C, A } or { object, C, B }
+ */
+export function factsOf(source: SchemaSource, schema: unknown, path: string, steps = 0): Facts[] {
+  if (steps > mostSteps) throw source.refuse(path, 'points at itself, or is nested too deeply')
+  if (schema === true) return [anything]
+  if (schema === false) return []
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
+    throw source.refuse(path, 'must be an object or a boolean')
+  const node = schema as SchemaNode
+  checkKeywords(source, node, path)
+  let all: Facts[] = [ownFacts(source, node, path)]
+  const join = (others: Facts[]) => {
+    all = all.flatMap((facts) => others.flatMap((other) => both(facts, other)))
+    if (all.length > mostAlternatives) throw source.refuse(path, `has more than ${mostAlternatives} alternatives`)
+  }
+  const deeper = (part: unknown, place: string) => factsOf(source, part, `${path}/${place}`, steps + 1)
+  if (node.$ref !== undefined) join(factsOf(source, source.resolve(node.$ref, path), String(node.$ref), steps + 1))
+  if (node.not !== undefined) join(outside(source, node.not, `${path}/not`))
+  for (const [i, part] of listOf(source, node, 'allOf', path).entries()) join(deeper(part, `allOf/${i}`))
+  for (const union of ['anyOf', 'oneOf']) {
+    if (node[union] === undefined) continue
+    const branches = listOf(source, node, union, path).map((part, branch) => {
+      const choices = union === 'oneOf' ? [{ of: node, branch }] : []
+      return deeper(part, `${union}/${branch}`).map((facts) => ({ ...facts, choices: [...facts.choices, ...choices] }))
+    })
+    join(branches.flat())
+  }
+  return all
+}
+
+/** Refuses keywords that are not understood. */
+export function checkKeywords(source: SchemaSource, node: SchemaNode, path: string): void {
+  for (const keyword of Object.keys(node))
+    if (!Object.hasOwn(keywords, keyword) && !combining.has(keyword) && !isAnnotation(keyword))
+      throw source.refuse(path, `the keyword '${keyword}' is not supported`)
+}
+
+/** The schemas of a combining keyword. @throws GrammarError where it lists none */
+export function listOf(source: SchemaSource, node: SchemaNode, keyword: string, path: string): unknown[] {
+  const list = node[keyword]
+  if (list === undefined) return []
+  if (Array.isArray(list) && list.length > 0) return list
+  throw source.refuse(path, `${keyword} must list at least one schema`)
+}
+
+function ownFacts(source: SchemaSource, node: SchemaNode, path: string): Facts {
+  const own = Object.entries(node).filter(([keyword]) => Object.hasOwn(keywords, keyword))
+  return {
+    types: ownTypes(source, node, path),
+    values: ownValues(source, node, path),
+    parts: own.length > 0 ? [{ node: Object.fromEntries(own), path }] : [],
+    choices: [],
+  }
+}
+
+function ownTypes(source: SchemaSource, node: SchemaNode, path: string): ReadonlySet<SchemaType> {
+  if (node.type === undefined) return anything.types
+  const list = Array.isArray(node.type) ? node.type : [node.type]
+  if (list.length === 0) throw source.refuse(path, 'type must name at least one type')
+  for (const name of list)
+    if (!types.includes(name))
+      throw source.refuse(path, `type must be one of ${types.join(', ')}, got ${JSON.stringify(name)}`)
+  return new Set(list.includes('number') ? list.filter((name) => name !== 'integer') : list)
+}
+
+function ownValues(source: SchemaSource, node: SchemaNode, path: string): readonly unknown[] | undefined {
+  const { enum: list } = node
+  if (list !== undefined && (!Array.isArray(list) || list.length === 0))
+    throw source.refuse(path, 'enum must list at least one value')
+  if (node.const === undefined) return list as unknown[] | undefined
+  return list === undefined || (list as unknown[]).some((value) => isSame(value, node.const)) ? [node.const] : []
+}
+
+/** What is demanded by two at once; none if they contradict each other. */
+function both(a: Facts, b: Facts): Facts[] {
+  const shared = new Set<SchemaType>()
+  for (const type of a.types) {
+    if (b.types.has(type)) shared.add(type)
+    else if (type === 'number' && b.types.has('integer')) shared.add('integer')
+    else if (type === 'integer' && b.types.has('number')) shared.add('integer')
+  }
+  if (shared.size === 0) return []
+  const values =
+    a.values && b.values
+      ? a.values.filter((value) => b.values?.some((other) => isSame(value, other)))
+      : (a.values ?? b.values)
+  if (values?.length === 0) return []
+  return [{ types: shared, values, parts: [...a.parts, ...b.parts], choices: [...a.choices, ...b.choices] }]
+}
+
+/** What is not a schema, where that can be said: of types, and of what forbids or allows all. */
+function outside(source: SchemaSource, schema: unknown, path: string): Facts[] {
+  if (schema === false) return [anything]
+  if (schema === true) return []
+  if (typeof schema === 'object' && schema !== null) {
+    const node = schema as SchemaNode
+    const keys = Object.keys(node).filter((keyword) => !isAnnotation(keyword))
+    if (keys.length === 0) return []
+    if (keys.length === 1 && keys[0] === 'type') {
+      const excluded = ownTypes(source, node, path)
+      // Where whole numbers are excluded, the others cannot be told apart by a type.
+      const left = [...anything.types].filter(
+        (type) => !excluded.has(type) && !(type === 'number' && excluded.has('integer')),
+      )
+      return [{ ...anything, types: new Set(left) }]
+    }
+  }
+  throw source.refuse(path, 'not is only supported of types')
+}
+
+/** The types that are written: those allowed, or where all are, those that the keywords speak of, if they speak of any. */
+export function writtenTypes({ types: allowed, parts }: Facts): SchemaType[] {
+  const spoken = new Set(parts.flatMap(({ node }) => Object.keys(node).map((keyword) => keywords[keyword])))
+  const isFree = allowed.size === anything.types.size && spoken.size > 0
+  return [...allowed].filter((type) => !isFree || spoken.has(type))
+}
+
+function of(type: SchemaType, ...names: string[]): Record<string, SchemaType> {
+  return Object.fromEntries(names.map((name) => [name, type]))
+}

@@ -1,0 +1,105 @@
+import { GrammarError } from './error.js'
+
+/** A JSON schema, or a part of one. */
+export type JsonSchema = boolean | { [keyword: string]: unknown }
+
+/** A schema that is no boolean. */
+export type SchemaNode = Record<string, unknown>
+
+/** Keywords that say something about a value, or about the schema, but do not restrict the value. */
+const annotations = new Set([
+  ...['title', 'description', 'default', 'example', 'examples', 'deprecated', 'readOnly', 'writeOnly', 'externalDocs'],
+  ...['$schema', '$id', 'id', '$anchor', '$dynamicAnchor', '$comment', '$vocabulary', '$defs', 'definitions', 'strict'],
+  ...['contentEncoding', 'contentMediaType', 'contentSchema', 'discriminator', 'nullable', 'xml', 'propertyOrdering'],
+  ...['markdownDescription', 'errorMessage', 'enumNames'],
+])
+
+/** Whether a keyword restricts nothing that a grammar made here could write. */
+export function isAnnotation(keyword: string): boolean {
+  return annotations.has(keyword) || keyword.startsWith('x-')
+}
+
+/** The whole of a schema: where its references lead, and how what is wrong with it is said. */
+export class SchemaSource {
+  readonly #root: JsonSchema
+  readonly #field: string
+  #anchors: Map<string, unknown> | undefined
+  #hasOwnIds = false
+
+  /** @param field name of the field in error messages */
+  constructor(root: JsonSchema, field: string) {
+    this.#root = root
+    this.#field = field
+  }
+
+  /** The schema a reference points at. @throws GrammarError if it points at none */
+  resolve(reference: unknown, path: string): unknown {
+    if (typeof reference !== 'string') throw this.refuse(path, '$ref must be a text')
+    const anchors = this.#readAnchors()
+    if (this.#hasOwnIds) throw this.refuse(path, '$ref together with an $id below the root is not supported')
+    const { $id } = typeof this.#root === 'object' ? this.#root : {}
+    const base = typeof $id === 'string' ? $id.replace(/#.*$/, '') : ''
+    const [file, fragment = ''] = reference.split('#', 2)
+    if (file !== '' && file !== base)
+      throw this.refuse(path, `$ref must point into the same schema (#/…), got ${reference}`)
+    const place = decodeSafely(fragment)
+    if (place === '') return this.#root
+    if (!place.startsWith('/')) {
+      if (anchors.has(place)) return anchors.get(place)
+      throw this.refuse(path, `$ref points at nothing: ${reference}`)
+    }
+    let target: unknown = this.#root
+    for (const part of place.split('/').slice(1)) {
+      const key = part.replaceAll('~1', '/').replaceAll('~0', '~')
+      target =
+        typeof target === 'object' && target !== null && Object.hasOwn(target, key)
+          ? (target as Record<string, unknown>)[key]
+          : undefined
+    }
+    if (target === undefined) throw this.refuse(path, `$ref points at nothing: ${reference}`)
+    return target
+  }
+
+  /** An error that says where in the schema it is. */
+  refuse(path: string, why: string): GrammarError {
+    return new GrammarError('schema-invalid', `${this.#field}: ${path}: ${why}`, this.#field)
+  }
+
+  #readAnchors(): Map<string, unknown> {
+    if (this.#anchors) return this.#anchors
+    const found = new Map<string, unknown>()
+    const todo: unknown[] = [this.#root]
+    for (let node = todo.pop(); node !== undefined; node = todo.pop()) {
+      if (typeof node !== 'object' || node === null) continue
+      const { $anchor, $dynamicAnchor, $id } = node as SchemaNode
+      for (const anchor of [$anchor, $dynamicAnchor]) if (typeof anchor === 'string') found.set(anchor, node)
+      if (typeof $id === 'string' && node !== this.#root) {
+        if ($id.startsWith('#')) found.set($id.slice(1), node)
+        else this.#hasOwnIds = true
+      }
+      for (const [keyword, value] of Object.entries(node))
+        if (keyword !== 'enum' && keyword !== 'const' && keyword !== 'default' && keyword !== 'examples')
+          todo.push(value)
+    }
+    this.#anchors = found
+    return found
+  }
+}
+
+function decodeSafely(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** Whether two values of JSON are the same; objects in any order, 1 as 1.0. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) !== Array.isArray(b)) return false
+  const keys = Object.keys(a)
+  if (keys.length !== Object.keys(b).length) return false
+  return keys.every((key) => Object.hasOwn(b, key) && isSame((a as SchemaNode)[key], (b as SchemaNode)[key]))
+}
