@@ -17,5 +17,6 @@ export const commands: Readonly<Record<string, string>> = {
   serve: 'A server under load: grounded questions at several concurrencies, drafting on and off.',
   watch: 'What it costs a server to be watched.',
   soak: 'A server under abuse, for a while: nothing may leak, and no answer may change.',
+  chat: 'Recorded chat formats of model families: how many prompts and outputs are right. The table of docs/chat.md.',
   damage: 'Model files with damaged heads: none may end the process.',
 }

@@ -155,8 +155,8 @@ function continuedPrompt(
   generation: string,
   last: ChatMessage,
 ): ChatPrompt {
-  const { reasoning } = dialect
   const thought = last.reasoning_content ?? ''
+  const { reasoning } = dialect
   const said = contentText(last.content) ?? ''
   const opening = reasoning?.open.trim() ?? ''
   const at = opening === '' ? -1 : generation.indexOf(opening)
