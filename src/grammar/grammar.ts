@@ -7,8 +7,14 @@ const whole = -1
 
 /** Bounds of ambiguity: beyond them a grammar is given up, at the same place however the answer is decoded. */
 const mostFrames = 4096
-const mostFramesInAll = 1 << 21
-const mostWork = 1 << 25
+const mostFramesInAll = 1 << 18
+/**
+ * Bounds of work, counted in ways of reading looked at: of finding the tokens that may come next, once, and of all of it,
+ * where every token read adds to what was there from the beginning. A million takes some 80 ms.
+ */
+const mostWork = 1 << 20
+const mostWorkInAll = 1 << 23
+const workPerToken = 1 << 16
 
 /** How many sets of allowed tokens are kept. */
 const keptMasks = 32
@@ -55,11 +61,15 @@ export class Grammar {
   readonly #states = new Map<string, State>()
   readonly #masks = new Map<State, Uint32Array>()
   #work = 0
+  #workLeft = mostWorkInAll
   #state: State
 
-  /** @throws GrammarError `grammar-invalid` */
-  constructor(text: string, lexicon: Lexicon) {
-    this.#table = parseGbnf(text)
+  /**
+   * @param source GBNF, or what {@link parseGbnf} made of it
+   * @throws GrammarError `grammar-invalid`
+   */
+  constructor(source: string | GrammarTable, lexicon: Lexicon) {
+    this.#table = typeof source === 'string' ? parseGbnf(source) : source
     this.#lexicon = lexicon
     const frames = new Set<number>()
     for (const begin of this.#table.begins[this.#table.root])
@@ -85,6 +95,7 @@ export class Grammar {
 
   /** Reads a token that {@link allowed} allows. */
   accept(bytes: Uint8Array): void {
+    this.#workLeft += workPerToken
     for (const byte of bytes) {
       const next = this.#step(this.#state, byte)
       if (!next) throw new Error('a token was accepted that the grammar does not allow')
@@ -114,15 +125,20 @@ export class Grammar {
       }
       if (dead > length) mask[ids[i] >>> 5] |= 1 << (ids[i] & 31)
     }
-    if (this.#work > mostWork) mask.fill(0)
+    if (this.#isSpent) mask.fill(0)
+    this.#workLeft -= this.#work
     if (start.missing === 0 && start.frames[0] === whole) for (const id of ends) mask[id >>> 5] |= 1 << (id & 31)
     return mask
+  }
+
+  get #isSpent(): boolean {
+    return this.#work > mostWork || this.#work > this.#workLeft
   }
 
   #step(state: State, byte: number): State | null {
     const known = state.next[byte]
     if (known !== undefined) return known
-    const next = this.#work > mostWork ? null : this.#compute(state, byte)
+    const next = this.#isSpent ? null : this.#compute(state, byte)
     state.next[byte] = next
     return next
   }

@@ -27,16 +27,8 @@ export class Lexicon {
   /** Tokens that end an answer. */
   readonly ends: Int32Array
 
-  constructor(vocabulary: TokenTexts) {
-    const pieces: { id: number; bytes: Buffer }[] = []
-    const ends: number[] = []
-    for (let id = 0; id < vocabulary.size; id++) {
-      const bytes = vocabulary.bytesOf(id)
-      if (vocabulary.isEndOfGeneration(id)) ends.push(id)
-      else if (bytes.length > 0) pieces.push({ id, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) })
-    }
-    pieces.sort((a, b) => a.bytes.compare(b.bytes) || a.id - b.id)
-    this.size = vocabulary.size
+  private constructor(size: number, pieces: readonly Piece[], ends: readonly number[]) {
+    this.size = size
     this.ends = Int32Array.from(ends)
     this.ids = Int32Array.from(pieces, ({ id }) => id)
     this.bytes = Buffer.concat(pieces.map(({ bytes }) => bytes))
@@ -51,4 +43,48 @@ export class Lexicon {
       this.shared[i] = shared
     }
   }
+
+  /** The lexicon of a vocabulary. */
+  static of(vocabulary: TokenTexts): Lexicon {
+    const reading = Lexicon.read(vocabulary)
+    for (;;) {
+      const { done, value } = reading.next()
+      if (done) return value
+    }
+  }
+
+  /** The same in steps of a few milliseconds: a large vocabulary takes a second. */
+  static *read(vocabulary: TokenTexts): Generator<void, Lexicon> {
+    const heads: (Piece[] | undefined)[] = []
+    const ends: number[] = []
+    for (let id = 0; id < vocabulary.size; id++) {
+      const bytes = vocabulary.bytesOf(id)
+      if (vocabulary.isEndOfGeneration(id)) ends.push(id)
+      else if (bytes.length > 0) {
+        const head = (bytes[0] << 8) | (bytes[1] ?? 0)
+        heads[head] ??= []
+        heads[head].push({ id, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) })
+      }
+      if (id % SLICE === SLICE - 1) yield
+    }
+    const pieces: Piece[] = []
+    let sorted = 0
+    for (const group of heads) {
+      if (!group) continue
+      group.sort((a, b) => a.bytes.compare(b.bytes) || a.id - b.id)
+      for (const piece of group) pieces.push(piece)
+      if (pieces.length - sorted < SLICE) continue
+      sorted = pieces.length
+      yield
+    }
+    return new Lexicon(vocabulary.size, pieces, ends)
+  }
 }
+
+interface Piece {
+  id: number
+  bytes: Buffer
+}
+
+/** Tokens looked at in one step. */
+const SLICE = 2048

@@ -46,6 +46,7 @@ export class Vocabulary {
   readonly #eog: Uint8Array
   #scratch = new Uint8Array(256)
   #lexicon: Lexicon | undefined
+  #sorting: Promise<Lexicon> | undefined
   #endTokens: Int32Array | undefined
   #controlTokens: Map<string, number> | undefined
 
@@ -107,7 +108,15 @@ export class Vocabulary {
     if (text.length <= shortText) return this.tokenize(text, options)
     const cuts = await this.#readCuts()
     const parts: Int32Array[] = []
-    for (const piece of this.#promptPieces(text, options))
+    let short = 0
+    for (const piece of this.#promptPieces(text, options)) {
+      if (piece.text.length <= veryShortText) {
+        // Not worth a call to another thread, but there may be very many.
+        parts.push(this.#split(piece.text, false, piece.special))
+        if ((++short & 31) === 0) await new Promise(setImmediate)
+        signal?.throwIfAborted()
+        continue
+      }
       for (const { begin, end, drop } of cuts.segments(piece.text)) {
         signal?.throwIfAborted()
         const bytes = Buffer.from(piece.text.slice(begin, end), 'utf8')
@@ -117,6 +126,7 @@ export class Vocabulary {
         const ids = await call.finally(() => this.#calls.delete(call))
         parts.push(drop ? ids.subarray(1) : ids)
       }
+    }
     return this.#around(parts, options)
   }
 
@@ -185,10 +195,20 @@ export class Vocabulary {
     return this.#controlTokens
   }
 
-  /** The tokens by their bytes, for grammars. Sorted when first asked for, which takes longest with the first grammar. */
+  /** The tokens by their bytes, for grammars. Sorted when first asked for, if {@link readLexicon} has not done it. */
   get lexicon(): Lexicon {
-    this.#lexicon ??= new Lexicon(this)
+    this.#lexicon ??= Lexicon.of(this)
     return this.#lexicon
+  }
+
+  /** Sorts the tokens for grammars, a few at a time; at once where that is done. @internal */
+  readLexicon(): Promise<Lexicon> {
+    if (this.#lexicon) return Promise.resolve(this.#lexicon)
+    this.#sorting ??= inSlices(Lexicon.read(this)).then((lexicon) => {
+      this.#lexicon ??= lexicon
+      return this.#lexicon
+    })
+    return this.#sorting
   }
 
   /** Frees what `loadVocabulary` loaded. The vocabulary of a model goes with it. */
@@ -224,17 +244,10 @@ export class Vocabulary {
 
   /** Looks at all tokens once, a few at a time. */
   #readCuts(): Promise<Cuts> {
-    this.#reading ??= (async () => {
-      const reading = Cuts.read(this.#cutVocabulary())
-      for (;;) {
-        const { done, value } = reading.next()
-        if (done) {
-          this.#cuts = value
-          return value
-        }
-        await new Promise(setImmediate)
-      }
-    })()
+    this.#reading ??= inSlices(Cuts.read(this.#cutVocabulary())).then((cuts) => {
+      this.#cuts = cuts
+      return cuts
+    })
     return this.#reading
   }
 
@@ -271,8 +284,20 @@ export class Vocabulary {
 /** Not yet asked, in the table of end-of-generation tokens. */
 const unknown = 2
 
+/** Characters of a piece of a text that is split here and now. */
+const veryShortText = 256
+
 /** Characters of a text that is split at once: well below what any tokenizer's stack holds. */
 const shortText = 4096
+
+/** The value of a generator, with a pause for others after each of its steps. */
+async function inSlices<Result>(generator: Generator<void, Result>): Promise<Result> {
+  for (;;) {
+    const { done, value } = generator.next()
+    if (done) return value
+    await new Promise(setImmediate)
+  }
+}
 
 /** The value of a generator whose steps need no pauses. */
 function finish<Result>(generator: Generator<void, Result>): Result {

@@ -15,7 +15,7 @@ const ajv = new Ajv2020({ strict: false, multipleOfPrecision: 9, logger: false }
 addFormats.default(ajv)
 
 /** A vocabulary of single bytes: whether a grammar admits a text, whatever a model's tokens are. */
-const bytes = new Lexicon({
+const bytes = Lexicon.of({
   size: 257,
   bytesOf: (token) => (token < 256 ? Uint8Array.of(token) : new Uint8Array()),
   isEndOfGeneration: (token) => token === 256,
