@@ -65,6 +65,8 @@ export interface GenerationStats {
   cachedPromptTokens: number
   /** Tokens written, without the end-of-generation token. */
   completionTokens: number
+  /** Of them, those that wrote thoughts; 0 where the answer is not read as a message. */
+  reasoningTokens: number
   /** Forwards after the prompt's. */
   forwards: number
   /** Nodes verified in all. */

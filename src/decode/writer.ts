@@ -50,6 +50,7 @@ export class AnswerWriter {
   readonly #tokens: number[] = []
   /** What became certain of the message in the step under way. */
   #deltas: MessageDelta[] = []
+  #reasoningTokens = 0
   /** Pieces of the step under way, filled by {@link take}. */
   #pieces: StepPiece[] = []
   #written = ''
@@ -155,6 +156,7 @@ export class AnswerWriter {
     if (!reading) return text
     const deltas = [...(text === '' ? [] : reading.parser.push(text)), ...more]
     this.#deltas.push(...deltas)
+    if (deltas.some(({ type }) => type === 'reasoning')) this.#reasoningTokens++
     return deltas.map((delta) => (delta.type === 'content' ? delta.text : '')).join('')
   }
 
@@ -216,6 +218,7 @@ export class AnswerWriter {
       promptTokens: this.#request.prompt.length,
       cachedPromptTokens: this.#cachedPromptTokens,
       completionTokens: this.#tokens.length,
+      reasoningTokens: this.#reasoningTokens,
       forwards: this.#forwards,
       draftedTokens: this.#drafted,
       acceptedTokens: this.#accepted,

@@ -15,7 +15,7 @@ import { fetchModel } from '../hub/fetch-model.js'
 import type { Context } from '../llama/context.js'
 import type { Model, ModelDescription } from '../llama/model.js'
 import { Sampler } from '../llama/sampler.js'
-import type { TokenizeOptions } from '../llama/vocabulary.js'
+import type { InfillTokens, TokenizeOptions } from '../llama/vocabulary.js'
 import type { Exactness } from '../measure/configuration.js'
 import { loadModel } from '../measure/loading.js'
 import { type Tuned, tune } from '../measure/tuning.js'
@@ -337,6 +337,16 @@ export class Engine implements AsyncDisposable {
   /** The bytes one token stands for; seldom a whole character. Read only. */
   bytesOf(token: number): Uint8Array {
     return this.#model.vocabulary.bytesOf(token)
+  }
+
+  /** The tokens that end an answer. Read only. */
+  get endTokens(): Int32Array {
+    return this.#model.vocabulary.endTokens
+  }
+
+  /** The control tokens with which a gap in a text is shown; undefined if the model was not made to fill gaps. */
+  get infillTokens(): InfillTokens | undefined {
+    return this.#model.vocabulary.infillTokens
   }
 
   /** How tokens are written, for a drafter of one's own: `new RetrievalDrafter({ spelling: engine.spelling })`. */

@@ -232,6 +232,11 @@ export const prototypes = {
   llama_vocab_is_eog: 'bool llama_vocab_is_eog(void* vocab, int32 token)',
   llama_vocab_bos: 'int32 llama_vocab_bos(void* vocab)',
   llama_vocab_eos: 'int32 llama_vocab_eos(void* vocab)',
+  llama_vocab_fim_pre: 'int32 llama_vocab_fim_pre(void* vocab)',
+  llama_vocab_fim_suf: 'int32 llama_vocab_fim_suf(void* vocab)',
+  llama_vocab_fim_mid: 'int32 llama_vocab_fim_mid(void* vocab)',
+  llama_vocab_fim_rep: 'int32 llama_vocab_fim_rep(void* vocab)',
+  llama_vocab_fim_sep: 'int32 llama_vocab_fim_sep(void* vocab)',
   llama_vocab_get_add_bos: 'bool llama_vocab_get_add_bos(void* vocab)',
   llama_tokenize:
     'int32 llama_tokenize(void* vocab, const uint8* text, int32 textBytes, _Out_ int32* tokens, int32 capacity, bool addSpecial, bool parseSpecial)',
@@ -317,6 +322,11 @@ export interface LlamaFunctions {
   llama_vocab_is_eog: Native<[vocab: Pointer, token: number], boolean>
   llama_vocab_bos: Native<[vocab: Pointer], number>
   llama_vocab_eos: Native<[vocab: Pointer], number>
+  llama_vocab_fim_pre: Native<[vocab: Pointer], number>
+  llama_vocab_fim_suf: Native<[vocab: Pointer], number>
+  llama_vocab_fim_mid: Native<[vocab: Pointer], number>
+  llama_vocab_fim_rep: Native<[vocab: Pointer], number>
+  llama_vocab_fim_sep: Native<[vocab: Pointer], number>
   llama_vocab_get_add_bos: Native<[vocab: Pointer], boolean>
   llama_tokenize: Native<
     [

@@ -22,6 +22,19 @@ export interface TokenizeOptions {
 const controlBits = 1 | 8
 
 /**
+ * Control tokens around a gap in a text (fill in the middle); the last two name what else belongs to it.
+ *
+ *     <prefix>what stands before<suffix>what stands behind<middle>
+ */
+export interface InfillTokens {
+  prefix: number
+  suffix: number
+  middle: number
+  repository: number | undefined
+  file: number | undefined
+}
+
+/**
  * The tokens of a model: text to ids and back. A model has one; `loadVocabulary` reads that of a file alone.
  */
 export class Vocabulary {
@@ -174,6 +187,18 @@ export class Vocabulary {
       this.#eog[token] = known
     }
     return known === 1
+  }
+
+  /** The tokens with which a gap in a text is shown; undefined if the model was not made to fill gaps. */
+  get infillTokens(): InfillTokens | undefined {
+    const of = (id: number) => (id >= 0 ? id : undefined)
+    const prefix = of(this.#llama.llama_vocab_fim_pre(this.pointer))
+    const suffix = of(this.#llama.llama_vocab_fim_suf(this.pointer))
+    const middle = of(this.#llama.llama_vocab_fim_mid(this.pointer))
+    if (prefix === undefined || suffix === undefined || middle === undefined) return undefined
+    const repository = of(this.#llama.llama_vocab_fim_rep(this.pointer))
+    const file = of(this.#llama.llama_vocab_fim_sep(this.pointer))
+    return { prefix, suffix, middle, repository, file }
   }
 
   /** The tokens that end a generation. */

@@ -2,10 +2,12 @@ import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import type { Engine } from '../engine/engine.js'
 import { Access } from './access.js'
+import { anthropicError, countMessages, messagesRoute } from './anthropic.js'
 import { findCache, forget, listCache, warm } from './cache.js'
 import { chat, countChat } from './chat.js'
 import { completion } from './completion.js'
 import { answerLog } from './fleet.js'
+import { infill, native } from './native.js'
 import { page } from './page.js'
 import { countResponses, responses } from './responses.js'
 import { live, loadHeaders, ready } from './routing.js'
@@ -88,9 +90,13 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   get((c) => findModel(service, c.req.param('id') as string), '/v1/models/:id{.+}', '/models/:id{.+}')
   post(chat, '/v1/chat/completions', '/chat/completions')
   post(countChat, '/v1/chat/completions/input_tokens', '/chat/completions/input_tokens')
-  post(completion, '/v1/completions', '/completions')
+  post(completion, '/v1/completions')
+  post(native, '/completion', '/completions')
+  post(infill, '/infill')
   post(responses, '/v1/responses', '/responses')
   post(countResponses, '/v1/responses/input_tokens', '/responses/input_tokens')
+  post(messagesRoute, '/v1/messages', '/messages')
+  post(countMessages, '/v1/messages/count_tokens', '/messages/count_tokens')
   post(tokenize, '/tokenize')
   post(detokenize, '/detokenize')
   post(applyTemplate, '/apply-template')
@@ -132,7 +138,8 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
     if (shown.retryAfter !== undefined) c.header('Retry-After', String(shown.retryAfter))
     if (shown.status === 401) c.header('WWW-Authenticate', 'Bearer')
     if (shown.allow !== undefined) c.header('Allow', shown.allow)
-    return c.json(shown.toJSON(), shown.status as 400)
+    const body = /\/messages(?:\/count_tokens)?$/.test(c.req.path) ? anthropicError(shown) : shown.toJSON()
+    return c.json(body, shown.status as 400)
   })
 
   return {

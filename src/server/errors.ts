@@ -25,6 +25,7 @@ export type ErrorType =
   | 'not_found_error'
   | 'rate_limit_error'
   | 'unavailable_error'
+  | 'not_supported_error'
   | 'server_error'
 
 /** A refusal that goes to the client: a status and one sentence. */

@@ -14,7 +14,7 @@ export const tools = z
       type: z.literal('function'),
       cache_control: z.unknown().optional(),
       function: partOf({
-        name: z.string().regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, digits, dots, dashes and underscores'),
+        name: z.string().regex(/^[\w.-]{1,128}$/, 'expected 1 to 128 letters, digits, dots, dashes and underscores'),
         description: z.string().nullish(),
         parameters: jsonObject.nullish(),
         strict: z.boolean().nullish(),

@@ -5,8 +5,13 @@ export interface Usage {
   prompt_tokens: number
   completion_tokens: number
   total_tokens: number
-  prompt_tokens_details: { cached_tokens: number }
-  completion_tokens_details: { accepted_prediction_tokens: number; rejected_prediction_tokens: number }
+  prompt_tokens_details: { cached_tokens: number; cache_write_tokens: number; audio_tokens: number }
+  completion_tokens_details: {
+    reasoning_tokens: number
+    audio_tokens: number
+    accepted_prediction_tokens: number
+    rejected_prediction_tokens: number
+  }
 }
 
 /** Times of one answer, by llama-server's names; milliseconds. */
@@ -35,8 +40,14 @@ export function usageOf(results: readonly GenerationResult[], answersPerPrompt: 
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: total((stats) => stats.cachedPromptTokens, answersPerPrompt) },
+    prompt_tokens_details: {
+      cached_tokens: total((stats) => stats.cachedPromptTokens, answersPerPrompt),
+      cache_write_tokens: 0,
+      audio_tokens: 0,
+    },
     completion_tokens_details: {
+      reasoning_tokens: total((stats) => stats.reasoningTokens),
+      audio_tokens: 0,
       accepted_prediction_tokens: accepted,
       rejected_prediction_tokens: total((stats) => stats.draftedTokens) - accepted,
     },

@@ -1,0 +1,311 @@
+import { z } from 'zod'
+import type { GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { Engine } from '../engine/engine.js'
+import { readBody } from './body.js'
+import { isCut } from './chat.js'
+import { ApiError, badRequest } from './errors.js'
+import { prediction, predictionText, requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
+import { bodyOf } from './harmless.js'
+import { list } from './lists.js'
+import { chatLogprobs } from './logprobs.js'
+import { compactId } from './output-items.js'
+import type { Frame, Reply } from './reply.js'
+import { grammarOf, responseFormat, schema } from './response-format.js'
+import type { Served } from './served.js'
+import type { Service } from './service.js'
+import { respond } from './stream.js'
+import { timingsOf } from './usage.js'
+
+const token = z.number().int().min(0)
+
+/** A text, token ids, both in turns, or a text in an object. */
+const prompt = z.union(
+  [z.string(), list(z.union([token, z.string()])), z.strictObject({ prompt_string: z.string() })],
+  { error: 'expected a string, token ids, or both in a list' },
+)
+
+const nativeFields = {
+  ...samplingFields,
+  n_predict: tokenCount,
+  max_tokens: tokenCount,
+  n_cmpl: z.number().int().min(1).max(64).nullish(),
+  n_probs: z.number().int().min(0).max(20).nullish(),
+  logprobs: z.number().int().min(0).max(20).nullish(),
+  return_tokens: z.boolean().nullish(),
+  response_fields: z.array(z.string()).max(64).nullish(),
+  prediction,
+  response_format: responseFormat.nullish(),
+  json_schema: schema.nullish(),
+}
+
+/** The body of `POST /completion`. */
+const nativeBody = bodyOf({
+  ...nativeFields,
+  prompt: z.union([prompt, list(prompt, 64, 1)], { error: 'expected a string, token ids, or a list of either' }),
+})
+
+/** The body of `POST /infill`. */
+const infillBody = bodyOf({
+  ...nativeFields,
+  input_prefix: z.string(),
+  input_suffix: z.string(),
+  input_extra: list(z.strictObject({ filename: z.string().default('tmp'), text: z.string() })).nullish(),
+  prompt: z.string().nullish(),
+})
+
+type NativeBody = z.infer<z.ZodObject<typeof nativeFields>>
+type Prompt = string | Int32Array
+
+/** `POST /completion`, llama-server's own shape: a text is continued as it stands. */
+export async function native(service: Service, request: Request): Promise<Response> {
+  const body = await readBody(request, nativeBody, service)
+  const { engine } = service.find(body.model)
+  const { prompts, isList } = readPrompts(engine, body.prompt)
+  return write(service, request, body, prompts, isList)
+}
+
+/** `POST /infill`: what stands between a beginning and an end, by models that were made for it. */
+export async function infill(service: Service, request: Request): Promise<Response> {
+  const body = await readBody(request, infillBody, service)
+  const { engine } = service.find(body.model)
+  const tokens = engine.infillTokens
+  if (!tokens)
+    throw new ApiError(501, 'not_supported_error', 'this model was not made to fill gaps: it has no tokens for them', {
+      code: 'not_supported',
+    })
+  const of = (text: string) => Array.from(engine.tokenize(text))
+  const extra = (body.input_extra ?? []).flatMap(({ filename, text }) =>
+    tokens.file === undefined
+      ? of(`\n\n--- snippet ---\n\n${text}`)
+      : [tokens.file, ...of(`${filename}\n`), ...of(text)],
+  )
+  const head = extra.length > 0 && tokens.repository !== undefined ? [tokens.repository, ...of('myproject\n')] : []
+  const name = extra.length > 0 && tokens.file !== undefined ? [tokens.file, ...of('filename\n')] : []
+  const before = [tokens.prefix, ...of(body.input_prefix), ...of(body.prompt ?? '')]
+  const gap = [...before, tokens.suffix, ...of(body.input_suffix), tokens.middle]
+  const begin = engine.tokenize('', { addSpecial: true })
+  return write(service, request, body, [Int32Array.from([...head, ...extra, ...name, ...begin, ...gap])], false)
+}
+
+function write(
+  service: Service,
+  request: Request,
+  body: NativeBody,
+  prompts: readonly Prompt[],
+  isList: boolean,
+): Promise<Response> {
+  const served = service.find(body.model)
+  const { engine } = served
+  const namespace = service.namespaceOf(request, body.namespace)
+  const n = body.n_cmpl ?? body.n ?? 1
+  if (prompts.length * n > 64) throw badRequest('n: prompts times n may be at most 64', 'n')
+  const grammar = grammarOf(body)
+  const maxTokens = tokenLimit(['n_predict', body.n_predict], ['max_tokens', body.max_tokens])
+  const { signal } = request
+  const id = `native-${compactId()}`
+  const begin = prompts.flatMap((prompt) => {
+    const together = n > 1 ? {} : undefined
+    return Array.from({ length: n }, (_, index) => () => {
+      return engine.complete({
+        ...requestOptions(engine, { ...body, namespace, grammar }, index, id, signal),
+        prompt,
+        together,
+        maxTokens,
+        prediction: predictionText(body.prediction),
+        logprobs: probabilities(body) || undefined,
+      })
+    })
+  })
+  const answers = service.start(served, begin, signal, namespace)
+  const texts = prompts.flatMap((prompt) => Array.from({ length: n }, () => prompt))
+  return respond(service, answers, new NativeReply(served, body, texts, isList || n > 1), body.stream ?? false)
+}
+
+/** Answers in llama-server's shape. */
+class NativeReply implements Reply {
+  readonly #served: Served
+  readonly #body: NativeBody
+  readonly #prompts: readonly Prompt[]
+  readonly #isList: boolean
+  readonly #probabilities: object[][]
+  readonly #counts: number[]
+
+  constructor(served: Served, body: NativeBody, prompts: readonly Prompt[], isList: boolean) {
+    this.#served = served
+    this.#body = body
+    this.#prompts = prompts
+    this.#isList = isList
+    this.#probabilities = prompts.map(() => [])
+    this.#counts = prompts.map(() => 0)
+  }
+
+  begin(): Frame[] {
+    return []
+  }
+
+  step(index: number, step: GenerationStep): Frame[] {
+    const tokens = step.pieces.map((piece) => piece.token)
+    this.#counts[index] += tokens.length
+    const told = probabilities(this.#body) > 0 ? this.#tell(step) : []
+    for (const one of told) this.#probabilities[index].push(one)
+    if (step.text === '' && tokens.length === 0) return []
+    return [
+      {
+        data: {
+          index,
+          content: step.text,
+          tokens,
+          stop: false,
+          id_slot: -1,
+          tokens_predicted: this.#counts[index],
+          ...(told.length > 0 && { completion_probabilities: told }),
+        },
+      },
+    ]
+  }
+
+  end(index: number, result: GenerationResult): Frame[] {
+    const { completion_probabilities: _told, ...rest } = this.#final(index, result)
+    return [{ data: this.#chosen({ ...rest, content: '', tokens: [] }) }]
+  }
+
+  close(): Frame[] {
+    return []
+  }
+
+  whole(results: readonly GenerationResult[]) {
+    const bodies = results.map((result, index) => this.#chosen(this.#final(index, result)))
+    return this.#isList ? bodies : bodies[0]
+  }
+
+  #final(index: number, result: GenerationResult) {
+    const { text, tokens, reason, stats } = result
+    const prompt = this.#prompts[index]
+    return {
+      index,
+      content: text,
+      tokens: this.#body.return_tokens ? tokens : [],
+      id_slot: -1,
+      stop: true,
+      model: this.#served.name,
+      tokens_predicted: stats.completionTokens,
+      tokens_evaluated: stats.promptTokens,
+      generation_settings: this.#settings(result),
+      prompt: typeof prompt === 'string' ? prompt : this.#served.engine.detokenize(prompt),
+      has_new_line: text.includes('\n'),
+      truncated: reason === 'context-full',
+      stop_type: reason === 'stop-string' ? 'word' : isCut(reason) ? 'limit' : reason === 'stop' ? 'eos' : 'none',
+      stopping_word: result.stopString ?? '',
+      tokens_cached: stats.promptTokens + stats.completionTokens,
+      timings: timingsOf(result),
+      ...(probabilities(this.#body) > 0 && { completion_probabilities: this.#probabilities[index] }),
+    }
+  }
+
+  /** What was asked for, with the defaults of the rest. */
+  #settings({ seed }: GenerationResult) {
+    const { engine } = this.#served
+    const body = this.#body
+    const biases = requestOptions(engine, body, 0, '', new AbortController().signal).logitBias ?? {}
+    const most = body.n_predict ?? body.max_tokens ?? -1
+    return {
+      ...defaultSettings,
+      ...Object.fromEntries(
+        Object.entries(body).filter(([name, value]) => Object.hasOwn(defaultSettings, name) && value !== null),
+      ),
+      seed,
+      n_predict: most,
+      max_tokens: most,
+      n_probs: probabilities(body),
+      logit_bias: [
+        ...Object.entries(biases).map(([id, bias]) => ({ token: Number(id), bias })),
+        ...(body.ignore_eos ? Array.from(engine.endTokens, (id) => ({ token: id, bias: null })) : []),
+      ],
+    }
+  }
+
+  #tell(step: GenerationStep): object[] {
+    const { engine } = this.#served
+    const withIds = step.pieces.flatMap((piece) => (piece.logprobs ? [piece.logprobs] : []))
+    return chatLogprobs(engine, step.pieces).map(({ top_logprobs, ...entry }, i) => ({
+      id: withIds[i].token,
+      ...entry,
+      top_logprobs: top_logprobs.map((top, j) => ({ id: withIds[i].top[j].token, ...top })),
+    }))
+  }
+
+  /** The fields asked for; one within another is named with a slash. */
+  #chosen(body: Record<string, unknown>): Record<string, unknown> {
+    const wanted = this.#body.response_fields
+    if (!wanted || wanted.length === 0) return body
+    const found = wanted.flatMap((name): [string, unknown][] => {
+      let value: unknown = body
+      for (const part of name.split('/'))
+        value =
+          typeof value === 'object' && value !== null && Object.hasOwn(value, part)
+            ? (value as Record<string, unknown>)[part]
+            : undefined
+      return value === undefined ? [] : [[name, value]]
+    })
+    return Object.fromEntries(found)
+  }
+}
+
+/** Settings as llama-server tells them, where nothing else was asked for. */
+const defaultSettings = {
+  temperature: 0,
+  dynatemp_range: 0,
+  dynatemp_exponent: 1,
+  top_k: 40,
+  top_p: 0.95,
+  min_p: 0.05,
+  top_n_sigma: -1,
+  xtc_probability: 0,
+  xtc_threshold: 0.1,
+  typical_p: 1,
+  repeat_last_n: 64,
+  repeat_penalty: 1,
+  presence_penalty: 0,
+  frequency_penalty: 0,
+  dry_multiplier: 0,
+  dry_base: 1.75,
+  dry_allowed_length: 2,
+  dry_penalty_last_n: -1,
+  dry_sequence_breakers: ['\n', ':', '"', '*'],
+  mirostat: 0,
+  mirostat_tau: 5,
+  mirostat_eta: 0.1,
+  adaptive_target: -1,
+  adaptive_decay: 0.9,
+  stop: [],
+  n_keep: 0,
+  n_discard: 0,
+  ignore_eos: false,
+  stream: false,
+  min_keep: 0,
+  grammar: '',
+  draft: 'auto',
+}
+
+function probabilities({ n_probs, logprobs }: NativeBody): number {
+  return n_probs ?? logprobs ?? 0
+}
+
+function readPrompts(
+  engine: Engine,
+  given: z.infer<typeof nativeBody>['prompt'],
+): { prompts: Prompt[]; isList: boolean } {
+  // A list with a number in it is one prompt; of texts alone, several.
+  const isList = Array.isArray(given) && !given.some((part) => typeof part === 'number')
+  const list = (isList ? given : [given]) as z.infer<typeof prompt>[]
+  return { prompts: list.map((one) => readPrompt(engine, one)), isList }
+}
+
+function readPrompt(engine: Engine, given: z.infer<typeof prompt>): Prompt {
+  if (typeof given === 'string') return given
+  if (!Array.isArray(given)) return given.prompt_string
+  const ids = given.flatMap((part, i) =>
+    typeof part === 'number' ? [part] : Array.from(engine.tokenize(part, { special: true, addSpecial: i === 0 })),
+  )
+  return Int32Array.from(ids)
+}

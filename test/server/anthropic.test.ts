@@ -1,0 +1,165 @@
+import { rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { writeGguf } from '../helpers/gguf.js'
+import { randomModel } from '../helpers/random-model.js'
+import { type Event, parseEvents, TestServer } from './server.js'
+
+/** The shape of Qwen's template, as far as thoughts and tools go. */
+const template = `{% if tools %}<|im_start|>system
+# Tools
+{% for tool in tools %}{{ tool | tojson }}
+{% endfor %}Answer with <tool_call>{"name": …, "arguments": …}</tool_call><|im_end|>
+{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}
+{% if m.reasoning_content %}<think>
+{{ m.reasoning_content }}
+</think>
+
+{% endif %}{{ m.content }}{% if m.tool_calls %}{% for call in m.tool_calls %}<tool_call>
+{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+</tool_call>{% endfor %}{% endif %}<|im_end|>
+{% endfor %}<|im_start|>assistant
+`
+const file = path.join(tmpdir(), `lookahead-anthropic-${process.pid}.gguf`)
+const source = randomModel({ architecture: 'qwen2', seed: 3 })
+source.metadata['tokenizer.chat_template'] = template
+writeGguf(file, source)
+afterAll(() => rmSync(file, { force: true }))
+const server = TestServer.forFile({ model: file })
+const route = '/v1/messages'
+const hello = { model: 'test', max_tokens: 8, messages: [{ role: 'user', content: 'Hello' }] }
+const weather = {
+  name: 'weather',
+  description: 'The weather of a city',
+  input_schema: { type: 'object', properties: { city: { enum: ['Oslo'] } }, required: ['city'] },
+}
+
+async function events(body: object): Promise<Event[]> {
+  const response = await server.post(route, { ...body, stream: true })
+  expect(response.status).toBe(200)
+  return parseEvents(await response.text())
+}
+
+describe('POST /v1/messages', () => {
+  it('answers in the shape of Anthropic’s API', async () => {
+    const { status, body } = await server.ask(route, { ...hello, grammar: 'root ::= "Good day."', max_tokens: 40 })
+    expect(status, JSON.stringify(body)).toBe(200)
+    expect(body).toMatchObject({
+      id: expect.stringMatching(/^msg_/),
+      type: 'message',
+      role: 'assistant',
+      model: 'test',
+      content: [{ type: 'text', text: 'Good day.' }],
+      stop_reason: 'end_turn',
+      stop_sequence: null,
+    })
+    expect(body.usage.input_tokens + body.usage.cache_read_input_tokens).toBeGreaterThan(0)
+    expect(body.usage.output_tokens).toBeGreaterThan(0)
+    expect(body).not.toHaveProperty('timings')
+  })
+
+  it('streams thoughts and words in blocks, the same as in one piece', async () => {
+    const request = { ...hello, max_tokens: 60, grammar: 'root ::= "<think>\\nHm, well.\\n</think>\\n\\nYes."' }
+    const whole = await server.ask(route, request)
+    expect(whole.body.content).toEqual([
+      { type: 'thinking', thinking: expect.stringContaining('Hm, well.'), signature: '' },
+      { type: 'text', text: 'Yes.' },
+    ])
+    const list = await events(request)
+    expect(list.every(({ event, data }) => event === data.type)).toBe(true)
+    const types = list.map(({ event }) => event).filter((type, i, all) => type !== all[i - 1])
+    const block = ['content_block_start', 'content_block_delta', 'content_block_stop']
+    expect(types).toEqual(['message_start', ...block, ...block, 'message_delta', 'message_stop'])
+    const joined = (kind: string, field: string) =>
+      list
+        .filter(({ data }) => data.delta?.type === kind)
+        .map(({ data }) => data.delta[field])
+        .join('')
+    expect(joined('text_delta', 'text')).toBe('Yes.')
+    expect(joined('thinking_delta', 'thinking')).toBe(whole.body.content[0].thinking)
+    expect(list.some(({ data }) => data.delta?.type === 'signature_delta')).toBe(true)
+    expect(list[0].data.message).toMatchObject({ content: [], stop_reason: null })
+    expect(list[0].data.message.usage.input_tokens).toBeGreaterThan(0)
+    expect(list.at(-2)?.data).toMatchObject({ delta: { stop_reason: 'end_turn' } })
+  })
+
+  it('calls tools, whole and streamed', async () => {
+    const request = { ...hello, max_tokens: 200, tools: [weather], tool_choice: { type: 'any' } }
+    const { body } = await server.ask(route, request)
+    expect(body).toMatchObject({
+      stop_reason: 'tool_use',
+      content: [{ type: 'tool_use', id: expect.any(String), name: 'weather', input: { city: 'Oslo' } }],
+    })
+    const list = await events({ ...request, tool_choice: { type: 'tool', name: 'weather' } })
+    const start = list.find(({ event }) => event === 'content_block_start')
+    expect(start?.data).toMatchObject({ index: 0, content_block: { type: 'tool_use', name: 'weather', input: {} } })
+    const json = list.map(({ data }) => data.delta?.partial_json ?? '').join('')
+    expect(JSON.parse(json)).toEqual({ city: 'Oslo' })
+  })
+
+  it('reads conversations with thoughts, calls, results and documents', async () => {
+    const messages = [
+      { role: 'user', content: [{ type: 'text', text: 'Weather?', cache_control: { type: 'ephemeral' } }] },
+      {
+        role: 'assistant',
+        content: [
+          { type: 'thinking', thinking: 'I should look.', signature: 'x' },
+          { type: 'text', text: 'Let me look.' },
+          { type: 'tool_use', id: 'toolu_1', name: 'weather', input: { city: 'Oslo' } },
+        ],
+      },
+      {
+        role: 'user',
+        content: [
+          { type: 'tool_result', tool_use_id: 'toolu_1', content: [{ type: 'text', text: 'Sunny' }], is_error: false },
+          { type: 'text', text: 'And?' },
+        ],
+      },
+    ]
+    const system = [{ type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral' } }]
+    const extra = {
+      metadata: { user_id: 'u' },
+      thinking: { type: 'enabled', budget_tokens: 1024 },
+      service_tier: 'auto',
+    }
+    const request = { ...hello, system, messages, tools: [weather], ...extra }
+    const { status, body } = await server.ask(route, request)
+    expect(status, JSON.stringify(body)).toBe(200)
+    const count = async (list: object[]) =>
+      (await server.ask('/v1/messages/count_tokens', { model: 'test', messages: list, tools: [weather] })).body
+    const counted = await count(messages)
+    expect(Object.keys(counted)).toEqual(['input_tokens'])
+    const [first, { content }, last] = messages as { role: string; content: object[] }[]
+    const without = await count([first, { role: 'assistant', content: content.slice(1) }, last])
+    expect(counted.input_tokens).toBeGreaterThan(without.input_tokens)
+  })
+
+  it('ends at stop sequences and at the limit', async () => {
+    const grammar = 'root ::= "one two three"'
+    const stopped = await server.ask(route, { ...hello, max_tokens: 60, grammar, stop_sequences: [' t'] })
+    expect(stopped.body).toMatchObject({
+      stop_reason: 'stop_sequence',
+      stop_sequence: ' t',
+      content: [{ text: 'one' }],
+    })
+    expect((await server.ask(route, { ...hello, max_tokens: 2, grammar })).body.stop_reason).toBe('max_tokens')
+  })
+
+  it('refuses in the shape of that API', async () => {
+    const image = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: '' } }
+    for (const [fields, words] of [
+      [{ messages: undefined }, /messages/],
+      [{ messages: [{ role: 'user', content: [image] }] }, /reads text only/],
+      [{ foo: 1 }, /'foo' is not supported/],
+      [{ tools: [{ type: 'web_search_20250305', name: 'web_search', input_schema: {} }] }, /no tools of its own/],
+    ] as const) {
+      const { status, body } = await server.ask(route, { ...hello, ...fields })
+      expect(status).toBe(400)
+      expect(body).toMatchObject({ type: 'error', error: { type: 'invalid_request_error' } })
+      expect(body.error.message).toMatch(words)
+    }
+    const unknown = await server.ask(route, { ...hello, model: 'claude' })
+    expect(unknown).toMatchObject({ status: 404, body: { type: 'error', error: { type: 'not_found_error' } } })
+  })
+})

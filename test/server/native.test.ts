@@ -1,0 +1,110 @@
+import { rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { writeGguf } from '../helpers/gguf.js'
+import { randomModel } from '../helpers/random-model.js'
+import { parseEvents, TestServer } from './server.js'
+
+const server = TestServer.forFile()
+const request = { prompt: 'The annual fee', n_predict: 6 }
+
+describe('POST /completion', () => {
+  it('answers in llama-server’s shape', async () => {
+    const { status, body } = await server.ask('/completion', { ...request, return_tokens: true })
+    expect(status, JSON.stringify(body)).toBe(200)
+    expect(body).toMatchObject({
+      index: 0,
+      stop: true,
+      model: 'test',
+      tokens_predicted: 6,
+      prompt: request.prompt,
+      stop_type: 'limit',
+      stopping_word: '',
+      truncated: false,
+      has_new_line: expect.any(Boolean),
+      generation_settings: { n_predict: 6, temperature: 0, logit_bias: [] },
+    })
+    expect(server.engine.detokenize(body.tokens)).toBe(body.content)
+    expect(body.timings.prompt_n + body.timings.cache_n).toBe(body.tokens_evaluated)
+    const oai = await server.ask('/v1/completions', { prompt: request.prompt, max_tokens: 6 })
+    expect(body.content).toBe(oai.body.choices[0].text)
+  })
+
+  it('streams the same text, without [DONE]', async () => {
+    const whole = await server.ask('/completions', request)
+    const text = await (await server.post('/completion', { ...request, stream: true })).text()
+    const events = parseEvents(text).map(({ data }) => data)
+    expect(events.map(({ content }) => content).join('')).toBe(whole.body.content)
+    expect(events.slice(0, -1).every(({ stop, tokens }) => stop === false && tokens.length > 0)).toBe(true)
+    expect(events.at(-1)).toMatchObject({ stop: true, tokens_predicted: 6, timings: {} })
+  })
+
+  it('takes texts, tokens and both, one or several', async () => {
+    const tokens = Array.from(server.engine.tokenize(request.prompt, { addSpecial: true }))
+    const one = (await server.ask('/completion', request)).body.content
+    for (const prompt of [tokens, { prompt_string: request.prompt }])
+      expect((await server.ask('/completion', { ...request, prompt })).body.content).toBe(one)
+    const list = await server.ask('/completion', { ...request, prompt: [request.prompt, { prompt_string: 'You' }] })
+    expect(list.body.map(({ index }: { index: number }) => index)).toEqual([0, 1])
+    expect(list.body[0].content).toBe(one)
+    expect((await server.ask('/completion', { ...request, prompt: [tokens, tokens] })).body).toHaveLength(2)
+    expect((await server.ask('/completion', { ...request, prompt: [...tokens, 'x', 5] })).status).toBe(200)
+  })
+
+  it('tells probabilities, chosen fields, and biases', async () => {
+    const { body } = await server.ask('/completion', { ...request, n_probs: 3 })
+    expect(body.completion_probabilities).toHaveLength(6)
+    for (const entry of body.completion_probabilities) {
+      expect(entry).toMatchObject({ id: expect.any(Number), token: expect.any(String), bytes: expect.any(Array) })
+      expect(entry.logprob).toBeLessThanOrEqual(0)
+      expect(entry.top_logprobs).toHaveLength(3)
+      expect(entry.top_logprobs[0].id).toBe(entry.id)
+    }
+    const fields = ['content', 'generation_settings/n_predict', 'nothing']
+    const chosen = await server.ask('/completion', { ...request, response_fields: fields })
+    expect(chosen.body).toEqual({ content: expect.any(String), 'generation_settings/n_predict': 6 })
+    const endless = await server.ask('/completion', { ...request, ignore_eos: true, logit_bias: [[5, -1]] })
+    expect(endless.body.generation_settings.logit_bias).toContainEqual({ token: 5, bias: -1 })
+    expect(endless.body.generation_settings.logit_bias).toContainEqual({
+      token: server.engine.endTokens[0],
+      bias: null,
+    })
+  })
+
+  it('keeps to grammars and schemas, and says how it ended', async () => {
+    const { body } = await server.ask('/completion', { prompt: 'A', json_schema: { const: 'x' } })
+    expect(body).toMatchObject({ content: '"x"', stop_type: 'eos' })
+    const word = await server.ask('/completion', { prompt: 'A', grammar: 'root ::= "ab cd"', stop: ['c'] })
+    expect(word.body).toMatchObject({ content: 'ab ', stop_type: 'word', stopping_word: 'c' })
+  })
+})
+
+describe('POST /infill', () => {
+  const file = path.join(tmpdir(), `lookahead-infill-${process.pid}.gguf`)
+  const source = randomModel({ architecture: 'qwen2', seed: 5 })
+  for (const [i, name] of ['fim_pre', 'fim_suf', 'fim_mid', 'fim_rep', 'fim_sep'].entries())
+    source.metadata[`tokenizer.ggml.${name}_token_id`] = ['uint32', 300 + i]
+  writeGguf(file, source)
+  afterAll(() => rmSync(file, { force: true }))
+  const coder = TestServer.forFile({ model: file })
+  const gap = { input_prefix: 'int main() {\n', input_suffix: '}\n', n_predict: 4 }
+
+  it('shows the gap as the model was taught to', async () => {
+    const { status, body } = await coder.ask('/infill', gap)
+    expect(status, JSON.stringify(body)).toBe(200)
+    const of = (text: string) => Array.from(coder.engine.tokenize(text))
+    const tokens = [300, ...of(gap.input_prefix), 301, ...of(gap.input_suffix), 302]
+    const plain = await coder.ask('/completion', { prompt: tokens, n_predict: 4 })
+    expect(body.content).toBe(plain.body.content)
+    const extra = [{ filename: 'llama.h', text: 'int n_threads();\n' }]
+    const more = await coder.ask('/infill', { ...gap, input_extra: extra, prompt: '  int n = ' })
+    expect(more.body.tokens_evaluated).toBeGreaterThan(body.tokens_evaluated)
+  })
+
+  it('is refused by other models, and with malformed extras', async () => {
+    expect((await server.ask('/infill', gap)).status).toBe(501)
+    for (const extra of [{ filename: 1, text: 'a' }, { filename: 'a' }, {}])
+      expect((await coder.ask('/infill', { ...gap, input_extra: [extra] })).status).toBe(400)
+  })
+})
