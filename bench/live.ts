@@ -158,10 +158,14 @@ export async function holdPeers(
       ...way,
       predictionLength: 10,
     }),
-    nodeLlamaCpp('node-llama-cpp + ours', 'The same with `LookaheadTokenPredictor` of `lookahead-llm/node-llama-cpp`.', {
-      ...way,
-      lookahead: true,
-    }),
+    nodeLlamaCpp(
+      'node-llama-cpp + ours',
+      'The same with `LookaheadTokenPredictor` of `lookahead-llm/node-llama-cpp`.',
+      {
+        ...way,
+        lookahead: true,
+      },
+    ),
     ...servers.map(({ name, url }) => new OpenAiContestant(name, url)),
   ]
   return hold(contestants, { title: 'Peers', tasks, rounds, sets, limitMs, patienceMs, pauseMs, onProgress })
