@@ -11,6 +11,7 @@ import { readDocuments } from './documents.js'
 import { explainFailure, UsageError } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
 import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling-options.js'
+import { writeStep } from './step.js'
 import { type Palette, palette, processTerminal, type Terminal } from './terminal.js'
 
 interface ChatOptions extends DecodingOptions, ModelSourceOptions, SamplingOptions {
@@ -208,15 +209,14 @@ class Conversation {
       const { signal } = this.#answering
       const request = { ...samplingOf(this.#options), draft, signal, documents: this.#documents }
       const generation = this.#engine.chat({ messages: [...system, ...messages], ...request })
-      for await (const step of generation)
-        for (const { text, source } of step.pieces)
-          this.#terminal.out(source === 'model' ? text : this.#paint.drafted(text))
-      const { text, reason, stats } = await generation.result
+      for await (const step of generation) writeStep(step, this.#terminal, this.#paint)
+      const { text, message, reason, stats } = await generation.result
       this.#terminal.out(text.endsWith('\n') ? '' : '\n')
       if (reason === 'aborted') this.#note('ended by Ctrl-C')
       else if (reason === 'context-full') this.#note('the context is full; /clear begins anew, -c gives more')
       this.#stats = `${stats.completionTokens} tokens in ${stats.forwards + 1} forwards, ${stats.edl.toFixed(2)} a forward, ${stats.tokensPerSecond.toFixed(0)} tokens/s; the prompt's ${stats.promptTokens} tokens (${stats.cachedPromptTokens} known) took ${(stats.prefillMs / 1000).toFixed(2)} s`
-      this.#messages = [...messages, { role: 'assistant', content: text }]
+      const thoughts = message?.reasoning ? { reasoning_content: message.reasoning } : {}
+      this.#messages = [...messages, { role: 'assistant', content: text, ...thoughts }]
     } finally {
       this.#answering = undefined
     }

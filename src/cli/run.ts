@@ -13,6 +13,7 @@ import { explainSteps } from './explanation.js'
 import { exitCodes, UsageError } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile } from './model-source.js'
 import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling-options.js'
+import { writeStep } from './step.js'
 import { palette, processTerminal, type Terminal } from './terminal.js'
 import { readTextFile, readTextOf } from './text-file.js'
 
@@ -94,8 +95,10 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   process.once('SIGINT', onInterrupt)
   const generation = start(engine, prompt, documents, grammar, options, interrupt.signal)
   const steps: GenerationStep[] = []
+  // The text alone, for pipes and eyes: where it came from is told by --explain.
+  const paint = { ...palette(terminal.colours), drafted: (text: string) => text }
   for await (const step of generation) {
-    terminal.out(step.text)
+    writeStep(step, terminal, paint)
     if (options.explain || options.logprobs !== undefined) steps.push(step)
   }
   process.off('SIGINT', onInterrupt)

@@ -1,0 +1,16 @@
+import type { GenerationStep } from '../decode/generation.js'
+import type { Palette, Terminal } from './terminal.js'
+
+/**
+ * Writes what one forward brought: content to stdout, its drafted words in colour where the palette has any; thoughts
+ * and calls to who watches, on stderr, so that a pipe gets the answer alone.
+ */
+export function writeStep({ text, deltas, pieces }: GenerationStep, terminal: Terminal, paint: Palette): void {
+  if (pieces.map((piece) => piece.text).join('') === text) {
+    for (const piece of pieces) terminal.out(piece.source === 'model' ? piece.text : paint.drafted(piece.text))
+    return
+  }
+  for (const delta of deltas ?? [{ type: 'content', text } as const])
+    if (delta.type === 'content') terminal.out(delta.text)
+    else if (terminal.watched) terminal.err(paint.dim(delta.type === 'call' ? `\n${delta.name} ` : delta.text))
+}
