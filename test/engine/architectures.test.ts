@@ -11,7 +11,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-architectures-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 function write(options: RandomModelOptions): string {
-  const file = path.join(folder, `${options.architecture}-${options.context ?? ''}.gguf`)
+  const file = path.join(folder, `${Object.values(options).join('-')}.gguf`)
   writeRandomModel(file, { type: 'Q8_0', seed: 11, novelty: 0.3, ...options })
   return file
 }
@@ -43,7 +43,7 @@ async function compare(engine: Engine, maxTokens: number): Promise<number> {
 
 describe('models that need care', () => {
   it('MLA models, which refuse unequal types of keys and values, get equal ones that are exact', async () => {
-    await using engine = await load(write({ architecture: 'deepseek2' }))
+    await using engine = await load(write({ architecture: 'deepseek2' }), { kernels: 'off' })
     expect(engine.exactness).toMatchObject({ level: 'bitwise', keyType: 'bf16', valueType: 'bf16' })
     expect(await compare(engine, 60)).toBeGreaterThan(30)
   })
@@ -72,4 +72,55 @@ describe('models that need care', () => {
     const { reason, tokens } = await engine.complete({ prompt, draft: 16 }).result
     expect({ reason, tokens: tokens.length }).toEqual({ reason: 'context-full', tokens: context - prompt.length })
   })
+
+  it('hybrids whose memory can go back: chains, bit by bit', async () => {
+    await using engine = await load(write({ architecture: 'lfm2' }))
+    expect(engine.exactness).toMatchObject({ level: 'bitwise' })
+    // The probe has compared: this is no level for want of drafts.
+    expect(engine.exactness.rows).toBeGreaterThan(10)
+    expect(await compare(engine, 60)).toBeGreaterThan(30)
+  })
+
+  it('hybrids of inexact weights: near ties are decided alone', async () => {
+    await using engine = await load(write({ architecture: 'lfm2', type: 'F16', sharpness: 0.3, context: 1024 }), {
+      exactness: 'token',
+      kernels: 'off',
+    })
+    expect(engine.exactness.level).toBe('token')
+    expect(await compare(engine, 60)).toBeGreaterThan(10)
+    expect(engine.describeDrafting().nearTies).toBeGreaterThan(10)
+  })
+
+  it('hybrids in company, and conversations that go on', async () => {
+    const file = write({ architecture: 'lfm2' })
+    await using alone = await load(file)
+    await using engine = await load(file, { slots: 3 })
+    const prompts = Array.from({ length: 6 }, (_, k) => prompt.map((token) => 300 + ((token * (k + 3)) % 100)))
+    const ask = (to: Engine, tokens: readonly number[], draft: 'off' | 'auto') =>
+      to.complete({ prompt: tokens, maxTokens: 30, draft }).result
+    const expected: number[][] = []
+    for (const tokens of prompts) expected.push((await ask(alone, tokens, 'off')).tokens)
+    for (let turn = 0; turn < 2; turn++) {
+      const answers = await Promise.all(prompts.map((tokens) => ask(engine, tokens, 'auto')))
+      expect(answers.map(({ tokens }) => tokens)).toEqual(expected)
+    }
+    const longer = [...prompts[5], ...expected[5], ...prompt]
+    const [goesOn, afresh] = [await ask(engine, longer, 'auto'), await ask(alone, longer, 'off')]
+    expect(goesOn.tokens).toEqual(afresh.tokens)
+    expect(goesOn.stats.cachedPromptTokens).toBeGreaterThan(60)
+  })
+
+  it.each(['mamba', 'jamba'] as const)(
+    '%s cannot go back: nothing is drafted, and prompts are used again',
+    async (architecture) => {
+      await using engine = await load(write({ architecture }))
+      const first = await engine.complete({ prompt, maxTokens: 20, draft: 7 }).result
+      expect(first.stats.draftedTokens).toBe(0)
+      const longer = [...prompt, ...first.tokens, ...prompt]
+      const second = await engine.complete({ prompt: longer, maxTokens: 20 }).result
+      const afresh = await engine.complete({ prompt: longer, maxTokens: 20, cachePrompt: false }).result
+      expect(second.stats.cachedPromptTokens).toBe(prompt.length + first.tokens.length - 1)
+      expect(second.tokens).toEqual(afresh.tokens)
+    },
+  )
 })
