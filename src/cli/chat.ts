@@ -6,7 +6,7 @@ import { describeSystemError } from '../corpus/durable/system-error.js'
 import { Engine } from '../engine/engine.js'
 import type { RequestDocument } from '../engine/options.js'
 import { contextSize, draftMode } from './arguments.js'
-import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
+import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
 import { readDocuments } from './documents.js'
 import { explainFailure, UsageError } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
@@ -15,6 +15,7 @@ import { writeStep } from './step.js'
 import { type Palette, palette, processTerminal, type Terminal } from './terminal.js'
 
 interface ChatOptions extends DecodingOptions, ModelSourceOptions, SamplingOptions {
+  modelDraft?: string
   system?: string
   documents?: string[]
   draft: Parameters<Engine['chat']>[0]['draft']
@@ -37,7 +38,7 @@ export function registerChat(program: Command): void {
     .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
     .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096; 0: all of it)', contextSize)
   addSamplingOptions(command)
-  addDecodingOptions(command)
+  addDecodingOptions(command).addOption(draftModelOption())
   command
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
     .action(async (options: ChatOptions) => chat(options, processTerminal()))
@@ -53,6 +54,7 @@ async function chat(options: ChatOptions, terminal: Terminal): Promise<void> {
     model: file,
     contextTokens: options.ctxSize,
     ...configurationOf(options),
+    draftModel: options.modelDraft,
     cache: options.cache,
   })
   if (terminal.watched) terminal.err('\r\x1b[K')

@@ -16,6 +16,14 @@ export interface DecodingOptions {
   kernels: KernelsWish
 }
 
+/** `-md`, `--model-draft`. */
+export function draftModelOption(): Option {
+  return new Option(
+    '--model-draft <file>',
+    'a smaller model of the same vocabulary that drafts besides retrieval, where it pays (-md)',
+  )
+}
+
 /** `-t`, `--threads`. */
 export function threadsOption(): Option {
   return new Option(

@@ -7,7 +7,7 @@ import type { RequestDocument, RequestOptions } from '../engine/options.js'
 import { type JsonSchema, jsonSchemaToGrammar } from '../grammar/json-schema.js'
 import type { Exactness } from '../measure/configuration.js'
 import { contextSize, draftMode, integer } from './arguments.js'
-import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
+import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
 import { readDocuments } from './documents.js'
 import { explainSteps } from './explanation.js'
 import { exitCodes, UsageError } from './failure.js'
@@ -18,6 +18,7 @@ import { palette, processTerminal, type Terminal } from './terminal.js'
 import { readTextFile, readTextOf } from './text-file.js'
 
 interface RunOptions extends DecodingOptions, ModelSourceOptions, SamplingOptions {
+  modelDraft?: string
   file?: string
   jsonSchema?: string
   jsonSchemaFile?: string
@@ -60,7 +61,7 @@ export function registerRun(program: Command): void {
     .option('--json-schema-file <file>', 'the same from a file')
     .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
     .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096; 0: all of it)', contextSize)
-  addDecodingOptions(command)
+  addDecodingOptions(command).addOption(draftModelOption())
   command
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
     .option('--namespace <name>', 'namespace whose earlier answers and documents are drafted from')
@@ -86,6 +87,7 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
     model,
     contextTokens: options.ctxSize,
     ...configurationOf(options),
+    draftModel: options.modelDraft,
     cache: options.cache,
   })
   if (terminal.watched) terminal.err(`\r\x1b[K${engine.description.name}, ${seconds(performance.now() - began)}\n`)

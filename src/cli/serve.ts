@@ -6,13 +6,14 @@ import { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
 import { type App, createApp } from '../server/index.js'
 import { contextSize, gather, integer } from './arguments.js'
-import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
+import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
 import { exitCodes, UsageError } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
 import { addSharing, type SharingOptions, SharingPlan } from './sharing.js'
 import { processTerminal, type Terminal } from './terminal.js'
 
 interface ServeOptions extends DecodingOptions, ModelSourceOptions, SharingOptions {
+  modelDraft?: string
   alias?: string
   host: string
   port: number
@@ -52,6 +53,7 @@ export function registerServe(program: Command): void {
         contextSize,
       ),
   )
+    .addOption(draftModelOption())
     .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
     .option('--namespace-key <name=key>', 'a key whose requests belong to this namespace; as often as needed', gather)
     .option(
@@ -112,6 +114,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
       slots: options.parallel,
       contextTokens: options.ctxSize,
       ...configurationOf(options),
+      draftModel: options.modelDraft,
       promptCacheBytes: options.cacheRam === undefined ? undefined : options.cacheRam * 2 ** 20,
       maxPauseMs: options.maxPause,
       cache: options.cache,

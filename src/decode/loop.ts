@@ -233,6 +233,7 @@ export class DecodeLoop {
   /** A round of those whose prompts need no reader, or have been through it. */
   async #write(sequences: Sequence<Started>[]): Promise<void> {
     const round = this.#round
+    if (sequences.some(({ request }) => request.session.prepare)) await round.prepare(sequences)
     round.plan(sequences)
     const failed = sequences.filter(({ failure }) => failure)
     for (const sequence of failed) this.#fail(sequence, sequence.failure?.reason)

@@ -8,6 +8,8 @@ import { Verdict, verify } from './verify.js'
 
 /** Decides what takes part in a round, and may learn from what came of it. */
 export interface Planner {
+  /** Lets drafters compute that do. */
+  prepare?(sequences: readonly Sequence[]): Promise<void>
   /** Sets `headRows` and `nodes` of every sequence, and fills its tree. */
   plan(sequences: readonly Sequence[]): void
   /** The rows are laid; the forward comes next. */
@@ -65,6 +67,11 @@ export class Round {
     this.#isEnd = options.isEnd ?? (() => false)
     this.#noise = options.noise ?? 0
     this.#stopwatch = options.stopwatch
+  }
+
+  /** 0. Lets drafters compute that do. */
+  async prepare(sequences: readonly Sequence[]): Promise<void> {
+    await this.#planner.prepare?.(sequences)
   }
 
   /** 1. Decides what takes part, and drafts. A sequence whose drafter failed says so, and is to be left out. */

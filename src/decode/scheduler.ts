@@ -83,6 +83,33 @@ export class Scheduler implements Planner {
     }
   }
 
+  /** Lets the drafters of those compute that will be asked for a draft, one after the other. */
+  async prepare(sequences: readonly Sequence[]): Promise<void> {
+    for (const sequence of sequences) sequence.preparedMs = 0
+    if (this.#maxNodes === 0 || sequences.some(({ isAlone }) => isAlone)) return
+    for (const sequence of sequences) {
+      const { request, isPrefilling, tree, room } = sequence
+      const { session, draft } = request
+      if (!session.prepare || isPrefilling || draft === 'off' || room < 2) continue
+      if (draft === 'auto' && this.#guard.resting) continue
+      const heads = sequences.reduce((rows, { headLength }) => rows + headLength, 0)
+      const most = Math.min(this.#maxNodes, this.#longestChain, tree.capacityNodes)
+      const began = performance.now()
+      try {
+        await session.prepare({
+          budgetNodes: draft === 'auto' ? Math.min(most, sequence.leash.nodes) : Math.min(most, draft),
+          wanted: draft === 'auto' ? undefined : Math.min(most, draft),
+          context: sequence.length,
+          mostTokens: sequence.tokens.length,
+          ms: (nodes) => this.#cost.ms(heads + nodes, sequence.length),
+        })
+      } catch (reason) {
+        sequence.failure = { reason }
+      }
+      sequence.preparedMs = performance.now() - began
+    }
+  }
+
   /** Fills the draft trees and sets `headRows`, `nodes`, `retrieved`, `retrievalMs` and `failure`. */
   plan(sequences: readonly Sequence[]): void {
     let freeRows = this.#decoder.batch.capacity
@@ -237,9 +264,11 @@ export class Scheduler implements Planner {
   /** Takes note of the forward that was laid, now to be done: whether its graph has to be built anew. */
   laid(sequences: readonly Sequence[]): void {
     const now = performance.now()
+    let preparedMs = 0
+    for (const sequence of sequences) preparedMs += sequence.preparedMs
     // Before a prompt is read the loop may have been idle.
     if (this.#forwardEnd > 0 && !this.#prefills)
-      this.#overheadMs = smoothed(this.#overheadMs, Math.max(0, now - this.#forwardEnd))
+      this.#overheadMs = smoothed(this.#overheadMs, Math.max(0, now - this.#forwardEnd - preparedMs))
     this.#laidAt = now
     const { size, outputCount } = this.#decoder.batch
     let ids = 0
@@ -271,6 +300,8 @@ export class Scheduler implements Planner {
         this.#retrievalMs = smoothed(this.#retrievalMs, sequence.retrievalMs)
         spent += this.#retrievalMs
       }
+      // What a model computes is no hiccup.
+      spent += sequence.preparedMs
       drafted += sequence.nodes
       // A draft cut short by a near tie was not wrong.
       if (sequence.undecided) this.#nearTies++

@@ -66,9 +66,11 @@ export class Sequence<Request extends SequenceRequest = SequenceRequest> impleme
   headRows = 0
   /** Nodes of {@link tree}; the forward may leave some out. */
   nodes = 0
-  /** Whether a draft was looked for, and the milliseconds that took. */
+  /** Whether a draft was looked for, and the milliseconds that took, without those of {@link preparedMs}. */
   retrieved = false
   retrievalMs = 0
+  /** Milliseconds that its drafter computed for the draft. */
+  preparedMs = 0
   /** Why its drafter could not draft; the request is to be ended. */
   failure: { reason: unknown } | undefined
 

@@ -139,7 +139,8 @@ export class AnswerWriter {
       this.#firstTokenAt = this.#lastTokenAt
       this.#emittedByPrefill = this.#emitted
     } else this.#count(sequence, forwardMs)
-    const { nodes: drafted, accepted, retrievalMs } = sequence
+    const { nodes: drafted, accepted } = sequence
+    const retrievalMs = sequence.retrievalMs + sequence.preparedMs
     const { explain } = this.#request
     const tree = explain && explainDraft(sequence, verdict, this.#textOf, explain)
     if (tree)
@@ -173,13 +174,13 @@ export class AnswerWriter {
   }
 
   /** Counts a forward after the prompt's. */
-  #count({ headRows, nodes, accepted, retrievalMs }: Sequence, forwardMs: number): void {
+  #count({ headRows, nodes, accepted, retrievalMs, preparedMs }: Sequence, forwardMs: number): void {
     this.#forwards++
     this.#rows += headRows + nodes
     this.#drafted += nodes
     this.#accepted += accepted
     this.#forwardMs += forwardMs
-    this.#retrievalMs += retrievalMs
+    this.#retrievalMs += retrievalMs + preparedMs
   }
 
   /** The answer is over: for the reason {@link take} found, or for the one given. */

@@ -26,6 +26,20 @@ export interface DraftOrigin {
   place?: number
 }
 
+/** What the coming forward holds for a drafter that computes. */
+export interface DraftOutlook {
+  /** Most nodes of the draft. */
+  readonly budgetNodes: number
+  /** So many nodes are wanted whether they pay or not; `undefined`: what pays. */
+  readonly wanted: number | undefined
+  /** Tokens read and written so far. */
+  readonly context: number
+  /** Most tokens the request may come to have. */
+  readonly mostTokens: number
+  /** Milliseconds of the forward with so many nodes. */
+  ms(nodes: number): number
+}
+
 /**
  * A source of drafts. One drafter serves many requests; what it learns from one may help the next.
  *
@@ -54,6 +68,11 @@ export interface DraftSession {
   readonly byteLength?: number
   /** Tokens the model reads: the prompt with its documents. May be called several times before the first draft. */
   read(tokens: ArrayLike<number>): void
+  /**
+   * For drafters that compute: called before each forward whose draft is wanted, and waited for; {@link draft} follows.
+   * Its time counts against the draft.
+   */
+  prepare?(outlook: DraftOutlook): Promise<void>
   /**
    * Clears `tree` and fills it with at most `budgetNodes` nodes that may follow everything read and accepted so far,
    * best first. An empty tree is a good answer. Does not change what the session knows; allocates nothing.

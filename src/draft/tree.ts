@@ -167,12 +167,15 @@ export const DraftSource = {
   external: 3,
   /** Another answer to the same prompt, still being written. */
   sibling: 4,
+  /** A draft model. */
+  model: 5,
 } as const
 
-/** Name of a draft source: `'own' | 'shared' | 'common' | 'external' | 'sibling'`. */
-export type DraftSourceName = keyof typeof DraftSource
+/** Name of a draft source: `'own' | 'shared' | 'common' | 'external' | 'sibling' | 'draft-model'`. */
+export type DraftSourceName = Exclude<keyof typeof DraftSource, 'model'> | 'draft-model'
 
-const names = Object.keys(DraftSource) as DraftSourceName[]
+// `model` is said of tokens that nobody drafted.
+const names = Object.keys(DraftSource).map((name) => (name === 'model' ? 'draft-model' : name)) as DraftSourceName[]
 
 /** The name of the source with number `source`. */
 export function sourceName(source: number): DraftSourceName {

@@ -17,6 +17,7 @@ import type { Model, ModelDescription } from '../llama/model.js'
 import { Sampler } from '../llama/sampler.js'
 import type { InfillTokens, TokenizeOptions } from '../llama/vocabulary.js'
 import type { Exactness } from '../measure/configuration.js'
+import { openDraftModel } from '../measure/draft-model.js'
 import { loadModel } from '../measure/loading.js'
 import { type Tuned, tune } from '../measure/tuning.js'
 import { Chat } from './chat.js'
@@ -87,6 +88,7 @@ export class Engine implements AsyncDisposable {
   readonly #memory: Memory
   readonly #loop: DecodeLoop
   readonly #chat: Chat
+  readonly #draftModel: AsyncDisposable | undefined
   #disposing: Promise<void> | undefined
 
   /**
@@ -121,7 +123,13 @@ export class Engine implements AsyncDisposable {
     const { maxPauseMs } = options
     if (maxPauseMs !== undefined) checkInteger('maxPauseMs', maxPauseMs, 1, 2 ** 31 - 1)
     const exactness = checkExactness(options.exactness ?? 'bitwise')
+    if (options.draftModel !== undefined && (typeof options.draftModel !== 'string' || options.draftModel === ''))
+      throw new EngineError(
+        'invalid-parameter',
+        `draftModel must be the path or name of a model, got ${String(options.draftModel)}`,
+      )
     const file = await fetchModel(name, options.fetch)
+    const draftFile = options.draftModel === undefined ? undefined : await fetchModel(options.draftModel, options.fetch)
     const model = await loadModel(file, { ...options, exactness })
     let memory: Memory | undefined
     try {
@@ -157,7 +165,12 @@ export class Engine implements AsyncDisposable {
       })
       const layout = { slots, branches: branchesOfEach, contextTokens, maxNodes, maxPauseMs }
       const chat = new Chat(model, options.chatTemplate)
-      return new Engine(model, memory, tuned, description, layout, chat, options.drafter)
+      const drafter = options.drafter ?? new RetrievalDrafter({ corpus: memory.corpus })
+      const draftModel =
+        draftFile === undefined
+          ? undefined
+          : await openDraftModel(draftFile, tuned.context, drafter, { ...options, slots, contextTokens, maxNodes })
+      return new Engine(model, memory, tuned, description, layout, chat, draftModel?.drafter ?? drafter, draftModel)
     } catch (error) {
       await memory?.close()
       await model[Symbol.asyncDispose]()
@@ -172,7 +185,8 @@ export class Engine implements AsyncDisposable {
     description: ModelDescription,
     layout: Pick<LoopOptions, 'slots' | 'branches' | 'contextTokens' | 'maxNodes' | 'maxPauseMs'>,
     chat: Chat,
-    drafter: Drafter = new RetrievalDrafter({ corpus: memory.corpus }),
+    drafter: Drafter,
+    draftModel: AsyncDisposable | undefined,
   ) {
     const { context, cost, exactness, noise, crew, reader } = tuned
     this.#model = model
@@ -188,6 +202,7 @@ export class Engine implements AsyncDisposable {
     this.slots = layout.slots
     this.cost = cost
     this.drafter = drafter
+    this.#draftModel = draftModel
     const { vocabulary } = model
     this.#loop = new DecodeLoop(context, { ...layout, vocabulary, cost, crew, noise, ordered, reader })
     this.#chat = chat
@@ -372,6 +387,7 @@ export class Engine implements AsyncDisposable {
         await this.#tuned.keep()
         await this.#memory.close()
       } finally {
+        await this.#draftModel?.[Symbol.asyncDispose]()
         await this.#model[Symbol.asyncDispose]()
       }
     })()

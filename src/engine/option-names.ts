@@ -62,6 +62,7 @@ export const optionNames = {
     flashAttention: true,
     profile: true,
     drafter: true,
+    draftModel: true,
     chatTemplate: true,
     libraryFolder: true,
     gpuLayers: true,

@@ -61,6 +61,11 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
   /** Where drafts come from. Default: retrieval from everything read and written. */
   drafter?: Drafter
   /**
+   * A second, smaller model with the same vocabulary that drafts besides {@link drafter}, named as {@link model} is: its
+   * chains join what retrieval finds, where they are worth the time they take. Default: none.
+   */
+  draftModel?: string
+  /**
    * Most bytes of host memory for prompts kept aside: what a prompt begins with is found again there, whichever slot has
    * read it, and however many others came between. 0: nothing is kept. Default: 8 GiB, or a quarter of this machine's
    * memory where that is less; it is taken only as prompts come.
