@@ -55,6 +55,14 @@ export type {
   RequestOptions,
   ToolChoice,
 } from './engine/options.js'
+export {
+  type AnswerOf,
+  answerAfter,
+  type ConsistencySample,
+  lastAnswer,
+  type SelfConsistencyRequest,
+  type SelfConsistencyResult,
+} from './engine/self-consistency.js'
 export { GrammarError, type GrammarErrorCode } from './grammar/error.js'
 export { compileSchema, type JsonSchema } from './grammar/json-schema.js'
 // Where models come from.

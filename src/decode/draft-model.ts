@@ -287,7 +287,8 @@ class Session implements DraftSession {
     this.#isPrepared = false
     const seat = this.#seat
     if (seat) {
-      const right = Math.min(seat.tokens.length, this.#tokens.length + agreed)
+      // The last token is computed anew in any case, for its row.
+      const right = Math.min(seat.tokens.length, this.#tokens.length + Math.min(agreed, count - 1))
       if (right < seat.tokens.length) this.#model.keep(seat.id, right)
       seat.tokens.length = right
     }

@@ -4,7 +4,7 @@ import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { DocumentSpans } from '../decode/document-spans.js'
 import type { DraftingReport } from '../decode/drafting.js'
-import type { Generation } from '../decode/generation.js'
+import type { Generation, GenerationResult } from '../decode/generation.js'
 import type { KeptPromptsReport } from '../decode/kept-prompts.js'
 import { Logprobs } from '../decode/logprobs.js'
 import { DecodeLoop, type LoopOptions, type SlotState } from '../decode/loop.js'
@@ -39,6 +39,7 @@ import {
   type RequestDocument,
   type RequestOptions,
 } from './options.js'
+import { type SelfConsistencyRequest, type SelfConsistencyResult, selfConsistency } from './self-consistency.js'
 
 /** Tokens of the prompt's end that are put before a prediction; the drafter matches on them. */
 const predictionLead = 8
@@ -292,6 +293,31 @@ export class Engine implements AsyncDisposable {
     }
     checkTokens('prompt', prompt, this.vocabularySize)
     return this.#start(prompt, request)
+  }
+
+  /**
+   * Writes several answers to one question and says which is given most often. All read the prompt once, and each drafts
+   * from what the others have written. With `levels` above 0 later answers are led along the beginning of one that leads:
+   * fewer tokens, but what is sampled changes.
+   *
+   * @param write writes some answers side by side. Default: {@link complete}
+   * @example
+   * const { answer, votes } = await engine.selfConsistency({ messages, samples: 8 })
+   * @throws EngineError `invalid-parameter`, `prompt-too-long`; ChatError `template-failed`
+   */
+  selfConsistency(
+    request: SelfConsistencyRequest,
+    write: (requests: readonly CompletionRequest[]) => Promise<GenerationResult[]> = (requests) =>
+      Promise.all(requests.map((one) => this.complete(one).result)),
+  ): Promise<SelfConsistencyResult> {
+    this.#checkLive()
+    checkObject('request', request)
+    checkNames('self-consistency', request, optionNames.selfConsistency)
+    return selfConsistency(request, {
+      tokenizeChat: (conversation) => this.tokenizeChat(conversation),
+      textOf: (tokens) => this.detokenize(tokens),
+      write,
+    })
   }
 
   /** The prompt text of a conversation, as the model's chat template renders it. @throws as {@link chat} */

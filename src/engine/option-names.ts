@@ -1,5 +1,6 @@
 import { EngineError } from './error.js'
 import type { ChatRequest, CompletionRequest, EngineOptions, RequestOptions } from './options.js'
+import type { SelfConsistencyRequest } from './self-consistency.js'
 
 /** Every name of an interface, so that the compiler finds one that is missing here. */
 type Names<Options> = Record<keyof Required<Options>, true>
@@ -41,6 +42,10 @@ const requestNames: Names<RequestOptions> = {
   prediction: true,
   logprobs: true,
   explain: true,
+}
+
+function omit<T extends object, K extends keyof T>(names: T, ...left: K[]): Omit<T, K> {
+  return Object.fromEntries(Object.entries(names).filter(([name]) => !left.includes(name as K))) as Omit<T, K>
 }
 
 /** The options of an engine, of a chat and of a completion: whatever else is given was misspelt. */
@@ -88,6 +93,15 @@ export const optionNames = {
     json: true,
   } satisfies Names<ChatRequest>,
   completion: { ...requestNames, prompt: true } satisfies Names<CompletionRequest>,
+  selfConsistency: {
+    ...omit(requestNames, 'together', 'explain', 'logprobs', 'grammar'),
+    messages: true,
+    documents: true,
+    samples: true,
+    answerOf: true,
+    levels: true,
+    confidence: true,
+  } satisfies Names<SelfConsistencyRequest>,
 }
 
 /** Refuses options that do not exist, with the one that was probably meant. @throws EngineError `invalid-parameter` */

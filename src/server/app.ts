@@ -11,6 +11,7 @@ import { infill, native } from './native.js'
 import { page } from './page.js'
 import { countResponses, responses } from './responses.js'
 import { live, loadHeaders, ready } from './routing.js'
+import { consistency } from './self-consistency.js'
 import { type ServerOptions, Service } from './service.js'
 import { findModel, health, listModels, metrics, properties, slots, unknownRoute, wrongMethod } from './status.js'
 import { applyTemplate, detokenize, tokenize } from './tokens.js'
@@ -105,6 +106,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   get(() => metrics(service), '/metrics')
   get((c) => answerLog(service, c.req.raw), '/lookahead/log')
   post(warm, '/lookahead/warm')
+  post(consistency, '/lookahead/self-consistency')
   get((c) => listCache(service, c.req.raw), '/lookahead/cache')
   app.delete('/lookahead/cache', (c) => forget(service, c.req.raw))
   get((c) => findCache(service, c.req.raw, c.req.param('namespace') as string), '/lookahead/cache/:namespace')
