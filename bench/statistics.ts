@@ -42,7 +42,7 @@ export function addCounts(some: readonly number[] = [], more: readonly number[] 
   return Array.from({ length: Math.max(some.length, more.length) }, (_, i) => (some[i] ?? 0) + (more[i] ?? 0))
 }
 
-function quantile(ordered: readonly number[], share: number): number {
+export function quantile(ordered: readonly number[], share: number): number {
   const at = share * (ordered.length - 1)
   const below = Math.floor(at)
   const above = Math.min(ordered.length - 1, below + 1)
