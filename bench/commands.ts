@@ -15,6 +15,8 @@ export const commands: Readonly<Record<string, string>> = {
   models: 'Writes a model of a published shape with random weights.',
   crowd: 'Whether an answer depends on what else is in its forwards.',
   serve: 'A server under load: grounded questions at several concurrencies, drafting on and off.',
+  'end-to-end':
+    'Whole requests over HTTP, from the first prompt token to the last of the answer, beside llama-server of the same release.',
   watch: 'What it costs a server to be watched.',
   soak: 'A server under abuse, for a while: nothing may leak, and no answer may change.',
   chat: 'Recorded chat formats of model families: how many prompts and outputs are right. The table of docs/chat.md.',

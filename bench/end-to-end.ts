@@ -2,8 +2,8 @@
  * Whole requests over HTTP, from the first prompt token to the last of the answer: `lookahead serve` beside llama-server
  * of the same release, each of its ways to speculate in a process of its own; all servers are asked in turns.
  *
- *     npm run bench:end-to-end -- --llama-server PATH                          the embedded model, grounded questions
- *     npm run bench:end-to-end -- --llama-server PATH --shape qwen2.5-0.5b     random weights of a real shape, Q4_0
+ *     npm run bench -- end-to-end --llama-server PATH                          the embedded model, grounded questions
+ *     npm run bench -- end-to-end --llama-server PATH --shape qwen2.5-0.5b     random weights of a real shape, Q4_0
  *     … --prompts 400,1600 --answers 24 --at-once 1,4 --modes none,ngram-simple
  *
  * A cell is one length of prompts, one of answers, and one number of requests at a time. No prompt is cached between
@@ -19,9 +19,9 @@ import { availableParallelism, cpus } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { ChatPrompts } from '../src/engine/chat-prompts.js'
 import { Model } from '../src/llama/model.js'
+import { readArguments } from './arguments.js'
 import { benchmarkModel, type Shape } from './models.js'
 import { quantile } from './statistics.js'
 import { groundedQuestions } from './workloads.js'
@@ -50,20 +50,29 @@ const modes: Record<string, string[]> = {
   'ngram-cache': ['--spec-type', 'ngram-cache'],
 }
 
-const { values } = parseArgs({
-  options: {
-    'llama-server': { type: 'string' },
-    model: { type: 'string', short: 'm' },
-    shape: { type: 'string' },
-    prompts: { type: 'string', default: '400' },
-    answers: { type: 'string', default: '24,256' },
-    'at-once': { type: 'string', default: '1,4' },
-    modes: { type: 'string', default: Object.keys(modes).join(',') },
-    requests: { type: 'string', default: '8' },
-    rounds: { type: 'string', default: '3' },
-    threads: { type: 'string', short: 't', default: String(availableParallelism()) },
-    ours: { type: 'string', default: '' },
+const { values } = readArguments('end-to-end', {
+  'llama-server': { type: 'string', value: 'PATH', help: 'llama-server of the same release, to compare with' },
+  model: { type: 'string', short: 'm', value: 'FILE', help: 'default: the embedded model' },
+  shape: { type: 'string', value: 'NAME', help: 'random weights of a published shape, every tensor Q4_0' },
+  prompts: { type: 'string', value: 'LIST', default: '400', help: 'tokens of prompts' },
+  answers: { type: 'string', value: 'LIST', default: '24,256', help: 'tokens of answers' },
+  'at-once': { type: 'string', value: 'LIST', default: '1,4', help: 'requests at a time' },
+  modes: {
+    type: 'string',
+    value: 'LIST',
+    default: Object.keys(modes).join(','),
+    help: 'ways of llama-server to speculate',
   },
+  requests: { type: 'string', value: 'N', default: '8', help: 'requests of one round' },
+  rounds: { type: 'string', value: 'N', default: '3', help: 'rounds; the median counts' },
+  threads: {
+    type: 'string',
+    short: 't',
+    value: 'N',
+    default: String(availableParallelism()),
+    help: 'threads of each server',
+  },
+  ours: { type: 'string', value: 'OPTIONS', default: '', help: 'further options of our server' },
 })
 
 const numbers = (list: string) => list.split(',').map(Number)
@@ -146,6 +155,7 @@ function ask({ name, url }: Server, prompt: readonly number[], maxTokens: number
         for (const line of lines) {
           if (!line.startsWith('data: {')) continue
           const data = JSON.parse(line.slice(6))
+          if (data.error) reject(new Error(`${name}: ${JSON.stringify(data.error).slice(0, 300)}`))
           const text: string = data.choices?.[0]?.text ?? ''
           if (text !== '' && answer.text === '') answer.firstMs = performance.now() - began
           answer.text += text

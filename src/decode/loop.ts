@@ -214,7 +214,7 @@ export class DecodeLoop {
     try {
       const began = performance.now()
       if (crew) reader.useThreads(crew.threads)
-      if (!reading.find()) await reading.advance(reader.blocksWithin(isAwaited ? pauseMs : Number.POSITIVE_INFINITY))
+      await reading.advance(reader.rowsWithin(isAwaited ? pauseMs : Number.POSITIVE_INFINITY))
       request.writer.found(reading.cached)
       if (reading.done === reading.tokens) {
         await this.#cells.makeRoom(reading.tokens, this.#slots.all)
@@ -287,6 +287,7 @@ export class DecodeLoop {
   /** Gives the slot back, then tells the writer. */
   #end(sequence: Sequence<Started>, tell: () => void, keepCells = true): void {
     this.#running = this.#running.filter((other) => other !== sequence)
+    sequence.reading?.close()
     this.#slots.release(sequence.slot, keepCells)
     this.#leave(sequence.request, tell)
   }

@@ -1,7 +1,7 @@
 import type { Decoder } from './decoder.js'
 import type { KeptPrompts } from './kept-prompts.js'
 
-/** Tokens from one border of a prompt to the next: the least that ggml's tiled attention takes at a time. */
+/** The least rows that ggml's tiled attention takes at a time; and tokens from one border of a kept prompt to the next. */
 export const blockTokens = 64
 
 /** Sequence ids of the reading context: the prompt, and the part of it that is taken out. */
@@ -16,47 +16,47 @@ export type ReadingDecoder = Pick<
 
 /** How cells of the reading context become blocks, and blocks cells of either context. */
 export interface BlockCodec {
+  /** Cuts a state into blocks of so many cells; what remains at the end is left out. */
   split(state: Uint8Array, blockCells: number): Uint8Array[]
+  /** A state of the reading context. */
   restore(blocks: readonly Uint8Array[], blockCells: number): Promise<Uint8Array>
-  convert(blocks: readonly Uint8Array[], blockCells: number): Promise<Uint8Array>
+  /** A state of the writing context: blocks, and after them states of the reading one. Valid until the next call. */
+  convert(blocks: readonly Uint8Array[], blockCells: number, states: readonly Uint8Array[]): Promise<Uint8Array>
 }
 
 /**
  * Reads prompts in a context of its own, and hands them to the context that writes.
  *
- *     prompt    │ block 0 │ block 1 │ block 2 │ block 3 │ rest │
- *               └── kept ─┴─────────┴── read here ──────┘      └ read by the writer, with the last token
+ *     prompt    │ block 0 │ block 1 │ block 2 │ block 3 │ rest │ last token
+ *               └── kept ─┴─────────┴────── read here ──┴──────┘└ read by the writer
  *
- * What is exact for a few rows reads slowly, and what reads fast is exact only for many: so whole blocks are read here,
- * always by the same kernel, in forwards of as many blocks as there is time for, and what remains is left to the writer.
- * The bits of a cell depend on the prompt alone: not on what had been kept, how it was divided, or on company.
+ * What is exact for a few rows reads slowly, and what reads fast is exact only for many: so all of a prompt but its last
+ * token is read here, always by the same kernel, in forwards of as many rows as there is time for, and of no fewer than
+ * that kernel wants; where less is left, rows of nothing fill them up. The bits of a cell depend on the prompt alone: not
+ * on what had been kept, how it was divided, or on company. Prompts too short for one such forward are left to the writer.
  *
  * One prompt is read at a time, in order of arrival.
  */
 export class Reader {
+  /** Prompts kept aside. */
+  readonly kept: KeptPrompts
   readonly #decoder: ReadingDecoder
   readonly #codec: BlockCodec
-  readonly #kept: KeptPrompts
   /** The prompt whose cells lie in the context, whose it is, and how many of its tokens have cells. */
   #held: ArrayLike<number> = []
   #owner = ''
   #length = 0
-  /** Milliseconds of a block, by the last forwards. */
-  #blockMs: number
+  /** Milliseconds of a row, by the last forwards. */
+  #rowMs: number
   /** How often something was forgotten. */
   #epoch = 0
 
-  /** @param blockMs what reading a block takes, to begin with */
-  constructor(decoder: ReadingDecoder, codec: BlockCodec, kept: KeptPrompts, blockMs: number) {
+  /** @param rowMs what reading a token takes, to begin with */
+  constructor(decoder: ReadingDecoder, codec: BlockCodec, kept: KeptPrompts, rowMs: number) {
     this.#decoder = decoder
     this.#codec = codec
-    this.#kept = kept
-    this.#blockMs = blockMs
-  }
-
-  /** Prompts kept aside. */
-  get kept(): KeptPrompts {
-    return this.#kept
+    this.kept = kept
+    this.#rowMs = rowMs
   }
 
   /** How often something was forgotten. @internal */
@@ -64,9 +64,9 @@ export class Reader {
     return this.#epoch
   }
 
-  /** Milliseconds that reading a block takes at the moment. */
-  get blockMs(): number {
-    return this.#blockMs
+  /** Milliseconds that reading a token takes at the moment. */
+  get rowMs(): number {
+    return this.#rowMs
   }
 
   /**
@@ -76,12 +76,13 @@ export class Reader {
    */
   open(prompt: ArrayLike<number>, owner: string, keeps: boolean): Reading | undefined {
     const tokens = this.tokensOf(prompt.length)
-    return tokens > 0 ? new Reading(this, prompt, tokens / blockTokens, owner, keeps) : undefined
+    return tokens > 0 ? new Reading(this, prompt, tokens, owner, keeps) : undefined
   }
 
-  /** Tokens at the beginning of a prompt of so many that are read here: whole blocks, without the last token. */
+  /** Tokens at the beginning of a prompt of so many that are read here. */
   tokensOf(promptLength: number): number {
-    return Math.floor((Math.min(promptLength, this.#decoder.contextTokens) - 1) / blockTokens) * blockTokens
+    const tokens = promptLength - 1
+    return tokens < blockTokens || tokens > this.#decoder.contextTokens - blockTokens ? 0 : tokens
   }
 
   /** Computes the coming forwards with so many threads. */
@@ -89,50 +90,56 @@ export class Reader {
     this.#decoder.useThreads?.(count)
   }
 
-  /** Blocks that a forward can read in so many milliseconds; at least 1. */
-  blocksWithin(ms: number): number {
-    const most = Math.floor(this.#decoder.batch.capacity / blockTokens)
-    return Math.max(1, Math.min(most, Math.floor(ms / this.#blockMs)))
+  /** Rows of a forward that takes so many milliseconds, in blocks; at least one. It may take along a rest of less than one. */
+  rowsWithin(ms: number): number {
+    const most = Math.floor(this.#decoder.batch.capacity / blockTokens) - 1
+    return blockTokens * Math.max(1, Math.min(most, Math.floor(ms / this.#rowMs / blockTokens)))
   }
 
   /**
-   * Reads some blocks of a prompt, those before them known, and returns their cells.
+   * Reads a part of a prompt, and returns its cells.
    *
+   * @param known blocks from the beginning on, for the case that they do not lie in the context any more
    * @internal
    */
   async read(
     prompt: ArrayLike<number>,
     owner: string,
-    before: readonly Uint8Array[],
-    blocks: number,
-  ): Promise<Uint8Array[]> {
+    known: readonly Uint8Array[],
+    from: number,
+    to: number,
+  ): Promise<Uint8Array> {
     const { batch } = this.#decoder
-    const from = before.length * blockTokens
-    const to = from + blocks * blockTokens
-    await this.#place(prompt, owner, before)
+    await this.#place(prompt, owner, known, from)
     batch.clear()
     for (let i = from; i < to; i++) batch.addSequence(batch.add(prompt[i], i, false), whole)
+    for (let i = 0; batch.size < blockTokens; i++) batch.addSequence(batch.add(prompt[0], i, false), part)
     const began = performance.now()
     await this.#decoder.decode()
+    const ms = (performance.now() - began) / batch.size
+    this.#rowMs += (Math.min(ms, 4 * this.#rowMs) - this.#rowMs) / 4
+    if (batch.size > to - from) this.#decoder.removePositions(part, 0, -1)
     this.#length = to
-    const ms = (performance.now() - began) / blocks
-    this.#blockMs += (Math.min(ms, 4 * this.#blockMs) - this.#blockMs) / 4
     this.#decoder.copySequence(whole, part, from, to)
     const state = await this.#decoder.readCells(part)
     this.#decoder.removePositions(part, 0, -1)
+    return state
+  }
+
+  /** @internal */
+  split(state: Uint8Array): Uint8Array[] {
     return this.#codec.split(state, blockTokens)
   }
 
   /** @internal */
-  convert(blocks: readonly Uint8Array[]): Promise<Uint8Array> {
-    return this.#codec.convert(blocks, blockTokens)
+  convert(blocks: readonly Uint8Array[], states: readonly Uint8Array[]): Promise<Uint8Array> {
+    return this.#codec.convert(blocks, blockTokens, states)
   }
 
   /** Forgets what was read for an owner; what is being read leaves nothing behind. */
   forget(owner: string): number {
     this.#epoch++
-    if (this.#owner === owner) this.clear()
-    return this.#kept.forget(owner)
+    return this.kept.forget(owner)
   }
 
   /** Empties the context, after a forward that failed. */
@@ -142,16 +149,13 @@ export class Reader {
     this.#length = 0
   }
 
-  /** Sees to it that the context holds the blocks before those to be read, and nothing else. */
-  async #place(prompt: ArrayLike<number>, owner: string, before: readonly Uint8Array[]): Promise<void> {
-    const length = before.length * blockTokens
+  /** Sees to it that the context holds the tokens before those to be read, and nothing else. */
+  async #place(prompt: ArrayLike<number>, owner: string, known: readonly Uint8Array[], length: number): Promise<void> {
     const stays = this.#owner === owner && this.#length >= length && beginsAlike(prompt, this.#held, length)
-    if (stays) {
-      if (this.#length > length) this.#decoder.removePositions(whole, length, -1)
-    } else {
+    if (!stays) {
       this.clear()
-      if (length > 0) await this.#decoder.writeCells(whole, await this.#codec.restore(before, blockTokens))
-    }
+      if (length > 0) await this.#decoder.writeCells(whole, await this.#codec.restore(known, blockTokens))
+    } else if (this.#length > length) this.#decoder.removePositions(whole, length, -1)
     this.#held = prompt
     this.#owner = owner
     this.#length = length
@@ -160,63 +164,60 @@ export class Reader {
 
 /** A prompt on its way through the reader. */
 export class Reading {
+  /** Tokens that are read here. */
+  readonly tokens: number
+  /** Tokens that have been read. */
+  done = 0
+  /** Of them, those that had been kept. */
+  cached = 0
   readonly #reader: Reader
   readonly #prompt: ArrayLike<number>
-  readonly #blocks: number
   readonly #owner: string
   readonly #keeps: boolean
   readonly #epoch: number
-  /** Cells of what has been read. */
-  readonly #cells: Uint8Array[] = []
+  /** Cells of what had been kept, and of what was read since. */
+  readonly #blocks: Uint8Array[] = []
+  readonly #states: Uint8Array[] = []
   #isFirst = true
-  /** Tokens that had been kept. */
-  cached = 0
 
   /** @internal */
-  constructor(reader: Reader, prompt: ArrayLike<number>, blocks: number, owner: string, keeps: boolean) {
+  constructor(reader: Reader, prompt: ArrayLike<number>, tokens: number, owner: string, keeps: boolean) {
     this.#reader = reader
     this.#prompt = prompt
-    this.#blocks = blocks
+    this.tokens = tokens
     this.#owner = owner
     this.#keeps = keeps
     this.#epoch = reader.epoch
   }
 
-  /** Tokens that are read here. */
-  get tokens(): number {
-    return this.#blocks * blockTokens
-  }
-
-  /** Tokens that have been read. */
-  get done(): number {
-    return this.#cells.length * blockTokens
-  }
-
-  /**
-   * Looks once for what had been kept; an earlier prompt may just have been read.
-   *
-   * @returns whether all has been read
-   */
-  find(): boolean {
+  /** Reads on: so many tokens, or what is left. Looks first for what had been kept; another may just have read it. */
+  async advance(rows: number): Promise<void> {
     if (this.#isFirst) {
       this.#isFirst = false
-      if (this.#keeps) this.#cells.push(...this.#reader.kept.find(this.#prompt, this.#blocks, this.#owner))
-      this.cached = this.done
+      if (this.#keeps)
+        this.#blocks.push(...this.#reader.kept.find(this.#prompt, Math.floor(this.tokens / blockTokens), this.#owner))
+      this.cached = this.#blocks.length * blockTokens
+      this.done = this.cached
+      if (this.done === this.tokens) return
     }
-    return this.#cells.length === this.#blocks
+    // What would be too little for a forward of its own is taken along.
+    const left = this.tokens - this.done
+    const next = left - rows < blockTokens ? left : rows
+    this.#states.push(await this.#reader.read(this.#prompt, this.#owner, this.#blocks, this.done, this.done + next))
+    this.done += next
   }
 
-  /** Reads on, so many blocks or what is left. */
-  async advance(blocks: number): Promise<void> {
-    const next = Math.min(blocks, this.#blocks - this.#cells.length)
-    this.#cells.push(...(await this.#reader.read(this.#prompt, this.#owner, this.#cells, next)))
-    if (this.#keeps && this.#epoch === this.#reader.epoch)
-      this.#reader.kept.keep(this.#prompt, this.#cells, this.#owner)
-  }
-
-  /** Puts what has been read into a sequence of the context that writes. */
+  /** Puts what has been read into a sequence of the context that writes, and keeps it. */
   async handOver(writer: Pick<Decoder, 'writeCells'>, sequence: number): Promise<void> {
-    await writer.writeCells(sequence, await this.#reader.convert(this.#cells))
+    await writer.writeCells(sequence, await this.#reader.convert(this.#blocks, this.#states))
+    this.close()
+  }
+
+  /** Keeps what has been read so far, whole blocks of it. */
+  close(): void {
+    if (!this.#keeps || this.#epoch !== this.#reader.epoch) return
+    for (const state of this.#states) this.#blocks.push(...this.#reader.split(state))
+    this.#reader.kept.keep(this.#prompt, this.#blocks, this.#owner)
   }
 }
 

@@ -39,6 +39,7 @@ export class CellCodec {
   readonly cellBytes: number
   readonly #source: Layout
   readonly #target: Layout
+  #room: Buffer = Buffer.alloc(0)
 
   /**
    * @param source a state of the context that the blocks come from
@@ -62,9 +63,14 @@ export class CellCodec {
     this.cellBytes = source.parts.reduce((sum, { rowBytes }) => sum + rowBytes, 0)
   }
 
+  /** Cells of a state. */
+  cellsOf(state: Uint8Array): number {
+    return viewOf(state).getUint32(12, true)
+  }
+
   /** Cuts a state of the source into blocks of so many cells each; what remains at the end is left out. */
   split(state: Uint8Array, blockCells: number): Uint8Array[] {
-    const cells = viewOf(state).getUint32(12, true)
+    const cells = this.cellsOf(state)
     const blocks = Array.from({ length: Math.floor(cells / blockCells) }, () =>
       Buffer.allocUnsafeSlow(blockCells * this.cellBytes),
     )
@@ -82,19 +88,29 @@ export class CellCodec {
   }
 
   /** A state of the source whose positions begin at 0. */
-  async restore(blocks: readonly Uint8Array[], blockCells: number): Promise<Uint8Array> {
-    return this.#join(blocks, blockCells, this.#source)
+  restore(blocks: readonly Uint8Array[], blockCells: number): Promise<Uint8Array> {
+    return this.#join(blocks, blockCells, [], this.#source)
   }
 
-  /** A state of the target whose positions begin at 0, its numbers converted. Long ones let others run in between. */
-  async convert(blocks: readonly Uint8Array[], blockCells: number): Promise<Uint8Array> {
-    return this.#join(blocks, blockCells, this.#target)
+  /**
+   * A state of the target whose positions begin at 0, its numbers converted: blocks, and after them states of the source.
+   * Valid until the next call. Long ones let others run in between.
+   */
+  convert(blocks: readonly Uint8Array[], blockCells: number, states: readonly Uint8Array[] = []): Promise<Uint8Array> {
+    return this.#join(blocks, blockCells, states, this.#target)
   }
 
-  async #join(blocks: readonly Uint8Array[], blockCells: number, layout: Layout): Promise<Uint8Array> {
-    const cells = blocks.length * blockCells
+  async #join(
+    blocks: readonly Uint8Array[],
+    blockCells: number,
+    states: readonly Uint8Array[],
+    layout: Layout,
+  ): Promise<Uint8Array> {
+    const cells = blocks.length * blockCells + states.reduce((sum, state) => sum + this.cellsOf(state), 0)
     const size = stateHeadBytes + cells * cellBytes + 8 + layout.parts.length * rowsHeadBytes + cells * this.cellBytes
-    const state = Buffer.allocUnsafeSlow(size)
+    // Memory that has never been touched costs more than what is done with it here.
+    if (this.#room.length < size) this.#room = Buffer.allocUnsafeSlow(size)
+    const state = this.#room.subarray(0, size)
     const view = viewOf(state)
     state.set(layout.head)
     view.setUint32(12, cells, true)
@@ -113,15 +129,20 @@ export class CellCodec {
       view.setInt32(at, type, true)
       view.setBigUint64(at + 4, BigInt(rowBytes), true)
       at += rowsHeadBytes
-      const bytes = blockCells * rowBytes
       const converts = type !== this.#source.parts[i].type
-      for (const block of blocks) {
-        const numbers = block.subarray(read, read + bytes)
-        if (converts) convertToBf16(numbers, state.subarray(at, at + bytes))
+      const put = (numbers: Uint8Array) => {
+        if (converts) convertToBf16(numbers, state.subarray(at, at + numbers.length))
         else state.set(numbers, at)
-        at += bytes
+        at += numbers.length
       }
-      read += bytes
+      const bytes = blockCells * rowBytes
+      for (const block of blocks) put(block.subarray(read * blockCells, read * blockCells + bytes))
+      for (const other of states) {
+        const cells = this.cellsOf(other)
+        const from = stateHeadBytes + cells * cellBytes + 8 + (i + 1) * rowsHeadBytes + cells * read
+        put(other.subarray(from, from + cells * rowBytes))
+      }
+      read += rowBytes
       if (performance.now() < pause) continue
       await new Promise(setImmediate)
       pause = performance.now() + sliceMs

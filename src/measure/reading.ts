@@ -3,8 +3,8 @@ import { blockTokens, Reader } from '../decode/reader.js'
 import { CellCodec } from '../llama/cell-codec.js'
 import { Context } from '../llama/context.js'
 
-/** Rows of the reading context's forwards. */
-const batchTokens = 512
+/** Rows of the reading context's forwards; the last one of a prompt takes along what is less than a block. */
+const mostRows = 512 + blockTokens
 
 /** How prompts are read and kept. */
 export interface ReadingOptions {
@@ -12,8 +12,8 @@ export interface ReadingOptions {
   contextTokens: number
   /** Most bytes of prompts kept aside; 0: none is. */
   keptBytes: number
-  /** Milliseconds that a block is said to take before one has been read. */
-  blockMs: number
+  /** Milliseconds that a token is said to take before one has been read. */
+  rowMs: number
 }
 
 /**
@@ -24,10 +24,11 @@ export interface ReadingOptions {
 export async function openReader(writer: Context, options: ReadingOptions): Promise<Reader | undefined> {
   if (!writer.canMove || !writer.canBranch || !writer.isFused || writer.keyType === writer.valueType) return undefined
   const decoder = await Context.create(writer.model, {
-    contextTokens: options.contextTokens,
+    // Room for rows that fill up a forward.
+    contextTokens: options.contextTokens + blockTokens,
     maxSequences: 2,
     mostOutputs: 2,
-    batchTokens,
+    batchTokens: mostRows,
     threads: writer.mostThreads,
     pool: writer.pool,
     keyType: 'f16',
@@ -39,7 +40,7 @@ export async function openReader(writer: Context, options: ReadingOptions): Prom
     await decoder[Symbol.asyncDispose]()
     return undefined
   }
-  return new Reader(decoder, codec, new KeptPrompts(blockTokens, options.keptBytes), options.blockMs)
+  return new Reader(decoder, codec, new KeptPrompts(blockTokens, options.keptBytes), options.rowMs)
 }
 
 /** The cells of one token. Leaves the cache empty. */

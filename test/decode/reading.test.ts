@@ -30,11 +30,12 @@ function makeLoop({ slots = 1, keptBytes = 1e9, pauseBlocks = 2 } = {}) {
     maxSequences: slots * branches + 1,
     batchTokens: 80 + slots * maxNodes,
   })
-  const reading = new FakeDecoder({ contextTokens, maxSequences: 2, batchTokens: 4 * blockTokens, origin: 1 })
+  const reading = new FakeDecoder({ contextTokens: 480, maxSequences: 2, batchTokens: 5 * blockTokens, origin: 1 })
   const kept = new KeptPrompts(blockTokens, keptBytes)
-  // Blocks are free, but for what they are said to take.
   const reader = new Reader(reading, fakeCodec, kept, 1)
-  Object.defineProperty(reader, 'blocksWithin', { value: (ms: number) => (ms === 1 ? pauseBlocks : 4) })
+  const { rowsWithin } = reader
+  const rows = (ms: number) => (ms === 1 ? blockTokens * pauseBlocks : rowsWithin.call(reader, ms))
+  Object.defineProperty(reader, 'rowsWithin', { value: rows })
   const loop = new DecodeLoop(decoder, {
     ...{ vocabulary, slots, branches, contextTokens, maxNodes, reader, maxPauseMs: 1, ordered: true },
     cost: new ForwardCost([{ rows: 1, ms: 1 }]),
@@ -60,6 +61,15 @@ const arbitraryPrompts = fc.tuple(tree, tree, tree).chain(([a, b, c]) =>
   ),
 )
 
+/** Every forward of the reader has as many rows as its kernel wants. */
+function expectWholeForwards(reading: FakeDecoder): void {
+  const decode = reading.decode.bind(reading)
+  reading.decode = async () => {
+    expect(reading.batch.size).toBeGreaterThanOrEqual(blockTokens)
+    await decode()
+  }
+}
+
 describe('a reader beside the context that writes', () => {
   it('gives every prompt the same answer: read alone, in company, in parts, kept or not, with drafts or without', async () => {
     let found = 0
@@ -71,7 +81,8 @@ describe('a reader beside the context that writes', () => {
         fc.integer({ min: 1, max: 4 }),
         fc.constantFrom<DraftMode>('off', 'auto', 5),
         async (prompts, slots, keptBytes, pauseBlocks, draft) => {
-          const { start } = makeLoop({ slots, keptBytes, pauseBlocks })
+          const { start, reading } = makeLoop({ slots, keptBytes, pauseBlocks })
+          expectWholeForwards(reading)
           const results = await Promise.all(
             prompts.map((prompt, i) => start({ prompt, draft, reusePrefix: i % 5 !== 4, maxTokens: 5 + 7 * i }).result),
           )
@@ -87,6 +98,16 @@ describe('a reader beside the context that writes', () => {
     expect(found).toBeGreaterThan(1000)
   })
 
+  it('reads prompts of every length in as few forwards as there can be', async () => {
+    for (let length = blockTokens - 1; length < 396; length++) {
+      const { start, reading } = makeLoop({ pauseBlocks: 4 })
+      expectWholeForwards(reading)
+      const { stats } = await start({ prompt: Array.from({ length }, (_, i) => i % 6), maxTokens: 1 }).result
+      expect(stats.completionTokens).toBe(1)
+      expect(reading.forwards).toBe(length <= blockTokens ? 0 : Math.max(1, Math.ceil((length - 1 - 63) / 256)))
+    }
+  })
+
   it('finds a beginning again after its slot has gone, and reads only what follows', async () => {
     const { start, reading } = makeLoop({ slots: 2 })
     const system = Array.from({ length: 3 * blockTokens + 10 }, (_, i) => i % 5)
@@ -95,7 +116,7 @@ describe('a reader beside the context that writes', () => {
     const forwards = reading.forwards
     const second = await start({ prompt: [...system, 4, 4, 4] }).result
     expect(second.stats.cachedPromptTokens).toBe(3 * blockTokens)
-    expect(reading.forwards).toBe(forwards)
+    expect(reading.forwards).toBe(forwards + 1)
     // Of another owner nothing is used.
     const third = await start({ prompt: [...system, 4, 4, 4], owner: 'another' }).result
     expect(third.stats.cachedPromptTokens).toBe(0)
@@ -145,7 +166,22 @@ describe('a reader beside the context that writes', () => {
     expect(tokens).toEqual(await alone({ prompt: [...long.slice(0, 200), 5] }))
     // What had been read of the first is not lost.
     expect(stats.cachedPromptTokens).toBe(3 * blockTokens)
-    expect(reading.forwards).toBe(1)
+    expect(reading.forwards).toBe(2)
+  })
+
+  it('forgets what it has kept of an owner, and what it is just reading', async () => {
+    const { start, reader, reading, kept } = makeLoop({ slots: 2, pauseBlocks: 1 })
+    const prompt = Array.from({ length: 5 * blockTokens }, (_, i) => i % 6)
+    await start({ prompt, owner: 'a' }).result
+    expect(kept.describe().tokens).toBe(4 * blockTokens)
+    const decode = reading.decode.bind(reading)
+    reading.decode = async () => {
+      reader.forget('a')
+      await decode()
+    }
+    const { tokens } = await start({ prompt: [...prompt, ...prompt.slice(0, 70)], owner: 'a' }).result
+    expect(tokens).toEqual(await alone({ prompt: [...prompt, ...prompt.slice(0, 70)] }))
+    expect(kept.describe().tokens).toBe(0)
   })
 
   it('fails the request whose prompt cannot be read, and no other', async () => {

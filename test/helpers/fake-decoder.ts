@@ -235,8 +235,8 @@ export const fakeCodec: BlockCodec = {
     const cells = blocks.flatMap((block) => JSON.parse(Buffer.from(block).toString()) as Cell[])
     return Buffer.from(JSON.stringify(cells.map((cell, position) => ({ ...cell, position }))))
   },
-  async convert(blocks, blockCells) {
-    return this.restore(blocks, blockCells)
+  convert(blocks, blockCells, states) {
+    return this.restore([...blocks, ...states], blockCells)
   },
 }
 

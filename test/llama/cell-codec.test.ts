@@ -47,6 +47,7 @@ describe('CellCodec', () => {
       [0, 320],
       [0, 64, 128, 192, 256, 320],
       [0, 192, 320],
+      [0, 67, 134, 205, 320],
     ]
     const found: string[][] = []
     for (const ends of borders) {
