@@ -19,7 +19,7 @@ import { availableParallelism, cpus } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { ChatPrompts } from '../src/engine/chat-prompts.js'
+import { Chat } from '../src/engine/chat.js'
 import { Model } from '../src/llama/model.js'
 import { readArguments } from './arguments.js'
 import { benchmarkModel, type Shape } from './models.js'
@@ -207,17 +207,19 @@ function processorMs({ child }: Server): number | undefined {
 
 /** Grounded questions with so many documents that prompts have about `length` tokens; none begins like another. */
 function makePrompts(model: Model, length: number, count: number): number[][] {
-  const chat = new ChatPrompts(model)
+  const chat = new Chat(model)
   const questions = groundedQuestions(count + Math.ceil((count * length) / 60), length)
   let other = count
   return questions.slice(0, count).map(({ question, documents }, i) => {
     const shown = [...documents]
     const render = () => {
       const numbered = [{ title: `Case ${i + 1}`, text: `This is case ${i + 1} of ${count}.` }, ...shown]
-      const text = model.chatTemplate
-        ? chat.render({ messages: [{ role: 'user', content: question }], documents: numbered })
-        : [...numbered.map(({ title, text }) => `${title}\n${text}\n`), question].join('\n')
-      return Array.from(model.vocabulary.tokenize(text, { special: true, addSpecial: true }))
+      if (chat.template)
+        return Array.from(
+          chat.tokenize(chat.render({ messages: [{ role: 'user', content: question }], documents: numbered })),
+        )
+      const text = [...numbered.map(({ title, text }) => `${title}\n${text}\n`), question].join('\n')
+      return Array.from(model.vocabulary.tokenize(text, { addSpecial: true }))
     }
     let prompt = render()
     while (prompt.length < length) {
