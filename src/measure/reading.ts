@@ -22,7 +22,9 @@ export interface ReadingOptions {
  * the writing context has that kernel itself.
  */
 export async function openReader(writer: Context, options: ReadingOptions): Promise<Reader | undefined> {
-  if (!writer.canMove || !writer.canBranch || !writer.isFused || writer.keyType === writer.valueType) return undefined
+  if (!writer.canMove || !writer.canBranch || !writer.isFused) return undefined
+  // With kernels of our own both read alike; it is still worth much that prompts are kept, and read between two rounds.
+  if (writer.keyType === writer.valueType && !writer.model.kernels) return undefined
   const decoder = await Context.create(writer.model, {
     // Room for rows that fill up a forward.
     contextTokens: options.contextTokens + blockTokens,

@@ -86,7 +86,22 @@ describe('lookahead verify', () => {
 
   it('guards near ties at level token, and not at level fastest', () => {
     const run = (level: string) =>
-      JSON.parse(lookahead('verify', '-m', inexact, '-t', '1', '--tokens', '400', '--exactness', level, '--json').last)
+      JSON.parse(
+        lookahead(
+          'verify',
+          '-m',
+          inexact,
+          '-t',
+          '1',
+          '--tokens',
+          '400',
+          '--exactness',
+          level,
+          '--kernels',
+          'off',
+          '--json',
+        ).last,
+      )
     const guarded = run('token')
     expect(guarded.exactness.level).toBe('token')
     expect(guarded.noise).toBeGreaterThanOrEqual(2 * guarded.exactness.largestDifference)
