@@ -95,8 +95,11 @@ function findFile(): string | undefined {
   if (given) return path.resolve(given)
   const target = `${process.platform}-${process.arch}`
   const name = `lookahead-kernels-${target}.${process.platform === 'darwin' ? 'dylib' : 'so'}`
-  const built = fileURLToPath(new URL(`../../native/build/${name}`, import.meta.url))
-  if (existsSync(built)) return built
+  // From src/ and dist/, and from dist-bench/src/.
+  for (const root of ['../../', '../../../']) {
+    const built = fileURLToPath(new URL(`${root}native/build/${name}`, import.meta.url))
+    if (existsSync(built)) return built
+  }
   try {
     return createRequire(import.meta.url).resolve(`@lookahead-llm/kernels-${target}/${name}`)
   } catch {
