@@ -27,7 +27,8 @@
 #endif
 
 #if defined(__x86_64__)
-extern const Variant avx512Variant, avxVnniVariant, avx2Variant;
+// A build for one machine has the variant of its processor only.
+extern const Variant avx512Variant __attribute__((weak)), avxVnniVariant __attribute__((weak)), avx2Variant __attribute__((weak));
 const Variant * const variants[] = {&avx512Variant, &avxVnniVariant, &avx2Variant, &plainVariant};
 #elif defined(__aarch64__)
 extern const Variant neonVariant;
@@ -262,7 +263,7 @@ EXPORT const char * lookahead_kernels_install(ggml_backend_device * device) {
         outcome = [&]() -> const char * {
             if (!device || !device->reg || device->reg->api_version != GGML_BACKEND_API_VERSION) return "the backend interface of this llama.cpp is another";
             for (const Variant * variant : variants)
-                if (!chosen && variant->runs()) chosen = variant;
+                if (!chosen && variant && variant->runs()) chosen = variant;
             if (chosen == &plainVariant) return "this processor has none of the instructions they are written for";
             if (!Check(1).all(*chosen)) return "they compute something else than they should on this processor";
             const auto list = (ggml_backend_buffer_type ** (*)(ggml_backend_device *)) device->reg->get_proc_address(device->reg, "ggml_backend_dev_get_extra_bufts");
@@ -298,7 +299,7 @@ EXPORT const char * lookahead_kernels_name() { return chosen ? chosen->name : ""
 EXPORT int lookahead_kernels_differ(int type, int rows, int columns, int count, unsigned seed) {
     int differ = 0;
     for (const Variant * variant : variants)
-        if (variant != &plainVariant && variant->runs()) {
+        if (variant && variant != &plainVariant && variant->runs()) {
             const Kernel * kernel = kernelOf(*variant, type);
             differ += !kernel || !Check(seed).products(*kernel, rows, columns, count);
         }
@@ -309,7 +310,7 @@ EXPORT int lookahead_kernels_differ(int type, int rows, int columns, int count, 
 EXPORT int lookahead_kernels_differ_attending(int type, int length, int cells, int rows, int heads, int kvHeads, unsigned seed) {
     int differ = 0;
     for (const Variant * variant : variants)
-        if (variant != &plainVariant && variant->runs()) differ += !Check(seed).attention(*variant->attention, type, length, cells, rows, heads, kvHeads);
+        if (variant && variant != &plainVariant && variant->runs()) differ += !Check(seed).attention(*variant->attention, type, length, cells, rows, heads, kvHeads);
     return differ;
 }
 

@@ -31,19 +31,24 @@ template <class V, class T> void prepareRow(const float * row, int64_t columns, 
     for (int64_t b = from / T::block; b < to / T::block; b++) {
         const float * x = row + b * T::block;
         int8_t * q = (int8_t *) out + b * T::block;
-        float most = 0;
-        for (int i = 0; i < T::block; i++) most = fmaxf(most, fabsf(x[i]));
+        float each[8] = {};
+        for (int i = 0; i < T::block; i += 8)
+            for (int j = 0; j < 8; j++) each[j] = fabsf(x[i + j]) > each[j] ? fabsf(x[i + j]) : each[j];
+        float most = each[0];
+        for (float e : each) most = e > most ? e : most;
         const float inverse = most > 0 ? 127.0f / most : 0.0f;
         scales[b] = most / 127.0f;
         for (int i = 0; i < T::block; i++) q[i] = (int8_t) (int) rintf(x[i] * inverse);
         for (int w = 0; w < T::block; w += Row<T>::wordColumns) {
-            int even = 0, odd = 0;
+            int even = 0, odd = 0, every[4] = {}; // of every fourth column
             if constexpr (T::scales == Scales::k) {
                 for (int i = 0; i < 32; i++) even += q[w + i], odd += q[w + 32 + i];
                 words[(b * T::block + w) / 64] = (even & 0xffff) | odd * 65536;
             } else {
                 // The sums of columns 4·s, 4·s + 1 and of 4·s + 2, 4·s + 3, as multiply-add of bytes pairs them.
-                for (int i = 0; i < T::sub; i += 4) even += q[w + i] + q[w + i + 1], odd += q[w + i + 2] + q[w + i + 3];
+                for (int i = 0; i < T::sub; i += 4)
+                    for (int j = 0; j < 4; j++) every[j] += q[w + i + j];
+                even = every[0] + every[1], odd = every[2] + every[3];
                 words[(b * T::block + w) / T::sub] = T::offset == 128 ? V::startWord8(even, odd) : V::startWord(-T::offset * even, -T::offset * odd);
             }
         }
@@ -141,10 +146,11 @@ template <class V, class T, int M> void tile(const uint8_t * w, int64_t columns,
     for (int m = 0; m < M; m++) V::store(y + m * yStride, acc[m], valid);
 }
 
-/// Calls `tile` for `count` rows in as few and as equal parts as `most` allows.
+/// Calls for eights of rows if the vector has registers for that (`most`), and for the rest in equal parts of at most four.
 template <int most, class F> inline void inTiles(int64_t count, F && call) {
-    const int64_t parts = (count + most - 1) / most;
-    for (int64_t p = 0; p < parts; p++) call(count * p / parts, (int) (count * (p + 1) / parts - count * p / parts));
+    const int64_t eights = most >= 8 ? count / 8 : 0, rest = count - 8 * eights, parts = (rest + 3) / 4;
+    for (int64_t p = 0; p < eights; p++) call(8 * p, 8);
+    for (int64_t p = 0; p < parts; p++) call(8 * eights + rest * p / parts, (int) (rest * (p + 1) / parts - rest * p / parts));
 }
 
 template <class V, class T> void multiplyRows(const uint8_t * groups, int64_t from, int64_t to, int64_t rows, int64_t columns, const uint8_t * x, int64_t count, float * y, size_t yStride) {
@@ -161,9 +167,6 @@ template <class V, class T> void multiplyRows(const uint8_t * groups, int64_t fr
                 case 2: return tile<V, T, 2>(w, columns, at, stride, out, yStride, valid);
                 case 3: return tile<V, T, 3>(w, columns, at, stride, out, yStride, valid);
                 case 4: return tile<V, T, 4>(w, columns, at, stride, out, yStride, valid);
-                case 5: if constexpr (most >= 5) return tile<V, T, 5>(w, columns, at, stride, out, yStride, valid); break;
-                case 6: if constexpr (most >= 6) return tile<V, T, 6>(w, columns, at, stride, out, yStride, valid); break;
-                case 7: if constexpr (most >= 7) return tile<V, T, 7>(w, columns, at, stride, out, yStride, valid); break;
                 case 8: if constexpr (most >= 8) return tile<V, T, 8>(w, columns, at, stride, out, yStride, valid); break;
             }
         });
@@ -198,7 +201,7 @@ template <class V, class T> void multiplyFloats(const uint8_t * groups, int64_t 
     for (int64_t g = from; g < to; g++) {
         const auto * w = (const typename T::Bits *) groups + g * columns * R;
         const int valid = (int) (rows - g * R < R ? rows - g * R : R);
-        inTiles<6>(count, [&](int64_t m, int width) {
+        inTiles<4>(count, [&](int64_t m, int width) {
             const float * at = (const float *) x + m * columns;
             float * out = y + m * yStride + g * R;
             switch (width) {
@@ -206,8 +209,6 @@ template <class V, class T> void multiplyFloats(const uint8_t * groups, int64_t 
                 case 2: return floatTile<V, T, 2>(w, columns, at, columns, out, yStride, valid);
                 case 3: return floatTile<V, T, 3>(w, columns, at, columns, out, yStride, valid);
                 case 4: return floatTile<V, T, 4>(w, columns, at, columns, out, yStride, valid);
-                case 5: return floatTile<V, T, 5>(w, columns, at, columns, out, yStride, valid);
-                case 6: return floatTile<V, T, 6>(w, columns, at, columns, out, yStride, valid);
             }
         });
     }
