@@ -1,5 +1,13 @@
 import type { ForwardCost } from './forward-cost.js'
 
+/*
+ * The controller: how many draft nodes a forward verifies, and what keeps promises honest.
+ *
+ *     drafts ──► leash ──► × trust ──► best (requests + Σ p) / T ──► nodes
+ *                  ▲          ▲                                        │
+ *                  └──────────┴───── what came true, and when ◄────────┘──► rest
+ */
+
 /**
  * Rows of a forward worth telling apart; few, so that the graph of a forward is seldom built anew, and mostly multiples
  * of 4, which kernels like.
@@ -63,4 +71,208 @@ export function chooseNodes(
     }
   }
   return chosen
+}
+
+/** Nodes a draft may have at first, and least of all. */
+const firstBound = 8
+const leastBound = 4
+
+/**
+ * Bounds the size of drafts by how the last ones went, as TCP bounds what it sends: a draft of which half came true
+ * allows one twice as long, a draft that failed at its first token halves the bound. Long drafts promise much, since
+ * their promises add up; this lets them be made only where the text has just been foreseeable.
+ */
+export class Leash {
+  #nodes = firstBound
+
+  /** Most nodes of the next draft. */
+  get nodes(): number {
+    return this.#nodes
+  }
+
+  /** Takes the outcome of a verified draft. */
+  observe(drafted: number, accepted: number): void {
+    if (drafted <= 0) return
+    if (2 * accepted >= drafted) this.#nodes = Math.max(this.#nodes, 2 * drafted)
+    else if (accepted === 0) this.#nodes = Math.max(leastBound, Math.min(this.#nodes, drafted) >> 1)
+  }
+
+  /** Begins where another one is. */
+  take(other: Leash): void {
+    this.#nodes = other.#nodes
+  }
+}
+
+/** How much of what was seen is kept from one full step to the next. */
+const trustMemory = 0.9
+/** Steps' worth of trust before anything has been seen. */
+const trustAtFirst = 1
+
+/**
+ * How far a drafter's promises can be believed at the moment: tokens kept over tokens promised, in the last ten steps or
+ * so. Drafters learn to promise well, but over many requests; a stream that fools one must not cost more than a few
+ * forwards. Learns from verified drafts, and from unverified ones too: whether the next token was among their first.
+ * So trust comes back while nothing is verified, if what was promised would have been kept.
+ */
+export class Trust {
+  #kept = 0
+  #promised = 0
+
+  /** Factor for promised probabilities, 0 … 1. */
+  get factor(): number {
+    return Math.min(1, (trustAtFirst + this.#kept) / (trustAtFirst + this.#promised))
+  }
+
+  /**
+   * Learns the outcome of a draft.
+   *
+   * @param promised sum of the probabilities of its nodes
+   * @param kept how many of them came true
+   */
+  learn(promised: number, kept: number): void {
+    if (!(promised > 0)) return
+    // A long draft that fails at its first token is one mistake, not fifteen; a faint promise proves little.
+    const weight = Math.min(1, promised)
+    const remembered = 1 - (1 - trustMemory) * weight
+    this.#kept = this.#kept * remembered + (kept * weight) / promised
+    this.#promised = this.#promised * remembered + weight
+  }
+}
+
+/** Memory of the two balances, per forward. */
+const fastMemory = 0.9
+const slowMemory = 0.99
+/** Balance of the last ten forwards below which drafting rests, in conventional forwards; the second during a trial. */
+const fastLimit = -3
+const trialLimit = -1
+/** Mean gain per forward below which it rests in the long run, and after how many forwards that can be told. */
+const slowLimit = -0.006
+const slowAfter = 100
+/** Forwards of the first rest; doubled each time the trial after it fails. */
+const shortestRest = 16
+const longestRest = 512
+/** Forwards of a trial. */
+const trialLength = 12
+/** What one forward can take and add: a few outliers must not decide. */
+const mostLoss = 1
+const mostGain = 4
+
+/**
+ * Watches that drafting pays in time. After each forward it is told what that brought compared with conventional
+ * decoding, in conventional forwards: 3 tokens in the time of 2 conventional forwards are +1. It keeps two balances,
+ *
+ *     fast   remembers 10 forwards: drafts that fail outright are stopped within ten steps
+ *     slow   remembers 100: so is retrieval that costs a little and finds nothing
+ *
+ * and where one falls below its limit, drafting rests: nothing is retrieved or verified for a number of forwards. Then
+ * a few are tried again; if they lose too, the next rest is twice as long.
+ *
+ *     drafting ──(balance below limit)──► resting ──(rest over)──► trial ──(kept up)──► drafting
+ *                                            ▲                       │
+ *                                            └──(lost: rest × 2)─────┘
+ *
+ * A new request ends a rest too, with a trial of its own.
+ */
+export class Rest {
+  #fast = 0
+  #slow = 0
+  #watched = 0
+  /** Forwards left to rest. */
+  #rest = 0
+  #nextRest = shortestRest
+  /** Forwards left of a trial. */
+  #trial = 0
+
+  /** Whether the coming forward should neither retrieve nor verify drafts. */
+  get resting(): boolean {
+    return this.#rest > 0
+  }
+
+  /** A new request may be of another kind: ends a rest with a trial. */
+  renew(): void {
+    if (this.#rest === 0) return
+    this.#rest = 0
+    this.#trial = trialLength
+  }
+
+  /**
+   * Takes the outcome of a forward. While resting, only time passes.
+   *
+   * @param gain tokens × conventional time − time spent, in conventional forwards; retrieval counts as time spent
+   */
+  observe(gain: number): void {
+    if (this.#rest > 0) {
+      if (--this.#rest === 0) this.#trial = trialLength
+      return
+    }
+    if (Number.isNaN(gain)) return
+    const bounded = Math.min(mostGain, Math.max(-mostLoss, gain))
+    this.#fast = this.#fast * fastMemory + bounded
+    this.#slow = this.#slow * slowMemory + bounded
+    this.#watched++
+    const inTrial = this.#trial > 0
+    const losesFast = this.#fast < (inTrial ? trialLimit : fastLimit)
+    const losesSlowly = this.#watched > slowAfter && this.#slow * (1 - slowMemory) < slowLimit
+    if (losesFast || losesSlowly) {
+      this.#rest = this.#nextRest
+      this.#nextRest = Math.min(longestRest, 2 * this.#rest)
+      this.#trial = 0
+      this.#fast = 0
+      this.#slow = 0
+      this.#watched = 0
+    } else if (inTrial && --this.#trial === 0) this.#nextRest = Math.max(shortestRest, this.#nextRest / 2)
+  }
+}
+
+/** Decides for all requests of a decode loop, and learns from all of them. */
+export class Controller {
+  readonly #cost: ForwardCost
+  readonly #trust = new Trust()
+  readonly #rest = new Rest()
+  /** Where new requests begin: what the last draft of any request has earned. */
+  readonly #leash = new Leash()
+
+  constructor(cost: ForwardCost) {
+    this.#cost = cost
+  }
+
+  /** Whether the coming forward should neither retrieve nor verify drafts. */
+  get resting(): boolean {
+    return this.#rest.resting
+  }
+
+  /** How far the promises of drafts are believed at the moment, 0 … 1. */
+  get trust(): number {
+    return this.#trust.factor
+  }
+
+  /** A request is about to write its second token; `leash` is its own. */
+  begin(leash: Leash): void {
+    this.#rest.renew()
+    leash.take(this.#leash)
+  }
+
+  /** How many of the nodes that compete are verified; as {@link chooseNodes}, with promises believed as far as they can be. */
+  choose(probabilities: Float64Array, available: number, outlook: StepOutlook): number {
+    const { factor } = this.#trust
+    for (let i = 0; i < available; i++) probabilities[i] *= factor
+    return chooseNodes(probabilities, available, outlook, this.#cost)
+  }
+
+  /** A draft of `drafted` nodes, which promised so many tokens in all, was verified, and `accepted` came true. */
+  judge(leash: Leash, drafted: number, promised: number, accepted: number): void {
+    this.#trust.learn(promised, accepted)
+    leash.observe(drafted, accepted)
+    this.#leash.take(leash)
+  }
+
+  /** A draft was not verified; what its first nodes promised in all, and whether the next token was among them. */
+  judgeUnverified(promised: number, wasAmong: boolean): void {
+    this.#trust.learn(promised, wasAmong ? 1 : 0)
+  }
+
+  /** A forward brought so much, in conventional forwards; see {@link Rest.observe}. */
+  observe(gain: number): void {
+    this.#rest.observe(gain)
+  }
 }

@@ -1,9 +1,6 @@
-import { chooseNodes, type StepOutlook } from '../cost/controller.js'
+import { Controller, type StepOutlook } from '../cost/controller.js'
 import type { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
-import { Guard } from '../cost/guard.js'
-import { Leash } from '../cost/leash.js'
-import { Trust } from '../cost/trust.js'
 import { type Decoder, longestDraft } from './decoder.js'
 import type { DraftingReport } from './drafting.js'
 import type { Planner } from './round.js'
@@ -33,10 +30,7 @@ export class Scheduler implements Planner {
   readonly #longestChain: number
   readonly #cost: ForwardCost
   readonly #crew: Crew | undefined
-  readonly #guard = new Guard()
-  readonly #trust = new Trust()
-  /** Where new requests begin: what the last draft of any request has earned. */
-  readonly #leash = new Leash()
+  readonly #controller: Controller
   readonly #outlook: StepOutlook = { requests: 0, headRows: 0, context: 0, lastRows: 0, overheadMs: 0 }
   /** Probabilities of the nodes that compete, best first, and whose they are. */
   readonly #merged = new Float64Array(mostNodes)
@@ -68,16 +62,17 @@ export class Scheduler implements Planner {
     this.#longestChain = longestDraft(decoder)
     this.#maxNodes = this.#longestChain > 0 ? maxNodes : 0
     this.#cost = cost
+    this.#controller = new Controller(cost)
     this.#crew = crew
   }
 
   /** How drafting has gone so far. */
   describe(): DraftingReport {
     return {
-      resting: this.#guard.resting,
+      resting: this.#controller.resting,
       rests: this.#rests,
       restedForwards: this.#restedForwards,
-      trust: this.#trust.factor,
+      trust: this.#controller.trust,
       nearTies: this.#nearTies,
       forwardsByNodes: Array.from(this.#forwardsByNodes),
     }
@@ -142,11 +137,8 @@ export class Scheduler implements Planner {
         continue
       }
       this.#isAuto = true
-      if (sequence.length === sequence.promptLength + 1) {
-        this.#guard.renew()
-        sequence.leash.take(this.#leash)
-      }
-      if (this.#guard.resting) continue
+      if (sequence.length === sequence.promptLength + 1) this.#controller.begin(sequence.leash)
+      if (this.#controller.resting) continue
       competing += this.#retrieve(sequence, Math.min(this.#maxNodes, sequence.leash.nodes), freeRows)
     }
     if (competing === 0) return
@@ -156,9 +148,7 @@ export class Scheduler implements Planner {
     this.#outlook.lastRows = this.#rows
     this.#outlook.overheadMs = this.#overheadMs
     const available = this.#merge(sequences, Math.min(competing, freeRows, mostNodes))
-    const trust = this.#trust.factor
-    for (let i = 0; i < available; i++) this.#merged[i] *= trust
-    const chosen = chooseNodes(this.#merged, available, this.#outlook, this.#cost)
+    const chosen = this.#controller.choose(this.#merged, available, this.#outlook)
     for (const sequence of sequences) if (sequence.request.draft === 'auto') sequence.nodes = 0
     for (let i = 0; i < chosen; i++) sequences[this.#owners[i]].nodes++
   }
@@ -314,10 +304,10 @@ export class Scheduler implements Planner {
     else spent += Math.min(1.5 * expected, Math.max(expected / 1.5, forwardMs))
     this.#forwardsByNodes[Math.min(drafted, mostNodes)]++
     if (this.#isAuto) {
-      const rested = this.#guard.resting
-      this.#guard.observe(tokens / sequences.length - spent / conventional)
+      const rested = this.#controller.resting
+      this.#controller.observe(tokens / sequences.length - spent / conventional)
       if (rested) this.#restedForwards++
-      else if (this.#guard.resting) this.#rests++
+      else if (this.#controller.resting) this.#rests++
     }
     this.#crew?.observe(forwardMs, expected / this.#cost.slowdown, this.#forwardEnd)
     this.#cost.observe(this.#rows, context, forwardMs, this.#rebuilt)
@@ -330,13 +320,11 @@ export class Scheduler implements Planner {
     let promised = 0
     if (nodes > 0) {
       for (let node = 0; node < nodes; node++) promised += probabilities[node]
-      this.#trust.learn(promised, accepted)
-      sequence.leash.observe(nodes, accepted)
-      this.#leash.take(sequence.leash)
+      this.#controller.judge(sequence.leash, nodes, promised, accepted)
     } else if (written > 0) {
       for (let node = 0; node < size; node++) if (parents[node] < 0) promised += probabilities[node]
       const first = sequence.tokens[sequence.length - written]
-      this.#trust.learn(promised, sequence.tree.childOf(-1, first) >= 0 ? 1 : 0)
+      this.#controller.judgeUnverified(promised, sequence.tree.childOf(-1, first) >= 0)
     }
   }
 }

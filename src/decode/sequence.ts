@@ -1,4 +1,4 @@
-import { Leash } from '../cost/leash.js'
+import { Leash } from '../cost/controller.js'
 import type { DraftSession } from '../draft/drafter.js'
 import { DraftTree } from '../draft/tree.js'
 import type { TokenSampler } from './decoder.js'

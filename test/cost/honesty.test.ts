@@ -1,21 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Guard } from '../../src/cost/guard.js'
-import { Leash } from '../../src/cost/leash.js'
-import { Trust } from '../../src/cost/trust.js'
+import { Leash, Rest, Trust } from '../../src/cost/controller.js'
 
-/** Runs a guard over forwards; returns for each whether it drafted. */
-function run(guard: Guard, forwards: number, gain: (step: number) => number): boolean[] {
+/** Runs it over forwards; returns for each whether it drafted. */
+function run(rest: Rest, forwards: number, gain: (step: number) => number): boolean[] {
   return Array.from({ length: forwards }, (_, step) => {
-    const drafted = !guard.resting
-    guard.observe(drafted ? gain(step) : 0)
+    const drafted = !rest.resting
+    rest.observe(drafted ? gain(step) : 0)
     return drafted
   })
 }
 
-describe('Guard', () => {
+describe('Rest', () => {
   it.each([0.5, 0.8, 3])('rests within ten forwards where each loses %d of one', (loss) => {
-    const drafted = run(new Guard(), 10, () => -loss)
+    const drafted = run(new Rest(), 10, () => -loss)
     expect(drafted).toContain(false)
   })
 
@@ -23,43 +21,43 @@ describe('Guard', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 3 }), (phase) => {
         // Three of four drafts fail and cost 30 %; the fourth brings two tokens more.
-        expect(run(new Guard(), 2000, (step) => (step % 4 === phase ? 1.7 : -0.3))).not.toContain(false)
+        expect(run(new Rest(), 2000, (step) => (step % 4 === phase ? 1.7 : -0.3))).not.toContain(false)
       }),
     )
   })
 
   it('tries again sparingly: a stream that always loses is drafted for in few of 5,000 forwards', () => {
-    const drafted = run(new Guard(), 5000, () => -1).filter(Boolean).length
+    const drafted = run(new Rest(), 5000, () => -1).filter(Boolean).length
     expect(drafted).toBeGreaterThan(5)
     expect(drafted).toBeLessThan(100)
   })
 
   it('comes back where drafting pays again', () => {
-    const guard = new Guard()
-    run(guard, 200, () => -1)
-    const drafted = run(guard, 1500, () => 1)
+    const rest = new Rest()
+    run(rest, 200, () => -1)
+    const drafted = run(rest, 1500, () => 1)
     expect(drafted.slice(-500)).not.toContain(false)
   })
 
   it('gives a new request a trial, and no more where that loses too', () => {
-    const guard = new Guard()
-    run(guard, 1000, () => -1)
-    guard.renew()
-    expect(guard.resting).toBe(false)
-    const drafted = run(guard, 20, () => -1)
+    const rest = new Rest()
+    run(rest, 1000, () => -1)
+    rest.renew()
+    expect(rest.resting).toBe(false)
+    const drafted = run(rest, 20, () => -1)
     expect(drafted.filter(Boolean).length).toBeLessThan(4)
-    guard.renew()
-    expect(run(guard, 500, () => 1)).not.toContain(false)
+    rest.renew()
+    expect(run(rest, 500, () => 1)).not.toContain(false)
   })
 
   it('gives up retrieval that costs a percent and finds nothing', () => {
-    expect(run(new Guard(), 600, () => -0.01)).toContain(false)
+    expect(run(new Rest(), 600, () => -0.01)).toContain(false)
   })
 
   it('does not break on what is no number', () => {
-    const guard = new Guard()
-    run(guard, 50, (step) => [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY][step % 3])
-    expect(typeof guard.resting).toBe('boolean')
+    const rest = new Rest()
+    run(rest, 50, (step) => [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY][step % 3])
+    expect(typeof rest.resting).toBe('boolean')
   })
 })
 
@@ -96,15 +94,15 @@ describe('Leash', () => {
     for (let i = 0; i < 6; i++) leash.observe(leash.nodes, leash.nodes)
     expect(leash.nodes).toBeGreaterThan(64)
     for (let i = 0; i < 10; i++) leash.observe(leash.nodes, 0)
-    expect(leash.nodes).toBe(2)
+    expect(leash.nodes).toBe(4)
   })
 
-  it('always allows at least two nodes', () => {
+  it('always allows at least four nodes', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(64), fc.nat(64))), (outcomes) => {
         const leash = new Leash()
         for (const [drafted, accepted] of outcomes) leash.observe(drafted, Math.min(drafted, accepted))
-        expect(leash.nodes).toBeGreaterThanOrEqual(2)
+        expect(leash.nodes).toBeGreaterThanOrEqual(4)
       }),
     )
   })
