@@ -86,7 +86,7 @@ export class Scheduler implements Planner {
       const { request, isPrefilling, tree, room } = sequence
       const { session, draft } = request
       if (!session.prepare || isPrefilling || draft === 'off' || room < 2) continue
-      if (draft === 'auto' && this.#guard.resting) continue
+      if (draft === 'auto' && this.#controller.resting) continue
       const heads = sequences.reduce((rows, { headLength }) => rows + headLength, 0)
       const most = Math.min(this.#maxNodes, this.#longestChain, tree.capacityNodes)
       const began = performance.now()
