@@ -10,6 +10,7 @@ import { registerChat } from './chat.js'
 import { registerCompletion } from './completion.js'
 import { registerDemo } from './demo.js'
 import { exitCodes, explainFailure } from './failure.js'
+import { registerInspect } from './inspect.js'
 import { registerModels } from './models.js'
 import { registerProbe } from './probe.js'
 import { registerQuantize } from './quantize.js'
@@ -45,6 +46,7 @@ registerProbe(program)
 registerVerify(program)
 registerQuantize(program)
 registerModels(program)
+registerInspect(program)
 registerCompletion(program)
 for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)')
 

@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const inspect = (...args: string[]) =>
+  spawnSync(process.execPath, [main, 'inspect', ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, HF_HUB_CACHE: '' },
+  })
+
+describe('lookahead inspect', () => {
+  it('tells what the embedded model is and takes', () => {
+    const { status, stdout } = inspect('-c', '1000', '--parallel', '2', '--json')
+    expect(status).toBe(0)
+    const found = JSON.parse(stdout) as { cellBytes: number }
+    expect(found).toMatchObject({
+      architecture: 'llama',
+      drafts: 'trees',
+      trainedContextTokens: 4096,
+      vocabularySize: 6144,
+    })
+    expect(found).toMatchObject({ template: { chat: 'yes', thinking: 'no', tools: expect.stringMatching(/^no/) } })
+    // 6 layers × 2 heads of keys and values × (a key and a value), two bytes a number.
+    expect(found.cellBytes % (6 * 2 * 2)).toBe(0)
+    expect(inspect('-c', '1000', '--parallel', '2').stdout).toMatch(/for 2 × 1000 tokens/)
+  })
+
+  it('says in a sentence what is not a model', () => {
+    const { status, stderr } = inspect('package.json')
+    expect(status).toBe(2)
+    expect(stderr).toMatch(/^lookahead: package\.json is not a GGUF file/)
+  })
+})
