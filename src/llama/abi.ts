@@ -238,6 +238,13 @@ export const prototypes = {
   llama_vocab_fim_rep: 'int32 llama_vocab_fim_rep(void* vocab)',
   llama_vocab_fim_sep: 'int32 llama_vocab_fim_sep(void* vocab)',
   llama_vocab_get_add_bos: 'bool llama_vocab_get_add_bos(void* vocab)',
+  llama_vocab_get_add_eos: 'bool llama_vocab_get_add_eos(void* vocab)',
+  llama_vocab_get_add_sep: 'bool llama_vocab_get_add_sep(void* vocab)',
+  llama_vocab_sep: 'int32 llama_vocab_sep(void* vocab)',
+  llama_pooling_type: 'int32 llama_pooling_type(void* context)',
+  llama_model_n_cls_out: 'uint32 llama_model_n_cls_out(void* model)',
+  llama_model_n_embd_out: 'int32 llama_model_n_embd_out(void* model)',
+  llama_get_embeddings_seq: 'void* llama_get_embeddings_seq(void* context, int32 sequence)',
   llama_tokenize:
     'int32 llama_tokenize(void* vocab, const uint8* text, int32 textBytes, _Out_ int32* tokens, int32 capacity, bool addSpecial, bool parseSpecial)',
   llama_token_to_piece:
@@ -328,6 +335,13 @@ export interface LlamaFunctions {
   llama_vocab_fim_rep: Native<[vocab: Pointer], number>
   llama_vocab_fim_sep: Native<[vocab: Pointer], number>
   llama_vocab_get_add_bos: Native<[vocab: Pointer], boolean>
+  llama_vocab_get_add_eos: Native<[vocab: Pointer], boolean>
+  llama_vocab_get_add_sep: Native<[vocab: Pointer], boolean>
+  llama_vocab_sep: Native<[vocab: Pointer], number>
+  llama_pooling_type: Native<[context: Pointer], number>
+  llama_model_n_cls_out: Native<[model: Pointer], number>
+  llama_model_n_embd_out: Native<[model: Pointer], number>
+  llama_get_embeddings_seq: Native<[context: Pointer, sequence: number], Pointer | null>
   llama_tokenize: Native<
     [
       vocab: Pointer,

@@ -63,6 +63,8 @@ export class Model {
   readonly chatTemplate: string | undefined
   /** The one it has for conversations with tools, if that is another. */
   readonly toolTemplate: string | undefined
+  /** How a reranker wants query and document to be put, if the file says so. */
+  readonly rankTemplate: string | undefined
   /** Positions the model has learnt by heart and cannot go beyond; infinite where positions are computed. */
   readonly mostPositions: number
   /** `true` where rejected tokens cannot be taken back from memory (recurrent and hybrid models). */
@@ -79,13 +81,19 @@ export class Model {
    * checked, and the first time they are loaded by a child process before.
    *
    * @param known remembers files for which that need not be done again
+   * @param purpose what it is loaded for; models that only read are refused for writing
    * @throws LlamaError `file-not-found`, `file-invalid`, `model-unsupported`, `library-not-found`, `library-mismatch`
    */
-  static async load(file: string, options: ModelOptions = {}, known?: FileMemory): Promise<Model> {
+  static async load(
+    file: string,
+    options: ModelOptions = {},
+    known?: FileMemory,
+    purpose: 'writes' | 'reads' = 'writes',
+  ): Promise<Model> {
     const resolved = path.resolve(file)
     await checkMagic(resolved, file)
     const library = LlamaLibrary.load(options.libraryFolder)
-    const header = await checkFile(library, resolved, file, options.vocabularyOnly ?? false, known)
+    const header = await checkFile(library, resolved, file, options.vocabularyOnly ?? false, purpose, known)
     const { llama } = library
     const params = llama.llama_model_default_params()
     params.n_gpu_layers = options.gpuLayers ?? -1
@@ -99,7 +107,7 @@ export class Model {
     })
     if (!pointer) throw loadError(file, errors)
     const model = new Model(library, resolved, pointer, header, kernels)
-    const unsupported = params.vocab_only ? undefined : model.#unsupported()
+    const unsupported = params.vocab_only ? undefined : model.#unsupported(purpose)
     if (unsupported) {
       await model[Symbol.asyncDispose]()
       throw new LlamaError('model-unsupported', `${file} ${unsupported}`)
@@ -124,6 +132,7 @@ export class Model {
     )
     this.chatTemplate = this.#llama.llama_model_chat_template(pointer, null) ?? undefined
     this.toolTemplate = this.#llama.llama_model_chat_template(pointer, 'tool_use') ?? undefined
+    this.rankTemplate = this.#llama.llama_model_chat_template(pointer, 'rerank') ?? undefined
     this.mostPositions = header.tensors.get('position_embd.weight')?.shape[1] ?? Number.POSITIVE_INFINITY
     this.isRecurrent = this.#llama.llama_model_is_recurrent(pointer) || this.#llama.llama_model_is_hybrid(pointer)
   }
@@ -177,14 +186,15 @@ export class Model {
   }
 
   /** Why this model cannot write text token by token, if it cannot. */
-  #unsupported(): string | undefined {
+  #unsupported(purpose: 'writes' | 'reads'): string | undefined {
+    if (this.vocabulary.size === 0 || this.#llama.llama_vocab_type(this.vocabulary.pointer) === 0)
+      return 'has no vocabulary; expected a GGUF with a tokenizer inside'
+    if (purpose === 'reads') return undefined
     if (this.#llama.llama_model_has_encoder(this.#pointer))
       return 'is an encoder or encoder-decoder model; expected a decoder-only one'
     if (!this.#llama.llama_model_has_decoder(this.#pointer)) return 'has no decoder; expected a text-generating model'
     if (this.#llama.llama_model_is_diffusion(this.#pointer))
       return 'is a diffusion model; expected one that writes token by token'
-    if (this.vocabulary.size === 0 || this.#llama.llama_vocab_type(this.vocabulary.pointer) === 0)
-      return 'has no vocabulary; expected a GGUF with a tokenizer inside'
     return undefined
   }
 }
@@ -201,6 +211,7 @@ async function checkFile(
   resolved: string,
   shown: string,
   vocabularyOnly: boolean,
+  purpose: 'writes' | 'reads',
   known: FileMemory | undefined,
 ): Promise<GgufHeader> {
   let header: GgufHeader
@@ -211,7 +222,7 @@ async function checkFile(
     if (error instanceof GgufFault) throw new LlamaError('file-invalid', `${shown} ${error.message}`, { cause: error })
     throw error
   }
-  const reader = vocabularyOnly ? undefined : describeReader(header)
+  const reader = vocabularyOnly || purpose === 'reads' ? undefined : describeReader(header)
   if (reader) throw new LlamaError('model-unsupported', `${shown} ${reader}`)
   const { digest } = header
   if (await known?.knows(digest)) return header

@@ -44,8 +44,13 @@ export class Vocabulary {
   readonly bos: number
   /** End-of-sequence token, -1 if the model has none. */
   readonly eos: number
+  /** Separator between two texts, -1 if the model has none. */
+  readonly separator: number
   /** Whether the model wants a BOS in front of every text. */
   readonly addsBos: boolean
+  /** Whether it wants an EOS behind, and a separator between two. */
+  readonly addsEos: boolean
+  readonly addsSeparator: boolean
   readonly #library: LlamaLibrary
   readonly #llama: LlamaFunctions
   readonly #metadata: (key: string) => string | undefined
@@ -79,7 +84,10 @@ export class Vocabulary {
     this.size = llama.llama_vocab_n_tokens(pointer)
     this.bos = llama.llama_vocab_bos(pointer)
     this.eos = llama.llama_vocab_eos(pointer)
+    this.separator = llama.llama_vocab_sep(pointer)
     this.addsBos = llama.llama_vocab_get_add_bos(pointer)
+    this.addsEos = llama.llama_vocab_get_add_eos(pointer)
+    this.addsSeparator = llama.llama_vocab_get_add_sep(pointer)
     this.#pieces = new Array(this.size)
     this.#eog = new Uint8Array(this.size).fill(unknown)
   }

@@ -9,6 +9,7 @@ import { completion } from './completion.js'
 import { answerLog } from './fleet.js'
 import { infill, native } from './native.js'
 import { page } from './page.js'
+import { embeddings, nativeEmbeddings, rerank } from './reading.js'
 import { countResponses, responses } from './responses.js'
 import { live, loadHeaders, ready } from './routing.js'
 import { consistency } from './self-consistency.js'
@@ -98,6 +99,9 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   post(countResponses, '/v1/responses/input_tokens', '/responses/input_tokens')
   post(messagesRoute, '/v1/messages', '/messages')
   post(countMessages, '/v1/messages/count_tokens', '/messages/count_tokens')
+  post(embeddings, '/v1/embeddings')
+  post(nativeEmbeddings, '/embeddings', '/embedding')
+  post(rerank, '/v1/rerank', '/v1/reranking', '/rerank', '/reranking')
   post(tokenize, '/tokenize')
   post(detokenize, '/detokenize')
   post(applyTemplate, '/apply-template')

@@ -6,6 +6,7 @@ import type { NamespaceKey } from './access.js'
 import { Answers } from './answers.js'
 import { ApiError, toApiError } from './errors.js'
 import { Metrics } from './metrics.js'
+import { type ReadingModel, ServedReader } from './reading.js'
 import { Served } from './served.js'
 import { Turns } from './turns.js'
 
@@ -17,6 +18,10 @@ export interface ServerOptions {
   aliases?: readonly string[]
   /** Further models, by the names under which requests ask for them. */
   models?: Readonly<Record<string, Engine | PromiseLike<Engine>>>
+  /** A model for `/v1/embeddings`. */
+  embedding?: ReadingModel
+  /** A model for `/v1/rerank`. */
+  rerank?: ReadingModel
   /** Whether any `model` is taken for the first one, as llama-server does. Default `false`: other names are a 404. */
   anyModel?: boolean
   /**
@@ -48,6 +53,8 @@ export class Service {
   /** The models, by name; the first is the one that requests without a name get. */
   readonly served: readonly [Served, ...Served[]]
   readonly aliases: readonly string[]
+  /** Models that read. */
+  readonly readers: Readonly<Record<'embedding' | 'rerank', ServedReader | undefined>>
   readonly metrics = new Metrics()
   readonly startedAt = performance.now()
   readonly maxBodyBytes: number
@@ -68,6 +75,10 @@ export class Service {
     const others = Object.entries(options.models ?? {}).map(([name, other]) => new Served(name, other, queue))
     this.served = [new Served(options.model ?? 'lookahead', engine, queue), ...others]
     this.aliases = options.aliases ?? []
+    this.readers = {
+      embedding: options.embedding && new ServedReader(options.embedding, queue),
+      rerank: options.rerank && new ServedReader(options.rerank, queue),
+    }
     this.maxBodyBytes = options.maxBodyBytes ?? 8 * 2 ** 20
     this.pingMs = options.pingMs ?? 5000
     this.#anyModel = options.anyModel ?? false
@@ -81,6 +92,25 @@ export class Service {
         () => {},
       )
     else this.#fleet = fleet
+  }
+
+  /** The model that reads for a purpose. @throws ApiError 501 where there is none, 404 for another name */
+  findReader(purpose: 'embedding' | 'rerank', model?: string | null): ServedReader {
+    const reader = this.readers[purpose]
+    if (!reader)
+      throw new ApiError(
+        501,
+        'not_supported_error',
+        `this server has no model for ${purpose === 'embedding' ? 'embeddings' : 'reranking'}; start it with --${purpose}-model`,
+        { code: 'not_supported' },
+      )
+    if (this.#anyModel || model === null || model === undefined || model === reader.name) return reader
+    throw new ApiError(
+      404,
+      'not_found_error',
+      `the model '${model.slice(0, 200)}' is not served for this; '${reader.name}' is`,
+      { param: 'model', code: 'model_not_found' },
+    )
   }
 
   /** The first model's engine. @throws ApiError 503 until it is there */

@@ -1,6 +1,7 @@
 import { samplerDefaults } from '../llama/sampler-options.js'
 import { ApiError } from './errors.js'
 import { renderFleet } from './fleet.js'
+import type { ServedReader } from './reading.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
 
@@ -14,12 +15,31 @@ export function health(service: Service): Response {
 export function listModels(service: Service): Response {
   void service.engine
   const data = service.served.flatMap((served) => (served.isLoaded ? [describeModel(service, served)] : []))
-  return Response.json({ object: 'list', data })
+  const { embedding, rerank } = service.readers
+  const readers = [embedding, rerank].flatMap((reader) => (reader?.isLoaded ? [describeReader(reader)] : []))
+  return Response.json({ object: 'list', data: [...data, ...readers] })
 }
 
 /** `GET /v1/models/{id}` */
 export function findModel(service: Service, id: string): Response {
+  const reader = Object.values(service.readers).find((one) => one?.name === id)
+  if (reader) return Response.json(describeReader(reader))
   return Response.json(describeModel(service, service.find(id)))
+}
+
+function describeReader({ name, created, embedder }: ServedReader) {
+  return {
+    id: name,
+    object: 'model',
+    created,
+    owned_by: 'lookahead-llm',
+    meta: {
+      description: embedder.name,
+      n_ctx: embedder.contextTokens,
+      n_embd: embedder.dimensions,
+      pooling: embedder.pooling,
+    },
+  }
 }
 
 function describeModel({ served: [first], aliases }: Service, served: Served) {

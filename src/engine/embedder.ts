@@ -1,0 +1,234 @@
+import { Model } from '../llama/model.js'
+import { PooledContext, type Pooling, poolings } from '../llama/pooled-context.js'
+import { ProfileStore } from '../measure/profile.js'
+import { EngineError } from './error.js'
+import { checkNames } from './option-names.js'
+import { checkInteger } from './options.js'
+
+/** How an embedder is loaded. */
+export interface EmbedderOptions {
+  /** Path of a GGUF file: an embedding model, a reranker, or any other model. */
+  model: string
+  /** Most tokens of one text. Default: what the model was trained with, at most 8192. */
+  contextTokens?: number
+  /** Threads that compute. Default: the processor’s cores. */
+  threads?: number
+  /** Layers computed on a device, if there is one. Default: all. */
+  gpuLayers?: number
+  /** How the vectors of a text's tokens become one. Default: as the model was made for, or the mean. */
+  pooling?: Pooling
+  /** As `EngineOptions.profile`. */
+  profile?: string | boolean
+}
+
+/** Vectors, and how many tokens were read for them. */
+export interface Embeddings {
+  vectors: Float32Array[]
+  tokens: number
+}
+
+/** How well documents answer a query, in their order. */
+export interface Ranking {
+  scores: number[]
+  tokens: number
+}
+
+/** Most texts of one forward. */
+const maxTexts = 32
+const optionNames: Record<keyof EmbedderOptions, true> = {
+  model: true,
+  contextTokens: true,
+  threads: true,
+  gpuLayers: true,
+  pooling: true,
+  profile: true,
+}
+
+/** Bytes that no token of any vocabulary exceeds. */
+const longestTokenBytes = 256
+
+/**
+ * A loaded model that reads: texts become vectors, or, by a reranker, pairs of query and document become scores.
+ *
+ * @example
+ * await using embedder = await Embedder.load({ model: 'bge-small-en.gguf' })
+ * const { vectors } = await embedder.embed(['How do I renew my permit?', 'The permit costs 89 euros.'])
+ */
+export class Embedder implements AsyncDisposable {
+  /** Numbers of one vector; of a reranker the number of its classes. */
+  readonly dimensions: number
+  /** Most tokens of one text. */
+  readonly contextTokens: number
+  /** How the vectors of tokens become one; `'rank'`: the model is a reranker. */
+  readonly pooling: Pooling
+  readonly #model: Model
+  readonly #context: PooledContext
+  #disposing: Promise<void> | undefined
+
+  /**
+   * Loads a model.
+   *
+   * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library
+   */
+  static async load(options: EmbedderOptions): Promise<Embedder> {
+    if (typeof options?.model !== 'string' || options.model === '')
+      throw new EngineError('invalid-parameter', `model must be the path of a GGUF file, got ${String(options?.model)}`)
+    checkNames('an embedder', options, optionNames)
+    const { threads, pooling } = options
+    if (threads !== undefined) checkInteger('threads', threads, 1, 512)
+    if (options.contextTokens !== undefined) checkInteger('contextTokens', options.contextTokens, 8, 2 ** 24)
+    if (pooling !== undefined && !Object.hasOwn(poolings, pooling))
+      throw new EngineError(
+        'invalid-parameter',
+        `pooling must be one of ${Object.keys(poolings).join(', ')}, got ${pooling}`,
+      )
+    const model = await Model.load(
+      options.model,
+      { gpuLayers: options.gpuLayers },
+      ProfileStore.open(options.profile),
+      'reads',
+    )
+    try {
+      const trained = model.describe().trainedContextTokens
+      const contextTokens = Math.min(options.contextTokens ?? 8192, trained)
+      const context = await PooledContext.create(model, { contextTokens, maxTexts, threads, pooling })
+      return new Embedder(model, context)
+    } catch (error) {
+      await model[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  private constructor(model: Model, context: PooledContext) {
+    this.#model = model
+    this.#context = context
+    this.dimensions = context.width
+    this.contextTokens = context.contextTokens
+    this.pooling = context.pooling
+  }
+
+  /** What the file says the model is called. */
+  get name(): string {
+    return this.#model.describe().name
+  }
+
+  /**
+   * The vectors of texts, of length 1 each. Texts are read several at a time.
+   *
+   * @param texts texts, or token ids
+   * @param signal leaves off between two forwards
+   * @throws EngineError `invalid-parameter`, `prompt-too-long`
+   */
+  async embed(texts: readonly (string | ArrayLike<number>)[], signal?: AbortSignal): Promise<Embeddings> {
+    if (this.pooling === 'rank')
+      throw new EngineError('invalid-parameter', 'this model is a reranker, which gives scores and no vectors')
+    const read = texts.map((text, i) => this.#tokensOf(text, `text ${i}`))
+    const { vectors, tokens } = await this.#read(read, signal)
+    return { vectors: vectors.map(normalized), tokens }
+  }
+
+  /**
+   * How well documents answer a query; larger is better.
+   *
+   * @throws EngineError `invalid-parameter`, `prompt-too-long`
+   */
+  async rank(query: string, documents: readonly string[], signal?: AbortSignal): Promise<Ranking> {
+    if (this.pooling !== 'rank')
+      throw new EngineError('invalid-parameter', 'this model is no reranker; load one, or compare vectors')
+    const pairs = documents.map((document, i) => this.#pair(query, document, `document ${i}`))
+    const { vectors, tokens } = await this.#read(pairs, signal)
+    return { scores: vectors.map(([score]) => score), tokens }
+  }
+
+  /** Token ids of a text, with what the model wants around it if it stands first. */
+  tokenize(text: string, isFirst = true): Int32Array {
+    return this.#model.vocabulary.tokenize(text, { addSpecial: isFirst, special: true })
+  }
+
+  /** Frees the model, after the forward in flight. Once; later calls wait for the same. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing ??= this.#model[Symbol.asyncDispose]()
+    return this.#disposing
+  }
+
+  /** The same as `[Symbol.asyncDispose]()`, for where `await using` cannot be written. */
+  close(): Promise<void> {
+    return this[Symbol.asyncDispose]()
+  }
+
+  /** Texts in forwards: as many together as fit. */
+  async #read(texts: readonly ArrayLike<number>[], signal?: AbortSignal) {
+    const vectors: Float32Array[] = []
+    let tokens = 0
+    for (let begin = 0; begin < texts.length; ) {
+      signal?.throwIfAborted()
+      let end = begin
+      let size = 0
+      while (
+        end < texts.length &&
+        end - begin < maxTexts &&
+        (end === begin || size + texts[end].length <= this.contextTokens)
+      )
+        size += texts[end++].length
+      for (const vector of await this.#context.read(texts.slice(begin, end))) vectors.push(vector)
+      tokens += size
+      begin = end
+    }
+    return { vectors, tokens }
+  }
+
+  #tokensOf(text: string | ArrayLike<number>, what: string): ArrayLike<number> {
+    const { vocabulary } = this.#model
+    if (typeof text !== 'string') {
+      for (let i = 0; i < text.length; i++) checkInteger(`${what}: token ${i}`, text[i], 0, vocabulary.size - 1)
+      return this.#fitting(text, what)
+    }
+    this.#checkLength(text, what)
+    return this.#fitting(vocabulary.tokenize(text, { addSpecial: true, special: true }), what)
+  }
+
+  /** A query and a document as a reranker reads them: by the template in its file, or one behind the other. */
+  #pair(query: string, document: string, what: string): ArrayLike<number> {
+    this.#checkLength(query + document, what)
+    const { vocabulary, rankTemplate } = this.#model
+    if (rankTemplate !== undefined) {
+      const text = rankTemplate.replaceAll(/\{(query|document)\}/g, (_, name) => (name === 'query' ? query : document))
+      return this.#fitting(vocabulary.tokenize(text, { special: true }), what)
+    }
+    const { bos, eos, separator, addsBos, addsEos, addsSeparator } = vocabulary
+    const end = eos >= 0 ? eos : separator
+    const tokens = [
+      ...(addsBos ? [bos] : []),
+      ...vocabulary.tokenize(query),
+      ...(addsEos ? [end] : []),
+      ...(addsSeparator ? [separator] : []),
+      ...vocabulary.tokenize(document),
+      ...(addsEos ? [end] : []),
+    ]
+    return this.#fitting(Int32Array.from(tokens), what)
+  }
+
+  #checkLength(text: string, what: string): void {
+    const least = Math.ceil(Buffer.byteLength(text) / longestTokenBytes)
+    if (least > this.contextTokens) throw this.#tooLarge(what, least, 'at least ')
+  }
+
+  #fitting(tokens: ArrayLike<number>, what: string): ArrayLike<number> {
+    if (tokens.length === 0) throw new EngineError('empty-prompt', `${what} is empty; expected at least one token`)
+    if (tokens.length > this.contextTokens) throw this.#tooLarge(what, tokens.length, '')
+    return tokens
+  }
+
+  #tooLarge(what: string, promptTokens: number, about: string): EngineError {
+    return new EngineError(
+      'prompt-too-long',
+      `${what} is too large: it has ${about}${promptTokens} tokens, and the model reads ${this.contextTokens}`,
+      { promptTokens, contextTokens: this.contextTokens },
+    )
+  }
+}
+
+function normalized(vector: Float32Array): Float32Array {
+  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0))
+  return length > 0 ? vector.map((value) => value / length) : vector
+}

@@ -1,0 +1,183 @@
+import { z } from 'zod'
+import type { Embedder } from '../engine/embedder.js'
+import { Admission } from './admission.js'
+import { readBody } from './body.js'
+import { ApiError, badRequest } from './errors.js'
+import { bodyOf } from './harmless.js'
+import { list } from './lists.js'
+import type { Service } from './service.js'
+
+// Models that read: texts become vectors (`/v1/embeddings`), documents are put in order (`/v1/rerank`).
+
+/** A model that reads, by its name. */
+export interface ReadingModel {
+  /** Name of the model in the API. */
+  name: string
+  embedder: Embedder | PromiseLike<Embedder>
+}
+
+/** The same once it is served: its door lets one request in at a time, and some wait. */
+export class ServedReader {
+  readonly name: string
+  readonly created = Math.floor(Date.now() / 1000)
+  readonly admission: Admission
+  #embedder: Embedder | undefined
+  #failure: unknown
+
+  constructor({ name, embedder }: ReadingModel, queue: number) {
+    this.name = name
+    this.admission = new Admission(1, queue)
+    if ('then' in embedder)
+      embedder.then(
+        (loaded) => {
+          this.#embedder = loaded
+        },
+        (error: unknown) => {
+          this.#failure = error
+        },
+      )
+    else this.#embedder = embedder
+  }
+
+  get isLoaded(): boolean {
+    return this.#embedder !== undefined
+  }
+
+  /** @throws ApiError 503 until it is loaded */
+  get embedder(): Embedder {
+    if (this.#embedder) return this.#embedder
+    const isLost = this.#failure !== undefined
+    throw new ApiError(
+      503,
+      'unavailable_error',
+      isLost ? `the model '${this.name}' could not be loaded` : `the model '${this.name}' is being loaded`,
+      isLost ? { code: 'not_loaded' } : { code: 'loading', retryAfter: 1 },
+    )
+  }
+}
+
+/** Texts of one request. */
+const mostTexts = 2048
+
+const token = z.number().int().min(0)
+const text = z.union([z.string(), list(z.union([token, z.string()]))], { error: 'expected a string or token ids' })
+const texts = z.union([text, list(text, mostTexts, 1)], { error: 'expected a string, token ids, or a list of either' })
+
+const embeddingsBody = bodyOf({
+  model: z.string().nullish(),
+  input: texts.optional(),
+  content: texts.optional(),
+  encoding_format: z.enum(['float', 'base64']).nullish(),
+  dimensions: z.number().int().min(1).nullish(),
+  truncate: z.literal(false, { error: 'expected false; nothing is cut off here' }).nullish(),
+})
+
+/** `POST /v1/embeddings` */
+export async function embeddings(service: Service, request: Request): Promise<Response> {
+  const { reader, body, vectors, tokens } = await embed(service, request)
+  return Response.json({
+    object: 'list',
+    model: reader.name,
+    data: vectors.map((vector, index) => ({
+      object: 'embedding',
+      index,
+      embedding: body.encoding_format === 'base64' ? base64Of(vector) : Array.from(vector),
+    })),
+    usage: { prompt_tokens: tokens, total_tokens: tokens },
+  })
+}
+
+/** `POST /embedding` and `/embeddings`, llama-server's own shape. */
+export async function nativeEmbeddings(service: Service, request: Request): Promise<Response> {
+  const { vectors } = await embed(service, request)
+  return Response.json(vectors.map((vector, index) => ({ index, embedding: [Array.from(vector)] })))
+}
+
+async function embed(service: Service, request: Request) {
+  const body = await readBody(request, embeddingsBody, service)
+  const reader = service.findReader('embedding', body.model)
+  const { embedder } = reader
+  const given = body.input ?? body.content
+  if (given === undefined) throw badRequest('input: expected a string, token ids, or a list of either', 'input')
+  const { dimensions } = body
+  if (dimensions && dimensions > embedder.dimensions)
+    throw badRequest(
+      `dimensions: expected at most ${embedder.dimensions}, which the vectors of this model have`,
+      'dimensions',
+    )
+  const isOne = typeof given === 'string' || given.some((part) => typeof part === 'number')
+  const inputs = (isOne ? [given] : given) as (string | (number | string)[])[]
+  const leave = reader.admission.enter(1)
+  try {
+    const read = inputs.map((one) => (typeof one === 'string' ? one : idsOf(embedder, one)))
+    const { vectors, tokens } = await embedder.embed(read, request.signal)
+    return {
+      reader,
+      body,
+      vectors: dimensions ? vectors.map((vector) => shortened(vector, dimensions)) : vectors,
+      tokens,
+    }
+  } finally {
+    leave()
+  }
+}
+
+const rerankBody = bodyOf({
+  model: z.string().nullish(),
+  query: z.string(),
+  documents: list(z.union([z.string(), z.strictObject({ text: z.string() })]), mostTexts, 1).optional(),
+  texts: list(z.string(), mostTexts, 1).optional(),
+  top_n: z.number().int().min(1).nullish(),
+  return_documents: z.boolean().nullish(),
+  return_text: z.boolean().nullish(),
+  raw_scores: z.boolean().nullish(),
+  truncate: z.literal(false, { error: 'expected false; nothing is cut off here' }).nullish(),
+})
+
+/** `POST /v1/rerank`: Jina's and Cohere's shape for `documents`, that of Text Embeddings Inference for `texts`. */
+export async function rerank(service: Service, request: Request): Promise<Response> {
+  const body = await readBody(request, rerankBody, service)
+  const reader = service.findReader('rerank', body.model)
+  const { embedder } = reader
+  const given = body.documents ?? body.texts
+  if (!given) throw badRequest('documents: expected a list of texts', 'documents')
+  const documents = given.map((one) => (typeof one === 'string' ? one : one.text))
+  const leave = reader.admission.enter(1)
+  try {
+    const { scores, tokens } = await embedder.rank(body.query, documents, request.signal)
+    const order = scores.map((score, index) => ({ score, index })).sort((a, b) => b.score - a.score)
+    const best = order.slice(0, body.top_n ?? order.length)
+    if (body.texts)
+      return Response.json(
+        best.map(({ score, index }) => ({ index, score, ...(body.return_text && { text: documents[index] }) })),
+      )
+    return Response.json({
+      object: 'list',
+      model: reader.name,
+      usage: { prompt_tokens: tokens, total_tokens: tokens },
+      results: best.map(({ score, index }) => ({
+        index,
+        relevance_score: score,
+        ...(body.return_documents && { document: { text: documents[index] } }),
+      })),
+    })
+  } finally {
+    leave()
+  }
+}
+
+/** Token ids, with texts among them. */
+function idsOf(embedder: Embedder, parts: readonly (number | string)[]): number[] {
+  return parts.flatMap((part, i) => (typeof part === 'number' ? [part] : Array.from(embedder.tokenize(part, i === 0))))
+}
+
+/** The beginning of a vector, of length 1 again; models made for it put what matters most first. */
+function shortened(vector: Float32Array, dimensions: number): Float32Array {
+  const part = vector.subarray(0, dimensions)
+  const length = Math.sqrt(part.reduce((sum, value) => sum + value * value, 0))
+  return length > 0 ? part.map((value) => value / length) : part
+}
+
+function base64Of(vector: Float32Array): string {
+  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64')
+}

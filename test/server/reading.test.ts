@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Embedder } from '../../src/engine/embedder.js'
+import { type App, createApp } from '../../src/server/app.js'
+import { writeGguf } from '../helpers/gguf.js'
+import { randomReader } from '../helpers/random-reader.js'
+
+const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-reading-'))
+const never = new Promise<never>(() => {})
+let embedder: Embedder
+let ranker: Embedder
+let app: App
+beforeAll(async () => {
+  const [reader, judge] = [path.join(folder, 'bert.gguf'), path.join(folder, 'judge.gguf')]
+  writeGguf(reader, randomReader(1))
+  writeGguf(judge, randomReader(4))
+  embedder = await Embedder.load({ model: reader, threads: 1 })
+  ranker = await Embedder.load({ model: judge, threads: 1 })
+  app = createApp(never, { embedding: { name: 'bert', embedder }, rerank: { name: 'judge', embedder: ranker } })
+})
+afterAll(async () => {
+  await embedder?.close()
+  await ranker?.close()
+  rmSync(folder, { recursive: true })
+})
+
+// biome-ignore lint/suspicious/noExplicitAny: tests read into answers of many shapes
+async function ask(route: string, body: object): Promise<{ status: number; body: any }> {
+  const headers = { 'Content-Type': 'application/json' }
+  const response = await app.request(route, { method: 'POST', headers, body: JSON.stringify(body) })
+  return { status: response.status, body: await response.json() }
+}
+const lengthOf = (vector: number[]) => Math.hypot(...vector)
+const texts = ['The permit costs 89 euros.', 'How do I renew it?', 'a b c']
+
+describe('POST /v1/embeddings', () => {
+  it('gives a vector of length 1 for each text, whatever stands beside it', async () => {
+    const { status, body } = await ask('/v1/embeddings', { model: 'bert', input: texts })
+    expect(status, JSON.stringify(body)).toBe(200)
+    expect(body).toMatchObject({ object: 'list', model: 'bert', data: [{ index: 0 }, { index: 1 }, { index: 2 }] })
+    const vectors: number[][] = body.data.map(({ embedding }: { embedding: number[] }) => embedding)
+    for (const vector of vectors) {
+      expect(vector).toHaveLength(64)
+      expect(lengthOf(vector)).toBeCloseTo(1, 5)
+    }
+    expect(vectors[0]).not.toEqual(vectors[1])
+    let tokens = 0
+    for (const [i, input] of texts.entries()) {
+      const alone = await ask('/v1/embeddings', { input })
+      for (const [j, value] of alone.body.data[0].embedding.entries()) expect(value).toBeCloseTo(vectors[i][j], 4)
+      tokens += alone.body.usage.prompt_tokens
+    }
+    expect(body.usage).toEqual({ prompt_tokens: tokens, total_tokens: tokens })
+  })
+
+  it('takes tokens, base64, fewer dimensions, and more texts than one forward holds', async () => {
+    const ids = Array.from(embedder.tokenize(texts[0]))
+    const plain = (await ask('/v1/embeddings', { input: texts[0] })).body.data[0].embedding
+    for (const input of [ids, [ids]]) {
+      const { body } = await ask('/v1/embeddings', { input })
+      for (const [j, value] of body.data[0].embedding.entries()) expect(value).toBeCloseTo(plain[j], 5)
+    }
+    const coded = (await ask('/v1/embeddings', { input: texts[0], encoding_format: 'base64' })).body.data[0].embedding
+    const bytes = Uint8Array.from(Buffer.from(coded, 'base64'))
+    expect(Array.from(new Float32Array(bytes.buffer)).map((value) => value.toFixed(4))).toEqual(
+      plain.map((value: number) => value.toFixed(4)),
+    )
+    const short = (await ask('/v1/embeddings', { input: texts[0], dimensions: 16 })).body.data[0].embedding
+    expect(short).toHaveLength(16)
+    expect(lengthOf(short)).toBeCloseTo(1, 5)
+    expect(short[1] / short[0]).toBeCloseTo(plain[1] / plain[0], 3)
+    const many = await ask('/v1/embeddings', { input: Array.from({ length: 100 }, (_, i) => `text ${i % 50}`) })
+    expect(many.body.data).toHaveLength(100)
+    for (const [j, value] of many.body.data[3].embedding.entries())
+      expect(value).toBeCloseTo(many.body.data[53].embedding[j], 4)
+  })
+
+  it('has llama-server’s own shape too', async () => {
+    const { body } = await ask('/embedding', { content: texts[0] })
+    expect(body).toHaveLength(1)
+    expect(body[0].embedding[0]).toHaveLength(64)
+  })
+
+  it('refuses what it cannot read', async () => {
+    const long = await ask('/v1/embeddings', { input: ['a', 'word '.repeat(400)] })
+    expect(long).toMatchObject({ status: 400, body: { error: { type: 'exceed_context_size_error', n_ctx: 128 } } })
+    expect(long.body.error.message).toMatch(/text 1 is too large/)
+    for (const body of [{}, { input: [[1, 99_999_999]] }, { input: '' }, { input: 'a', dimensions: 65 }])
+      expect((await ask('/v1/embeddings', body)).status, JSON.stringify(body)).toBe(400)
+    expect((await ask('/v1/embeddings', { model: 'gpt', input: 'a' })).status).toBe(404)
+  })
+})
+
+describe('POST /v1/rerank', () => {
+  it('puts documents in order, in both shapes', async () => {
+    const request = { query: 'How much is it?', documents: texts }
+    const { status, body } = await ask('/v1/rerank', request)
+    expect(status, JSON.stringify(body)).toBe(200)
+    const scores = body.results.map((result: { relevance_score: number }) => result.relevance_score)
+    expect(scores).toEqual([...scores].sort((a, b) => b - a))
+    expect(body.results.map(({ index }: { index: number }) => index).sort()).toEqual([0, 1, 2])
+    expect(body.usage.total_tokens).toBeGreaterThan(10)
+    const best = await ask('/rerank', { ...request, top_n: 1, return_documents: true })
+    expect(best.body.results).toEqual([{ ...body.results[0], document: { text: texts[body.results[0].index] } }])
+    const tei = await ask('/reranking', { query: request.query, texts, top_n: 99 })
+    expect(tei.body[0]).toEqual({ index: body.results[0].index, score: expect.closeTo(scores[0], 4) })
+    expect(tei.body).toHaveLength(3)
+  })
+
+  it('refuses lists of other things', async () => {
+    for (const documents of [[], null, 123, [1, 2]])
+      expect((await ask('/rerank', { query: 'a', documents })).status).toBe(400)
+  })
+})
+
+describe('models that read', () => {
+  it('are listed, and are not mistaken for each other', async () => {
+    const unfit = createApp(never, { embedding: { name: 'judge', embedder: ranker } })
+    const response = await unfit.request('/v1/embeddings', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ input: 'a' }),
+    })
+    expect(response.status).toBe(400)
+    expect(await response.text()).toMatch(/reranker/)
+    await expect(embedder.rank('a', ['b'])).rejects.toThrow(/no reranker/)
+    expect(await (await app.request('/v1/models/bert')).json()).toMatchObject({ meta: { n_embd: 64, pooling: 'mean' } })
+  })
+
+  it('are missing where none was given, which is said', async () => {
+    const none = createApp(never)
+    const headers = { 'Content-Type': 'application/json' }
+    const response = await none.request('/v1/embeddings', { method: 'POST', headers, body: '{"input":"a"}' })
+    expect(response.status).toBe(501)
+    expect(await response.json()).toMatchObject({ error: { type: 'not_supported_error' } })
+  })
+})
