@@ -1,14 +1,17 @@
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import type { Command } from 'commander'
+import { Embedder } from '../engine/embedder.js'
 import { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
-import { type App, createApp } from '../server/index.js'
-import { contextSize, gather, integer } from './arguments.js'
+import { type App, createApp, type ReadingModel, type RequestEntry, requestLine } from '../server/index.js'
+import { choice, contextSize, gather, integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
 import { exitCodes, UsageError } from './failure.js'
-import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
+import { addModelSource, fetchNamed, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
 import { addSharing, type SharingOptions, SharingPlan } from './sharing.js'
 import { processTerminal, type Terminal } from './terminal.js'
 
@@ -29,7 +32,17 @@ interface ServeOptions extends DecodingOptions, ModelSourceOptions, SharingOptio
   cacheRam?: number
   maxPause?: number
   commonNamespace?: string
+  anyModel?: boolean
+  embeddingModel?: string
+  rerankModel?: string
+  apiPrefix?: string
+  sslKeyFile?: string
+  sslCertFile?: string
+  log: LogLevel
+  verbose?: boolean
 }
+
+type LogLevel = 'off' | 'info' | 'debug' | 'json'
 
 /** Adds `lookahead serve`. */
 export function registerServe(program: Command): void {
@@ -39,11 +52,14 @@ export function registerServe(program: Command): void {
         .command('serve')
         .summary('an OpenAI-compatible server')
         .description(
-          'Serves the OpenAI API (/v1/chat/completions, /v1/completions, /v1/responses) and a page to watch it work.\nCtrl-C lets running answers finish for a few seconds; a second one ends at once.',
+          'Serves the APIs of OpenAI, Anthropic and llama-server, and a page to watch it work.\nCtrl-C lets running answers finish for a few seconds; a second one ends at once.',
         ),
     )
-      .option('-a, --alias <name>', 'name of the model in the API (default: the file’s name)')
-      .option('--host <address>', 'address to listen on', '127.0.0.1')
+      .option('-a, --alias <names>', 'names of the model in the API, with commas (default: the file’s name)')
+      .option('--any-model', 'take requests for any model, whatever they call it')
+      .option('--embedding-model <model>', 'another model, for /v1/embeddings')
+      .option('--rerank-model <model>', 'another model, for /v1/rerank')
+      .option('--host <address>', 'address to listen on; a path ending in .sock: a Unix socket', '127.0.0.1')
       .option('--port <n>', 'port to listen on, 0: any free one', integer(0, 65_535), 8080)
       .option('--parallel <n>', 'answers written at the same time', integer(1, 64), 4)
       .option('--queue <n>', 'answers that may wait beyond those; then 429', integer(0, 100_000), 32)
@@ -75,6 +91,17 @@ export function registerServe(program: Command): void {
       'let pages of this origin call from a browser, *: all; may be given several times',
       gather,
     )
+  command
+    .option('--api-prefix <path>', 'path under which all routes stand, e.g. /llm (default: none)')
+    .option('--ssl-key-file <file>', 'key for TLS, PEM; with --ssl-cert-file')
+    .option('--ssl-cert-file <file>', 'certificate for TLS, PEM; with --ssl-key-file')
+    .option(
+      '--log <level>',
+      'a line per request: off, info, debug or json',
+      choice('off', 'info', 'debug', 'json'),
+      'info',
+    )
+    .option('-v, --verbose', 'the same as --log debug')
   addSharing(command).action(async (options: ServeOptions) => {
     process.exitCode = await serve(options, processTerminal())
   })
@@ -85,8 +112,11 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   const openKeys = options.apiKey ?? (process.env.LOOKAHEAD_API_KEY ? [process.env.LOOKAHEAD_API_KEY] : [])
   if (openKeys.includes('')) throw new UsageError('the API key is empty; give at least one character')
   const apiKeys = [...openKeys, ...(options.namespaceKey ?? []).map(readNamespaceKey)]
-  if (options.alias === '') throw new UsageError('the alias is empty; give at least one character')
-  const model = options.alias ?? modelLabel(options, file)
+  const names = options.alias?.split(',').map((name) => name.trim()) ?? [modelLabel(options, file)]
+  if (names.includes('')) throw new UsageError('the alias is empty; give at least one character')
+  const [model, ...aliases] = names
+  const prefix = readPrefix(options.apiPrefix)
+  const secure = readTls(options)
   const plan = await SharingPlan.make(options)
   const stopping = waitForSignal()
 
@@ -101,8 +131,22 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   const fleet = new Promise<Fleet>((resolve) => {
     joined = resolve
   })
-  const app = createApp(loading, { fleet, model, apiKeys, corsOrigins: options.corsOrigin, queue: options.queue })
-  const { url, close } = await listen(app, options.host, options.port)
+  const readers = new Readers()
+  const app = createApp(loading, {
+    fleet,
+    model,
+    aliases,
+    anyModel: options.anyModel,
+    embedding: await readers.begin(options.embeddingModel, options, terminal),
+    rerank: await readers.begin(options.rerankModel, options, terminal),
+    prefix,
+    apiKeys,
+    corsOrigins: options.corsOrigin,
+    queue: options.queue,
+    onRequest: logOf(options.verbose ? 'debug' : options.log, terminal),
+  })
+  const { url: address, close } = await listen(app, options.host, options.port, secure)
+  const url = `${address}${prefix ?? ''}`
   if (apiKeys.length === 0 && !isLoopback(options.host))
     terminal.err(`lookahead: warning: ${options.host} can be reached by others and there is no --api-key\n`)
   terminal.err(`loading ${path.basename(file)} …\n`)
@@ -130,10 +174,12 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
       joined(sharing)
       await plan.catchUp(sharing, terminal)
     }
+    await readers.loaded()
   } catch (error) {
     giveUp(error)
     await sharing?.[Symbol.asyncDispose]()
     await engine?.[Symbol.asyncDispose]()
+    await readers.close()
     await close()
     throw error
   }
@@ -153,8 +199,72 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   await app.stop(options.stopTimeout * 1000)
   await sharing?.[Symbol.asyncDispose]()
   await engine[Symbol.asyncDispose]()
+  await readers.close()
   await close()
   return signal === 'SIGINT' ? exitCodes.interrupted : 0
+}
+
+/** Models that read, loaded beside the first. */
+class Readers {
+  readonly #loading: Promise<Embedder>[] = []
+
+  /** Begins to load a model, if one is named. */
+  async begin(name: string | undefined, options: ServeOptions, terminal: Terminal): Promise<ReadingModel | undefined> {
+    if (name === undefined) return undefined
+    const file = await fetchNamed(name, options, terminal)
+    const embedder = Embedder.load({ model: file, threads: options.threads })
+    embedder.catch(() => {})
+    this.#loading.push(embedder)
+    return { name: path.basename(file, path.extname(file)), embedder }
+  }
+
+  /** Waits until all are there. @throws as Embedder.load */
+  async loaded(): Promise<void> {
+    await Promise.all(this.#loading)
+  }
+
+  async close(): Promise<void> {
+    for (const outcome of await Promise.allSettled(this.#loading))
+      if (outcome.status === 'fulfilled') await outcome.value.close()
+  }
+}
+
+/** What is done with each request that was answered. */
+function logOf(level: LogLevel, terminal: Terminal): ((entry: RequestEntry) => void) | undefined {
+  switch (level) {
+    case 'off':
+      return undefined
+    case 'json':
+      return (entry) => terminal.err(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`)
+    case 'debug':
+      return (entry) => terminal.err(`${new Date().toISOString()} ${requestLine(entry)}\n`)
+    default:
+      // The page and dashboards ask several times a second.
+      return (entry) => {
+        if (entry.method !== 'GET' || entry.status >= 400) terminal.err(`${requestLine(entry)}\n`)
+      }
+  }
+}
+
+function readPrefix(prefix: string | undefined): string | undefined {
+  if (prefix === undefined || prefix === '' || prefix === '/') return undefined
+  if (/^(?:\/[\w.~-]+)+\/?$/.test(prefix)) return prefix.replace(/\/$/, '')
+  throw new UsageError(`--api-prefix expects a path such as /llm, got '${prefix}'`)
+}
+
+/** Key and certificate, if TLS is wished. @throws UsageError where one is missing or cannot be read */
+function readTls({ sslKeyFile, sslCertFile }: ServeOptions): { key: Buffer; cert: Buffer } | undefined {
+  if (sslKeyFile === undefined && sslCertFile === undefined) return undefined
+  if (sslKeyFile === undefined || sslCertFile === undefined)
+    throw new UsageError('--ssl-key-file and --ssl-cert-file belong together; give both')
+  const read = (file: string, option: string) => {
+    try {
+      return readFileSync(file)
+    } catch (error) {
+      throw new UsageError(`${option}: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`)
+    }
+  }
+  return { key: read(sslKeyFile, '--ssl-key-file'), cert: read(sslCertFile, '--ssl-cert-file') }
 }
 
 /** Reads `name=key`; the key may hold further signs. */
@@ -164,12 +274,25 @@ function readNamespaceKey(text: string): { namespace: string; key: string } {
   return { namespace, key }
 }
 
-/** Opens the port. @throws UsageError if it is taken or the address is none of this machine's */
-async function listen(app: App, host: string, port: number): Promise<{ url: string; close: () => Promise<void> }> {
-  const server = createServer(getRequestListener(app.fetch))
+/** Opens the port, or a Unix socket. @throws UsageError if it is taken or the address is none of this machine's */
+async function listen(
+  app: App,
+  host: string,
+  port: number,
+  secure: { key: Buffer; cert: Buffer } | undefined,
+): Promise<{ url: string; close: () => Promise<void> }> {
+  const answer = getRequestListener(app.fetch)
+  let server: ReturnType<typeof createServer>
+  try {
+    server = secure ? createSecureServer(secure, answer) : createServer(answer)
+  } catch (error) {
+    throw new UsageError(`--ssl-key-file and --ssl-cert-file are no key and certificate: ${(error as Error).message}`)
+  }
+  const isSocket = host.endsWith('.sock')
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explainListen(error, host, port)))
-    server.listen(port, host, resolve)
+    if (isSocket) server.listen(host, resolve)
+    else server.listen(port, host, resolve)
   })
   const address = server.address()
   const actual = typeof address === 'object' && address ? address.port : port
@@ -178,12 +301,16 @@ async function listen(app: App, host: string, port: number): Promise<{ url: stri
       server.close(() => resolve())
       server.closeAllConnections()
     })
-  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`, close }
+  if (isSocket) return { url: `unix:${host}`, close }
+  const scheme = secure ? 'https' : 'http'
+  return { url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${actual}`, close }
 }
 
 function explainListen(error: NodeJS.ErrnoException, host: string, port: number): Error {
   switch (error.code) {
     case 'EADDRINUSE':
+      if (host.endsWith('.sock'))
+        return new UsageError(`${host} is in use, or left behind; remove it or choose another`)
       return new UsageError(`port ${port} on ${host} is in use; choose another with --port (0: any free one)`)
     case 'EACCES':
       return new UsageError(`port ${port} needs more rights than this user has; choose one above 1023 with --port`)
@@ -209,5 +336,5 @@ function waitForSignal(): Promise<'SIGINT' | 'SIGTERM'> {
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+  return host === 'localhost' || host === '::1' || host.startsWith('127.') || host.endsWith('.sock')
 }

@@ -69,8 +69,10 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
     // Pages of the internet ask whether they may call into a private network.
     if (c.req.header('access-control-request-private-network') === 'true' && access.checkOrigin(c.req.raw))
       c.header('Access-Control-Allow-Private-Network', 'true')
+    const began = performance.now()
     await next()
     decorate()
+    service.tell(c.req.raw, c.res.status, began)
   })
   app.use(allowed)
   app.use(async (c, next) => {

@@ -6,8 +6,9 @@ import type { NamespaceKey } from './access.js'
 import { Answers } from './answers.js'
 import { ApiError, toApiError } from './errors.js'
 import { Metrics } from './metrics.js'
-import { type ReadingModel, ServedReader } from './reading.js'
+import { entryOf, type RequestEntry } from './request-log.js'
 import { Served } from './served.js'
+import { type ReadingModel, ServedReader } from './served-reader.js'
 import { Turns } from './turns.js'
 
 /** How an app is made. */
@@ -44,6 +45,8 @@ export interface ServerOptions {
   pingMs?: number
   /** Shares with other replicas: its figures are shown and its log is answered. Whoever joined it ends it. */
   fleet?: Fleet | PromiseLike<Fleet>
+  /** Takes what is to be told of each request once it is over; never text of prompts or answers. Default: nothing. */
+  onRequest?: (entry: RequestEntry) => void
   /** Takes one line about what went wrong inside; never text of prompts or answers. Default: stderr. */
   log?: (line: string) => void
 }
@@ -68,9 +71,13 @@ export class Service {
   #fleet: Fleet | undefined
   #draining = false
   readonly #bound = new WeakMap<Request, string>()
+  /** The answers to a request, by the signal that ends it. */
+  readonly #answers = new WeakMap<AbortSignal, Answers>()
+  readonly #options: ServerOptions
 
   /** @param engine an engine, or one that is being loaded: until then every route says 503 */
   constructor(engine: Engine | PromiseLike<Engine>, options: ServerOptions) {
+    this.#options = options
     const queue = options.queue ?? 32
     const others = Object.entries(options.models ?? {}).map(([name, other]) => new Served(name, other, queue))
     this.served = [new Served(options.model ?? 'lookahead', engine, queue), ...others]
@@ -192,10 +199,29 @@ export class Service {
     const { generations, leave } = served.start(begin)
     const name = namespace ?? DEFAULT_NAMESPACE
     this.#active.push(name)
-    return new Answers(generations, this.metrics, signal, () => {
+    const answers = new Answers(generations, this.metrics, signal, () => {
       this.#active.splice(this.#active.indexOf(name), 1)
       leave()
     })
+    this.#answers.set(signal, answers)
+    return answers
+  }
+
+  /** Tells of a request that was answered, once its answers are through. */
+  tell(request: Request, status: number, began: number): void {
+    const { onRequest } = this.#options
+    if (!onRequest) return
+    const { method, signal } = request
+    const { pathname } = new URL(request.url)
+    const entry = (more: Partial<RequestEntry> = {}) =>
+      onRequest({ method, path: pathname.slice(0, 200), status, ms: performance.now() - began, ...more })
+    const answers = this.#answers.get(signal)
+    if (answers)
+      answers.results().then(
+        (results) => entry(entryOf(results)),
+        () => entry({ reason: 'error' }),
+      )
+    else entry()
   }
 
   /** What the client may see of an error; what it may not goes to the log. */

@@ -1,8 +1,8 @@
 import { samplerDefaults } from '../llama/sampler-options.js'
 import { ApiError } from './errors.js'
 import { renderFleet } from './fleet.js'
-import type { ServedReader } from './reading.js'
 import type { Served } from './served.js'
+import type { ServedReader } from './served-reader.js'
 import type { Service } from './service.js'
 
 /** `GET /health`: public; 503 until the model is loaded. */
