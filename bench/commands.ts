@@ -18,6 +18,7 @@ export const commands: Readonly<Record<string, string>> = {
   serve: 'A server under load: grounded questions at several concurrencies, drafting on and off.',
   'end-to-end':
     'Whole requests over HTTP, from the first prompt token to the last of the answer, beside llama-server of the same release.',
+  fleet: 'Replicas that share: tokens per forward, delays, cost, and what is left after everything went wrong.',
   watch: 'What it costs a server to be watched.',
   soak: 'A server under abuse, for a while: nothing may leak, and no answer may change.',
   chat: 'Recorded chat formats of model families: how many prompts and outputs are right. The table of docs/chat.md.',

@@ -11,6 +11,7 @@ import { gather, integer } from './arguments.js'
 import { costCurves, readCostCurve } from './cost-curves.js'
 import { UsageError } from './failure.js'
 import { openVocabulary, readRecordings, tokenizeRecordings } from './recordings.js'
+import { ReplicatedDrafter } from './replicas.js'
 import { formatTable, processTerminal, type Terminal } from './terminal.js'
 
 /** Options of {@link simulate}. */
@@ -31,6 +32,10 @@ export interface SimulateOptions {
   cold?: boolean
   /** Requests of one group know each other's answers. */
   ungrouped?: boolean
+  /** Replicas that the requests go to in turn. Default 1. */
+  replicas?: number
+  /** The replicas tell each other what they have read. */
+  share?: boolean
   /** A built-in curve's name, or a file with a measured one. */
   curve: string
   json?: boolean
@@ -79,6 +84,13 @@ export function registerSimulate(program: Command): void {
     .option('--filter <key=text>', 'only requests whose field holds the text; may be given several times', gather)
     .option('--cold', 'answers of earlier requests are not known')
     .option('--ungrouped', 'requests of one group know each other’s answers as well')
+    .option(
+      '--replicas <n>',
+      'send the requests to so many replicas in turn, each with drafts of its own',
+      integer(1, 64),
+      1,
+    )
+    .option('--share', 'the replicas share what they have read')
     .option('--curve <name|file>', curveHelp, '0.5b-q4_0-pure')
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: SimulateOptions) => {
@@ -97,6 +109,10 @@ export async function simulate(
   const curve = readCostCurve(options.curve)
   using vocabulary = await openVocabulary(options.vocab)
   const spelling = new Spelling(vocabulary)
+  const { replicas = 1, share = false } = options
+  const makeDrafter = (name: DrafterName): Drafter =>
+    replicas === 1 ? drafters[name](spelling) : new ReplicatedDrafter(replicas, share, () => drafters[name](spelling))
+  if (share && replicas === 1) throw new UsageError('--share needs --replicas of at least 2')
   // All are read first: the last file should not be refused after the others have been replayed.
   const traces: [file: string, recordings: Recording[]][] = []
   for (const file of options.traces) traces.push([file, await tokenizedRecordings(file, options, vocabulary)])
@@ -113,14 +129,14 @@ export async function simulate(
           file: name,
           drafter,
           budget,
-          ...replayAtCost(recordings, drafters[drafter](spelling), curve.record, {
+          ...replayAtCost(recordings, makeDrafter(drafter), curve.record, {
             budget,
             cold: options.cold,
             onProgress: (done) => show(`${budget} nodes, ${done}/${recordings.length}`),
           }),
         })
       show('sizes left to the controller')
-      const report = simulateEngine(recordings, drafters[drafter](spelling), {
+      const report = simulateEngine(recordings, makeDrafter(drafter), {
         draft: 'auto',
         cost: curve.record,
         cold: options.cold,
@@ -135,7 +151,7 @@ export async function simulate(
   }
   if (options.json) {
     const { cold = false, ungrouped = false, limit } = options
-    terminal.out(`${JSON.stringify({ cold, ungrouped, limit, curve, rows })}\n`)
+    terminal.out(`${JSON.stringify({ cold, ungrouped, limit, replicas, share, curve, rows })}\n`)
   }
   return rows
 }
@@ -218,7 +234,11 @@ function cells(row: SimulationRow | ControlledRow): string[] {
 function describe(name: string, options: SimulateOptions, recordings: Recording[]): string {
   const tokens = recordings.reduce((sum, { response }) => sum + response.length, 0)
   const filter = options.filter ? `, ${options.filter.join(', ')}` : ''
-  return `${name}${filter}: ${recordings.length} requests, ${tokens} tokens written${options.cold ? ', cold' : ''}${options.ungrouped ? ', ungrouped' : ''}`
+  return `${name}${filter}: ${recordings.length} requests, ${tokens} tokens written${options.cold ? ', cold' : ''}${options.ungrouped ? ', ungrouped' : ''}${ofReplicas(options)}`
+}
+
+function ofReplicas({ replicas = 1, share }: SimulateOptions): string {
+  return replicas === 1 ? '' : `, ${replicas} replicas${share ? ' that share' : ' apart'}`
 }
 
 async function tokenizedRecordings(

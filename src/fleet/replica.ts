@@ -261,6 +261,12 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     return this.#taking
   }
 
+  /** As {@link take}, at once: for simulations, where all happens in one process. */
+  takeNow(frames: Uint8Array): void {
+    for (const { message, frame } of readMessages(frames, this.#limits, (why) => this.counters.refuse(why)))
+      this.#hear(message, frame)
+  }
+
   async #take(frames: Uint8Array): Promise<void> {
     let pause = performance.now() + SLICE_MS
     for (const { message, frame } of readMessages(frames, this.#limits, (why) => this.counters.refuse(why))) {
@@ -372,10 +378,13 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     return { frames, next: undefined }
   }
 
+  generation(): number {
+    if (this.#options.now() - this.lastContact > this.keepMs) this.#beginAnew()
+    return this.counters.restarts
+  }
+
   contact(): void {
-    const now = this.#options.now()
-    if (now - this.lastContact > this.keepMs) this.#beginAnew()
-    this.lastContact = now
+    this.lastContact = this.#options.now()
   }
 
   missed(records: number): void {
@@ -395,6 +404,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   /** After an absence longer than deletions are kept for: what was shared may have been deleted elsewhere. */
   #beginAnew(): void {
     this.counters.restarts++
+    this.contact()
     this.#merging = true
     try {
       for (const { name } of [...this.#corpus.namespaces()])

@@ -51,7 +51,12 @@ export interface Exchange {
    * together; `next` is the number to go on after, `undefined` at the end.
    */
   records(after: number, mostBytes: number): { frames: Uint8Array[]; next: number | undefined }
-  /** Notes that the other side was there and nothing is missing. */
+  /**
+   * To be asked when the other side is there again, before anything is read: grows when the absence was longer than
+   * deletions are kept for, and all must be read anew.
+   */
+  generation(): number
+  /** Notes that the other side is there and nothing is missing. */
   contact(): void
   /** Notes that records could not be handed over. */
   missed(records: number): void

@@ -44,6 +44,21 @@ const recordings: Recording[] = Array.from({ length: 8 }, (_, k) => ({
 }))
 
 describe('lookahead simulate', () => {
+  it('sends requests to replicas in turn, which share what they have read if they are told to', async () => {
+    const lookahead = { drafter: 'lookahead', budget: [16] }
+    const edl = async (options: Partial<SimulateOptions>) => (await run({ ...lookahead, ...options })).rows[0].edl
+    const one = await edl({})
+    const apart = await edl({ replicas: 3 })
+    const sharing = await run({ ...lookahead, replicas: 3, share: true })
+    expect(sharing.text).toContain(', 3 replicas that share')
+    expect(apart).toBeLessThan(one)
+    expect(sharing.rows[0].edl).toBeGreaterThan(apart)
+    await expect(run({ share: true })).rejects.toThrow('--share needs --replicas of at least 2')
+    await expect(run({ drafter: 'paper-trie', replicas: 2, share: true })).rejects.toThrow(
+      /works with the drafter lookahead/,
+    )
+  })
+
   it('shows every drafter side by side, with every figure', async () => {
     const { text, rows } = await run()
     for (const name of drafterNames)

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 
 /** Whether a program is there to be run. */
-export function hasProgram(name: string): boolean {
-  return spawnSync(name, ['--version'], { stdio: 'ignore' }).error === undefined
+export function hasProgram(name: string, flag = '--version'): boolean {
+  return spawnSync(name, [flag], { stdio: 'ignore' }).error === undefined
 }
 
 /** The program that serves Redis's protocol here; `undefined`: none. */
-export const redisProgram = ['redis-server', 'valkey-server'].find(hasProgram)
+export const redisProgram = ['redis-server', 'valkey-server'].find((name) => hasProgram(name))
 
 /** A free port. */
 export async function freePort(): Promise<number> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { RedisTransport } from '../../src/fleet/redis/redis-transport.js'
-import { type Member, makeMember, until } from './members.js'
+import { type Member, makeMember, tokensOf, until } from './members.js'
 import { RedisServer, redisProgram } from './redis-server.js'
 
 async function join(member: Member, redis: RedisServer): Promise<Member> {
@@ -80,6 +80,24 @@ describe.skipIf(!redisProgram)(
       await until('the server is full', () => a.lines.some((line) => line.includes('OOM')), 30)
       a.corpus.delete({ document: 'secret' })
       await until('b forgets', () => !b.holds('what must go'), 30)
+    })
+
+    it('reads anew what it shares after a longer absence than deletions are kept for', async () => {
+      await using redis = await RedisServer.start()
+      let now = Date.now()
+      const ahead = { now: () => now, corpus: { now: () => now } }
+      await using a = await join(makeMember({ keepMs: 60_000 }), redis)
+      await using b = await join(makeMember({ keepMs: 60_000, ...ahead }), redis)
+      a.add('an answer')
+      await until('b has it', () => b.holds('an answer'))
+      await redis.kill()
+      await until('b notices', () => b.lines.length > 0)
+      b.corpus.addDocument({ id: 'x', text: 'read alone' }, tokensOf)
+      now += 61_000
+      await redis.start()
+      await until('b has begun anew', () => b.replica.counters.restarts === 1)
+      await until('b has what a says again', () => b.holds('an answer'))
+      expect(b.holds('read alone')).toBe(false)
     })
 
     it('goes on with records when it may not write, and says why', async () => {

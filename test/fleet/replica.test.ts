@@ -173,12 +173,13 @@ describe('a replica', () => {
     now += 900
     {
       await using replica = make()
-      replica.contact()
+      expect(replica.generation()).toBe(0)
       expect(corpus.refresh('a')?.records.size).toBe(1)
     }
-    now += 1100
+    now += 200
     await using replica = make()
-    replica.contact()
+    expect(replica.generation()).toBe(1)
+    expect(replica.generation()).toBe(1)
     expect(corpus.refresh('a')).toBeUndefined()
     expect(corpus.refresh('of its own')?.records.size).toBe(1)
     expect(lines.join()).toContain('read anew')

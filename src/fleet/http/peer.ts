@@ -31,6 +31,7 @@ export class Peer {
   readonly #ending = new AbortController()
   readonly #agent: HttpAgent
   #cursor = ''
+  #generation = 0
   #running: Promise<void> = Promise.resolve()
 
   constructor(url: URL, address: string, key: string, exchange: Exchange, changed: () => void) {
@@ -57,6 +58,12 @@ export class Peer {
     const { signal } = this.#ending
     while (!signal.aborted) {
       try {
+        const generation = this.#exchange.generation()
+        if (generation !== this.#generation) {
+          this.#cursor = ''
+          this.isCaughtUp = false
+        }
+        this.#generation = generation
         const { frames, next, replica } = await this.#ask(this.isCaughtUp && this.isConnected ? WAIT_S : 0)
         backoff.reset()
         this.isSelf = replica === this.#exchange.id

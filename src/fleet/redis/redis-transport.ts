@@ -57,6 +57,7 @@ export class RedisTransport implements Transport {
   /** Place up to which deletions are over there. */
   #urgent = 0
   #entryBytes = 2048
+  #generation = 0
   #trimAt = 0
   /** Deletions that must be said besides the log. */
   #again: { frame: Uint8Array; namespace: string }[] = []
@@ -123,7 +124,10 @@ export class RedisTransport implements Transport {
       try {
         writer = await this.#address.connect()
         reader = await this.#address.connect()
-        if (!isFirst) await this.#compare(reader)
+        const generation = this.#exchange.generation()
+        if (generation !== this.#generation) this.#positions.clear()
+        else if (!isFirst) await this.#compare(reader)
+        this.#generation = generation
         await this.#readAll(reader)
         isFirst = false
         this.#tell({ connected: true, caughtUp: true, problem: undefined })

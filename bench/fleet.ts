@@ -1,0 +1,307 @@
+/**
+ * Replicas that share, measured: how many tokens a forward brings, how soon an answer can be drafted from elsewhere, what
+ * that costs, and what is left after everything that may go wrong went wrong. The figures of `docs/fleet.md`.
+ *
+ *     npm run bench -- fleet --traces FOLDER --vocab FILE.gguf     all of it
+ *     npm run bench -- fleet --only speed                          one part: length, speed or chaos
+ *
+ * Speed and chaos start a `redis-server` of their own, which must be on the PATH, and one process for each replica.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { openVocabulary, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
+import { ReplicatedDrafter } from '../src/cli/replicas.js'
+import { Spelling } from '../src/corpus/spelling.js'
+import { drafters } from '../src/rivals/drafters.js'
+import { replay } from '../src/rivals/replay.js'
+import { readArguments, refuse } from './arguments.js'
+
+const workloads: [name: string, file: string, ...filters: string[]][] = [
+  ['RAG, claude-haiku-4.5', 'rag_mtragun_semeval2026', 'model=haiku'],
+  ['RAG, qwen3-235b', 'rag_mtragun_semeval2026', 'model=qwen3-235b'],
+  ['Spec-Bench RAG', 'specbench_vicuna7b', 'task=rag'],
+  ['tau-bench agent', 'agent_taubench_gpt4o'],
+  ['ReAct agent', 'agent_react_hotpot'],
+]
+
+const { values } = readArguments('fleet', {
+  traces: { type: 'string', value: 'FOLDER', help: 'gzipped JSONL of prompts and answers, for the length' },
+  vocab: { type: 'string', value: 'FILE', help: 'GGUF whose tokenizer reads them, gzipped or not' },
+  only: { type: 'string', value: 'PART', help: 'length, speed or chaos' },
+  replicas: { type: 'string', value: 'N', default: '4', help: 'replicas' },
+  rate: { type: 'string', value: 'N', default: '200', help: 'answers a second, of all replicas together' },
+  tokens: { type: 'string', value: 'N', default: '300', help: 'tokens of an answer' },
+  seconds: { type: 'string', value: 'N', default: '15', help: 'how long speed is measured' },
+  partition: { type: 'string', value: 'SECONDS', default: '60', help: 'how long the server hangs in chaos' },
+})
+const count = Number(values.replicas)
+const tokens = Number(values.tokens)
+const wants = (part: string) => values.only === undefined || values.only === part
+
+/** A replica in a process of its own. */
+class Member {
+  readonly process: ChildProcess
+  readonly #answers: AsyncIterator<string>
+
+  constructor(share = '', port = '0', key = '') {
+    const file = fileURLToPath(new URL('./fleet-member.js', import.meta.url))
+    this.process = spawn(process.execPath, [file, share, port, key], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#answers = createInterface({ input: this.process.stdout! })[Symbol.asyncIterator]()
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: what a member answers is its own affair
+  async ask(command: string): Promise<any> {
+    this.process.stdin!.write(`${command}\n`)
+    const { value } = await this.#answers.next()
+    if (value === undefined) throw new Error(`a replica ended at '${command}'`)
+    return JSON.parse(value)
+  }
+
+  async kill(): Promise<void> {
+    const ended = once(this.process, 'exit')
+    this.process.kill('SIGKILL')
+    await ended
+  }
+}
+
+/** A Redis for the time of the benchmark. */
+class Redis {
+  readonly #port: number
+  readonly #folder = mkdtempSync(path.join(tmpdir(), 'lookahead-bench-'))
+  readonly #options: string[]
+  #process!: ChildProcess
+
+  constructor(port: number, ...options: string[]) {
+    this.#port = port
+    this.#options = options
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.#port}`
+  }
+
+  async start(): Promise<void> {
+    const place = ['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '']
+    this.#process = spawn('redis-server', [...place, ...this.#options], { stdio: 'ignore' })
+    this.#process.once('error', () => refuse('fleet', 'speed and chaos need a redis-server on the PATH'))
+    await sleep(700)
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#process.kill(name)
+  }
+
+  async kill(): Promise<void> {
+    const ended = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await ended
+  }
+
+  async end(): Promise<void> {
+    await this.kill()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+if (wants('length')) await length()
+if (wants('speed')) await speed()
+if (wants('chaos')) await chaos()
+
+/** Tokens per forward of one server, of several apart, and of several that share. */
+async function length(): Promise<void> {
+  const { traces, vocab } = values
+  if (traces === undefined || vocab === undefined) {
+    if (values.only === undefined) return console.log('length: left out, it needs --traces and --vocab\n')
+    refuse('fleet', 'length needs --traces FOLDER and --vocab FILE')
+  }
+  using vocabulary = await openVocabulary(vocab)
+  const spelling = new Spelling(vocabulary)
+  const make = () => drafters.lookahead(spelling)
+  console.log(`tokens per forward, 16 nodes, requests in turn to ${count} replicas\n`)
+  console.log('| workload | one server | apart | | sharing | |\n|---|---|---|---|---|---|')
+  for (const [name, file, ...filters] of workloads) {
+    const recordings = tokenizeRecordings(
+      await readRecordings(path.join(traces, `${file}.jsonl.gz`), filters, 250),
+      vocabulary,
+    )
+    const edl = async (drafter: ReplicatedDrafter) => {
+      const report = replay(recordings, drafter, { budget: 16 })
+      await drafter[Symbol.asyncDispose]()
+      return report.edl
+    }
+    const one = await edl(new ReplicatedDrafter(1, false, make))
+    const apart = await edl(new ReplicatedDrafter(count, false, make))
+    const sharing = await edl(new ReplicatedDrafter(count, true, make))
+    const share = (value: number) => `${((100 * value) / one).toFixed(1)} %`
+    console.log(
+      `| ${name} | ${one.toFixed(2)} | ${apart.toFixed(2)} | ${share(apart)} | ${sharing.toFixed(2)} | ${share(sharing)} |`,
+    )
+  }
+  console.log('')
+}
+
+/** How soon an answer can be drafted from elsewhere, and what processor time sharing takes. */
+async function speed(): Promise<void> {
+  const perMember = Number(values.rate) / count
+  console.log(`${values.rate} answers a second of ${tokens} tokens, by ${count} replicas, ${values.seconds} s\n`)
+  console.log('| | delay p50 | p99 | most | of a core, each |\n|---|---|---|---|---|')
+  const alone = await run(
+    Array.from({ length: count }, () => new Member()),
+    perMember,
+  )
+  line('none', alone)
+  const all = await run(
+    Array.from({ length: 1 }, () => new Member()),
+    Number(values.rate),
+  )
+  line('none, one server takes all', all)
+  const redis = new Redis(await freePort())
+  await redis.start()
+  line(
+    'Redis',
+    await run(
+      Array.from({ length: count }, () => new Member(redis.url)),
+      perMember,
+    ),
+    all.share,
+  )
+  await redis.end()
+  const ports = await Promise.all(Array.from({ length: count }, freePort))
+  const urls = ports.map((port) => `http://127.0.0.1:${port}`).join(',')
+  line(
+    'HTTP',
+    await run(
+      ports.map((port) => new Member(urls, String(port), 'a key')),
+      perMember,
+    ),
+    all.share,
+  )
+  console.log('\nin brackets: less what one server that takes all spends on remembering the same answers\n')
+}
+
+async function run(members: readonly Member[], perSecond: number): Promise<{ share: number; delays: number[] }> {
+  await Promise.all(members.map((member) => member.ask('caught-up')))
+  // What is compiled and connected first is not what is measured.
+  await Promise.all(members.map((member) => member.ask(`begin ${perSecond} ${tokens}`)))
+  await sleep(4000)
+  await Promise.all(members.map((member) => member.ask('end')))
+  await Promise.all(members.map((member) => member.ask(`begin ${perSecond} ${tokens}`)))
+  await sleep(Number(values.seconds) * 1000)
+  const ends: { share: number; delays: number[] }[] = await Promise.all(members.map((member) => member.ask('end')))
+  for (const member of members) await member.kill()
+  return {
+    share: ends.reduce((sum, { share }) => sum + share, 0) / ends.length,
+    delays: ends.flatMap(({ delays }) => delays).sort((a, b) => a - b),
+  }
+}
+
+function line(name: string, { share, delays }: { share: number; delays: number[] }, without?: number): void {
+  const at = (part: number) => (delays.length === 0 ? '–' : `${delays[Math.floor(part * (delays.length - 1))]} ms`)
+  const rest = without === undefined ? '' : ` (${(100 * (share - without)).toFixed(1)} %)`
+  console.log(`| ${name} | ${at(0.5)} | ${at(0.99)} | ${at(1)} | ${(100 * share).toFixed(1)} %${rest} |`)
+}
+
+/** Everything that may go wrong, under load; in the end all must hold the same, and nothing deleted. */
+async function chaos(): Promise<void> {
+  console.log(`chaos: ${values.rate} answers a second, ${count} replicas\n`)
+  const redis = new Redis(await freePort(), '--appendonly', 'yes')
+  await redis.start()
+  const members = Array.from({ length: count }, () => new Member(redis.url))
+  await Promise.all(members.map((member) => member.ask('caught-up')))
+  const begin = () => Promise.all(members.map((member) => member.ask(`begin ${Number(values.rate) / count} ${tokens}`)))
+  await begin()
+
+  await step('a document, and its deletion elsewhere', async () => {
+    await members[0].ask('document one')
+    await until('all have it', (documents) => documents.includes('one'))
+    const { ms, at } = await members[1].ask('forget one')
+    await until('none has it', (documents) => !documents.includes('one'))
+    return `acknowledged after ${ms.toFixed(0)} ms, gone everywhere ${Date.now() - at} ms later at most`
+  })
+  await step('kill -9 of a replica, and a new one', async () => {
+    await members[count - 1].kill()
+    await sleep(1000)
+    members[count - 1] = new Member(redis.url)
+    const began = performance.now()
+    await members[count - 1].ask('caught-up')
+    const ms = performance.now() - began
+    await members[count - 1].ask(`begin ${Number(values.rate) / count} ${tokens}`)
+    return `caught up after ${ms.toFixed(0)} ms`
+  })
+  await step('kill -9 of Redis, for 5 s', async () => {
+    await members[0].ask('document two')
+    await until('all have it', (documents) => documents.includes('two'))
+    await redis.kill()
+    await sleep(1000)
+    const { ms } = await members[1].ask('forget two')
+    await sleep(4000)
+    await redis.start()
+    await until('none has it', (documents) => !documents.includes('two'))
+    return `a deletion meanwhile was acknowledged after ${ms.toFixed(0)} ms, and reached all`
+  })
+  await step(`Redis hangs for ${values.partition} s`, async () => {
+    await members[0].ask('document three')
+    await until('all have it', (documents) => documents.includes('three'))
+    redis.signal('SIGSTOP')
+    await sleep(1000)
+    const { ms } = await members[1].ask('forget three')
+    await sleep(Number(values.partition) * 1000 - 1000)
+    redis.signal('SIGCONT')
+    await until('none has it', (documents) => !documents.includes('three'))
+    return `a deletion meanwhile was acknowledged after ${ms.toFixed(0)} ms, and reached all`
+  })
+  await step('a replica that hangs for 10 s', async () => {
+    members[1].process.kill('SIGSTOP')
+    await members[0].ask('document four')
+    await members[0].ask('forget four')
+    await sleep(10_000)
+    members[1].process.kill('SIGCONT')
+    await until('none has it', (documents) => !documents.includes('four'))
+    return 'it caught up'
+  })
+  await Promise.all(members.map((member) => member.ask('end')))
+  await step('all hold the same', async () => {
+    for (let k = 0; ; k++) {
+      const digests = await Promise.all(members.map((member) => member.ask('digest')))
+      if (digests.every(({ records, sum }) => records === digests[0].records && sum === digests[0].sum)) {
+        const { records, counters } = digests[0]
+        return `${records} records; ${JSON.stringify(counters)}`
+      }
+      if (k > 100) throw new Error(`they differ: ${JSON.stringify(digests.map(({ lines, ...rest }) => rest))}`)
+      await sleep(200)
+    }
+  })
+  for (const member of members) await member.kill()
+  await redis.end()
+
+  async function until(what: string, holds: (documents: string[]) => boolean): Promise<void> {
+    for (let k = 0; k < 600; k++) {
+      const digests = await Promise.all(members.map((member) => member.ask('digest')))
+      if (digests.every(({ documents }) => holds(documents))) return
+      await sleep(20)
+    }
+    throw new Error(`not after a while: ${what}`)
+  }
+}
+
+async function step(name: string, act: () => Promise<string>): Promise<void> {
+  console.log(`${name}: ${await act()}`)
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}

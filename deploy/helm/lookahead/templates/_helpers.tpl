@@ -1,0 +1,4 @@
+{{- define "lookahead.labels" -}}
+app.kubernetes.io/name: lookahead
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}

@@ -1,0 +1,178 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { question } from '../server/server.js'
+import { until } from './members.js'
+import { freePort, hasProgram, RedisServer, redisProgram } from './redis-server.js'
+
+// The command as users run it: from dist/, which `npm test` builds beforehand.
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const deploy = (file: string) => readFileSync(new URL(`../../deploy/${file}`, import.meta.url), 'utf8')
+const routers = [
+  {
+    name: 'nginx',
+    file: 'nginx.conf',
+    is: hasProgram('nginx', '-v'),
+    run: (file: string) => ['-c', file, '-g', 'daemon off;'],
+  },
+  { name: 'haproxy', file: 'haproxy.cfg', is: hasProgram('haproxy', '-v'), run: (file: string) => ['-f', file] },
+]
+
+const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-routers-'))
+const children: ChildProcess[] = []
+let redis: RedisServer | undefined
+let ports: number[] = []
+const replicas: { child: ChildProcess; url: string; text: string }[] = []
+
+async function startReplica(port: number): Promise<void> {
+  const options = ['--port', String(port), '-t', '1', '--parallel', '2', '--api-key', 'secret']
+  const share = ['--share', redis!.url, '--share-namespaces', '*,!private', '--drain', '2']
+  const child = spawn(process.execPath, [main, 'serve', ...options, ...share], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, LOOKAHEAD_PROFILES: 'off' },
+  })
+  children.push(child)
+  const replica = { child, url: `http://127.0.0.1:${port}`, text: '' }
+  replicas.push(replica)
+  child.stderr!.on('data', (part) => {
+    replica.text += part
+  })
+}
+
+/** Runs a router with its configuration as it stands, but for the ports. */
+async function startRouter({ name, file, run }: (typeof routers)[number]): Promise<string> {
+  const port = await freePort()
+  const text = deploy(file)
+    .replaceAll('127.0.0.1:8081', `127.0.0.1:${ports[0]}`)
+    .replaceAll('127.0.0.1:8082', `127.0.0.1:${ports[1]}`)
+    .replace(/(listen |bind :)8080/, `$1${name === 'nginx' ? '127.0.0.1:' : ''}${port}`)
+    .replace('pid nginx.pid', `pid ${folder}/nginx.pid`)
+  const place = path.join(folder, file)
+  writeFileSync(place, text)
+  const child = spawn(name, run(place), { stdio: 'ignore' })
+  children.push(child)
+  const url = `http://127.0.0.1:${port}`
+  for (let k = 0; k < 200; k++) {
+    if (
+      await fetch(`${url}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+    )
+      return url
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`${name} does not answer`)
+}
+
+function chat(url: string, body: object, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(`${url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Authorization: 'Bearer secret', ...headers },
+    body: JSON.stringify({ ...question, max_tokens: 8, ...body }),
+  })
+}
+
+const replicaOf = (response: Response) => response.headers.get('x-lookahead-replica')
+const documentsOf = async (url: string, namespace: string) => {
+  const response = await fetch(`${url}/lookahead/cache/${namespace}`, { headers: { Authorization: 'Bearer secret' } })
+  return response.ok ? ((await response.json()) as { documents: number }).documents : 0
+}
+const isReady = (url: string) =>
+  fetch(`${url}/readyz`).then(
+    ({ ok }) => ok,
+    () => false,
+  )
+
+describe.skipIf(!redisProgram)('two servers that share (skipped without redis-server)', { timeout: 90_000 }, () => {
+  beforeAll(async () => {
+    redis = await RedisServer.start()
+    ports = [await freePort(), await freePort()]
+    for (const port of ports) await startReplica(port)
+    for (const { url } of replicas)
+      while (!(await isReady(url))) await new Promise((resolve) => setTimeout(resolve, 50))
+  }, 90_000)
+  afterAll(async () => {
+    for (const child of children) child.kill('SIGKILL')
+    await redis?.[Symbol.asyncDispose]()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('draft from what the other has read, until it is deleted there', async () => {
+    const [one, two] = replicas
+    const send = (url: string, route: string, method: string, body?: object) =>
+      fetch(`${url}${route}`, {
+        method,
+        headers: { Authorization: 'Bearer secret', 'Content-Type': 'application/json' },
+        body: body && JSON.stringify(body),
+      })
+    const [{ text }] = question.documents
+    for (const namespace of ['acme', 'private'])
+      await send(one.url, '/lookahead/warm', 'POST', { documents: [{ id: 'card', text }], namespace })
+    let documents = 0
+    for (let k = 0; k < 200 && documents === 0; k++) documents = await documentsOf(two.url, 'acme')
+    expect(documents).toBe(1)
+    const drafted = async (namespace: string) => {
+      const body = { prompt: text.slice(0, 60), max_tokens: 16, draft: 8, namespace }
+      const answer = await send(two.url, '/v1/completions', 'POST', body)
+      return ((await answer.json()) as { timings: { draft_n: number } }).timings.draft_n
+    }
+    expect(await drafted('acme')).toBeGreaterThan(await drafted('cold'))
+    expect(await documentsOf(two.url, 'private')).toBe(0)
+    const deleted = await send(two.url, '/lookahead/cache/acme/documents/card', 'DELETE')
+    expect(deleted.status).toBe(200)
+    for (let k = 0; k < 200 && documents === 1; k++) documents = await documentsOf(one.url, 'acme')
+    expect(documents).toBe(0)
+  })
+
+  it.skipIf(!routers.every(({ is }) => is))(
+    'stay with their conversations behind nginx and HAProxy, and drain without a loss',
+    async () => {
+      for (const router of routers) {
+        const url = await startRouter(router)
+        const seen = new Set<string | null>()
+        for (let session = 0; session < 12; session++) {
+          const headers = { 'X-Session-Id': `session ${session}` }
+          const [first, second] = [await chat(url, {}, headers), await chat(url, {}, headers)]
+          expect([first.status, second.status]).toEqual([200, 200])
+          expect(replicaOf(first)).toBe(replicaOf(second))
+          seen.add(replicaOf(first))
+        }
+        expect(seen.size, router.name).toBe(2)
+        expect((await fetch(`${url}/metrics`)).status).toBe(404)
+        const stream = await chat(url, { stream: true, max_tokens: 24 })
+        expect(await stream.text()).toMatch(/\[DONE\]\n\n$/)
+      }
+      const urls = await Promise.all(routers.map(startRouter))
+      // Requests go on while one replica is told to stop.
+      let failures = 0
+      let asked = 0
+      let going = true
+      const clients = urls.map(async (url) => {
+        while (going) {
+          const response = await chat(url, {}, { 'X-Session-Id': `session ${asked++ % 12}` }).catch(() => undefined)
+          if (response?.status !== 200) failures++
+          await response?.text().catch(() => failures++)
+        }
+      })
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      const { child, url } = replicas[1]
+      const exit = once(child, 'exit')
+      child.kill('SIGTERM')
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      expect(await isReady(url)).toBe(false)
+      expect((await fetch(`${url}/livez`)).status).toBe(200)
+      expect((await exit)[0]).toBe(0)
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      going = false
+      await Promise.all(clients)
+      expect(asked).toBeGreaterThan(4)
+      expect(failures).toBe(0)
+      await until('it said so', () => replicas[1].text.includes('stopping'))
+    },
+  )
+})
