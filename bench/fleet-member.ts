@@ -44,18 +44,16 @@ function write(tokens: number): void {
   corpus.addRequest(answer, 'default', `${process.pid} ${own++}`)
 }
 
-/** What is held, as one number per name, so that members can be compared. */
-function digest(): { records: number; sum: number; documents: string[] } {
+/** What is held, in two numbers, so that members can be compared. */
+function digest(): { records: number; sum: number } {
   let records = 0
   let sum = 0
-  const documents: string[] = []
   for (const namespace of corpus.namespaces())
-    for (const { names, start, length, kind } of namespace.records) {
+    for (const { start, length } of namespace.records) {
       records++
       for (let k = 0; k < length; k++) sum = (sum + namespace.log.at(start + k) * (k + 1)) % 1_000_000_007
-      if (kind === 'document') documents.push(names.join())
     }
-  return { records, sum, documents: documents.sort() }
+  return { records, sum }
 }
 
 const tell = (what: object) => process.stdout.write(`${JSON.stringify(what)}\n`)
@@ -88,6 +86,11 @@ createInterface({ input: process.stdin }).on('line', async (line) => {
     corpus.delete({ document: rest[0] })
     await corpus.flush()
     tell({ ms: performance.now() - began, at: Date.now() })
+  } else if (command === 'documents') {
+    const names = [...corpus.namespaces()].flatMap(({ records }) =>
+      Array.from(records).flatMap(({ kind, names }) => (kind === 'document' ? names : [])),
+    )
+    tell({ documents: names })
   } else if (command === 'digest') tell({ ...digest(), lines, own, counters: fleet && describe(fleet) })
   else if (command === 'quit') process.exit(0)
 })

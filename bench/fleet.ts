@@ -282,8 +282,8 @@ async function chaos(): Promise<void> {
 
   async function until(what: string, holds: (documents: string[]) => boolean): Promise<void> {
     for (let k = 0; k < 600; k++) {
-      const digests = await Promise.all(members.map((member) => member.ask('digest')))
-      if (digests.every(({ documents }) => holds(documents))) return
+      const answers = await Promise.all(members.map((member) => member.ask('documents')))
+      if (answers.every(({ documents }) => holds(documents))) return
       await sleep(20)
     }
     throw new Error(`not after a while: ${what}`)
