@@ -3,6 +3,7 @@
  * and how long it took. Told what to do by its parent, line by line; answers with one JSON object per line.
  */
 import { createServer } from 'node:http'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createInterface } from 'node:readline'
 import { getRequestListener } from '@hono/node-server'
 import { Corpus, type CorpusRecord } from '../src/corpus/index.js'
@@ -17,6 +18,9 @@ let delays: number[] = []
 let own = 0
 let timer: NodeJS.Timeout | undefined
 let cpu = process.cpuUsage()
+/** How late timers are: whether the machine has time for us. */
+const lag = monitorEventLoopDelay({ resolution: 5 })
+lag.enable()
 let since = performance.now()
 
 if (share !== '') {
@@ -65,6 +69,7 @@ createInterface({ input: process.stdin }).on('line', async (line) => {
     const [perSecond, tokens] = rest.map(Number)
     delays = []
     cpu = process.cpuUsage()
+    lag.reset()
     since = performance.now()
     let due = since
     clearInterval(timer)
@@ -76,7 +81,7 @@ createInterface({ input: process.stdin }).on('line', async (line) => {
     clearInterval(timer)
     const { user, system } = process.cpuUsage(cpu)
     const share = (user + system) / 1000 / (performance.now() - since)
-    tell({ share, delays, own })
+    tell({ share, delays, own, lag: lag.percentile(99) / 1e6 - 5 })
   } else if (command === 'document') {
     corpus.addDocument({ id: rest[0], text: rest[0] }, () => Int32Array.from({ length: 200 }, (_, k) => k + 1))
     await corpus.flush()

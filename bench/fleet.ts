@@ -150,7 +150,7 @@ async function length(): Promise<void> {
 async function speed(): Promise<void> {
   const perMember = Number(values.rate) / count
   console.log(`${values.rate} answers a second of ${tokens} tokens, by ${count} replicas, ${values.seconds} s\n`)
-  console.log('| | delay p50 | p99 | most | of a core, each |\n|---|---|---|---|---|')
+  console.log('| | delay p50 | p99 | most | timers late by, p99 | of a core, each |\n|---|---|---|---|---|---|')
   const alone = await run(
     Array.from({ length: count }, () => new Member()),
     perMember,
@@ -185,7 +185,17 @@ async function speed(): Promise<void> {
   console.log('\nin brackets: less what one server that takes all spends on remembering the same answers\n')
 }
 
-async function run(members: readonly Member[], perSecond: number): Promise<{ share: number; delays: number[] }> {
+/** What was measured of some members. */
+interface Run {
+  /** Processor time of one, as a part of one core. */
+  share: number
+  /** In milliseconds. */
+  delays: number[]
+  /** Milliseconds. */
+  lag: number
+}
+
+async function run(members: readonly Member[], perSecond: number): Promise<Run> {
   await Promise.all(members.map((member) => member.ask('caught-up')))
   // What is compiled and connected first is not what is measured.
   await Promise.all(members.map((member) => member.ask(`begin ${perSecond} ${tokens}`)))
@@ -193,18 +203,21 @@ async function run(members: readonly Member[], perSecond: number): Promise<{ sha
   await Promise.all(members.map((member) => member.ask('end')))
   await Promise.all(members.map((member) => member.ask(`begin ${perSecond} ${tokens}`)))
   await sleep(Number(values.seconds) * 1000)
-  const ends: { share: number; delays: number[] }[] = await Promise.all(members.map((member) => member.ask('end')))
+  const ends: Run[] = await Promise.all(members.map((member) => member.ask('end')))
   for (const member of members) await member.kill()
   return {
     share: ends.reduce((sum, { share }) => sum + share, 0) / ends.length,
+    lag: Math.max(...ends.map(({ lag }) => lag)),
     delays: ends.flatMap(({ delays }) => delays).sort((a, b) => a - b),
   }
 }
 
-function line(name: string, { share, delays }: { share: number; delays: number[] }, without?: number): void {
+function line(name: string, { share, delays, lag }: Run, without?: number): void {
   const at = (part: number) => (delays.length === 0 ? '–' : `${delays[Math.floor(part * (delays.length - 1))]} ms`)
   const rest = without === undefined ? '' : ` (${(100 * (share - without)).toFixed(1)} %)`
-  console.log(`| ${name} | ${at(0.5)} | ${at(0.99)} | ${at(1)} | ${(100 * share).toFixed(1)} %${rest} |`)
+  console.log(
+    `| ${name} | ${at(0.5)} | ${at(0.99)} | ${at(1)} | ${lag.toFixed(0)} ms | ${(100 * share).toFixed(1)} %${rest} |`,
+  )
 }
 
 /** Everything that may go wrong, under load; in the end all must hold the same, and nothing deleted. */
