@@ -3,7 +3,14 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { readArguments, refuse } from './arguments.js'
-import { compareOutputs, comparePrompts, type Formats, type OutputCase, type PromptCase } from './formats.js'
+import {
+  compareCalls,
+  compareOutputs,
+  comparePrompts,
+  type Formats,
+  type OutputCase,
+  type PromptCase,
+} from './formats.js'
 
 const { positionals, values } = readArguments(
   'chat',
@@ -14,13 +21,13 @@ const { positionals, values } = readArguments(
   { name: 'FOLDER', help: 'templates.json.gz, prompts.jsonl.gz and outputs.jsonl.gz', required: true },
 )
 
-const columns = ['chat', 'thinking', 'tools', 'tool loop'] as const
+const columns = ['chat', 'thinking', 'tools', 'tool loop', 'strict'] as const
 type Column = (typeof columns)[number]
 
 const formats = readFormats(positionals[0])
 const table = new Map<string, Map<Column, { right: number; all: number }>>()
 const wrong: string[] = []
-const totals = { prompts: [0, 0], outputs: [0, 0] }
+const totals = { prompts: [0, 0], outputs: [0, 0], calls: [0, 0] }
 
 for (const { case: one, isRight, got } of comparePrompts(formats)) {
   note(one.template, columnOfPrompt(one), isRight)
@@ -34,6 +41,12 @@ for (const { case: one, isRight, got } of compareOutputs(formats)) {
   note(one.template, columnOfOutput(one), isRight)
   count('outputs', isRight)
   if (!isRight) wrong.push(`${one.id}\n  wanted ${JSON.stringify(one.expect)}\n  got    ${JSON.stringify(got)}`)
+}
+for (const { case: one, isRight, got } of compareCalls(formats)) {
+  note(one.template, 'strict', isRight)
+  count('calls', isRight)
+  if (!isRight)
+    wrong.push(`${one.id} (strict)\n  wanted ${JSON.stringify(one.output)}\n  got    ${JSON.stringify(got)}`)
 }
 console.log(`| family | ${columns.join(' | ')} |\n|---|${columns.map(() => '---|').join('')}`)
 for (const [family, cells] of [...table].sort(([a], [b]) => a.localeCompare(b)))

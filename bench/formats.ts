@@ -1,8 +1,11 @@
 /** Recorded chat formats compared with ours: prompts as llama.cpp renders them, outputs with the message they stand for. */
 import { isDeepStrictEqual } from 'node:util'
+import { answerGrammar } from '../src/chat/call-grammar.js'
 import type { AssistantMessage, ChatMessage, ToolDefinition } from '../src/chat/message.js'
 import { AnswerParser } from '../src/chat/parser.js'
 import { ChatTemplate } from '../src/chat/template.js'
+import { Grammar } from '../src/grammar/grammar.js'
+import { Lexicon } from '../src/grammar/lexicon.js'
 
 /** A folder of recorded formats. */
 export interface Formats {
@@ -132,4 +135,33 @@ function parsed(json: string): unknown {
   } catch {
     return json
   }
+}
+
+/** Follows recorded calls through the grammar that `tool_choice: 'required'` makes of their functions. */
+export function compareCalls(formats: Formats): Compared<OutputCase, string>[] {
+  const templateOf = templatesOf(formats)
+  const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
+  const lexicon = Lexicon.of({ size: 256, bytesOf: (token) => bytes[token], isEndOfGeneration: () => false })
+  const calling = formats.outputs.filter(
+    ({ expect, cut_short }) => expect.tool_calls.length > 0 && expect.content === '' && !cut_short,
+  )
+  return calling.map((one) => {
+    const { dialect } = templateOf(one.template).derived(true)
+    const demand = { tools: one.tools ?? [], mustCall: true, parallel: true }
+    const close = dialect.reasoning?.close.trim() ?? ''
+    const thought = close === '' ? -1 : one.output.lastIndexOf(close)
+    const text = thought < 0 ? one.output : one.output.slice(thought + close.length)
+    let got = ''
+    try {
+      const made = answerGrammar(dialect, demand)
+      const grammar = new Grammar(made?.grammar ?? '', lexicon)
+      for (const byte of Buffer.from(text.trim())) {
+        if (!grammar.follows(Uint8Array.of(byte))) break
+        got += String.fromCharCode(byte)
+      }
+    } catch (error) {
+      got = (error as Error).message
+    }
+    return { case: one, got, isRight: got.length === Buffer.byteLength(text.trim()) }
+  })
 }

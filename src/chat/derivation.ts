@@ -1,4 +1,5 @@
 import type { ArgumentForm, CallForm, CallShape, Dialect, Field, ReasoningForm } from './dialect.js'
+import { pythonForm } from './fallback.js'
 import type { JinjaTemplate } from './jinja/template.js'
 import { jsonEnd } from './json-text.js'
 import { commonEnd, commonStart, firstMarker, markersOf, openingOf, thoughtMarkers } from './markers.js'
@@ -94,7 +95,7 @@ class Derivation {
       reasoning.close = reasoning.close.slice(0, reasoning.close.lastIndexOf(said))
     const ending = firstMarker(after.slice(content.close.length))
     const turnEnd = /^[<[]/.test(ending) || ending === this.#eos ? ending : ''
-    const calls =
+    const shown =
       call &&
       this.#calls(
         call,
@@ -103,6 +104,9 @@ class Derivation {
         [turnEnd, ...markersOf(header)].filter((marker) => marker !== ''),
         reasoning,
       )
+    // LFM2's first templates list tools between markers and never show a call.
+    const isListed = this.#template.literals.some((literal) => literal.includes('<|tool_list_start|>'))
+    const calls = shown ?? (isListed ? pythonForm : undefined)
     const channels = /<\|channel\|>[^<]*<\|message\|>/.test(content.open)
     const dialect: Dialect = {
       content,

@@ -25,7 +25,7 @@ const bare: CallForm = {
 }
 
 /** `<|tool_call_start|>[f(a=1)]<|tool_call_end|>` */
-const python: CallForm = {
+export const pythonForm: CallForm = {
   section: { open: '<|tool_call_start|>[', close: ']<|tool_call_end|>' },
   separator: ', ',
   call: { kind: 'python', open: '', close: '' },
@@ -51,5 +51,5 @@ const list: CallForm = {
  * common ones where it shows none. Templates of some families describe tools and never show a call.
  */
 export function fallbackForms(form: CallForm | undefined): CallForm[] {
-  return form ? (form.call.kind === 'object' && form.call.open === '' ? [] : [bare]) : [hermes, python, list, bare]
+  return form ? (form.call.kind === 'object' && form.call.open === '' ? [] : [bare]) : [hermes, pythonForm, list, bare]
 }

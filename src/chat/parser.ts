@@ -59,11 +59,12 @@ export class AnswerParser {
     this.#parameters = new Parameters(options.tools ?? [])
     this.#parallel = options.parallelCalls ?? true
     this.#split = options.splitReasoning ?? true
-    this.#json = options.json ?? false
     let made = 0
     this.#newId = options.newId ?? (() => `call_${made++}`)
     const forms = dialect.calls ? [dialect.calls, ...fallbackForms(dialect.calls)] : fallbackForms(undefined)
     this.#forms = options.tools && options.tools.length > 0 ? forms.map((form) => new Form(form)) : []
+    // Where calls may come instead, JSON is told from them like any other text.
+    this.#json = (options.json ?? false) && this.#forms.length === 0
     this.#run = this.#answer()
     this.#feed(options.prompted ?? '')
     const given = this.#deltas.length

@@ -257,7 +257,7 @@ class Parsed {
       messages: fromJs(messages, (path, _text, isKey) =>
         isKey ? (path.length > 2 ? 1 : 0) : path.at(-1) === 'role' || path.at(-1) === 'type' ? 0 : 1,
       ),
-      ...(tools.length > 0 && { tools: fromJs(tools, isUsers) }),
+      ...(tools.length > 0 && { tools: fromJs(tools.map(shownTool), isUsers) }),
       ...(documents.length > 0 && { documents: fromJs(documents.map(shownDocument), isUsers) }),
       bos_token: tokens.bos,
       eos_token: tokens.eos,
@@ -274,6 +274,11 @@ class Parsed {
 }
 
 const isUsers = (): number => 1
+
+/** A function as the model is to see it: how strictly it is kept to is not its business. */
+function shownTool({ type, function: { strict: _strict, ...shown } }: ToolDefinition): unknown {
+  return { type, function: shown }
+}
 
 function times(now: Date): Record<string, string> {
   return { datetime: timeText(now, '%b %d %Y'), date_string: timeText(now, '%d %b %Y') }

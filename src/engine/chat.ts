@@ -1,14 +1,23 @@
 import { randomUUID } from 'node:crypto'
+import { answerGrammar } from '../chat/call-grammar.js'
 import type { Dialect } from '../chat/dialect.js'
 import { ChatError } from '../chat/error.js'
 import { fallbackForms } from '../chat/fallback.js'
+import type { ToolDefinition } from '../chat/message.js'
 import { AnswerParser } from '../chat/parser.js'
 import { type ChatPrompt, ChatTemplate, type Conversation } from '../chat/template.js'
 import type { AnswerReading } from '../decode/writer.js'
+import type { GrammarPlan } from '../grammar/gate.js'
 import type { Model } from '../llama/model.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
 import { EngineError } from './error.js'
-import type { ChatConversation, ChatRequest, RequestDocument } from './options.js'
+import {
+  type ChatConversation,
+  type ChatRequest,
+  checkInteger,
+  type RequestDocument,
+  type ToolChoice,
+} from './options.js'
 
 /** How a model is spoken to: makes the prompts of conversations, and understands its answers. */
 export class Chat {
@@ -50,19 +59,54 @@ export class Chat {
   read(request: ChatRequest, { prompted, prefill }: ChatPrompt): AnswerReading {
     const { tools = [], toolChoice = 'auto' } = request
     const { dialect, capabilities } = this.#template().derived(tools.length > 0)
-    const callable =
-      typeof toolChoice === 'object' ? tools.filter((tool) => tool.function.name === toolChoice.name) : tools
+    const callable = callableTools(tools, toolChoice)
     const parser = new AnswerParser(dialect, {
-      tools: toolChoice === 'none' ? [] : callable,
+      tools: callable,
       parallelCalls: request.parallelToolCalls,
       splitReasoning: request.reasoningFormat !== 'none',
-      json: request.json,
+      json: request.json ?? request.jsonSchema !== undefined,
       prompted,
       prefill,
       newId: capabilities.shortIds ? shortId : longId,
     })
     const marks = this.#marksOf(dialect)
     return { parser, bytesOf: (token) => marks.get(token) ?? this.#vocabulary.bytesOf(token) }
+  }
+
+  /**
+   * What the answer to a prompt must keep to: a grammar in the family's own way of writing, due when its thoughts are
+   * over, and how long these may be. Undefined: nothing.
+   *
+   * @throws GrammarError `schema-invalid`; EngineError `invalid-parameter`
+   */
+  demand(request: ChatRequest, { prompted, prefill }: ChatPrompt): GrammarPlan | undefined {
+    const { tools = [], toolChoice = 'auto', jsonSchema, reasoningBudget, enableThinking } = request
+    const { dialect } = this.#template().derived(tools.length > 0)
+    const callable = callableTools(tools, toolChoice)
+    const mustCall = toolChoice === 'required' || typeof toolChoice === 'object'
+    if (mustCall && callable.length === 0)
+      throw new EngineError('invalid-parameter', 'toolChoice demands a call, but there is no such tool')
+    const made = answerGrammar(dialect, {
+      tools: callable,
+      mustCall,
+      parallel: request.parallelToolCalls ?? true,
+      schema: jsonSchema,
+    })
+    if (reasoningBudget !== undefined) checkInteger('reasoningBudget', reasoningBudget, 0, 2 ** 31 - 1)
+    if (!made && reasoningBudget === undefined) return undefined
+    const { reasoning } = dialect
+    const written = prompted + prefill
+    const open = reasoning ? written.lastIndexOf(reasoning.open.trim()) : -1
+    const isOver = reasoning !== undefined && written.includes(reasoning.close.trim(), Math.max(0, open))
+    const begun =
+      reasoning !== undefined && !isOver && (reasoning.open.trim() === '' ? prompted.trim() !== '' : open >= 0)
+    const thinks = reasoning !== undefined && !isOver && (begun || (enableThinking !== false && prefill === ''))
+    return {
+      grammar: made?.grammar ?? '',
+      wakes: made?.wakes,
+      thinking: thinks ? { open: reasoning.open, close: reasoning.close, begun, budget: reasoningBudget } : undefined,
+      markers: [...this.#marksOf(dialect).keys()],
+    }
   }
 
   #template(): ChatTemplate {
@@ -99,6 +143,12 @@ function shortId(): string {
 
 function longId(): string {
   return `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`
+}
+
+/** The functions that may be called. */
+function callableTools(tools: readonly ToolDefinition[], choice: ToolChoice): readonly ToolDefinition[] {
+  if (choice === 'none') return []
+  return typeof choice === 'object' ? tools.filter((tool) => tool.function.name === choice.name) : tools
 }
 
 function templateFields(conversation: ChatConversation): Omit<Conversation, 'documents'> {

@@ -266,7 +266,8 @@ export class Engine implements AsyncDisposable {
     const prompt = this.#chat.render(request)
     this.#checkLength(prompt.text)
     const reading = this.#chat.read(request, prompt)
-    return this.#start(this.#chat.tokenize(prompt), request, request.documents, reading)
+    const grammar = request.grammar === undefined ? this.#chat.demand(request, prompt) : request.grammar
+    return this.#start(this.#chat.tokenize(prompt), { ...request, grammar }, request.documents, reading)
   }
 
   /** The prompt of a conversation as tokens, as {@link chat} reads it. @throws as {@link chat} */

@@ -91,6 +91,7 @@ export const optionNames = {
     addGenerationPrompt: true,
     continueFinal: true,
     json: true,
+    jsonSchema: true,
   } satisfies Names<ChatRequest>,
   completion: { ...requestNames, prompt: true } satisfies Names<CompletionRequest>,
   selfConsistency: {

@@ -166,6 +166,8 @@ export interface ChatRequest extends RequestOptions, ChatConversation {
   reasoningFormat?: 'auto' | 'none'
   /** Most tokens of thinking; then it is ended in the family's own way. Default: no bound. */
   reasoningBudget?: number
+  /** The answer is JSON of this schema, behind its thoughts. With tools: that, or calls. Default: any text. */
+  jsonSchema?: Record<string, unknown> | boolean
   /** Whether the answer is JSON, as a {@link SamplerOptions.grammar} may demand: a code fence around it is dropped. Default `false`. */
   json?: boolean
 }

@@ -103,6 +103,18 @@ export class Grammar {
     }
   }
 
+  /** Reads bytes if the grammar allows them. @returns whether it does; if not, nothing was read */
+  follows(bytes: Uint8Array): boolean {
+    let state = this.#state
+    for (const byte of bytes) {
+      const next = this.#step(state, byte)
+      if (!next) return false
+      state = next
+    }
+    this.#state = state
+    return true
+  }
+
   /** Follows every token byte by byte; what a token has in common with the one before it is not followed again. */
   #maskOf(start: State): Uint32Array {
     const { ids, bytes, begins, shared, ends, size } = this.#lexicon

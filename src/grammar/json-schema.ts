@@ -76,6 +76,18 @@ export class GrammarBuilder {
     throw this.#refuse('#', schema === false ? 'is false, which no value fulfils' : 'no value fulfils it')
   }
 
+  /** Adds a rule of the caller's, and returns its name. @param body made of the rule's own name, where it holds itself */
+  rule(body: string | ((name: string) => string)): string {
+    const name = this.#rule('', '#')
+    this.define(name, typeof body === 'string' ? body : body(name))
+    return name
+  }
+
+  /** Says what a rule of the caller's is made of. */
+  define(name: string, body: string): void {
+    this.#rules.set(name, body)
+  }
+
   /** The grammar whose texts are what `expression` says. */
   build(expression: string): string {
     const rules = new Map([['root', expression], ...this.#rules])

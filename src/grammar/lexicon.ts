@@ -26,6 +26,8 @@ export class Lexicon {
   readonly shared: Int32Array
   /** Tokens that end an answer. */
   readonly ends: Int32Array
+  /** Where each token stands; -1: nowhere. Found when first needed. */
+  #places: Int32Array | undefined
 
   private constructor(size: number, pieces: readonly Piece[], ends: readonly number[]) {
     this.size = size
@@ -78,6 +80,27 @@ export class Lexicon {
       yield
     }
     return new Lexicon(vocabulary.size, pieces, ends)
+  }
+
+  /** The same with control tokens that count by their text. */
+  with(markers: readonly { id: number; bytes: Uint8Array }[]): Lexicon {
+    const pieces = Array.from(this.ids, (id, i) => ({
+      id,
+      bytes: Buffer.from(this.bytes.subarray(this.begins[i], this.begins[i + 1])),
+    }))
+    for (const { id, bytes } of markers) if (!this.ends.includes(id)) pieces.push({ id, bytes: Buffer.from(bytes) })
+    pieces.sort((a, b) => a.bytes.compare(b.bytes) || a.id - b.id)
+    return new Lexicon(this.size, pieces, Array.from(this.ends))
+  }
+
+  /** The bytes of a token; none for those that are not in it. */
+  bytesOf(token: number): Uint8Array {
+    if (!this.#places) {
+      this.#places = new Int32Array(this.size).fill(-1)
+      for (const [i, id] of this.ids.entries()) this.#places[id] = i
+    }
+    const place = this.#places[token]
+    return place < 0 ? new Uint8Array(0) : this.bytes.subarray(this.begins[place], this.begins[place + 1])
   }
 }
 

@@ -1,3 +1,5 @@
+import type { GrammarPlan } from '../grammar/gate.js'
+
 // How tokens are chosen, as a request says it, and which values make sense.
 
 /** How a token is chosen from logits. The names and defaults are llama.cpp's; the default is greedy. */
@@ -61,7 +63,7 @@ export interface SamplerOptions {
    * GBNF grammar the text must follow, as llama.cpp reads it but for its notation of tokens (`<[7]>`); its root rule is
    * `root`. Empty: none. The characters of the text count: control tokens, which show none, are never drawn under a grammar.
    */
-  grammar?: string
+  grammar?: string | GrammarPlan
 }
 
 /** Defaults of {@link SamplerOptions}; llama.cpp's but for the temperature. */

@@ -1,4 +1,4 @@
-import { Grammar } from '../grammar/grammar.js'
+import { Gate } from '../grammar/gate.js'
 import type { Pointer } from './abi.js'
 import type { Context } from './context.js'
 import { Preview } from './preview.js'
@@ -25,7 +25,7 @@ export class Sampler {
   /** The seed in use; 0 for greedy. */
   readonly seed: number
   readonly #context: Context
-  readonly #grammar: Grammar | undefined
+  readonly #grammar: Gate | undefined
   /** Everything native where there is no grammar, else what comes before it; undefined if that is nothing. */
   readonly #chain: Pointer | undefined
   /** What draws from the tokens a grammar has left; undefined: the most likely one is taken. */
@@ -47,7 +47,7 @@ export class Sampler {
     const isGreedy = (options.temperature ?? 0) === 0
     const seed = isGreedy ? 0 : (options.seed ?? Math.floor(Math.random() * 2 ** 32))
     if (isPlainGreedy(options)) return new Sampler(context, seed)
-    const grammar = options.grammar ? new Grammar(options.grammar, context.model.vocabulary.lexicon) : undefined
+    const grammar = gateOf(context, options.grammar)
     const topK = options.topK ?? samplerDefaults.topK
     const shaping = shapingLinks(context, options, prompt)
     const drawing = isGreedy && grammar ? [] : drawingLinks(context, options, seed)
@@ -117,13 +117,14 @@ export class Sampler {
     return ids.length <= mostPreviewed && new Preview(llama, candidates, drawing).isSure(ids, left, noise)
   }
 
-  #sampleInGrammar(row: number, grammar: Grammar): number {
+  #sampleInGrammar(row: number, grammar: Gate): number {
     const { batch, logits, vocabularySize, candidates, model } = this.#context
     const { llama } = model.library
     candidates.fill(logits, batch.outputRows[row] * vocabularySize)
     if (this.#owed > 0 && this.#ban !== undefined) llama.llama_sampler_apply(this.#ban, candidates.header)
     if (this.#chain !== undefined) llama.llama_sampler_apply(this.#chain, candidates.header)
-    candidates.keep(grammar.allowed())
+    const allowed = grammar.allowed()
+    if (allowed !== undefined) candidates.keep(allowed)
     let token = candidates.best()
     if (token < 0) return grammar.isWhole ? halts.whole : halts.deadEnd
     if (this.#owed > 0) this.#owed--
@@ -134,7 +135,7 @@ export class Sampler {
       llama.llama_sampler_accept(this.#drawing, token)
     }
     if (this.#chain !== undefined) llama.llama_sampler_accept(this.#chain, token)
-    if (!model.vocabulary.isEndOfGeneration(token)) grammar.accept(model.vocabulary.bytesOf(token))
+    if (!model.vocabulary.isEndOfGeneration(token)) grammar.accept(token)
     return token
   }
 
@@ -163,6 +164,12 @@ export class Sampler {
   }
 }
 
+function gateOf({ model }: Context, grammar: SamplerOptions['grammar']): Gate | undefined {
+  if (!grammar) return undefined
+  const plan = typeof grammar === 'string' ? { grammar } : grammar
+  return new Gate(plan, model.vocabulary.lexiconWith(plan.markers ?? []))
+}
+
 /** The samplers of a request, owned by its chains. */
 interface Links {
   /** What changes the logits: bias and penalties. */
@@ -185,7 +192,7 @@ interface Chains {
 
 interface Parts extends Chains {
   links: Links
-  grammar: Grammar | undefined
+  grammar: Gate | undefined
   ban: Pointer | undefined
   owed: number
 }

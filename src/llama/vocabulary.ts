@@ -65,6 +65,7 @@ export class Vocabulary {
   #scratch = new Uint8Array(256)
   #lexicon: Lexicon | undefined
   #sorting: Promise<Lexicon> | undefined
+  readonly #markedLexicons = new Map<string, Lexicon>()
   #endTokens: Int32Array | undefined
   #controlTokens: Map<string, number> | undefined
 
@@ -242,6 +243,16 @@ export class Vocabulary {
       return this.#lexicon
     })
     return this.#sorting
+  }
+
+  /** The same with some control tokens, which count by their text. */
+  lexiconWith(markers: readonly number[]): Lexicon {
+    if (markers.length === 0) return this.lexicon
+    const key = markers.join()
+    const marked = markers.map((id) => ({ id, bytes: this.bytesOf(id, true) }))
+    const known = this.#markedLexicons.get(key) ?? this.lexicon.with(marked)
+    this.#markedLexicons.set(key, known)
+    return known
   }
 
   /** Frees what `loadVocabulary` loaded. The vocabulary of a model goes with it. */

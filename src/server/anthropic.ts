@@ -11,7 +11,7 @@ import { bodyOf, partOf } from './harmless.js'
 import { documents, requestDocuments, templateMessages } from './messages.js'
 import { compactId } from './output-items.js'
 import type { Frame, Reply } from './reply.js'
-import { grammarOf, schema } from './response-format.js'
+import { formOf, schema } from './response-format.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
 import { respond } from './stream.js'
@@ -50,22 +50,21 @@ export async function messagesRoute(service: Service, request: Request): Promise
   const { engine } = served
   const namespace = service.namespaceOf(request, body.namespace)
   const conversation = conversationOf(engine, body)
-  const { grammar: call, ...rest } = conversation
   const wanted = body.output_config?.format ?? body.output_format
-  const demanded = grammarOf({ grammar: body.grammar, json_schema: wanted?.schema })
-  if (conversation.tools && demanded !== undefined)
-    throw badRequest('tools: a grammar or JSON format cannot be kept together with tools; give one of the two', 'tools')
+  const form = formOf({ grammar: body.grammar, json_schema: wanted?.schema })
+  if (conversation.tools && form.grammar !== undefined)
+    throw badRequest('grammar: cannot be kept together with tools; give one of the two', 'grammar')
   const { signal } = request
   const id = `msg_${compactId()}`
-  const fields = { ...body, stop: body.stop_sequences, namespace, grammar: call ?? demanded }
+  const fields = { ...body, stop: body.stop_sequences, namespace, grammar: form.grammar }
   const begin = () =>
     engine.chat({
       ...requestOptions(engine, fields, 0, id, signal),
-      ...rest,
-      json: demanded !== undefined,
+      ...conversation,
+      jsonSchema: form.jsonSchema,
       maxTokens: tokenLimit(['max_tokens', body.max_tokens]),
     })
-  const promptTokens = body.stream ? engine.tokenizeChat(rest).length : 0
+  const promptTokens = body.stream ? engine.tokenizeChat(conversation).length : 0
   const answers = service.start(served, [begin], signal, namespace)
   return respond(service, answers, new MessageReply(id, served, promptTokens), body.stream ?? false)
 }
@@ -74,8 +73,7 @@ export async function messagesRoute(service: Service, request: Request): Promise
 export async function countMessages(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, messagesBody, service)
   const { engine } = service.find(body.model)
-  const { grammar: _grammar, ...conversation } = conversationOf(engine, body)
-  return Response.json({ input_tokens: engine.tokenizeChat(conversation).length })
+  return Response.json({ input_tokens: engine.tokenizeChat(conversationOf(engine, body)).length })
 }
 
 /** What the chat template is given. */

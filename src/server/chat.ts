@@ -11,7 +11,7 @@ import { bodyOf } from './harmless.js'
 import { type ChatLogprob, chatLogprobs } from './logprobs.js'
 import { documents, messages, requestDocuments, templateMessages } from './messages.js'
 import { done, type Frame, fingerprint, type Reply } from './reply.js'
-import { grammarOf, responseFormat, schema, wantsJson } from './response-format.js'
+import { formOf, responseFormat, schema } from './response-format.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
 import { respond } from './stream.js'
@@ -50,13 +50,13 @@ export async function chat(service: Service, request: Request): Promise<Response
   if (body.top_logprobs && !body.logprobs)
     throw badRequest('top_logprobs: expected only together with logprobs: true', 'top_logprobs')
   const use = planTools(engine, body)
-  const demanded = grammarOf(body)
-  if (use.tools && demanded !== undefined)
-    throw badRequest('tools: a grammar or JSON format cannot be kept together with tools; give one of the two', 'tools')
+  const form = formOf(body)
+  if (use.tools && form.grammar !== undefined)
+    throw badRequest('grammar: cannot be kept together with tools; give one of the two', 'grammar')
   const { signal } = request
   const shared = {
     ...conversationOf(engine, body, use),
-    json: wantsJson(body),
+    jsonSchema: form.jsonSchema,
     maxTokens: tokenLimit(
       ['max_tokens', body.max_tokens],
       ['max_completion_tokens', body.max_completion_tokens],
@@ -68,7 +68,7 @@ export async function chat(service: Service, request: Request): Promise<Response
   const id = `chatcmpl-${randomUUID()}`
   const together = (body.n ?? 1) > 1 ? {} : undefined
   const begin = Array.from({ length: body.n ?? 1 }, (_, index) => () => {
-    const fields = { ...body, namespace, grammar: use.grammar ?? demanded }
+    const fields = { ...body, namespace, grammar: form.grammar }
     return engine.chat({ ...requestOptions(engine, fields, index, id, signal), ...shared, together })
   })
   const answers = service.start(served, begin, signal, namespace)
@@ -84,7 +84,7 @@ export async function countChat(service: Service, request: Request): Promise<Res
 }
 
 /** What the chat template is given. */
-function conversationOf(engine: Engine, body: ChatBody, { grammar: _grammar, ...use }: ToolUse) {
+function conversationOf(engine: Engine, body: ChatBody, use: ToolUse) {
   const conversation = templateMessages(engine, body.messages)
   return {
     messages: conversation,

@@ -37,9 +37,21 @@ export interface FormFields {
   grammar?: string | null
 }
 
-/** Whether a body wants JSON. */
-export function wantsJson({ response_format: format, json_schema }: FormFields): boolean {
-  return (json_schema ?? undefined) !== undefined || format?.type === 'json_object' || format?.type === 'json_schema'
+/** The form a conversation's answer is to have: a schema, which holds once thinking is over, or a grammar. */
+export interface AnswerForm {
+  grammar?: string
+  jsonSchema?: Record<string, unknown> | boolean
+}
+
+/** @throws ApiError 400 where two fields say a form; GrammarError for a schema or grammar that cannot be followed */
+export function formOf(body: FormFields): AnswerForm {
+  const grammar = grammarOf(body)
+  const { response_format: format, json_schema } = body
+  if (grammar === undefined) return {}
+  if (json_schema !== undefined && json_schema !== null) return { jsonSchema: json_schema }
+  if (!format || format.type === 'text' || format.type === 'grammar') return { grammar }
+  const wrapped = format.type === 'json_schema' ? format.json_schema?.schema : undefined
+  return { jsonSchema: wrapped ?? format.schema ?? { type: 'object' } }
 }
 
 /** The grammar that a body demands, if it does. @throws ApiError 400 where two fields do */

@@ -10,7 +10,7 @@ import { jsonObject } from './lists.js'
 import { documents, requestDocuments, templateMessages } from './messages.js'
 import { compactId, OutputItems } from './output-items.js'
 import type { Frame, Reply } from './reply.js'
-import { grammarOf } from './response-format.js'
+import { formOf } from './response-format.js'
 import { conversationOf, flatToolChoice, flatTools, input } from './responses-input.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
@@ -66,16 +66,16 @@ export async function responses(service: Service, request: Request): Promise<Res
   const namespace = service.namespaceOf(request, body.namespace)
   const use = planTools(engine, body)
   const wanted = body.text?.format
-  const demanded = grammarOf({
+  const form = formOf({
     response_format: wanted?.type === 'json_schema' ? { type: 'json_schema', json_schema: wanted } : wanted,
   })
   const { signal } = request
   const id = `resp_${compactId()}`
   const begin = () =>
     engine.chat({
-      ...requestOptions(engine, { ...body, namespace, grammar: use.grammar ?? demanded }, 0, id, signal),
+      ...requestOptions(engine, { ...body, namespace, grammar: form.grammar }, 0, id, signal),
       ...conversationFor(engine, body, use),
-      json: wanted !== undefined && wanted !== null && wanted.type !== 'text',
+      jsonSchema: form.jsonSchema,
       maxTokens: tokenLimit(['max_output_tokens', body.max_output_tokens]),
     })
   const answers = service.start(served, [begin], signal, namespace)
@@ -91,7 +91,7 @@ export async function countResponses(service: Service, request: Request): Promis
 }
 
 /** What the chat template is given. */
-function conversationFor(engine: Engine, body: ResponsesBody, { grammar: _grammar, ...use }: ToolUse) {
+function conversationFor(engine: Engine, body: ResponsesBody, use: ToolUse) {
   return {
     messages: templateMessages(engine, conversationOf(body.instructions, body.input)),
     documents: requestDocuments(body.documents),

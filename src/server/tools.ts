@@ -1,8 +1,6 @@
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
 import type { ChatRequest } from '../engine/options.js'
-import { literal } from '../grammar/json-rules.js'
-import { GrammarBuilder, type JsonSchema } from '../grammar/json-schema.js'
 import { badRequest } from './errors.js'
 import { partOf } from './harmless.js'
 import { jsonObject } from './lists.js'
@@ -36,10 +34,7 @@ export type Tool = z.infer<typeof tools>[number]
 export type ToolChoice = z.infer<typeof toolChoice>
 
 /** How the tools of a request are used, in the engine's words. */
-export type ToolUse = Pick<ChatRequest, 'tools' | 'toolChoice' | 'parallelToolCalls'> & {
-  /** The grammar of a call where one is demanded. */
-  grammar?: string
-}
+export type ToolUse = Pick<ChatRequest, 'tools' | 'toolChoice' | 'parallelToolCalls'>
 
 /** Decides how tools are used. @throws ApiError 400 where the template has no place for them */
 export function planTools(
@@ -54,35 +49,9 @@ export function planTools(
   if (!engine.rendersTools)
     throw badRequest("tools: this model's chat template has no place for tools; choose a model made for them", 'tools')
   const shared = { tools: given, parallelToolCalls: fields.parallel_tool_calls ?? true }
-  if (choice === 'auto') {
-    const strict = given.find((tool) => tool.function.strict)
-    if (strict)
-      throw badRequest(
-        `tools: strict of '${strict.function.name}' can only be kept with tool_choice 'required' or a function's name`,
-        'tools',
-      )
-    return { ...shared, toolChoice: 'auto' }
-  }
-  const callable = choice === 'required' ? given : given.filter((tool) => tool.function.name === choice.function.name)
-  if (callable.length === 0 && choice !== 'required')
-    throw badRequest(`tool_choice: there is no tool named '${choice.function.name}'`, 'tool_choice')
-  return {
-    ...shared,
-    toolChoice: choice === 'required' ? choice : { name: choice.function.name },
-    grammar: callGrammar(callable, engine.chatTemplate ?? ''),
-  }
-}
-
-/** The grammar of one call, written as the template's model is used to. */
-function callGrammar(callable: readonly Tool[], template: string): string {
-  const builder = new GrammarBuilder('tools')
-  const key = /"parameters":\s*dictionary/.test(template) ? 'parameters' : 'arguments'
-  const calls = callable.map(({ function: { name, parameters } }) => {
-    const schema: JsonSchema = parameters && Object.keys(parameters).length > 0 ? parameters : { type: 'object' }
-    return `${literal(`{"name": ${JSON.stringify(name)}, "${key}": `)} ${builder.add(schema)} "}"`
-  })
-  const call = `(${calls.join(' | ')})`
-  return builder.build(
-    template.includes('<tool_call>') ? `${literal('<tool_call>\n')} ${call} ${literal('\n</tool_call>')}` : call,
-  )
+  if (choice === 'auto' || choice === 'required') return { ...shared, toolChoice: choice }
+  const { name } = choice.function
+  if (!given.some((tool) => tool.function.name === name))
+    throw badRequest(`tool_choice: there is no tool named '${name}'`, 'tool_choice')
+  return { ...shared, toolChoice: { name } }
 }

@@ -109,6 +109,64 @@ describe('a model that follows a script', () => {
     expect(next.body.output[0].content[0].text).toBe('It rains, at 7 degrees.')
   })
 
+  it('must call where that is demanded, once it has thought', async () => {
+    const forced = [
+      {
+        type: 'function',
+        function: {
+          name: 'weather',
+          parameters: { type: 'object', properties: { city: { enum: ['Oslo', 'Rome'] } }, required: ['city'] },
+        },
+      },
+    ]
+    const prompt = [{ role: 'user', content: `${question[0].content} ` }]
+    for (const tool_choice of ['required', { type: 'function', function: { name: 'weather' } }])
+      for (const draft of ['auto', 'off', 4]) {
+        const { body } = await server.ask(route, {
+          messages: prompt,
+          tools: forced,
+          tool_choice,
+          draft,
+          max_tokens: 200,
+        })
+        const [call] = body.choices[0].message.tool_calls
+        expect(call.function.name).toBe('weather')
+        expect(['Oslo', 'Rome']).toContain(JSON.parse(call.function.arguments).city)
+        expect(body.choices[0].message.content).toBeNull()
+      }
+  })
+
+  it('keeps strict functions to their schema, though it need not call', async () => {
+    const strict = [{ type: 'function', function: { ...tools[0].function, strict: true } }]
+    const said = await server.ask(route, { messages: question, tools: strict, max_tokens: 300 })
+    const { message } = said.body.choices[0]
+    expect(message).toMatchObject({ content: 'Let me look.', reasoning_content: 'I must look.' })
+    expect(Object.keys(JSON.parse(message.tool_calls[0].function.arguments))).toEqual(['city'])
+    const other = await server.ask(route, { messages: [...question, called, result], tools: strict })
+    expect(other.body.choices[0].message.content).toBe('It rains, at 7 degrees.')
+  })
+
+  it('answers in JSON behind its thoughts', async () => {
+    const schema = {
+      type: 'object',
+      properties: { wet: { type: 'boolean' } },
+      required: ['wet'],
+      additionalProperties: false,
+    }
+    const response_format = { type: 'json_schema', json_schema: { name: 'x', schema } }
+    const { body } = await server.ask(route, { messages: question, response_format })
+    expect(body.choices[0].message.reasoning_content).toBe('Hm.')
+    expect(typeof JSON.parse(body.choices[0].message.content).wet).toBe('boolean')
+    const both = await server.ask(route, { messages: question, response_format, tools, max_tokens: 200 })
+    expect(both.body.choices[0].message.tool_calls ?? JSON.parse(both.body.choices[0].message.content)).toBeTruthy()
+  })
+
+  it('stops thinking when its budget is spent', async () => {
+    const { body } = await server.ask(route, { messages: question, reasoning_budget: 1, max_tokens: 12 })
+    expect(body.choices[0].message.reasoning_content).toBe('H')
+    expect(body.choices[0].message.content).toContain('It rain')
+  })
+
   it('speaks in three parts through the library', async () => {
     const answer = server.engine.chat({ messages: question, tools })
     let content = ''
