@@ -19,7 +19,7 @@ export interface BenchOptions {
   /** Folder of results; default `bench/results/<machine>`, nothing kept for a smoke run. */
   out?: string
   readme: boolean
-  /** An earlier `results.json`, to be written anew. */
+  /** An earlier `results.json` or `summary.json`, to be written anew. */
   from?: string
   /** A sentence that goes with the figures. */
   note?: string
@@ -39,11 +39,11 @@ export const USAGE = `usage: npm run bench -- report [options]
   --peer NAME=URL      an OpenAI-compatible server that holds the same model; may be given several times
   -t, --threads N      threads of everyone (default: what each finds best, up to all cores)
   --machine NAME       name of the folder of results (default: made from the processor)
-  --out FOLDER         where report.html and results.json go (default: bench/results/NAME)
+  --out FOLDER         where report.html, results.json and summary.json go (default: bench/results/NAME)
   --only SECTION…      ${SECTIONS.join(', ')}
   --readme             also write README's table and picture, and the tables of docs/benchmarks.md
   --note TEXT          a sentence that goes with the figures, e.g. that the machine was shared
-  --from FILE          write report and README from an earlier results.json; measures nothing`
+  --from FILE          write report and README from an earlier results.json or summary.json; measures nothing`
 
 /** Reads the command line. @throws Error with a sentence */
 export function parseOptions(args: readonly string[]): BenchOptions {

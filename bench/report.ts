@@ -1,6 +1,6 @@
 /**
- * Everything README and docs quote, measured again: `npm run bench`. Writes `report.html` and `results.json` into
- * `bench/results/<machine>/`. The last line of the output is JSON.
+ * Everything README and docs quote, measured again: `npm run bench`. Writes `report.html`, `results.json` and its
+ * `summary.json` into `bench/results/<machine>/`; the last of them is kept in git. The last line of the output is JSON.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,7 +22,7 @@ import { replayAll } from './replays.js'
 import { documentSection } from './report/document.js'
 import { renderPage } from './report/page.js'
 import { readmePicture, readmeSection, replaceSection } from './report/readme.js'
-import type { Results } from './report/results.js'
+import { type Results, summaryOf } from './report/results.js'
 
 /** Threads of ggml spin for a third of a second after the last forward. */
 const restMs = 500
@@ -138,14 +138,15 @@ function sayCeiling({ model, readMs, readTokensPerSecond, bandwidth, singleMs, b
   )
 }
 
-function write(results: Results, { out, readme, machine }: BenchOptions): void {
+function write(results: Results, { out, readme, machine, from }: BenchOptions): void {
   const temporary = results.size === 'smoke' && !out
   const folder = temporary
     ? mkdtempSync(path.join(tmpdir(), 'lookahead-bench-'))
     : (out ?? path.join(root, 'bench', 'results', results.machine.name))
   mkdirSync(folder, { recursive: true })
   writeFileSync(path.join(folder, 'report.html'), renderPage(results))
-  writeFileSync(path.join(folder, 'results.json'), `${stringify(results)}\n`)
+  if (!from) writeFileSync(path.join(folder, 'results.json'), `${stringify(results)}\n`)
+  writeFileSync(path.join(folder, 'summary.json'), `${stringify(summaryOf(results))}\n`)
   if (readme) {
     const picture = readmePicture(results)
     if (picture) writeFileSync(path.join(root, 'docs', 'benchmarks.svg'), picture)
@@ -192,7 +193,7 @@ if (options?.from) {
   const results = JSON.parse(readFileSync(options.from, 'utf8')) as Results
   if (results.schema === 2) write(results, options)
   else {
-    console.error(`--from: ${options.from} is not a results.json of this version`)
+    console.error(`--from: ${options.from} is no results.json or summary.json of this version`)
     process.exitCode = 2
   }
 }

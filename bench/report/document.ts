@@ -18,7 +18,7 @@ export function documentSection(results: Results): string {
   const { model, live, peers, loops, batch, exactness, clock, replay, machine } = results
   const parts = [
     ...aboutMachine(results).map((fact) => `- ${fact}`),
-    `- everything else: \`bench/results/${machine.name}/report.html\` (plots) and \`results.json\` (every sample)`,
+    `- the same with plots: \`npm run bench -- report --from bench/results/${machine.name}/summary.json\` writes a page; every sample stands in \`results.json\` where it was measured`,
   ]
   const sections = [parts.join('\n')]
   const add = (title: string, ...paragraphs: string[]) => sections.push(`### ${title}`, ...paragraphs)

@@ -7,7 +7,7 @@ import type { BenchModel } from '../live.js'
 import type { Machine } from '../machine.js'
 import type { ReplayResult } from '../replays.js'
 
-/** Everything a run measured: what `results.json` holds. Absent: not asked for. */
+/** Everything a run measured: what `results.json` holds, and in brief `summary.json`. Absent: not asked for. */
 export interface Results {
   schema: 2
   /** When it was made, ISO 8601. */
@@ -32,4 +32,23 @@ export interface Results {
   freeCores: number[]
   /** Seconds by section. */
   seconds: Record<string, number>
+}
+
+/**
+ * The results without what only a closer look needs: contests without the sample of every answer, of other samples only
+ * whether they count. README, docs and page come out the same; what is kept in git is this.
+ */
+export function summaryOf(results: Results): Results {
+  const brief = ({ others, counts }: { others?: number; counts: boolean }) => ({ others, counts })
+  const withoutSamples = (contest: ContestResult | undefined) => contest && { ...contest, samples: [] }
+  const { live, peers, loops, batch, clock } = results
+  const summary = {
+    ...results,
+    live: withoutSamples(live),
+    peers: withoutSamples(peers),
+    loops: withoutSamples(loops),
+    batch: batch && { ...batch, samples: batch.samples.map(brief) },
+    clock: clock && { ...clock, samples: clock.samples.map(brief) },
+  }
+  return summary as Results
 }
