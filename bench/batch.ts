@@ -1,3 +1,5 @@
+// Several requests in one forward: drafts beside none, at several numbers of slots.
+
 import { fileURLToPath } from 'node:url'
 import { ForwardCost } from '../src/cost/forward-cost.js'
 import { DecodeLoop } from '../src/decode/loop.js'

@@ -1,3 +1,5 @@
+// What the machine allows: weights read once, and every draft right.
+
 import { type CostPoint, ForwardCost } from '../src/cost/forward-cost.js'
 
 /** What the machine allows, before anything clever. */

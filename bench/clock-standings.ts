@@ -1,3 +1,5 @@
+// What timed answers amount to, by workload and way of decoding.
+
 import { median, type Spread, spread, sum } from './statistics.js'
 
 /** One record decoded in one way, in one of the processes. */

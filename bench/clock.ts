@@ -1,3 +1,5 @@
+// Recorded answers decoded against the clock: a real model does every forward, in turns by every way of drafting.
+
 import { createHash } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { ForwardCost, type ForwardCostRecord } from '../src/cost/forward-cost.js'
@@ -45,7 +47,7 @@ export interface ClockResult {
   /** Fresh processes that measured. */
   sets: number
   workloads: { workload: string; records: number; singleMs: number; standings: ClockStanding[] }[]
-  /** How many forwards of lookahead had so many rows. */
+  /** Forwards of lookahead by their number of rows. */
   rows: number[]
   compared: ClockRows
   samples: ClockSample[]
@@ -252,7 +254,7 @@ interface Decoded {
   counts: Pick<ClockSample, 'tokens' | 'forwards' | 'drafted' | 'decodeMs' | 'forwardMs' | 'retrievalMs'>
   tokens: number
   accepted: number
-  /** How many forwards had so many rows. */
+  /** Forwards by their number of rows. */
   rows: number[]
   /** Of the logits behind every token, where they were wanted. */
   hashes: string[]

@@ -1,3 +1,5 @@
+// Rows of logits with drafts beside those without, bit for bit.
+
 import { Spelling } from '../src/corpus/spelling.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { RealLoop } from '../test/helpers/real-loop.js'

@@ -1,3 +1,5 @@
+// Forwards of given sizes over a filled cache, timed in turns.
+
 import type { Context } from '../src/llama/context.js'
 import { median } from './statistics.js'
 

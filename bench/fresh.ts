@@ -1,3 +1,5 @@
+// A measurement in a process of its own, so that nothing is warm.
+
 import { fork } from 'node:child_process'
 
 type Message<Result> = { progress: string } | { value: Result } | { error: string }

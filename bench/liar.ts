@@ -1,3 +1,5 @@
+// A drafter that promises what never comes.
+
 import type { DraftSession } from '../src/draft/drafter.js'
 import type { DraftTree } from '../src/draft/tree.js'
 

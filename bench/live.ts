@@ -1,3 +1,5 @@
+// The contests of the report: conventional decoding, drafts, plain loops and other programs.
+
 import path from 'node:path'
 import type { CostPoint } from '../src/cost/forward-cost.js'
 import { Engine } from '../src/engine/engine.js'

@@ -1,3 +1,5 @@
+// A server of our own, and clients that ask it.
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'

@@ -1,3 +1,5 @@
+// The machine: its processor, what is free of it, how fast its memory is.
+
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem } from 'node:os'

@@ -1,3 +1,5 @@
+// The command line of the report.
+
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 

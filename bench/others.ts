@@ -1,3 +1,5 @@
+// How much of the processor other programs take while something is timed.
+
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setTimeout } from 'node:timers/promises'

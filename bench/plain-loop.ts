@@ -1,3 +1,5 @@
+// The loop one writes first over libllama: a forward a token, waited for in place.
+
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { addressOf, type BatchStruct, type Pointer, viewFloats } from '../src/llama/abi.js'

@@ -1,3 +1,5 @@
+// How much is measured by a smoke run, a quick one and a full one.
+
 import type { BatchPlan } from './batch.js'
 import type { ClockPlan } from './clock.js'
 import type { ContestPlan } from './live.js'

@@ -1,3 +1,5 @@
+// Trace files as workloads of tokens.
+
 import path from 'node:path'
 import { openVocabulary, readRecordings } from '../src/cli/recordings.js'
 import { Spelling } from '../src/corpus/spelling.js'

@@ -77,7 +77,7 @@ console.log(formatTable([['promised', 'nodes', ...heads, 'error', 'kept / promis
 if (values.svg !== undefined) writeFileSync(values.svg, `${draw()}\n`)
 console.log(JSON.stringify({ nodes, requests, questions, series }))
 
-/** Grounded questions, answered greedily with so many nodes drafted in every forward. */
+/** Grounded questions, answered greedily with this many nodes drafted in every forward. */
 async function answerLive(): Promise<Bins> {
   const bins = emptyBins()
   await using engine = await Engine.load({ model: values.model })

@@ -1,3 +1,5 @@
+// Replays of recorded answers by every drafter: tokens per forward, and what drafts cost.
+
 import type { Spelling } from '../src/corpus/spelling.js'
 import type { ForwardCost } from '../src/cost/forward-cost.js'
 import type { Drafter, DraftSession } from '../src/draft/drafter.js'

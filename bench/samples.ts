@@ -1,3 +1,5 @@
+// The sample questions of the embedded model.
+
 import { readFileSync } from 'node:fs'
 
 /** A grounded question. */

@@ -1,3 +1,5 @@
+// The workloads, by name: which files and records belong to each.
+
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'

@@ -1,3 +1,5 @@
+// A contestant in a process of its own.
+
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Answer, Contestant, ContestantReport, Task } from './contestant.js'
 

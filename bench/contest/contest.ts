@@ -1,3 +1,5 @@
+// A contest: everyone answers the same questions in turns; turns that others disturbed are held again.
+
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import { DISTURBED, OthersWatch } from '../others.js'
 import { addCounts, median, type Spread, spread, sum } from '../statistics.js'
@@ -52,7 +54,7 @@ export interface Entry extends ContestantReport {
   about: string
   /** Why it did not take part. */
   absent?: string
-  /** How many forwards had so many rows. */
+  /** Forwards by their number of rows. */
   rows?: number[]
 }
 

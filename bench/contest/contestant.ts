@@ -1,3 +1,5 @@
+// What a contestant is: something that answers a question and says how long it took.
+
 import type { CostPoint } from '../../src/cost/forward-cost.js'
 
 /** One prompt to be answered, the same for everyone. */
@@ -29,7 +31,7 @@ export interface Answer {
   /** Sums over those forwards (FT and QT). */
   forwardMs?: number
   retrievalMs?: number
-  /** How many of the forwards had so many rows. */
+  /** Forwards by their number of rows. */
   rows?: number[]
 }
 
@@ -42,7 +44,7 @@ export interface ContestantReport {
   tried?: { threads: number; tokensPerSecond: number }[]
   /** T(n) as measured when it was loaded. */
   cost?: CostPoint[]
-  /** What every token of context adds to a forward of so many rows. */
+  /** What every token of context adds to a forward of this many rows. */
   costPerContextToken?: CostPoint[]
 }
 

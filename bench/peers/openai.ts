@@ -1,3 +1,5 @@
+// A server that speaks the OpenAI API, as a contestant.
+
 import type { Answer, Contestant, ContestantReport, Task } from '../contest/contestant.js'
 
 interface Chunk {

@@ -1,3 +1,5 @@
+// Tables of the contests.
+
 import type { ContestResult, Standing } from '../contest/contest.js'
 import type { Bar } from './plots.js'
 import { groupedBars, linePlot, ranking } from './plots.js'

@@ -1,3 +1,5 @@
+// The tables of docs/benchmarks.md.
+
 import { aboutTable, standingsTable } from './contests.js'
 import type { Results } from './results.js'
 import { figure, markdownTable } from './table.js'

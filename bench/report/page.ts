@@ -1,3 +1,5 @@
+// The report as one page with all plots.
+
 import type { ContestResult } from '../contest/contest.js'
 import type { ReplayCurves, ReplayRow } from '../replays.js'
 import { aboutTable, costPlot, speedRanking, speedupPlot, standingsTable } from './contests.js'

@@ -1,3 +1,5 @@
+// The plots of the report.
+
 import { element, label, picture, seriesColour, widthOf } from './svg.js'
 
 /** A value with the ends of its spread, if they are known. */

@@ -1,3 +1,5 @@
+// The table and the picture of README.
+
 import { plainName, speedRanking } from './contests.js'
 import type { Results } from './results.js'
 import { figure, markdownTable, thousands, times } from './table.js'

@@ -1,3 +1,5 @@
+// What a run of the report has measured, whole and in brief.
+
 import type { BatchResult } from '../batch.js'
 import type { Ceiling } from '../ceiling.js'
 import type { ClockResult } from '../clock.js'

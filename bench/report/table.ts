@@ -1,3 +1,5 @@
+// Tables as Markdown, and numbers as people read them.
+
 import { escapeXml } from './svg.js'
 
 /** A table: the first columns are text, all others are figures. */

@@ -1,3 +1,5 @@
+// Tables of everything but the contests.
+
 import type { Results } from './results.js'
 import { figure, type Table, thousands, times } from './table.js'
 

@@ -1,3 +1,5 @@
+// What a reader has to know of a run, in sentences.
+
 import { DISTURBED } from '../others.js'
 import type { Results } from './results.js'
 import { figure, thousands } from './table.js'

@@ -1,3 +1,5 @@
+// Everything that was read and written, by namespace, with its budgets and what watches it.
+
 import { contentHash } from './content-hash.js'
 import { CorpusError } from './error.js'
 import { Namespace } from './namespace.js'
@@ -329,7 +331,7 @@ export class Corpus {
     this.#insert(namespace, record, tokens, true)
   }
 
-  /** Indexes at most so many tokens of those that were restored; says whether that was all. @internal */
+  /** Indexes at most this many tokens of those that were restored; says whether that was all. @internal */
   indexSome(most: number): boolean {
     for (const namespace of this.#namespaces.values()) {
       if (!namespace.isBehind) continue
@@ -339,7 +341,7 @@ export class Corpus {
     return true
   }
 
-  /** Prepares a namespace for so many tokens. @internal */
+  /** Prepares a namespace for this many tokens. @internal */
   reserve(namespace: string, tokens: number): void {
     if (!this.remembers) return
     const found = this.#namespace(namespace)

@@ -1,3 +1,5 @@
+// The index that finds where the present context stood before.
+
 import { Links } from './links.js'
 import { SEPARATOR, type TokenLog } from './log.js'
 import { type MatchList, Wording } from './match-list.js'

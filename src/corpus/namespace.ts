@@ -1,3 +1,5 @@
+// One namespace: its log, its index, its records.
+
 import { TokenLog } from './log.js'
 import { MatchIndex } from './match-index.js'
 import { type CorpusRecord, RecordList } from './record.js'
@@ -9,7 +11,7 @@ export const ORDERS = [1, 2, 4]
 export const MAX_MATCH = 32
 /** What a record costs beside its tokens, names included, about. */
 const RECORD_BYTES = 160
-/** A log is made anew with larger segments when it has more than so many. */
+/** A log is made anew with larger segments when it has more than these. */
 const MOST_SEGMENTS = 128
 const SMALLEST_SEGMENT = 128
 const LARGEST_SEGMENT = 16_384
@@ -75,7 +77,7 @@ export class Namespace {
     return this.index.end < this.log.end
   }
 
-  /** Indexes at most so many of the tokens that wait. */
+  /** Indexes at most this many of the tokens that wait. */
   indexSome(most: number): void {
     this.index.extend(most)
   }
@@ -127,7 +129,7 @@ export class Namespace {
     this.#rebuild(0)
   }
 
-  /** Prepares for so many tokens in all, which saves growing step by step. */
+  /** Prepares for this many tokens in all, which saves growing step by step. */
   reserve(tokens: number): void {
     if (tokens > this.log.length) this.#rebuild(tokens)
   }

@@ -1,3 +1,5 @@
+// The corpus as one request sees it.
+
 import type { Namespace } from './namespace.js'
 
 /** What a view reaches of the corpus it belongs to. */

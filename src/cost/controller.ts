@@ -1,5 +1,3 @@
-import type { ForwardCost } from './forward-cost.js'
-
 /*
  * The controller: how many draft nodes a forward verifies, and what keeps promises honest.
  *
@@ -7,6 +5,8 @@ import type { ForwardCost } from './forward-cost.js'
  *                  ▲          ▲                                        │
  *                  └──────────┴───── what came true, and when ◄────────┘──► rest
  */
+
+import type { ForwardCost } from './forward-cost.js'
 
 /**
  * Rows of a forward worth telling apart; few, so that the graph of a forward is seldom built anew, and mostly multiples
@@ -259,7 +259,7 @@ export class Controller {
     return chooseNodes(probabilities, available, outlook, this.#cost)
   }
 
-  /** A draft of `drafted` nodes, which promised so many tokens in all, was verified, and `accepted` came true. */
+  /** A draft of `drafted` nodes that promised `promised` tokens in all was verified, and `accepted` of them came true. */
   judge(leash: Leash, drafted: number, promised: number, accepted: number): void {
     this.#trust.learn(promised, accepted)
     leash.observe(drafted, accepted)
@@ -271,7 +271,7 @@ export class Controller {
     this.#trust.learn(promised, wasAmong ? 1 : 0)
   }
 
-  /** A forward brought so much, in conventional forwards; see {@link Rest.observe}. */
+  /** What a forward brought, in conventional forwards; see {@link Rest.observe}. */
   observe(gain: number): void {
     this.#rest.observe(gain)
   }

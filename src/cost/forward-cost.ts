@@ -6,7 +6,7 @@ export interface CostPoint {
 
 /** What is known of a device's forwards besides their time at an empty context. */
 export interface ForwardCostOptions {
-  /** What every token of context adds to a forward of so many rows, in milliseconds. Default: nothing. */
+  /** What every token of context adds to a forward of this many rows, in milliseconds. Default: nothing. */
   perContextToken?: readonly CostPoint[]
   /** Milliseconds lost when a forward has another shape than the one before. Default 0. */
   rebuildMs?: number

@@ -1,3 +1,5 @@
+// The cells of a KV cache that requests share, kept in the order of positions.
+
 import type { Decoder } from './decoder.js'
 import type { Slot } from './slot.js'
 

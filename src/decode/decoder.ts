@@ -1,3 +1,5 @@
+// The border to the model: what decoding needs of one, and of a sampler.
+
 import type { Batch } from '../llama/batch.js'
 
 /**
@@ -27,7 +29,7 @@ export interface Decoder {
   readonly batch: Batch
   /** Runs the forward of `batch`. */
   decode(): Promise<void>
-  /** Computes the coming forwards with so many threads, at most those it was made with. */
+  /** Computes the coming forwards with this many threads, at most those it was made with. */
   useThreads?(count: number): void
   /** Makes the cells of `source` at positions `from` … `to`-1 part of `target` too. */
   copySequence(source: number, target: number, from: number, to: number): void

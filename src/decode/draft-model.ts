@@ -1,3 +1,5 @@
+// A small model that writes chains of draft for a large one.
+
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Drafter, DraftOrigin, DraftOutlook, DraftSession, SessionOptions } from '../draft/drafter.js'
 import { ChainMerger } from '../draft/merge.js'

@@ -16,6 +16,6 @@ export interface DraftingReport {
   trust: number
   /** Tokens left to a forward of their own, since two candidates lay closer than the noise of the others. */
   nearTies: number
-  /** How many forwards verified so many draft nodes, of all requests together; the last counts larger ones too. */
+  /** Forwards by the number of draft nodes they verified, of all requests together; the last counts larger ones too. */
   forwardsByNodes: number[]
 }

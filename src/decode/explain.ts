@@ -1,3 +1,5 @@
+// A draft put into words for people: where each node came from, and what became of it.
+
 import { type DraftSourceName, sourceName } from '../draft/tree.js'
 import type { DocumentSpans } from './document-spans.js'
 import type { Sequence } from './sequence.js'

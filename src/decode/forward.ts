@@ -1,3 +1,5 @@
+// A draft tree as the rows of a batch, and back into the cache.
+
 import { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
 import { SavedStates } from './saved-states.js'

@@ -1,3 +1,5 @@
+// The answer as whoever asked for it holds it: steps to iterate, a result to await.
+
 import type { AssistantMessage, MessageDelta } from '../chat/message.js'
 import type { DraftSourceName } from '../draft/tree.js'
 import type { DraftNode, TokenOrigin } from './explain.js'

@@ -1,3 +1,5 @@
+// The decode loop: requests wait, get a slot, and are decoded together, a forward at a time.
+
 import type { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { CellStack } from './cells.js'

@@ -1,3 +1,5 @@
+// Prompts read in a context of their own.
+
 import type { Decoder } from './decoder.js'
 import type { KeptPrompts } from './kept-prompts.js'
 
@@ -16,7 +18,7 @@ export type ReadingDecoder = Pick<
 
 /** How cells of the reading context become blocks, and blocks cells of either context. */
 export interface BlockCodec {
-  /** Cuts a state into blocks of so many cells; what remains at the end is left out. */
+  /** Cuts a state into blocks of this many cells; what remains at the end is left out. */
   split(state: Uint8Array, blockCells: number): Uint8Array[]
   /** A state of the reading context. */
   restore(blocks: readonly Uint8Array[], blockCells: number): Promise<Uint8Array>
@@ -85,7 +87,7 @@ export class Reader {
     return tokens < blockTokens || tokens > this.#decoder.contextTokens - blockTokens ? 0 : tokens
   }
 
-  /** Computes the coming forwards with so many threads. */
+  /** Computes the coming forwards with this many threads. */
   useThreads(count: number): void {
     this.#decoder.useThreads?.(count)
   }

@@ -1,3 +1,5 @@
+// One round: plan, lay, decode, verify, commit.
+
 import type { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
 import { Forward } from './forward.js'

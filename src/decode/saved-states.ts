@@ -1,3 +1,5 @@
+// What may have to be given back where memory is a state.
+
 import type { Decoder } from './decoder.js'
 import type { Sequence } from './sequence.js'
 

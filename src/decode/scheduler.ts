@@ -1,3 +1,5 @@
+// What takes part in a forward, and what is learnt from it.
+
 import { Controller, type StepOutlook } from '../cost/controller.js'
 import type { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'

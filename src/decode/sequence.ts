@@ -1,3 +1,5 @@
+// The timeline of one request: tokens, cells, and the draft that may follow.
+
 import { Leash } from '../cost/controller.js'
 import type { DraftSession } from '../draft/drafter.js'
 import { DraftTree } from '../draft/tree.js'

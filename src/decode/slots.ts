@@ -1,3 +1,5 @@
+// The slots of a KV cache, and which cells they keep for prompts that begin alike.
+
 import type { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
 import type { Reader } from './reader.js'

@@ -1,3 +1,5 @@
+// Verification and acceptance (VA): what of a draft the model itself would have written.
+
 import { halts } from '../llama/sampler.js'
 import type { Sequence } from './sequence.js'
 

@@ -1,3 +1,5 @@
+// One answer being written: tokens become text, and end where they should.
+
 import type { MessageDelta } from '../chat/message.js'
 import type { AnswerParser } from '../chat/parser.js'
 import { sourceName } from '../draft/tree.js'

@@ -1,3 +1,5 @@
+// How far a lead can be trusted, learnt from every token the model writes.
+
 import { columnBytes } from './columns.js'
 import { type Evidence, FEATURES } from './evidence.js'
 import { FIRST_TOKEN_TABLE, fillFeatures, type Surroundings, WEIGHTS } from './features.js'

@@ -1,3 +1,5 @@
+// What a drafter is: the interface that all sources of drafts share.
+
 import type { DraftTree } from './tree.js'
 
 /** Whose request a session drafts for. */
@@ -36,7 +38,7 @@ export interface DraftOutlook {
   readonly context: number
   /** Most tokens the request may come to have. */
   readonly mostTokens: number
-  /** Milliseconds of the forward with so many nodes. */
+  /** Milliseconds of the forward with this many nodes. */
   ms(nodes: number): number
 }
 

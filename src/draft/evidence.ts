@@ -1,3 +1,5 @@
+// What speaks for each token that may follow, in columns.
+
 import { MatchList } from '../corpus/match-list.js'
 import { columnBytes } from './columns.js'
 import { distanceOf } from './cursors.js'

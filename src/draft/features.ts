@@ -1,3 +1,5 @@
+// What confidence looks at: the tables of weights, and which entries a continuation has.
+
 import { SHAPES, type Spelling } from '../corpus/spelling.js'
 import { ZONES } from './cursors.js'
 import { type Evidence, FEATURES } from './evidence.js'
@@ -205,7 +207,7 @@ function classOf(length: number): number {
   return length < 3 ? length : length < 6 ? 3 : 4
 }
 
-/** Place of a key in a table of so many bits. */
+/** Place of a key in a table of this many bits. */
 function slotOf(key: number, bits: number): number {
   return Math.imul(key, 0x9e3779b1) >>> (32 - bits)
 }

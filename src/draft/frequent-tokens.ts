@@ -1,3 +1,5 @@
+// The most frequent tokens of a log.
+
 import { SEPARATOR, type TokenLog } from '../corpus/log.js'
 import { TokenCounts } from './token-counts.js'
 

@@ -1,3 +1,5 @@
+// Two drafts in one tree.
+
 import { DraftSource, DraftTree } from './tree.js'
 
 /**

@@ -1,3 +1,5 @@
+// The rarer tokens of what was written last, to tell what a place is about.
+
 import { SEPARATOR, type TokenLog } from '../corpus/log.js'
 import type { TokenCounts } from './token-counts.js'
 

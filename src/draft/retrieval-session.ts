@@ -1,3 +1,5 @@
+// Retrieval for one request: from matches of the context to a draft tree.
+
 import { SEPARATOR, TokenLog } from '../corpus/log.js'
 import { MatchIndex, type MatchLimits } from '../corpus/match-index.js'
 import { MAX_MATCH, type Namespace, ORDERS } from '../corpus/namespace.js'

@@ -1,3 +1,5 @@
+// Retrieval (TR): the drafter, which all requests share.
+
 import { Corpus } from '../corpus/corpus.js'
 import { MAX_MATCH, type Namespace, ORDERS } from '../corpus/namespace.js'
 import type { Spelling } from '../corpus/spelling.js'

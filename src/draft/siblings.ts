@@ -1,3 +1,5 @@
+// Several answers to one prompt, which draft from each other.
+
 import { TokenLog } from '../corpus/log.js'
 import { MatchIndex, type MatchLimits } from '../corpus/match-index.js'
 import type { MatchList } from '../corpus/match-list.js'

@@ -1,3 +1,5 @@
+// The memory a session works in, handed on from session to session.
+
 import { MAX_MATCH } from '../corpus/namespace.js'
 import type { Spelling } from '../corpus/spelling.js'
 import { columnBytes } from './columns.js'

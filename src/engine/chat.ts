@@ -1,3 +1,5 @@
+// How a model is spoken to, and how its answers are understood.
+
 import { randomUUID } from 'node:crypto'
 import { answerGrammar } from '../chat/call-grammar.js'
 import type { Dialect } from '../chat/dialect.js'

@@ -1,3 +1,5 @@
+// The engine: a loaded model, and the answers it writes.
+
 import { totalmem } from 'node:os'
 import { type Corpus, DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
 import type { Spelling } from '../corpus/spelling.js'

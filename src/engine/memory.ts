@@ -1,3 +1,5 @@
+// What an engine remembers from request to request.
+
 import { createHash } from 'node:crypto'
 import { Corpus, type CorpusDocument, type CorpusOptions, type DeleteOptions } from '../corpus/corpus.js'
 import { CorpusStore } from '../corpus/durable/store.js'

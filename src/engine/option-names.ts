@@ -1,3 +1,5 @@
+// Options that do not exist, and which was probably meant.
+
 import { EngineError } from './error.js'
 import type { ChatRequest, CompletionRequest, EngineOptions, RequestOptions } from './options.js'
 import type { SelfConsistencyRequest } from './self-consistency.js'

@@ -1,3 +1,5 @@
+// The options of engines and requests, and their checks.
+
 import type { ChatMessage, ToolDefinition } from '../chat/message.js'
 import type { DraftMode } from '../decode/drafting.js'
 import type { Drafter } from '../draft/drafter.js'
@@ -35,7 +37,7 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
   /** Most draft nodes of one request in one forward, 0 … 256. Default 64. */
   maxNodes?: number
   /**
-   * Threads that compute, always so many. Default: the processor’s cores, or fewer where that is measured to be clearly
+   * Number of threads that compute, fixed if given. Default: the processor’s cores, or fewer where that is measured to be clearly
    * faster, as it is while other programs take the cores.
    */
   threads?: number
@@ -111,7 +113,7 @@ export interface RequestOptions extends SamplerOptions {
   signal?: AbortSignal
   /** What the answer will probably say, text or token ids: a draft source of this request. The text stays the same. */
   prediction?: string | ArrayLike<number>
-  /** Note with each token its log-probability and those of the so many most likely ones, 0 … 20. Default: none. */
+  /** Note with each token its log-probability and those of this many most likely tokens, 0 … 20. Default: none. */
   logprobs?: number
   /**
    * Tell of each token where it came from, how long the match behind it was and how probable the draft held it, and add

@@ -1,3 +1,5 @@
+// Several answers to one question, and what most of them say.
+
 import type { GenerationResult } from '../decode/generation.js'
 import { EngineError } from './error.js'
 import { type ChatRequest, type CompletionRequest, checkInteger, type RequestOptions } from './options.js'

@@ -1,3 +1,5 @@
+// GBNF, read into rules.
+
 import { GrammarError } from './error.js'
 
 /**

@@ -1,3 +1,5 @@
+// A grammar that is followed: which tokens may come next.
+
 import { GrammarError } from './error.js'
 import { end, type GrammarTable, parseGbnf } from './gbnf.js'
 import type { Lexicon } from './lexicon.js'

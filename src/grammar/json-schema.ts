@@ -1,3 +1,5 @@
+// JSON schemas as grammars.
+
 import type { GrammarError } from './error.js'
 import { equivalents, formats } from './formats.js'
 import { literal, primitives } from './json-rules.js'

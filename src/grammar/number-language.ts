@@ -1,3 +1,5 @@
+// Bounds of numbers as demands on their text.
+
 import { Automaton, type CharSet, type Demand, type Edge, readPattern } from './regex.js'
 
 /** Most digits of a whole number: as many are exact in every reader of JSON. */

@@ -1,3 +1,5 @@
+// Patterns of ECMAScript as automata.
+
 import { GrammarError } from './error.js'
 
 /** Ranges of code points, `low, high, low, high, …`, ascending. */

@@ -1,3 +1,5 @@
+// Whether two alternatives of a schema can have a value in common.
+
 import { isValid, itemSchemas, propertySchemas } from './schema-check.js'
 import { type Facts, factsOf, type Part, type SchemaType, writtenTypes } from './schema-facts.js'
 import { isSame, type SchemaNode, type SchemaSource } from './schema-source.js'

@@ -1,3 +1,5 @@
+// Whether a value is valid under a schema.
+
 import { formats } from './formats.js'
 import { type Demand, meetsDemands, readPattern } from './regex.js'
 import { checkKeywords } from './schema-facts.js'

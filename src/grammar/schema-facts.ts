@@ -1,3 +1,5 @@
+// What a schema says, its references followed and its parts joined.
+
 import { isAnnotation, isSame, type SchemaNode, type SchemaSource } from './schema-source.js'
 
 /** Types of values; a whole number is a number too. */

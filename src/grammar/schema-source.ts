@@ -1,3 +1,5 @@
+// A schema as it was sent: its keywords, and where its references lead.
+
 import { GrammarError } from './error.js'
 
 /** A JSON schema, or a part of one. */

@@ -1,3 +1,5 @@
+// Bounds of texts as a table of places.
+
 import { type CharSet, type Demand, includes, union } from './regex.js'
 
 /** Most places of one language; what people write is far below. */

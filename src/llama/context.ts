@@ -214,7 +214,7 @@ export class Context {
     return this.#threads
   }
 
-  /** Computes the coming forwards with so many threads, at most those it was made with; the others sleep. */
+  /** Computes the coming forwards with this many threads, at most those it was made with; the others sleep. */
   useThreads(count: number): void {
     if (count === this.#threads) return
     this.#threads = inRange('threads', count, 1, this.mostThreads)

@@ -112,14 +112,14 @@ class Reader {
     this.#fileBytes = fileBytes
   }
 
-  /** Makes sure that so many bytes can be read. `what` is said if the file cannot hold them. */
+  /** Makes sure that this many bytes can be read. `what` is said if the file cannot hold them. */
   need(count: number, what: string): void {
     if (count > this.#fileBytes - this.at)
       throw new GgufFault(`is damaged or cut short: ${what} goes beyond the end of the file (${this.#fileBytes} bytes)`)
     if (this.at + count > this.#bytes.length) throw new NeedsMore()
   }
 
-  /** Goes past so many bytes and returns where they began. */
+  /** Goes past this many bytes and returns where they began. */
   skip(count: number, what: string): number {
     this.need(count, what)
     this.at += count

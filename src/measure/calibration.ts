@@ -1,3 +1,5 @@
+// T(n, context) measured on this device, in little time.
+
 import { type CostPoint, ForwardCost } from '../cost/forward-cost.js'
 import type { Decoder } from '../decode/decoder.js'
 

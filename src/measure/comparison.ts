@@ -1,3 +1,5 @@
+// Two ways of decoding compared, token by token and row by row.
+
 import { Spelling } from '../corpus/spelling.js'
 import type { TokenSampler } from '../decode/decoder.js'
 import type { DraftMode } from '../decode/drafting.js'

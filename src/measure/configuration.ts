@@ -1,3 +1,5 @@
+// Which configuration of a context is exact, and fast.
+
 import { longestDraft } from '../decode/decoder.js'
 import { type CacheType, Context, defaultThreads } from '../llama/context.js'
 import type { Model } from '../llama/model.js'

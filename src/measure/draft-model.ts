@@ -1,3 +1,5 @@
+// A draft model loaded and measured beside a large one.
+
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { DraftModel } from '../decode/draft-model.js'
 import type { Drafter } from '../draft/drafter.js'

@@ -1,3 +1,5 @@
+// A model loaded so that its bits hold.
+
 import { Context, defaultThreads } from '../llama/context.js'
 import { LlamaLibrary } from '../llama/library.js'
 import { Model, type ModelOptions } from '../llama/model.js'

@@ -1,3 +1,5 @@
+// The probe of exactness: the same tokens one by one and as drafts, bit for bit.
+
 import { CellStack } from '../decode/cells.js'
 import { type Decoder, longestDraft, type TokenSampler } from '../decode/decoder.js'
 import { type Planner, Round } from '../decode/round.js'

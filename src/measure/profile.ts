@@ -1,3 +1,5 @@
+// What an earlier load found, kept in a file.
+
 import { createHash } from 'node:crypto'
 import { access, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { arch, cpus, homedir, platform } from 'node:os'

@@ -1,3 +1,5 @@
+// The context that reads prompts, where one is worth having.
+
 import { KeptPrompts } from '../decode/kept-prompts.js'
 import { blockTokens, Reader } from '../decode/reader.js'
 import { CellCodec } from '../llama/cell-codec.js'

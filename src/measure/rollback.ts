@@ -1,3 +1,5 @@
+// How far a model whose memory is a state can go back.
+
 import { Context } from '../llama/context.js'
 import type { Model } from '../llama/model.js'
 

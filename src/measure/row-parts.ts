@@ -1,3 +1,5 @@
+// Where the time of an extra row goes.
+
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Decoder } from '../decode/decoder.js'
 
@@ -54,7 +56,7 @@ export async function measureRowParts(
   return { rows, context, singleMs, rowMs, headMs, attentionMs, bodyMs, rebuildMs: cost.rebuildMs }
 }
 
-/** Milliseconds of a forward of so many rows, the last `outputs` with logits, after one of the same shape. */
+/** Milliseconds of a forward of this many rows, the last `outputs` with logits, after one of the same shape. */
 async function timeSecond(decoder: Decoder, rows: number, outputs: number): Promise<number> {
   const { batch } = decoder
   let ms = 0

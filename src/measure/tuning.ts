@@ -1,3 +1,5 @@
+// All that is found out about a model before its first request.
+
 import { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { longestDraft } from '../decode/decoder.js'

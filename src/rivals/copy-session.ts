@@ -1,3 +1,5 @@
+// What drafters of one chain have in common: they copy what followed a match.
+
 import type { DraftSession } from '../draft/drafter.js'
 import { DraftSource, type DraftTree } from '../draft/tree.js'
 import type { HitRate } from './hit-rate.js'

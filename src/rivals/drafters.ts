@@ -1,3 +1,5 @@
+// All drafters by name.
+
 import type { Spelling } from '../corpus/spelling.js'
 import type { Drafter } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'

@@ -1,3 +1,5 @@
+// llama.cpp's n-gram drafter.
+
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { type Copy, CopySession } from './copy-session.js'
 import { HitRate } from './hit-rate.js'

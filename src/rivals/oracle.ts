@@ -1,3 +1,5 @@
+// The oracle: a drafter that knows the answer, and so the ceiling of retrieval.
+
 import { TokenLog } from '../corpus/log.js'
 import { MatchIndex } from '../corpus/match-index.js'
 import { MatchList } from '../corpus/match-list.js'

@@ -1,3 +1,5 @@
+// The paper's trie, without the defects of its reference.
+
 import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
 import type { Drafter, DraftSession, SessionOptions } from '../draft/drafter.js'
 import { Frontier, NOTHING } from '../draft/frontier.js'

@@ -1,3 +1,5 @@
+// Prompt lookup.
+
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { type Copy, CopySession } from './copy-session.js'
 import { HitRate } from './hit-rate.js'

@@ -1,3 +1,5 @@
+// Recorded answers replayed: how many forwards a drafter would have saved.
+
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { DraftTree } from '../draft/tree.js'
 import { OracleSession } from './oracle.js'

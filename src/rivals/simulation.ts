@@ -1,3 +1,5 @@
+// Recorded answers decoded with everything but the model, at a given cost.
+
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import { CellStack } from '../decode/cells.js'
 import type { Decoder, TokenSampler } from '../decode/decoder.js'

@@ -1,3 +1,5 @@
+// Suffix decoding, as Arctic Inference has it.
+
 import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
 import type { Drafter, DraftSession, SessionOptions } from '../draft/drafter.js'
 import { Frontier, NOTHING } from '../draft/frontier.js'

@@ -1,3 +1,5 @@
+// A file that grows at its end, in the background.
+
 import type { FileHandle } from 'node:fs/promises'
 import type { CorpusError } from '../error.js'
 import { explainIo } from './system-error.js'

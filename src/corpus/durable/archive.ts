@@ -1,3 +1,5 @@
+// A folder of a corpus for those who look at it or mend it, without an engine.
+
 import { open, rename, rm } from 'node:fs/promises'
 import { contentHash } from '../content-hash.js'
 import { CorpusError } from '../error.js'

@@ -1,3 +1,5 @@
+// The folder of a corpus: how it is made, and which of its files is the newest.
+
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { encodeHeader, type FileHeader } from './format.js'

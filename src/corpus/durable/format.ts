@@ -1,3 +1,5 @@
+// The format of a corpus file: header and entries as bytes.
+
 import { CorpusError } from '../error.js'
 import type { RecordKind } from '../record.js'
 import { crc32 } from './checksum.js'

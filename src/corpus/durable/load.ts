@@ -1,3 +1,5 @@
+// A corpus filled from its file.
+
 import type { FileHandle } from 'node:fs/promises'
 import type { Corpus } from '../corpus.js'
 import { CorpusError } from '../error.js'

@@ -1,3 +1,5 @@
+// The lock that lets one process at a time write to a folder.
+
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'

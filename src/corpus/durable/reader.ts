@@ -1,3 +1,5 @@
+// A corpus file read entry by entry, up to where it is damaged.
+
 import type { FileHandle } from 'node:fs/promises'
 import { ENTRY_BYTES, type Entry, type FileHeader } from './format.js'
 import { chooseReader, type FormatReader, type FormatReaders } from './versions.js'

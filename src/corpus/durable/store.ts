@@ -1,3 +1,5 @@
+// The store: keeps in a folder what happens to a corpus.
+
 import { renameSync } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { Corpus, type CorpusJournal, type CorpusOptions } from '../corpus.js'

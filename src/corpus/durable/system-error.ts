@@ -1,3 +1,5 @@
+// What the system said, in words.
+
 import { CorpusError, type CorpusErrorCode } from '../error.js'
 
 /** Why the system would not read or write, in words that go behind a file's name and a colon. */

@@ -1,3 +1,5 @@
+// Which versions of the format can be read, and by what.
+
 import { CorpusError } from '../error.js'
 import {
   type Entry,
