@@ -99,9 +99,11 @@ interface Timing {
 
 const maxNodes = 32
 const model = await Model.load(values.model)
+// Where memory is a state, drafts are chains, and every sequence id costs the memory of one.
+const branches = model.isRecurrent ? 1 : 8
 const tuned = await tune(model, {
   exactness: 'bitwise',
-  context: { contextTokens: contextLength + tokens + 2 * maxNodes, maxSequences: 8, batchTokens: 512 },
+  context: { contextTokens: contextLength + tokens + 2 * maxNodes, maxSequences: branches, batchTokens: 512 },
   modelOptions: {},
 })
 const { context, cost } = tuned
@@ -114,7 +116,7 @@ let patienceMs = 1000 * Number(values.patience)
 const loop = new DecodeLoop(context, {
   vocabulary: noText,
   slots: 1,
-  branches: 8,
+  branches,
   contextTokens: contextLength + tokens + maxNodes,
   maxNodes,
   cost,

@@ -31,6 +31,11 @@ export const SHAPES = {
     ...qwen,
     ...{ embedding: 3584, layers: 28, heads: 28, kvHeads: 4, feedForward: 18_944, vocabulary: 152_064 },
   },
+  /** Hybrid; here every other layer is a convolution, there 10 of 16 are. */
+  'lfm2-1.2b': {
+    ...{ architecture: 'lfm2', context: 32_768, ropeBase: 1e6 },
+    ...{ embedding: 2048, layers: 16, heads: 32, kvHeads: 8, feedForward: 8192, vocabulary: 65_536, tied: true },
+  },
 } satisfies Record<string, RandomModelOptions>
 
 export type Shape = keyof typeof SHAPES

@@ -3,7 +3,7 @@
 import type { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
 import type { Reader } from './reader.js'
-import { emptySlot, type Slot, type SlotHolder } from './slot.js'
+import { emptySlot, type Slot, type SlotHolder, type StateMark } from './slot.js'
 
 /** Tokens that must be saved before cells are copied from another slot rather than taken over with this one. */
 const worthCopying = 16
@@ -145,20 +145,17 @@ export class SlotTable {
   }
 
   #take(slot: Slot, cached: number, owner: string): { slot: Slot; cached: number } {
-    this.#trim(slot, cached)
+    const kept = this.#trim(slot, cached)
     // Not even where to stop on the way may tell of another owner's prompt.
     if (slot.owner !== owner) slot.keptTokens = new Int32Array(0)
     slot.owner = owner
     slot.lastUse = ++this.#uses
-    return { slot, cached }
+    return { slot, cached: kept }
   }
 
-  /** Drops all cells at positions from `length` on. */
-  #trim(slot: Slot, length: number): void {
-    if (this.#isState) {
-      this.#goBack(slot, length)
-      return
-    }
+  /** Drops all cells at positions from `length` on; returns how many are left. */
+  #trim(slot: Slot, length: number): number {
+    if (this.#isState) return this.#goBack(slot, length)
     this.#cells.drop(slot.ids[0], length)
     for (let branch = 1; branch < slot.ids.length; branch++) {
       if (slot.syncedPositions[branch] <= length) continue
@@ -166,16 +163,32 @@ export class SlotTable {
       slot.syncedPositions[branch] = length
     }
     slot.keptLength = length
+    return length
   }
 
-  /** The same where memory is a state: to the end of what is kept, to a mark, or to nothing. */
-  #goBack(slot: Slot, length: number): void {
+  /**
+   * The same where memory is a state: to the end of what is kept, to a mark, or to nothing, also where a state cannot be
+   * put back after all.
+   */
+  #goBack(slot: Slot, length: number): number {
     const { marks } = slot
     while (marks.length > 0 && marks[marks.length - 1].length > length) marks.pop()
     const mark = marks[marks.length - 1]
-    if (length === 0) this.#decoder.removePositions(slot.ids[0], 0, -1)
-    else if (length < slot.keptLength) this.#decoder.loadState!(slot.ids[0], mark.state, length)
-    slot.keptLength = length
+    slot.keptLength = length > 0 && (length === slot.keptLength || this.#restore(slot, mark, length)) ? length : 0
+    if (slot.keptLength > 0) return length
+    marks.length = 0
+    this.#decoder.removePositions(slot.ids[0], 0, -1)
+    return 0
+  }
+
+  #restore(slot: Slot, mark: StateMark | undefined, length: number): boolean {
+    if (mark?.length !== length || !this.#decoder.loadState) return false
+    try {
+      this.#decoder.loadState(slot.ids[0], mark.state, length)
+      return true
+    } catch {
+      return false
+    }
   }
 
   #best(slots: readonly Slot[], prompt: ArrayLike<number>, owner: string): Prefix {
