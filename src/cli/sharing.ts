@@ -44,6 +44,9 @@ export class SharingPlan {
       if (options.shareNamespaces) throw new UsageError('--share-namespaces needs --share')
       return undefined
     }
+    const peer = share.find((url) => /^https?:/i.test(url))
+    if (peer !== undefined && key === undefined)
+      throw new UsageError(`--share ${peer} needs --share-key, a secret that all replicas know`)
     if (key === '') throw new UsageError('the key to share with is empty; give at least one character')
     return new SharingPlan(await mendable(openTransports({ share, key })), options)
   }

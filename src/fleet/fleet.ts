@@ -1,6 +1,7 @@
 import type { Corpus } from '../corpus/corpus.js'
 import { FleetError } from './error.js'
 import { PeerTransport } from './http/peer-transport.js'
+import { withoutPassword } from './redis/connection.js'
 import { RedisTransport } from './redis/redis-transport.js'
 import { Replica, type ReplicaOptions } from './replica.js'
 import type { Transport } from './transport.js'
@@ -78,8 +79,4 @@ export async function joinFleet(
     answer: peers && ((request) => peers.answer(request)),
     [Symbol.asyncDispose]: () => replica[Symbol.asyncDispose](),
   }
-}
-
-function withoutPassword(text: string): string {
-  return text.replace(/\/\/.*@/, '//…@').slice(0, 200)
 }

@@ -104,6 +104,7 @@ describe.skipIf(!redisProgram)(
       await using redis = await RedisServer.start()
       const { createClient } = await import('@redis/client')
       const admin = createClient({ url: redis.url })
+      admin.on('error', () => {})
       await admin.connect()
       await admin.sendCommand(['ACL', 'SETUSER', 'reader', 'on', '>pw', '~lookahead:*', '+@read', '+@connection'])
       await using a = await join(makeMember(), redis)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Corpus } from '../../src/corpus/index.js'
+import { openTransports } from '../../src/fleet/fleet.js'
 import { Replica } from '../../src/fleet/replica.js'
 import { readSharing } from '../../src/fleet/sharing.js'
 import { fingerprint, type Member, makeMember, tokensOf } from './members.js'
@@ -219,5 +220,18 @@ describe('names of namespaces to share', () => {
     [['*', '!a*', 'ab'], 'ab', true],
   ])('%j says of %s: %s', (patterns, name, expected) => {
     expect(readSharing(patterns)(name)).toBe(expected)
+  })
+})
+
+describe('addresses of others', () => {
+  it.each([
+    ['ftp://a', /expected redis:\/\/HOST:PORT/],
+    ['redis://user:secret@[::1', /'redis:\/\/…@\[::1' is no URL/],
+    ['redis://a/b', /number of a database/],
+    ['http://a', /need a key/],
+  ])('%s is refused in a sentence without its password', async (url, sentence) => {
+    const message = await openTransports({ share: [url] }).catch((error: Error) => error.message)
+    expect(message).toMatch(sentence)
+    expect(message).not.toContain('secret')
   })
 })

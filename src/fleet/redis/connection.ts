@@ -105,6 +105,11 @@ export class RedisConnection {
   }
 }
 
+/** An address as it may be shown. */
+export function withoutPassword(text: string): string {
+  return text.replace(/\/\/.*@/, '//…@').slice(0, 200)
+}
+
 function destroy(client: Client): void {
   try {
     if (client.isOpen) client.destroy()
