@@ -4,6 +4,7 @@
  *
  *     npm run bench -- kernels Q4_0 Q8_0
  */
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatTable } from '../src/cli/terminal.js'
 import { Context, defaultThreads } from '../src/llama/context.js'
@@ -16,6 +17,8 @@ import { benchmarkModel, SHAPES, type Shape } from './models.js'
 
 const sizes = [1, 2, 4, 8, 16]
 const compared = 24
+/** Logits of a text that are compared. */
+const mostLogits = 3e6
 
 const { values, positionals } = readArguments(
   'kernels',
@@ -32,6 +35,7 @@ const { values, positionals } = readArguments(
       value: 'FOLDER',
       help: 'where models are kept (default: in the system’s temporary folder)',
     },
+    text: { type: 'string', default: 'models/samples.md', value: 'FILE', help: 'what perplexity is measured on' },
     context: { type: 'string', default: '256', value: 'N', help: 'tokens of context, and of the prompt' },
     rounds: {
       type: 'string',
@@ -93,17 +97,49 @@ function logarithms(logits: Float32Array): Float64Array {
   return Float64Array.from(logits, (value) => value - log)
 }
 
+/** Log-probabilities after every token of a text, read at once into an empty context. */
+async function readText(context: Context, tokens: Int32Array): Promise<Float64Array[]> {
+  const { batch, vocabularySize } = context
+  context.clear()
+  batch.clear()
+  for (const [i, token] of tokens.entries()) batch.addSequence(batch.add(token, i, true), 0)
+  await context.decode()
+  return Array.from(tokens, (_, i) => logarithms(context.logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)))
+}
+
+function perplexity(rows: Float64Array[], tokens: Int32Array): number {
+  const sum = rows.slice(0, -1).reduce((sum, row, i) => sum + row[tokens[i + 1]], 0)
+  return Math.exp(-sum / (tokens.length - 1))
+}
+
 /** Mean Kullback-Leibler divergence of two sets of rows, in nats. */
-function divergence(rows: Float32Array[], others: Float32Array[]): number {
-  const each = rows.map((row, i) => {
-    const [p, q] = [logarithms(row), logarithms(others[i])]
-    return p.reduce((sum, value, v) => sum + Math.exp(value) * (value - q[v]), 0)
-  })
+function divergence(rows: Float64Array[], others: Float64Array[]): number {
+  const each = rows.map((p, i) => p.reduce((sum, value, v) => sum + Math.exp(value) * (value - others[i][v]), 0))
   return each.reduce((a, b) => a + b) / each.length
 }
 
 const equalRows = (rows: Float32Array[], others: Float32Array[]) =>
   rows.filter((row, i) => Buffer.from(row.buffer).equals(Buffer.from(others[i].buffer))).length
+
+/** How near the two are to each other, and llama.cpp to itself with keys of bf16. */
+async function agree(type: string, theirs: Context, ours: Context): Promise<string[]> {
+  const { model } = theirs
+  const text = model.vocabulary.tokenize(readFileSync(values.text, 'utf8').slice(0, 4000))
+  const tokens = text.subarray(0, Math.min(depth, text.length, Math.round(mostLogits / model.vocabulary.size)))
+  const [stock, mine] = [await readText(theirs, tokens), await readText(ours, tokens)]
+  await using other = await Context.create(model, {
+    ...{ contextTokens: depth + 64, batchTokens: 512, threads, keyType: 'bf16', valueType: 'f16' },
+  })
+  const bf16 = await readText(other, tokens)
+  return [
+    type,
+    `${tokens.length}`,
+    perplexity(stock, tokens).toPrecision(5),
+    perplexity(mine, tokens).toPrecision(5),
+    divergence(stock, mine).toExponential(1),
+    divergence(stock, bf16).toExponential(1),
+  ]
+}
 
 const machine = describeMachine()
 const gigabytes = await measureBandwidth(threads)
@@ -111,8 +147,9 @@ console.log(
   `${machine.cpu}, ${threads} of ${machine.cores} cores, ${gigabytes.toFixed(0)} GB/s; ${depth} tokens of context`,
 )
 const table = [
-  ['weights', 'kernels', 'prompt/s', 'T(1) ms', ...sizes.slice(1).map((n) => `T(${n})/T(1)`), 'exact rows', 'KL'],
+  ['weights', 'kernels', 'prompt/s', 'T(1) ms', ...sizes.slice(1).map((n) => `T(${n})/T(1)`), 'exact rows'],
 ]
+const agreement = [['weights', 'tokens', 'perplexity llama.cpp', 'ours', 'KL to ours', 'to its own with bf16 keys']]
 for (const [type, head] of types) {
   const file = values.model ?? benchmarkModel({ shape: values.shape as Shape, type, head, folder: values.folder })
   const sides: Side[] = []
@@ -126,19 +163,14 @@ for (const [type, head] of types) {
     sides.push({ name, context, promptMs: [], sizeMs: sizes.map(() => []) })
   }
   for (let i = 0; i < rounds; i++) for (const side of sides) await round(side)
-  const logits: Float32Array[][] = []
   const exact: number[] = []
-  for (const { context } of sides) {
-    logits.push(await logitsOf(context, compared))
-    exact.push(equalRows(logits.at(-1)!, await logitsOf(context, 1)))
-  }
-  const kl = divergence(logits[0], logits[1]).toExponential(1)
+  for (const { context } of sides) exact.push(equalRows(await logitsOf(context, compared), await logitsOf(context, 1)))
   for (const [i, { name, promptMs, sizeMs }] of sides.entries()) {
     const [one, ...more] = sizeMs.map(quartile)
     const speed = ((1000 * depth) / quartile(promptMs)).toFixed(0)
     const ratios = more.map((ms) => (ms / one).toFixed(2))
     const weights = head ? `${type}, head ${head}` : type
-    table.push([i ? '' : weights, name, speed, one.toFixed(1), ...ratios, `${exact[i]} of ${compared}`, i ? kl : ''])
+    table.push([i ? '' : weights, name, speed, one.toFixed(1), ...ratios, `${exact[i]} of ${compared}`])
   }
   const { weightBytes } = sides[0].context.model.describe()
   table.push([
@@ -150,6 +182,7 @@ for (const [type, head] of types) {
     '',
     '',
   ])
+  agreement.push(await agree(type, sides[0].context, sides[1].context))
   for (const { context } of sides) await context.model[Symbol.asyncDispose]()
 }
-console.log(formatTable(table).join('\n'))
+console.log(`${formatTable(table).join('\n')}\n\n${formatTable(agreement).join('\n')}`)
