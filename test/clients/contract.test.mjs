@@ -100,7 +100,7 @@ describe('openai', () => {
   })
 
   it('throws its own errors for ours', async () => {
-    const bad = client().chat.completions.create({ model, messages, temperature: -1 })
+    const bad = client().chat.completions.create({ model, messages, temperature: 'hot' })
     await assert.rejects(bad, (error) => error instanceof OpenAI.BadRequestError && error.param === 'temperature')
     const stranger = new OpenAI({ baseURL, apiKey: 'wrong', maxRetries: 0 })
     await assert.rejects(stranger.models.list(), OpenAI.AuthenticationError)

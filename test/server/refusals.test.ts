@@ -98,7 +98,7 @@ describe('a request the server cannot serve', () => {
   it('says 404 for another model and for unknown routes', async () => {
     const model = await server.ask(chat, { ...hello, model: 'gpt-4' })
     expect(model).toMatchObject({ status: 404, body: { error: { code: 'model_not_found', param: 'model' } } })
-    for (const path of ['/v1/models/gpt-4', '/v1/nothing', '/v1/embeddings'])
+    for (const path of ['/v1/models/gpt-4', '/v1/nothing', '/v1/audio/speech'])
       expect((await server.app.request(path)).status).toBe(404)
   })
 
