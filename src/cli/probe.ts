@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { Model } from '../llama/model.js'
 import { type FileType, fileTypes, quantize } from '../llama/quantize.js'
 import { loadModel } from '../measure/loading.js'
-import { measureRowParts, type RowParts } from '../measure/row-parts.js'
+import { measureReading, measureRowParts, type RowParts, readTokens } from '../measure/row-parts.js'
 import { type Tuned, tune } from '../measure/tuning.js'
 import { integer } from './arguments.js'
 import { drawCurve, writeCurve } from './curve-plot.js'
@@ -61,7 +61,7 @@ async function probe(options: ProbeOptions, terminal: Terminal): Promise<void> {
   const file = await modelFile(options, terminal)
   const paint = palette(terminal.colours)
   const name = path.basename(file)
-  const report = await measure(file, options, ({ tuned, parts, description, kernels, loadMs, measureMs }) => {
+  const report = await measure(file, options, ({ tuned, parts, description, kernels, loadMs, measureMs, promptMs }) => {
     const { exactness, cost, context } = tuned
     const { level, largestDifference, rows, equalRows, flashAttention, keyType, valueType } = exactness
     const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
@@ -74,8 +74,12 @@ async function probe(options: ProbeOptions, terminal: Terminal): Promise<void> {
     terminal.out(`chosen     keys ${keyType}, values ${valueType}, ${attention}\n\n`)
     terminal.out(`${drawCurve(cost, options.context, paint.drafted).join('\n')}\n\n`)
     terminal.out(`${explainParts(parts).join('\n')}\n`)
+    const where = tuned.reader ? 'in a context of its own' : 'in the context that writes'
+    terminal.out(
+      `\nreading    ${readTokens} tokens in ${seconds(promptMs)}, ${((1000 * readTokens) / promptMs).toFixed(0)} a second, ${where}\n`,
+    )
     if (options.svg !== undefined) writeCurve(options.svg, cost, options.context, name)
-    return { exactness, kernels, cost: cost.record(), threads: context.threads, parts }
+    return { exactness, kernels, cost: cost.record(), threads: context.threads, parts, promptMs }
   })
   const variants = options.types ? await measureTypes(file, options, terminal) : undefined
   if (options.json)
@@ -91,6 +95,8 @@ interface Measured {
   kernels: string
   loadMs: number
   measureMs: number
+  /** What reading a prompt of {@link readTokens} takes. */
+  promptMs: number
 }
 
 /** Loads a file, measures it, and shows what was found before it is unloaded. */
@@ -109,11 +115,21 @@ async function measure<T>(file: string, options: ProbeOptions, show: (measured: 
     exactness,
     profile: false,
     context: { contextTokens: 1024, maxSequences: 8, batchTokens: 512, ...configuration },
+    reading: { contextTokens: 1024, keptBytes: 0 },
     modelOptions: {},
   })
   const parts = await measureRowParts(tuned.context, tuned.cost, { context: options.context })
+  const promptMs = await measureReading(tuned.reader ?? tuned.context)
   const [loadMs, measureMs] = [loaded - began, performance.now() - loaded]
-  return show({ tuned, parts, description: model.describe().name, kernels: kernelsOf(model), loadMs, measureMs })
+  return show({
+    tuned,
+    parts,
+    description: model.describe().name,
+    kernels: kernelsOf(model),
+    loadMs,
+    measureMs,
+    promptMs,
+  })
 }
 
 function kernelsOf(model: Model): string {

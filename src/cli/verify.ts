@@ -2,7 +2,14 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { ChatTemplate } from '../chat/template.js'
 import type { Model } from '../llama/model.js'
-import { addAgreement, Comparison, comparisonBranches, comparisonNodes, noAgreement } from '../measure/comparison.js'
+import {
+  addAgreement,
+  type Compared,
+  Comparison,
+  comparisonBranches,
+  comparisonNodes,
+  noAgreement,
+} from '../measure/comparison.js'
 import { loadModel } from '../measure/loading.js'
 import { tune } from '../measure/tuning.js'
 import { integer } from './arguments.js'
@@ -16,6 +23,7 @@ interface VerifyOptions extends DecodingOptions, ModelSourceOptions {
   tokens: number
   seconds?: number
   first: number
+  parallel: number
   sampled?: boolean
   repack?: boolean
   json?: boolean
@@ -24,6 +32,9 @@ interface VerifyOptions extends DecodingOptions, ModelSourceOptions {
 /** Most tokens of a prompt and of its answer. */
 const promptTokens = 768
 const answerTokens = 200
+
+/** Memory for prompts kept aside. */
+const keptBytes = 256 * 2 ** 20
 
 /** Nodes drafted in every forward, in turns: small and large drafts take different kernels. */
 const draftSizes = [3, 7, 15, 31]
@@ -36,12 +47,13 @@ export function registerVerify(program: Command): void {
         .command('verify')
         .summary('decode with and without drafts and compare')
         .description(
-          'Decodes prompts conventionally and with drafts in every forward, and compares tokens and\nlogits rows bit for bit. Exit code 1 if a token differs.',
+          'Decodes prompts conventionally and with drafts in every forward, and compares tokens and\nlogits rows bit for bit; prompts are read anew, and again from what was kept of them.\nExit code 1 if a token differs.',
         ),
     )
       .option('--tokens <n>', 'tokens to write in all', integer(1), 2000)
       .option('--seconds <n>', 'stop after so many seconds', integer(1))
       .option('--first <n>', 'begin with this prompt and seed, to go on where another run stopped', integer(0), 0)
+      .option('--parallel <n>', 'prompts drafted for at a time, each compared with itself alone', integer(1, 16), 1)
       .option('--sampled', 'draw at temperature 0.8 with fixed seeds instead of greedily'),
   )
     .option('--repack', 'repack weights for this processor (default: where that keeps the level)')
@@ -63,35 +75,42 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
   })
   const contextTokens = Math.min(promptTokens + answerTokens, model.describe().trainedContextTokens)
   const longestAnswer = Math.min(answerTokens, contextTokens >> 1)
+  const slots = options.parallel
   const tuned = await tune(model, {
     exactness,
     context: {
-      contextTokens: contextTokens + comparisonNodes,
-      maxSequences: model.isRecurrent ? 1 : comparisonBranches,
+      contextTokens: slots * (contextTokens + comparisonNodes),
+      maxSequences: model.isRecurrent ? slots : slots * comparisonBranches + 1,
       batchTokens: 1024,
       ...configuration,
     },
+    company: slots > 1 || undefined,
+    reading: { contextTokens, keptBytes },
     modelOptions: { command: 'verify', repack: options.repack },
   })
   const { level, keyType, valueType } = tuned.exactness
   const guard = tuned.noise > 0 ? `, ties closer than ${tuned.noise.toPrecision(2)} decided alone` : ''
   terminal.out(`${path.basename(file)}: ${level} by the probe, keys ${keyType}, values ${valueType}${guard}\n`)
-  const comparison = new Comparison(model, tuned, contextTokens)
+  const comparison = new Comparison(model, tuned, contextTokens, slots)
   const prompts = await makePrompts(model, contextTokens - longestAnswer)
   const total = noAgreement()
   const began = performance.now()
   const isOver = () => performance.now() - began > 1000 * (options.seconds ?? Number.POSITIVE_INFINITY)
   let round = options.first
-  for (; total.tokens < options.tokens && !isOver(); round++) {
+  /** What a round compares: another prompt, in time another beginning of it, another size of drafts. */
+  const roundOf = (round: number): Compared => {
     const prompt = prompts[round % prompts.length]
-    const sampling = options.sampled ? { temperature: 0.8, seed: round } : {}
-    const length = Math.min(longestAnswer, options.tokens - total.tokens)
+    const length = Math.min(longestAnswer, Math.max(1, options.tokens - total.tokens))
     const draft = draftSizes[Math.floor(round / prompts.length) % draftSizes.length]
     // Where greedy text would repeat itself, later rounds begin further on in the prompt.
     const from = options.sampled
       ? 0
       : Math.min(Math.floor(round / prompts.length / draftSizes.length), prompt.length - 8)
-    const found = await comparison.compare(prompt.subarray(Math.max(0, from)), length, draft, sampling)
+    const sampling = options.sampled ? { temperature: 0.8, seed: round } : {}
+    return { prompt: prompt.subarray(Math.max(0, from)), maxTokens: length, draft, sampling }
+  }
+  for (; total.tokens < options.tokens && !isOver(); round += slots) {
+    const found = await comparison.compare(Array.from({ length: slots }, (_, i) => roundOf(round + i)))
     addAgreement(total, { ...found, tokens: Math.max(1, found.tokens) })
     if (terminal.watched) terminal.err(`\r${total.tokens} of ${options.tokens} tokens, ${total.mismatches} mismatches `)
   }

@@ -45,52 +45,52 @@ export function addAgreement(total: Agreement, found: Agreement): void {
   for (const key of Object.keys(total) as (keyof Agreement)[]) total[key] += found[key]
 }
 
-/** Decodes prompts conventionally and with drafts, and compares tokens and logits rows. */
+/** One prompt of a comparison. */
+export interface Compared {
+  readonly prompt: ArrayLike<number>
+  readonly maxTokens: number
+  /** A number makes sure that much is drafted, whether it pays or not. */
+  readonly draft: DraftMode
+  readonly sampling: SamplerOptions
+}
+
+/**
+ * Decodes prompts conventionally, one after the other and with nothing kept, and with drafts, all at a time and with what
+ * had been kept of their beginnings; compares tokens and logits rows.
+ */
 export class Comparison {
   readonly #tuned: Tuned
   readonly #loop: DecodeLoop
   readonly #drafter: RetrievalDrafter
 
-  /** @param contextTokens most tokens of a prompt and its answer */
-  constructor(model: Model, tuned: Tuned, contextTokens: number) {
+  /**
+   * @param contextTokens most tokens of a prompt and its answer
+   * @param slots most prompts of one comparison
+   */
+  constructor(model: Model, tuned: Tuned, contextTokens: number, slots = 1) {
     this.#tuned = tuned
-    const { context, cost, crew, noise } = tuned
+    const { context, cost, crew, noise, reader } = tuned
     this.#drafter = new RetrievalDrafter({ spelling: new Spelling(model.vocabulary) })
     this.#loop = new DecodeLoop(context, {
       vocabulary: model.vocabulary,
-      slots: 1,
+      slots,
       branches: context.canBranch ? comparisonBranches : 1,
       contextTokens,
       maxNodes: comparisonNodes,
-      cost,
-      crew,
-      noise,
+      ordered: tuned.exactness.level === 'bitwise' && context.canMove,
+      ...{ cost, crew, noise, reader },
     })
   }
 
-  /**
-   * @param draft a number makes sure that much is drafted, whether it pays or not
-   */
-  async compare(
-    prompt: ArrayLike<number>,
-    maxTokens: number,
-    draft: DraftMode,
-    sampling: SamplerOptions,
-  ): Promise<Agreement> {
+  /** Compares one prompt, or several that share forwards where they are drafted for; at most as many as there are slots. */
+  async compare(prompts: readonly Compared[]): Promise<Agreement> {
     const before = this.#loop.describeDrafting().nearTies
-    const conventional = await this.#decode(prompt, maxTokens, 'off', sampling)
-    const drafted = await this.#decode(prompt, maxTokens, draft, sampling)
-    const length = Math.max(conventional.tokens.length, drafted.tokens.length)
-    let same = 0
-    while (same < length && conventional.tokens[same] === drafted.tokens[same]) same++
-    const rows = Math.min(same + 1, conventional.rows.length, drafted.rows.length)
-    let equalRows = 0
-    for (let i = 0; i < rows; i++) if (conventional.rows[i] === drafted.rows[i]) equalRows++
-    const nearTies = this.#loop.describeDrafting().nearTies - before
-    const mismatches = same < length ? 1 : 0
-    const { accepted, forwards, forwardMs } = drafted
-    const counts = { tokens: conventional.tokens.length, mismatches, rows, equalRows, accepted, forwards, nearTies }
-    return { ...counts, forwardMs, conventionalMs: conventional.forwardMs }
+    const conventional: Answer[] = []
+    for (const one of prompts) conventional.push(await this.#decode({ ...one, draft: 'off' }, false))
+    const drafted = await Promise.all(prompts.map((one) => this.#decode(one, true)))
+    const total = noAgreement()
+    for (const [i, one] of conventional.entries()) addAgreement(total, compareAnswers(one, drafted[i]))
+    return { ...total, nearTies: this.#loop.describeDrafting().nearTies - before }
   }
 
   /** Waits for the forward in flight. The model and its context stay the caller's. */
@@ -98,7 +98,7 @@ export class Comparison {
     return this.#loop.close()
   }
 
-  async #decode(prompt: ArrayLike<number>, maxTokens: number, draft: DraftMode, sampling: SamplerOptions) {
+  async #decode({ prompt, maxTokens, draft, sampling }: Compared, reusePrefix: boolean): Promise<Answer> {
     const { context } = this.#tuned
     const rows: number[] = []
     const sampler = Sampler.create(context, sampling, prompt)
@@ -113,10 +113,33 @@ export class Comparison {
       [Symbol.dispose]: () => sampler[Symbol.dispose](),
     }
     const session = this.#drafter.open()
-    const request = { prompt, draft, session, sampler: watched, maxTokens, reusePrefix: false }
+    const request = { prompt, draft, session, sampler: watched, maxTokens, reusePrefix }
     const { tokens, stats } = await this.#loop.start(request).result
     return { tokens, rows, accepted: stats.acceptedTokens, forwards: stats.forwards, forwardMs: stats.forwardMs }
   }
+}
+
+/** What was seen of one answer. */
+interface Answer {
+  tokens: readonly number[]
+  /** What stands for each of its rows. */
+  rows: readonly number[]
+  accepted: number
+  forwards: number
+  forwardMs: number
+}
+
+function compareAnswers(conventional: Answer, drafted: Answer): Agreement {
+  const length = Math.max(conventional.tokens.length, drafted.tokens.length)
+  let same = 0
+  while (same < length && conventional.tokens[same] === drafted.tokens[same]) same++
+  const rows = Math.min(same + 1, conventional.rows.length, drafted.rows.length)
+  let equalRows = 0
+  for (let i = 0; i < rows; i++) if (conventional.rows[i] === drafted.rows[i]) equalRows++
+  const mismatches = same < length ? 1 : 0
+  const { accepted, forwards, forwardMs } = drafted
+  const counts = { tokens: conventional.tokens.length, mismatches, rows, equalRows, accepted, forwards, nearTies: 0 }
+  return { ...counts, forwardMs, conventionalMs: conventional.forwardMs }
 }
 
 /** 53 bits that stand for a row. */

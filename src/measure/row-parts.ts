@@ -2,6 +2,7 @@
 
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Decoder } from '../decode/decoder.js'
+import { Reader } from '../decode/reader.js'
 
 /** Where the time of a row more in a forward goes, in milliseconds. */
 export interface RowParts {
@@ -69,5 +70,26 @@ async function timeSecond(decoder: Decoder, rows: number, outputs: number): Prom
     ms = performance.now() - began
     decoder.removePositions(0, 0, -1)
   }
+  return ms
+}
+
+/** Tokens of the prompt that {@link measureReading} reads. */
+export const readTokens = 512
+
+/** Milliseconds of reading a prompt, by a reader or by a context that is empty; leaves it empty. */
+export async function measureReading(reader: Reader | Decoder): Promise<number> {
+  const prompt = Array.from({ length: readTokens + 1 }, (_, i) => (i * 31) % 256)
+  const began = performance.now()
+  if (reader instanceof Reader) {
+    const reading = reader.open(prompt, '', false)
+    if (reading) await reading.advance(readTokens)
+    return performance.now() - began
+  }
+  const { batch } = reader
+  batch.clear()
+  for (let i = 0; i < readTokens; i++) batch.addSequence(batch.add(prompt[i], i, false), 0)
+  await reader.decode()
+  const ms = performance.now() - began
+  reader.removePositions(0, 0, -1)
   return ms
 }

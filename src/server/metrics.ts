@@ -243,6 +243,9 @@ export class Metrics {
     write('gauge', 'corpus_requests', 'Answers that drafts may come from.', held('requests'))
     write('gauge', 'corpus_tokens', 'Tokens of documents and answers.', held('tokens'))
     write('gauge', 'corpus_bytes', 'Memory of documents and answers.', held('bytes'))
+    const prompts = engine.describePrompts()
+    write('gauge', 'kept_prompt_tokens', 'Tokens of prompts kept aside.', one(prompts?.tokens ?? 0))
+    write('gauge', 'kept_prompt_bytes', 'Memory of prompts kept aside.', one(prompts?.bytes ?? 0))
     write('gauge', 'exactness', 'How far texts are the same as without drafts, by the probe at load.', (name) => [
       `${name}{level="${engine.exactness.level}"} 1`,
     ])
