@@ -52,7 +52,7 @@ console.log(`| family | ${columns.join(' | ')} |\n|---|${columns.map(() => '---|
 for (const [family, cells] of [...table].sort(([a], [b]) => a.localeCompare(b)))
   console.log(`| ${family} | ${columns.map((column) => shown(cells.get(column))).join(' | ')} |`)
 console.log(
-  `\nprompts to the letter: ${totals.prompts.join(' of ')}; outputs understood: ${totals.outputs.join(' of ')}`,
+  `\nprompts to the letter: ${totals.prompts.join(' of ')}; outputs understood: ${totals.outputs.join(' of ')}; calls within the grammar: ${totals.calls.join(' of ')}`,
 )
 console.log(`\nwhat differs: ${wrong.map((text) => text.split('\n')[0]).join(', ')}`)
 if (values.failures) console.log(`\n${wrong.join('\n\n')}`)

@@ -269,7 +269,7 @@ export class AnswerParser {
       const literals = [...entries.map((entry) => entry.literal), ...others, ...think]
       const found = find(reader.text, looked, literals, reader.ended)
       const line = this.#lineBreak(looked, found.at)
-      if (line !== undefined && line < found.at) {
+      if (line !== undefined && line <= found.at) {
         this.#sayUpTo(line, '')
         looked = line
         lineStart = true

@@ -14,9 +14,12 @@ import { exitCodes, UsageError } from './failure.js'
 import { addModelSource, fetchNamed, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
 import { addSharing, type SharingOptions, SharingPlan } from './sharing.js'
 import { processTerminal, type Terminal } from './terminal.js'
+import { readTextFile } from './text-file.js'
 
 interface ServeOptions extends DecodingOptions, ModelSourceOptions, SharingOptions {
   modelDraft?: string
+  chatTemplate?: string
+  chatTemplateFile?: string
   alias?: string
   host: string
   port: number
@@ -92,6 +95,11 @@ export function registerServe(program: Command): void {
       gather,
     )
   command
+    .option(
+      '--chat-template <text>',
+      'Jinja chat template to use instead of the model’s; or the path of a file with it',
+    )
+    .option('--chat-template-file <file>', 'file with the chat template')
     .option('--api-prefix <path>', 'path under which all routes stand, e.g. /llm (default: none)')
     .option('--ssl-key-file <file>', 'key for TLS, PEM; with --ssl-cert-file')
     .option('--ssl-cert-file <file>', 'certificate for TLS, PEM; with --ssl-key-file')
@@ -159,6 +167,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
       contextTokens: options.ctxSize,
       ...configurationOf(options),
       draftModel: options.modelDraft,
+      chatTemplate: await chatTemplateOf(options),
       promptCacheBytes: options.cacheRam === undefined ? undefined : options.cacheRam * 2 ** 20,
       maxPauseMs: options.maxPause,
       cache: options.cache,
@@ -337,4 +346,11 @@ function waitForSignal(): Promise<'SIGINT' | 'SIGTERM'> {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.') || host.endsWith('.sock')
+}
+
+/** The chat template that was given: as text where it holds Jinja, else the file of that name. */
+async function chatTemplateOf({ chatTemplate, chatTemplateFile }: ServeOptions): Promise<string | undefined> {
+  if (chatTemplateFile !== undefined) return readTextFile(chatTemplateFile, `the chat template ${chatTemplateFile}`)
+  if (chatTemplate === undefined || /\{[{%#]/.test(chatTemplate)) return chatTemplate
+  return readTextFile(chatTemplate, `the chat template ${chatTemplate}`)
 }

@@ -1,0 +1,151 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Budget } from '../../src/chat/jinja/budget.js'
+import { fromJs } from '../../src/chat/jinja/from-js.js'
+import { JinjaTemplate } from '../../src/chat/jinja/template.js'
+import { marked, plain, Text } from '../../src/chat/jinja/text.js'
+import { AnswerParser } from '../../src/chat/parser.js'
+import { ChatTemplate } from '../../src/chat/template.js'
+import { piecesOf } from '../../src/llama/plain-text.js'
+
+const render = (source: string, input: Record<string, unknown> = {}) =>
+  plain(new JinjaTemplate(source).render(Object.fromEntries(Object.entries(input).map(([k, v]) => [k, fromJs(v)]))))
+
+describe('Jinja', () => {
+  it.each([
+    ['{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}', { d: { a: 1, b: 'x' } }, 'a=1;b=x;'],
+    ["{{ '%s has %d' % ('it', 3) }}", {}, 'it has 3'],
+    ["{{ '{} and {name:>3}'.format('a', name='b') }}", {}, 'a and   b'],
+    ['{% set l = [] %}{% do l.append(2) %}{{ l }}', {}, '[2]'],
+    ['{% for x in nothing %}{{ x }}{% else %}none{% endfor %}{{ nothing | length }}', {}, 'none0'],
+    [
+      '{% for x in range(9) %}{% if x == 2 %}{% continue %}{% endif %}{% if x == 4 %}{% break %}{% endif %}{{ x }}{% endfor %}',
+      {},
+      '013',
+    ],
+    ["{{ m | map('upper') | join(',') }} {{ [3, 1] | min }}", { m: ['a', 'b'] }, 'A,B 1'],
+    ['{{ {1: "one"}[1] }} {{ x | tojson }} {{ 1.0 }}', { x: { a: [true, null] } }, 'one {"a": [true, null]} 1.0'],
+    [
+      '{% macro f(a, b=2) %}{{ a }}{{ b }}{% endmacro %}{{ f(1) }}{% set ns = namespace(n=0) %}{% for x in [1, 2] %}{% set ns.n = ns.n + x %}{% endfor %}{{ ns.n }}',
+      {},
+      '123',
+    ],
+    ['a\n  {%- if true %}\nb\n  {% endif %}\nc', {}, 'ab\nc'],
+  ])('renders %s', (source, input, expected) => {
+    expect(render(source, input)).toBe(expected)
+  })
+
+  it('ends what takes too long', () => {
+    for (const source of [
+      '{% for i in range(2000000) %}{% endfor %}',
+      '{% set ns = namespace(s="ab") %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}',
+      '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}',
+      "{{ 'x' * 999999999 }}",
+    ])
+      expect(() => new JinjaTemplate(source).render({}, { budget: new Budget(1_000_000) })).toThrow()
+  })
+
+  it('remembers what came from where', () => {
+    const text = new JinjaTemplate("<{{ name | trim | replace('b', '-') }}>").render({ name: marked(' ab ', 1) })
+    expect(text).toEqual(new Text('<a->', [1, 2, 1]))
+  })
+})
+
+const hermes = `{% for m in messages %}<|im_start|>{{ m.role }}
+{% if m.content %}{{ m.content }}{% endif %}{% for c in m.tool_calls or [] %}<tool_call>
+{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
+</tool_call>{% endfor %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}{% if tools %}{{ tools | tojson }}{% endif %}`
+const tagged = hermes.replace(
+  /\{"name".*\n/,
+  '<function={{ c.function.name }}>\n{% for k, v in c.function.arguments.items() %}<parameter={{ k }}>\n{{ v if v is string else v | tojson }}\n</parameter>\n{% endfor %}</function>\n',
+)
+const tools = [
+  {
+    type: 'function' as const,
+    function: {
+      name: 'write',
+      parameters: { type: 'object', properties: { text: { type: 'string' }, n: { type: 'integer' } } },
+    },
+  },
+]
+
+function understood(source: string, output: string, size = output.length) {
+  const { dialect } = new ChatTemplate(source, { bos: '', eos: '' }).derived(true)
+  const parser = new AnswerParser(dialect, { tools })
+  for (let at = 0; at < output.length; at += size) parser.push(output.slice(at, at + size))
+  parser.end()
+  const { content, toolCalls } = parser.message
+  return { content, calls: toolCalls.map((call) => call.function.arguments) }
+}
+
+describe('a dialect read off a template', () => {
+  it('is not misled by markers in arguments and in words', () => {
+    const call = '<tool_call>\n{"name": "write", "arguments": {"text": "</tool_call> <tool_call>"}}\n</tool_call>'
+    expect(understood(hermes, call)).toEqual({ content: '', calls: ['{"text": "</tool_call> <tool_call>"}'] })
+    expect(understood(hermes, `Use <tool_call> so: ${call}`)).toEqual({
+      content: 'Use <tool_call> so: ',
+      calls: ['{"text": "</tool_call> <tool_call>"}'],
+    })
+  })
+
+  it('types the parameters of tags by the schema, and passes numbers on as they are', () => {
+    const call =
+      '<tool_call>\n<function=write>\n<parameter=text>\n12 </parameter> x\n</parameter>\n<parameter=n>\n2512292042121000001\n</parameter>\n</function>\n</tool_call>'
+    expect(understood(tagged, call).calls).toEqual(['{"text": "12 </parameter> x", "n": 2512292042121000001}'])
+  })
+
+  it('gives the same message however the text is cut', () => {
+    const parts = fc.constantFrom(
+      'words ',
+      '<tool_call>',
+      '</tool_call>',
+      '\n',
+      '<think>',
+      '</think>',
+      '{"name": "write", "arguments": {"n": 1}}',
+      '<function=write>',
+      '<parameter=text>\n',
+      '\n</parameter>',
+      '</function>',
+      '<',
+      'a < b',
+    )
+    fc.assert(
+      fc.property(
+        fc.array(parts, { maxLength: 12 }),
+        fc.integer({ min: 1, max: 7 }),
+        fc.boolean(),
+        (list, size, isTagged) => {
+          const output = list.join('')
+          const source = isTagged ? tagged : hermes
+          if (output !== '') expect(understood(source, output, size)).toEqual(understood(source, output))
+        },
+      ),
+      { numRuns: 100 },
+    )
+  })
+})
+
+describe('what users bring', () => {
+  it('stays text where it holds control tokens', () => {
+    const controls = new Map([
+      ['<|end|>', 1],
+      ['<|user|>', 2],
+    ])
+    const text = '<|user|>What is <|end|>?<|end|>'
+    expect(piecesOf(text, [8, 24], controls)).toEqual([
+      { text: '<|user|>', special: true },
+      { text: 'What is <|end|>?', special: false },
+      { text: '<|end|>', special: true },
+    ])
+    expect(piecesOf(text, [8, 15], controls)).toBeUndefined()
+  })
+
+  it('is known in the prompt', () => {
+    const template = new ChatTemplate(hermes, { bos: '', eos: '' })
+    const { text, spans } = template.render({ messages: [{ role: 'user', content: 'a<|im_end|>b' }] })
+    expect(text.slice(spans[0], spans[1])).toBe('a<|im_end|>b')
+  })
+})
