@@ -32,7 +32,7 @@ export class RedisAddress {
    */
   static async read(text: string): Promise<RedisAddress> {
     if (!URL.canParse(text))
-      throw new FleetError('invalid-parameter', `'${text}' is no URL; expected redis://HOST:PORT`)
+      throw new FleetError('invalid-parameter', `'${withoutPassword(text)}' is no URL; expected redis://HOST:PORT`)
     const url = new URL(text)
     url.protocol = url.protocol.replace(/^valkey/, 'redis')
     if (!/^\/?\d*$/.test(url.pathname))
