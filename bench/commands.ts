@@ -22,5 +22,6 @@ export const commands: Readonly<Record<string, string>> = {
   watch: 'What it costs a server to be watched.',
   soak: 'A server under abuse, for a while: nothing may leak, and no answer may change.',
   chat: 'Recorded chat formats of model families: how many prompts and outputs are right. The table of docs/chat.md.',
+  answers: 'What several answers to one prompt draw from each other, and what path-consistency saves.',
   damage: 'Model files with damaged heads: none may end the process.',
 }
