@@ -85,13 +85,18 @@ describe('POST /v1/messages', () => {
   })
 
   it('calls tools, whole and streamed', async () => {
-    const request = { ...hello, max_tokens: 200, tools: [weather], tool_choice: { type: 'any' } }
+    const request = {
+      ...hello,
+      max_tokens: 200,
+      tools: [weather],
+      tool_choice: { type: 'any', disable_parallel_tool_use: true },
+    }
     const { body } = await server.ask(route, request)
     expect(body).toMatchObject({
       stop_reason: 'tool_use',
       content: [{ type: 'tool_use', id: expect.any(String), name: 'weather', input: { city: 'Oslo' } }],
     })
-    const list = await events({ ...request, tool_choice: { type: 'tool', name: 'weather' } })
+    const list = await events({ ...request, tool_choice: { ...request.tool_choice, type: 'tool', name: 'weather' } })
     const start = list.find(({ event }) => event === 'content_block_start')
     expect(start?.data).toMatchObject({ index: 0, content_block: { type: 'tool_use', name: 'weather', input: {} } })
     const json = list.map(({ data }) => data.delta?.partial_json ?? '').join('')
