@@ -91,7 +91,10 @@ export class Chat {
     const made = answerGrammar(dialect, {
       tools: callable,
       mustCall,
-      parallel: request.parallelToolCalls ?? true,
+      // A demanded call is one, unless several were asked for: nothing else would end them.
+      parallel: mustCall
+        ? toolChoice === 'required' && request.parallelToolCalls === true
+        : request.parallelToolCalls !== false,
       schema: jsonSchema,
     })
     if (reasoningBudget !== undefined) checkInteger('reasoningBudget', reasoningBudget, 0, 2 ** 31 - 1)

@@ -48,7 +48,7 @@ export function planTools(
   if (given.length === 0 || choice === 'none') return {}
   if (!engine.rendersTools)
     throw badRequest("tools: this model's chat template has no place for tools; choose a model made for them", 'tools')
-  const shared = { tools: given, parallelToolCalls: fields.parallel_tool_calls ?? true }
+  const shared = { tools: given, parallelToolCalls: fields.parallel_tool_calls ?? undefined }
   if (choice === 'auto' || choice === 'required') return { ...shared, toolChoice: choice }
   const { name } = choice.function
   if (!given.some((tool) => tool.function.name === name))
