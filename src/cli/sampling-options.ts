@@ -43,7 +43,7 @@ export function addSamplingOptions(command: Command): Command {
     .option('--xtc-threshold <p>', 'from where on a token is a top choice (default: 0.1)', decimal(0, 1))
     .option('--dynatemp-range <r>', 'temperature ± r, by how undecided the model is; 0: fixed', decimal(0))
     .option('--dynatemp-exp <e>', 'how indecision becomes temperature (default: 1)', decimal(0))
-    .option('-s, --seed <s>', 'seed of the random draws (default: random)', integer(0, 2 ** 32 - 1))
+    .option('-s, --seed <s>', 'seed of the random draws, -1: random (default: random)', integer(-(2 ** 63), 2 ** 64))
     .option('--repeat-penalty <r>', 'penalty for recent tokens, 1: none (default: 1)', decimal(0))
     .option('--repeat-last-n <n>', 'recent tokens that penalties look at (default: 64)', integer(0))
     .option('--presence-penalty <p>', 'penalty for tokens that stand already, 0: none (default: 0)', decimal(-2, 2))

@@ -199,6 +199,11 @@ export class Corpus {
     return known ?? this.#add('document', tokenize(text), namespace, { hash, names: namesOf(id) })
   }
 
+  /** Whether a document of this text is remembered. */
+  hasDocument(text: string, namespace = DEFAULT_NAMESPACE): boolean {
+    return this.refresh(namespace)?.records.findDocument(contentHash(text)) !== undefined
+  }
+
   /** The document with a hash, under the given id from now on; what had that id before loses it. */
   #recognise(namespace: string, hash: string, id: string | undefined): CorpusRecord | undefined {
     const known = this.refresh(namespace)?.records.findDocument(hash)

@@ -11,7 +11,7 @@ import { type ChatPrompt, ChatTemplate, type Conversation } from '../chat/templa
 import type { AnswerReading } from '../decode/writer.js'
 import type { GrammarPlan } from '../grammar/gate.js'
 import type { Model } from '../llama/model.js'
-import type { Vocabulary } from '../llama/vocabulary.js'
+import type { TokenizeOptions, Vocabulary } from '../llama/vocabulary.js'
 import { EngineError } from './error.js'
 import {
   type ChatConversation,
@@ -51,10 +51,19 @@ export class Chat {
   }
 
   /** The tokens of a prompt; control tokens in what users brought stay text. */
-  tokenize({ text, spans }: ChatPrompt): Int32Array {
+  tokenize(prompt: ChatPrompt): Int32Array {
+    return this.#vocabulary.tokenize(prompt.text, this.#tokenizing(prompt))
+  }
+
+  /** The same on another thread. */
+  tokenizeAside(prompt: ChatPrompt, signal?: AbortSignal): Promise<Int32Array> {
+    return this.#vocabulary.tokenizeAside(prompt.text, this.#tokenizing(prompt), signal)
+  }
+
+  #tokenizing({ text, spans }: ChatPrompt): TokenizeOptions {
     // Many templates write the BOS themselves, and it must not stand twice.
     const beginsWithBos = this.#bosText !== '' && text.startsWith(this.#bosText)
-    return this.#vocabulary.tokenize(text, { special: true, addSpecial: !beginsWithBos, plain: spans })
+    return { special: true, addSpecial: !beginsWithBos, plain: spans }
   }
 
   /** What understands the answer to a prompt. */

@@ -1,6 +1,7 @@
 // The engine: a loaded model, and the answers it writes.
 
 import { totalmem } from 'node:os'
+import type { ChatPrompt } from '../chat/template.js'
 import { type Corpus, DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
 import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
@@ -13,6 +14,7 @@ import { DecodeLoop, type LoopOptions, type SlotState } from '../decode/loop.js'
 import type { AnswerReading } from '../decode/writer.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
+import { parseGbnf } from '../grammar/gbnf.js'
 import { fetchModel } from '../hub/fetch-model.js'
 import type { Context } from '../llama/context.js'
 import type { Model, ModelDescription } from '../llama/model.js'
@@ -51,6 +53,17 @@ const predictionLead = 8
  * what is too long in any case is refused without that.
  */
 const longestTokenBytes = 256
+
+/** What {@link Engine.prepare} adds to a conversation; it stays where the request is spread into another. */
+const prepared = Symbol('prepared')
+interface Prepared {
+  [prepared]: { prompt: ChatPrompt; tokens: Int32Array }
+}
+
+/** Of a prediction, what an answer may reach: tokens have some four characters, in few texts as many as eight. */
+function cutShort(prediction: string, contextTokens: number): string {
+  return prediction.slice(0, 8 * contextTokens)
+}
 
 /** Drafts nothing and learns nothing: the session of a request with drafting off. */
 const noDrafts: DraftSession = {
@@ -265,18 +278,77 @@ export class Engine implements AsyncDisposable {
     this.#checkLive()
     checkObject('request', request)
     checkNames('a chat', request, optionNames.chat)
-    const prompt = this.#chat.render(request)
-    this.#checkLength(prompt.text)
+    const ready = (request as Partial<Prepared>)[prepared]
+    const prompt = ready?.prompt ?? this.#renderShort(request)
     const reading = this.#chat.read(request, prompt)
     const grammar = request.grammar === undefined ? this.#chat.demand(request, prompt) : request.grammar
-    return this.#start(this.#chat.tokenize(prompt), { ...request, grammar }, request.documents, reading)
+    return this.#start(ready?.tokens ?? this.#chat.tokenize(prompt), { ...request, grammar }, request.documents, reading)
+  }
+
+  /**
+   * Does beforehand what may take long in a request: renders the conversation, splits texts into tokens, indexes
+   * documents, reads the grammar. It is done on another thread or in pieces, so that, whatever the request, everything
+   * else goes on.
+   *
+   * @param signal gives it up
+   * @returns the request, to be given to {@link chat} or {@link complete} as it is or with other options, once or often
+   * @example
+   * const request = await engine.prepare({ messages, documents, grammar })
+   * const answers = [1, 2, 3].map((seed) => engine.chat({ ...request, temperature: 1, seed }))
+   * @throws as {@link chat} and {@link complete}; the signal's reason
+   */
+  async prepare<Request extends ChatRequest | CompletionRequest>(
+    request: Request,
+    signal?: AbortSignal,
+  ): Promise<Request> {
+    this.#checkLive()
+    checkObject('request', request)
+    const { vocabulary } = this.#model
+    const ready: Partial<ChatRequest & CompletionRequest & Prepared> = {}
+    let { grammar } = request
+    if ('messages' in request) {
+      const prompt = this.#renderShort(request)
+      if (grammar === undefined) {
+        grammar = this.#chat.demand(request, prompt)
+        if (grammar !== undefined) ready.grammar = grammar
+      }
+      const tokens = await this.#chat.tokenizeAside(prompt, signal)
+      this.#checkRoom(tokens.length)
+      ready[prepared] = { prompt, tokens }
+    } else if (typeof request.prompt === 'string' && request.prompt !== '') {
+      this.#checkLength(request.prompt)
+      ready.prompt = await vocabulary.tokenizeAside(request.prompt, { addSpecial: true, special: true }, signal)
+      this.#checkRoom(ready.prompt.length)
+    }
+    if (typeof grammar === 'string' && grammar !== '') {
+      await vocabulary.readLexicon()
+      parseGbnf(grammar)
+      await new Promise(setImmediate)
+    }
+    if (typeof request.prediction === 'string')
+      ready.prediction = await vocabulary.tokenizeAside(cutShort(request.prediction, this.contextTokens), {}, signal)
+    if ('messages' in request && request.documents && request.draft !== 'off')
+      await this.#memory.addDocumentsAside(request.documents, request.namespace, signal)
+    signal?.throwIfAborted()
+    this.#checkLive()
+    return { ...request, ...ready }
+  }
+
+  /** Token ids of a text, split on another thread: whatever the text, everything else goes on. @throws as `tokenize` */
+  tokenizeAside(text: string, options?: TokenizeOptions, signal?: AbortSignal): Promise<Int32Array> {
+    this.#checkLive()
+    return this.#model.vocabulary.tokenizeAside(text, options, signal)
   }
 
   /** The prompt of a conversation as tokens, as {@link chat} reads it. @throws as {@link chat} */
   tokenizeChat(conversation: ChatConversation): Int32Array {
-    const prompt = this.#chat.render(conversation)
-    this.#checkLength(prompt.text)
-    return this.#chat.tokenize(prompt)
+    return this.#chat.tokenize(this.#renderShort(conversation))
+  }
+
+  /** The same, split on another thread. @throws as {@link chat}; the signal's reason */
+  async tokenizeChatAside(conversation: ChatConversation, signal?: AbortSignal): Promise<Int32Array> {
+    this.#checkLive()
+    return this.#chat.tokenizeAside(this.#renderShort(conversation), signal)
   }
 
   /**
@@ -444,14 +516,7 @@ export class Engine implements AsyncDisposable {
     documents: readonly RequestDocument[] = [],
     reading?: AnswerReading,
   ): Generation {
-    const room = this.contextTokens - prompt.length
-    if (prompt.length === 0) throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
-    if (room < 1)
-      throw new EngineError(
-        'prompt-too-long',
-        `the prompt has ${prompt.length} tokens; the context holds ${this.contextTokens}, one of them for the answer`,
-        { promptTokens: prompt.length, contextTokens: this.contextTokens },
-      )
+    this.#checkRoom(prompt.length)
     const draft = checkDraft(request.draft ?? 'auto', this.maxNodes)
     const maxTokens =
       request.maxTokens === undefined ? undefined : checkInteger('maxTokens', request.maxTokens, 0, 2 ** 31 - 1)
@@ -459,7 +524,8 @@ export class Engine implements AsyncDisposable {
     const signal = checkSignal(request.signal)
     const wanted = request.logprobs === undefined ? undefined : checkInteger('logprobs', request.logprobs, 0, 20)
     const prediction = this.#readPrediction(request.prediction)
-    if (draft !== 'off') this.#memory.addDocuments(documents, request.namespace)
+    if (draft !== 'off' && !(request as Partial<Prepared>)[prepared])
+      this.#memory.addDocuments(documents, request.namespace)
     const whose = { namespace: request.namespace, request: request.requestId, together: request.together }
     const session = draft === 'off' ? noDrafts : explained(() => (request.drafter ?? this.drafter).open(whose))
     const sampler = this.#makeSampler(request, prompt, session)
@@ -486,10 +552,28 @@ export class Engine implements AsyncDisposable {
     })
   }
 
+  #renderShort(conversation: ChatConversation): ChatPrompt {
+    const prompt = this.#chat.render(conversation)
+    this.#checkLength(prompt.text)
+    return prompt
+  }
+
+  #checkRoom(promptTokens: number): void {
+    if (promptTokens === 0) throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
+    if (promptTokens < this.contextTokens) return
+    throw new EngineError(
+      'prompt-too-long',
+      `the prompt has ${promptTokens} tokens; the context holds ${this.contextTokens}, one of them for the answer`,
+      { promptTokens, contextTokens: this.contextTokens },
+    )
+  }
+
   #readPrediction(prediction: string | ArrayLike<number> | undefined): ArrayLike<number> | undefined {
     if (prediction === undefined || typeof prediction === 'string')
-      return prediction === undefined || prediction === '' ? undefined : this.tokenize(prediction)
-    return checkTokens('prediction', prediction, this.vocabularySize)
+      return prediction === undefined || prediction === ''
+        ? undefined
+        : this.tokenize(cutShort(prediction, this.contextTokens))
+    return Array.prototype.slice.call(checkTokens('prediction', prediction, this.vocabularySize), 0, this.contextTokens)
   }
 
   #makeSampler(request: RequestOptions, prompt: ArrayLike<number>, session: DraftSession): Sampler {

@@ -88,6 +88,18 @@ export class Memory {
     })
   }
 
+  /** The same, with pauses for others, and split into tokens aside. @throws EngineError; LlamaError; the signal's reason */
+  async addDocumentsAside(
+    documents: readonly CorpusDocument[],
+    namespace?: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    for (const document of documents) {
+      await this.#addAside(document, namespace, signal)
+      await new Promise(setImmediate)
+    }
+  }
+
   /** Indexes documents before they are needed, a few at a time. @throws EngineError `invalid-parameter` */
   async warm(documents: readonly (string | CorpusDocument)[], options: WarmOptions = {}): Promise<WarmReport> {
     const report = { added: 0, known: 0, skipped: 0, tokens: 0 }
@@ -97,12 +109,7 @@ export class Memory {
       const document = typeof given === 'string' ? { text: given } : given
       if (typeof document?.text !== 'string')
         throw new EngineError('invalid-parameter', `documents[${k}] must be a text or have one, got ${typeof given}`)
-      let fresh = false
-      const tokenize = (text: string) => {
-        fresh = true
-        return this.#tokenize(text)
-      }
-      const record = explained(() => this.corpus.addDocument(document, tokenize, options.namespace))
+      const { record, fresh } = await this.#addAside(document, options.namespace)
       if (!record) report.skipped++
       else if (fresh) report.added++
       else report.known++
@@ -113,6 +120,18 @@ export class Memory {
       pause = performance.now() + SLICE_MS
     }
     return report
+  }
+
+  async #addAside(document: CorpusDocument, namespace?: string, signal?: AbortSignal) {
+    const { text } = document
+    const isKnown = !this.corpus.remembers || this.corpus.hasDocument(text, namespace)
+    const tokens = isKnown ? undefined : await this.#vocabulary.tokenizeAside(text, {}, signal)
+    let fresh = false
+    const tokenize = () => {
+      fresh = true
+      return tokens ?? this.#tokenize(text)
+    }
+    return { record: explained(() => this.corpus.addDocument(document, tokenize, namespace)), fresh }
   }
 
   /** Deletes, on the disk too; returns how many records. @throws EngineError `invalid-parameter`; CorpusError */

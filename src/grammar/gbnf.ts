@@ -50,10 +50,19 @@ const escapes: Record<string, number> = { t: 9, r: 13, n: 10, '\\': 92, '"': 34,
  * @throws GrammarError `grammar-invalid` with the place and what was expected
  */
 export function parseGbnf(text: string): GrammarTable {
+  const known = tables.get(text)
+  if (known) return known
   const bytes = Buffer.byteLength(text)
   if (bytes > mostBytes) throw invalid(`the grammar has ${bytes} bytes; at most ${mostBytes} are read`)
-  return new Reader(text).read()
+  const table = new Reader(text).read()
+  if (tables.size === keptTables) tables.delete(tables.keys().next().value as string)
+  tables.set(text, table)
+  return table
 }
+
+/** The last tables made: the answers to a request, and mostly those to the next ones too, follow the same grammar. */
+const tables = new Map<string, GrammarTable>()
+const keptTables = 8
 
 class Reader {
   readonly #text: string

@@ -69,17 +69,19 @@ export function drawingLinks({ model }: Context, options: SamplerOptions, seed: 
   const { temperature, topK, topP, minP, typicalP, topNSigma, xtcProbability, xtcThreshold } = chosen
   if (temperature === 0) return [llama.llama_sampler_init_greedy()]
   const heat = Math.max(temperature, leastTemperature)
+  // llama.cpp takes the largest one to mean that it shall choose.
+  const bits = seed === 2 ** 32 - 1 ? 0x9e3779b1 : seed
   return [
     ...(topNSigma > 0 ? [llama.llama_sampler_init_top_n_sigma(topNSigma)] : []),
     llama.llama_sampler_init_top_k(topK),
     ...(typicalP < 1 ? [llama.llama_sampler_init_typical(typicalP, minKeep)] : []),
     llama.llama_sampler_init_top_p(topP, minKeep),
     llama.llama_sampler_init_min_p(minP, minKeep),
-    ...(xtcProbability > 0 ? [llama.llama_sampler_init_xtc(xtcProbability, xtcThreshold, minKeep, seed)] : []),
+    ...(xtcProbability > 0 ? [llama.llama_sampler_init_xtc(xtcProbability, xtcThreshold, minKeep, bits)] : []),
     chosen.dynatempRange > 0
       ? llama.llama_sampler_init_temp_ext(heat, chosen.dynatempRange, chosen.dynatempExponent)
       : llama.llama_sampler_init_temp(heat),
-    llama.llama_sampler_init_dist(seed),
+    llama.llama_sampler_init_dist(bits),
   ]
 }
 

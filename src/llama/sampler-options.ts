@@ -30,7 +30,7 @@ export interface SamplerOptions {
   dynatempRange?: number
   /** How the model's indecision becomes a temperature in that range. Default 1. */
   dynatempExponent?: number
-  /** Seed of the random draws, 0 … 2³²-1. Default: a new one per request, reported in its result. */
+  /** Seed of the random draws, any integer; -1: a new one. Default: a new one per request, reported in its result. */
   seed?: number
   /** Divides the logits of recent tokens; 1: off. Default 1. */
   repeatPenalty?: number
@@ -125,7 +125,7 @@ export function checkSamplerOptions(options: SamplerOptions, vocabularySize: num
     throw new RangeError(`drySequenceBreakers must be a list of at most ${mostBreakers} texts`)
   if (options.ignoreEos !== undefined && typeof options.ignoreEos !== 'boolean')
     throw new RangeError(`ignoreEos must be true or false, got ${String(options.ignoreEos)}`)
-  check('seed', (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32, 'an integer from 0 to 4294967295')
+  check('seed', (v) => Number.isInteger(v), 'an integer')
   check('repeatPenalty', (v) => v >= 0.001 && v <= 1000, 'a number from 0.001 to 1000')
   check('penaltyLastTokens', (v) => Number.isInteger(v) && v >= 0, 'an integer ≥ 0')
   check('frequencyPenalty', (v) => Math.abs(v) <= largest, `a number from -${largest} to ${largest}`)
@@ -164,4 +164,14 @@ export function needsPenalties(options: SamplerOptions): boolean {
 /** Whether repetitions change logits. */
 export function needsDry({ dryMultiplier = 0, dryLastTokens }: SamplerOptions): boolean {
   return dryMultiplier > 0 && dryLastTokens !== 0
+}
+
+/**
+ * A seed as the 32 bits that draws begin with; undefined where they are to be random. Every integer is a seed of its own
+ * or shares one with others, and always gives the same; -1 is random, as in llama.cpp.
+ */
+export function seedBits(seed: number | undefined): number | undefined {
+  if (seed === undefined || seed === -1) return undefined
+  const whole = BigInt.asUintN(64, BigInt(seed))
+  return (Number(whole & 0xffff_ffffn) ^ Math.imul(Number(whole >> 32n), 0x9e3779b1)) >>> 0
 }

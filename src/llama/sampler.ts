@@ -3,7 +3,13 @@ import type { Pointer } from './abi.js'
 import type { Context } from './context.js'
 import { Preview } from './preview.js'
 import { biasLink, chainOf, drawingLinks, forbidding, isMonotone, shapingLinks } from './sampler-links.js'
-import { checkSamplerOptions, isPlainGreedy, type SamplerOptions, samplerDefaults } from './sampler-options.js'
+import {
+  checkSamplerOptions,
+  isPlainGreedy,
+  type SamplerOptions,
+  samplerDefaults,
+  seedBits,
+} from './sampler-options.js'
 
 /** Most candidates that are drawn from again to see what noise does to a draw. */
 const mostPreviewed = 1024
@@ -45,7 +51,7 @@ export class Sampler {
   static create(context: Context, options: SamplerOptions, prompt: ArrayLike<number>): Sampler {
     checkSamplerOptions(options, context.vocabularySize)
     const isGreedy = (options.temperature ?? 0) === 0
-    const seed = isGreedy ? 0 : (options.seed ?? Math.floor(Math.random() * 2 ** 32))
+    const seed = isGreedy ? 0 : (seedBits(options.seed) ?? Math.floor(Math.random() * (2 ** 32 - 1)))
     if (isPlainGreedy(options)) return new Sampler(context, seed)
     const grammar = gateOf(context, options.grammar)
     const topK = options.topK ?? samplerDefaults.topK

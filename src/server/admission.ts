@@ -41,6 +41,12 @@ export class Admission {
     return this.#inFlight === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve))
   }
 
+  /** Whether an answer would be let in now. @throws as {@link enter} */
+  knock(): void {
+    if (this.#stopped) throw stopping()
+    if (this.#inFlight >= this.#limit) this.#refuse(1)
+  }
+
   /**
    * Lets `count` answers in. Call what is returned when they are through, once or more often.
    *
@@ -57,16 +63,7 @@ export class Admission {
           param: 'n',
         },
       )
-    if (this.#inFlight + count > this.#limit) {
-      const rounds = Math.ceil((this.#inFlight + count - this.#limit) / this.#slots)
-      const retryAfter = Math.max(1, Math.ceil((rounds * this.#meanMs) / 1000))
-      throw new ApiError(
-        429,
-        'rate_limit_error',
-        `the queue is full: ${this.#inFlight} answers are being written or wait, at most ${this.#limit} may; try again in ${retryAfter} s`,
-        { code: 'queue_full', retryAfter },
-      )
-    }
+    if (this.#inFlight + count > this.#limit) this.#refuse(count)
     this.#inFlight += count
     const began = performance.now()
     let inside = true
@@ -78,5 +75,16 @@ export class Admission {
       this.#meanMs = this.#meanMs === 0 ? ms : this.#meanMs + (ms - this.#meanMs) / memory
       if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve()
     }
+  }
+
+  #refuse(count: number): never {
+    const rounds = Math.ceil((this.#inFlight + count - this.#limit) / this.#slots)
+    const retryAfter = Math.max(1, Math.ceil((rounds * this.#meanMs) / 1000))
+    throw new ApiError(
+      429,
+      'rate_limit_error',
+      `the queue is full: ${this.#inFlight} answers are being written or wait, at most ${this.#limit} may; try again in ${retryAfter} s`,
+      { code: 'queue_full', retryAfter },
+    )
   }
 }

@@ -6,7 +6,7 @@ import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
 import { badRequest } from './errors.js'
 import { type Explanation, explanationOf } from './explanation.js'
-import { prediction, predictionText, requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
+import { prediction, predictionText, requestOptions, samplingFields, seedOf, tokenCount, tokenLimit } from './fields.js'
 import { bodyOf } from './harmless.js'
 import { type ChatLogprob, chatLogprobs } from './logprobs.js'
 import { documents, messages, requestDocuments, templateMessages } from './messages.js'
@@ -67,9 +67,10 @@ export async function chat(service: Service, request: Request): Promise<Response
   }
   const id = `chatcmpl-${randomUUID()}`
   const together = (body.n ?? 1) > 1 ? {} : undefined
+  const fields = { ...body, namespace, grammar: form.grammar }
+  const ready = await served.prepare({ ...requestOptions(engine, fields, 0, id, signal), ...shared, together })
   const begin = Array.from({ length: body.n ?? 1 }, (_, index) => () => {
-    const fields = { ...body, namespace, grammar: form.grammar }
-    return engine.chat({ ...requestOptions(engine, fields, index, id, signal), ...shared, together })
+    return engine.chat({ ...ready, seed: seedOf(body, index) })
   })
   const answers = service.start(served, begin, signal, namespace)
   return respond(service, answers, new ChatReply(served, id, body), body.stream ?? false)
@@ -79,7 +80,7 @@ export async function chat(service: Service, request: Request): Promise<Response
 export async function countChat(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, chatBody, service)
   const { engine } = service.find(body.model)
-  const prompt = engine.tokenizeChat(conversationOf(engine, body, planTools(engine, body)))
+  const prompt = await engine.tokenizeChatAside(conversationOf(engine, body, planTools(engine, body)), request.signal)
   return Response.json({ object: 'chat.completion.input_tokens', input_tokens: prompt.length })
 }
 

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import type { GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { Generation, GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { CompletionRequest } from '../engine/options.js'
 import { readBody } from './body.js'
 import { finishReason } from './chat.js'
 import { badRequest } from './errors.js'
 import { type Explanation, explanationOf } from './explanation.js'
-import { prediction, predictionText, requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
+import { prediction, predictionText, requestOptions, samplingFields, seedOf, tokenCount, tokenLimit } from './fields.js'
 import { bodyOf } from './harmless.js'
 import { list, tokenIds } from './lists.js'
 import { type CompletionLogprobs, completionLogprobs } from './logprobs.js'
@@ -45,19 +46,20 @@ export async function completion(service: Service, request: Request): Promise<Re
   const grammar = grammarOf(body)
   const maxTokens = tokenLimit(['max_tokens', body.max_tokens], ['n_predict', body.n_predict])
   const id = `cmpl-${randomUUID()}`
-  const begin = prompts.flatMap((prompt) => {
-    const together = n > 1 ? {} : undefined
-    return Array.from({ length: n }, (_, index) => () => {
-      return engine.complete({
-        ...requestOptions(engine, { ...body, namespace, grammar }, index, id, signal),
-        prompt,
-        together,
-        maxTokens,
-        prediction: predictionText(body.prediction),
-        logprobs: body.logprobs ?? undefined,
-      })
+  const begin: (() => Generation)[] = []
+  let prediction: CompletionRequest['prediction']
+  for (const prompt of prompts) {
+    const ready = await served.prepare({
+      ...requestOptions(engine, { ...body, namespace, grammar }, 0, id, signal),
+      prompt,
+      together: n > 1 ? {} : undefined,
+      maxTokens,
+      prediction: begin.length === 0 ? predictionText(body.prediction) : prediction,
+      logprobs: body.logprobs ?? undefined,
     })
-  })
+    prediction = ready.prediction
+    for (let index = 0; index < n; index++) begin.push(() => engine.complete({ ...ready, seed: seedOf(body, index) }))
+  }
   const answers = service.start(served, begin, signal, namespace)
   return respond(service, answers, new CompletionReply(served, id, body, answers.count), body.stream ?? false)
 }

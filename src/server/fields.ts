@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
 import type { RequestOptions } from '../engine/options.js'
+import { seedBits } from '../llama/sampler-options.js'
 import { badRequest } from './errors.js'
 import { partOf } from './harmless.js'
 import { entriesOf, list } from './lists.js'
@@ -46,7 +47,7 @@ export const samplingFields = {
   top_p: maybe(z.number().min(0).max(1)),
   top_k: maybe(integer.min(-1)),
   min_p: maybe(z.number().min(0).max(1)),
-  seed: maybe(integer.min(-1).max(2 ** 32 - 1)),
+  seed: maybe(z.number().refine(Number.isInteger, 'expected an integer; -1: a random one')),
   repeat_penalty: maybe(z.number().gt(0).max(10)),
   repetition_penalty: maybe(z.number().gt(0).max(10)),
   repeat_last_n: maybe(integer.min(-1)),
@@ -107,14 +108,14 @@ export function requestOptions(
   requestId: string,
   signal: AbortSignal,
 ): RequestOptions {
-  const { seed, repeat_last_n } = fields
+  const { repeat_last_n } = fields
   return {
     // Where llama.cpp takes a value beyond the end of its scale for one that switches off, so is it here.
     temperature: atLeast(0, fields.temperature),
     topP: fields.top_p === 0 ? Number.MIN_VALUE : (fields.top_p ?? undefined),
     topK: atLeast(0, fields.top_k),
     minP: fields.min_p ?? undefined,
-    seed: typeof seed === 'number' && seed >= 0 ? (seed + index) % 2 ** 32 : undefined,
+    seed: seedOf(fields, index),
     repeatPenalty: fields.repeat_penalty ?? fields.repetition_penalty ?? undefined,
     penaltyLastTokens: repeat_last_n === -1 ? engine.contextTokens : (repeat_last_n ?? undefined),
     typicalP: atMost(1, fields.typical_p),
@@ -142,6 +143,12 @@ export function requestOptions(
     cachePrompt: fields.cache_prompt ?? undefined,
     signal,
   }
+}
+
+/** The seed of the `index`-th of `n` answers; every one has its own. */
+export function seedOf({ seed }: { seed?: number | null | undefined }, index: number): number | undefined {
+  const bits = seedBits(seed ?? undefined)
+  return bits === undefined ? undefined : (bits + index) % 2 ** 32
 }
 
 /** The engine's limit of a number of tokens; of two names for it, the one that was used. @throws ApiError 400 for both */

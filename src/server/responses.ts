@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.js'
 import { samplerDefaults } from '../llama/sampler-options.js'
 import { readBody } from './body.js'
 import { isCut } from './chat.js'
+import { badRequest } from './errors.js'
 import { requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
 import { bodyOf, partOf } from './harmless.js'
 import { jsonObject } from './lists.js'
@@ -71,14 +72,13 @@ export async function responses(service: Service, request: Request): Promise<Res
   })
   const { signal } = request
   const id = `resp_${compactId()}`
-  const begin = () =>
-    engine.chat({
-      ...requestOptions(engine, { ...body, namespace, grammar: form.grammar }, 0, id, signal),
-      ...conversationFor(engine, body, use),
-      jsonSchema: form.jsonSchema,
-      maxTokens: tokenLimit(['max_output_tokens', body.max_output_tokens]),
-    })
-  const answers = service.start(served, [begin], signal, namespace)
+  const ready = await served.prepare({
+    ...requestOptions(engine, { ...body, namespace, grammar: form.grammar }, 0, id, signal),
+    ...conversationFor(engine, body, use),
+    jsonSchema: form.jsonSchema,
+    maxTokens: tokenLimit(['max_output_tokens', body.max_output_tokens]),
+  })
+  const answers = service.start(served, [() => engine.chat(ready)], signal, namespace)
   return respond(service, answers, new ResponsesReply(served, id, body), body.stream ?? false)
 }
 
@@ -86,7 +86,7 @@ export async function responses(service: Service, request: Request): Promise<Res
 export async function countResponses(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, responsesBody, service)
   const { engine } = service.find(body.model)
-  const prompt = engine.tokenizeChat(conversationFor(engine, body, planTools(engine, body)))
+  const prompt = await engine.tokenizeChatAside(conversationFor(engine, body, planTools(engine, body)), request.signal)
   return Response.json({ object: 'response.input_tokens', input_tokens: prompt.length })
 }
 

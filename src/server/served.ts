@@ -1,5 +1,6 @@
 import type { Generation } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
+import type { ChatRequest, CompletionRequest } from '../engine/options.js'
 import { Admission } from './admission.js'
 import { ApiError, badRequest } from './errors.js'
 
@@ -44,6 +45,18 @@ export class Served {
   /** Answers that are being written or wait. */
   get inFlight(): number {
     return this.#admission?.inFlight ?? 0
+  }
+
+  /**
+   * Does beforehand what may take long in a request, aside, so that no other has to wait for it. Asked only while there
+   * is room for an answer.
+   *
+   * @throws ApiError 429, 503; and as `Engine.prepare`
+   */
+  prepare<Request extends ChatRequest | CompletionRequest>(request: Request): Promise<Request> {
+    const { engine } = this
+    this.#admission?.knock()
+    return engine.prepare(request, request.signal)
   }
 
   /**

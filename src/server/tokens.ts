@@ -35,10 +35,8 @@ const templateBody = bodyOf({
 export async function tokenize(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, tokenizeBody, service)
   const { engine } = service.find(body.model)
-  const ids = engine.tokenize(body.content, {
-    addSpecial: body.add_special ?? false,
-    special: body.parse_special ?? true,
-  })
+  const options = { addSpecial: body.add_special ?? false, special: body.parse_special ?? true }
+  const ids = await engine.tokenizeAside(body.content, options, request.signal)
   const tokens = body.with_pieces ? Array.from(ids, (id) => ({ id, piece: pieceOf(engine, id) })) : Array.from(ids)
   return Response.json({ tokens })
 }

@@ -63,7 +63,11 @@ function mergesOf(seed: number, letters: string[]): { tokens: string[]; merges: 
     merges.push(`${left} ${right}`)
   }
   const bytes = new Set(letters)
-  for (const word of words) spell(word).reduce((left, right) => (join(left, right), left + right))
+  for (const word of words)
+    spell(word).reduce((left, right) => {
+      join(left, right)
+      return left + right
+    })
   for (let i = 0; i < 60; i++) {
     const pieces = [
       ...known,
