@@ -14,6 +14,7 @@ export interface DecodingOptions {
   flashAttn?: 'on' | 'off'
   threads?: number
   kernels: KernelsWish
+  mmap: boolean
 }
 
 /** `-md`, `--model-draft`. */
@@ -51,11 +52,20 @@ export function addDecodingOptions(command: Command): Command {
       choice<KernelsWish>('auto', 'off'),
       'auto',
     )
+    .option('--no-mmap', 'read the model into memory instead of mapping its file, which may then be changed')
     .addOption(threadsOption())
 }
 
 /** The same as options of an engine. */
-export function configurationOf({ exactness, cacheTypeK, cacheTypeV, flashAttn, threads, kernels }: DecodingOptions) {
+export function configurationOf({
+  exactness,
+  cacheTypeK,
+  cacheTypeV,
+  flashAttn,
+  threads,
+  kernels,
+  mmap,
+}: DecodingOptions) {
   const flashAttention = flashAttn && flashAttn === 'on'
-  return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, flashAttention, threads, kernels }
+  return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, flashAttention, threads, kernels, mmap }
 }

@@ -10,7 +10,7 @@ import type { Fleet } from '../fleet/fleet.js'
 import { type App, createApp, type ReadingModel, type RequestEntry, requestLine } from '../server/index.js'
 import { choice, contextSize, gather, integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
-import { exitCodes, UsageError } from './failure.js'
+import { exitCodes, explainFailure, UsageError } from './failure.js'
 import { addModelSource, fetchNamed, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
 import { addSharing, type SharingOptions, SharingPlan } from './sharing.js'
 import { processTerminal, type Terminal } from './terminal.js'
@@ -28,6 +28,9 @@ interface ServeOptions extends DecodingOptions, ModelSourceOptions, SharingOptio
   ctxSize?: number
   apiKey?: string[]
   namespaceKey?: string[]
+  apiKeyFile?: string[]
+  namespaceKeyFile?: string[]
+  allowedHost?: string[]
   corsOrigin?: string[]
   cache?: string
   cacheSize: number
@@ -74,7 +77,18 @@ export function registerServe(program: Command): void {
   )
     .addOption(draftModelOption())
     .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
+    .option(
+      '--api-key-file <file>',
+      'demand one of the keys in this file, a line each; other users see no file in ps',
+      gather,
+    )
     .option('--namespace-key <name=key>', 'a key whose requests belong to this namespace; as often as needed', gather)
+    .option('--namespace-key-file <file>', 'the same from a file, a line each', gather)
+    .option(
+      '--allowed-host <name>',
+      'without a key: a name the server may be called by, *: any; may be given several times',
+      gather,
+    )
     .option(
       '--cache-ram <MiB>',
       'memory for prompts kept aside, 0: none (default: a quarter of the memory, at most 8192)',
@@ -117,9 +131,12 @@ export function registerServe(program: Command): void {
 
 async function serve(options: ServeOptions, terminal: Terminal): Promise<number> {
   const file = await modelFile(options, terminal)
-  const openKeys = options.apiKey ?? (process.env.LOOKAHEAD_API_KEY ? [process.env.LOOKAHEAD_API_KEY] : [])
+  const openKeys = [...(options.apiKey ?? (process.env.LOOKAHEAD_API_KEY ? [process.env.LOOKAHEAD_API_KEY] : []))]
   if (openKeys.includes('')) throw new UsageError('the API key is empty; give at least one character')
-  const apiKeys = [...openKeys, ...(options.namespaceKey ?? []).map(readNamespaceKey)]
+  for (const file of options.apiKeyFile ?? []) openKeys.push(...(await readKeys(file)))
+  const namespaceKeys = [...(options.namespaceKey ?? [])]
+  for (const file of options.namespaceKeyFile ?? []) namespaceKeys.push(...(await readKeys(file)))
+  const apiKeys = [...openKeys, ...namespaceKeys.map(readNamespaceKey)]
   const names = options.alias?.split(',').map((name) => name.trim()) ?? [modelLabel(options, file)]
   if (names.includes('')) throw new UsageError('the alias is empty; give at least one character')
   const [model, ...aliases] = names
@@ -150,6 +167,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
     prefix,
     apiKeys,
     corsOrigins: options.corsOrigin,
+    allowedHosts: [options.host, ...(options.allowedHost ?? [])],
     queue: options.queue,
     onRequest: logOf(options.verbose ? 'debug' : options.log, terminal),
   })
@@ -205,12 +223,30 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
     app.drain()
     await new Promise((resolve) => setTimeout(resolve, options.drain * 1000))
   }
-  await app.stop(options.stopTimeout * 1000)
-  await sharing?.[Symbol.asyncDispose]()
-  await engine[Symbol.asyncDispose]()
-  await readers.close()
-  await close()
-  return signal === 'SIGINT' ? exitCodes.interrupted : 0
+  // What fails on the way, a full disk for one, must not keep the rest from ending.
+  let failed = false
+  for (const end of [
+    () => app.stop(options.stopTimeout * 1000),
+    () => sharing?.[Symbol.asyncDispose](),
+    () => engine[Symbol.asyncDispose](),
+    () => readers.close(),
+    close,
+  ])
+    try {
+      await end()
+    } catch (error) {
+      failed = true
+      terminal.err(`lookahead: ${explainFailure(error).sentence}\n`)
+    }
+  return failed ? exitCodes.failure : signal === 'SIGINT' ? exitCodes.interrupted : 0
+}
+
+/** The lines of a file of keys; empty ones and those that begin with # say nothing. */
+async function readKeys(file: string): Promise<string[]> {
+  const lines = (await readTextFile(file, `the keys in ${file}`)).split(/\r?\n/).map((line) => line.trim())
+  const keys = lines.filter((line) => line !== '' && !line.startsWith('#'))
+  if (keys.length === 0) throw new UsageError(`${file} holds no key; expected one on each line`)
+  return keys
 }
 
 /** Models that read, loaded beside the first. */
@@ -332,10 +368,10 @@ function explainListen(error: NodeJS.ErrnoException, host: string, port: number)
 }
 
 /** Resolves with the first signal to stop; a second one ends the process at once. */
-function waitForSignal(): Promise<'SIGINT' | 'SIGTERM'> {
+function waitForSignal(): Promise<'SIGINT' | 'SIGTERM' | 'SIGHUP'> {
   return new Promise((resolve) => {
     let first = true
-    for (const name of ['SIGINT', 'SIGTERM'] as const)
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(name, () => {
         if (!first) process.exit(exitCodes.interrupted)
         first = false

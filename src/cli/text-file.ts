@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { describeSystemError } from '../corpus/durable/system-error.js'
 import { UsageError } from './failure.js'
 
@@ -11,8 +11,12 @@ import { UsageError } from './failure.js'
 export async function readTextFile(file: string, what = file): Promise<string> {
   let bytes: Buffer
   try {
+    // Opening one that nobody writes to would wait for ever. What a shell makes of <(…) has its writer.
+    if (!/^\/(dev|proc\/[^/]+)\/fd\//.test(file) && (await stat(file)).isFIFO())
+      throw new UsageError(`cannot read ${what}: it is a named pipe; expected a file, or - for stdin`)
     bytes = await readFile(file)
   } catch (cause) {
+    if (cause instanceof UsageError) throw cause
     throw new UsageError(`cannot read ${what}: ${describeSystemError(cause)}`, { cause })
   }
   return decode(bytes, what)

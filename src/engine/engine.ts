@@ -282,7 +282,12 @@ export class Engine implements AsyncDisposable {
     const prompt = ready?.prompt ?? this.#renderShort(request)
     const reading = this.#chat.read(request, prompt)
     const grammar = request.grammar === undefined ? this.#chat.demand(request, prompt) : request.grammar
-    return this.#start(ready?.tokens ?? this.#chat.tokenize(prompt), { ...request, grammar }, request.documents, reading)
+    return this.#start(
+      ready?.tokens ?? this.#chat.tokenize(prompt),
+      { ...request, grammar },
+      request.documents,
+      reading,
+    )
   }
 
   /**

@@ -73,6 +73,7 @@ export const optionNames = {
     chatTemplate: true,
     libraryFolder: true,
     gpuLayers: true,
+    mmap: true,
     repack: true,
     cache: true,
     corpus: true,

@@ -408,6 +408,8 @@ export interface GgmlFunctions {
   ggml_threadpool_free: Native<[pool: Pointer], void>
   /** The device of the CPU backend, which kernels of our own step into. */
   cpuDevice: Pointer | null
+  /** Names and descriptions of the devices that the backends see, e.g. `CUDA0 NVIDIA H100`. */
+  devices: string[]
 }
 
 /** Binds libggml, loads the backends that lie in `folder`, and finds the CPU backend's threadpool functions. */
@@ -427,8 +429,20 @@ export function bindGgml(ggml: LibraryHandle, base: LibraryHandle, folder: strin
     ) as never,
     ggml_threadpool_new: fromCpu('void* ggml_threadpool_new(ggml_threadpool_params* params)', 'ggml_threadpool_new'),
     ggml_threadpool_free: fromCpu('void ggml_threadpool_free(void* pool)', 'ggml_threadpool_free'),
+    devices: listDevices(ggml, base),
     cpuDevice: base.func('void* ggml_backend_reg_dev_get(void* registry, size_t index)')(cpu, 0) as Pointer | null,
   }
+}
+
+function listDevices(ggml: LibraryHandle, base: LibraryHandle): string[] {
+  const count = Number(ggml.func('size_t ggml_backend_dev_count()')())
+  const get = ggml.func('void* ggml_backend_dev_get(size_t index)')
+  const name = base.func('const char* ggml_backend_dev_name(void* device)')
+  const description = base.func('const char* ggml_backend_dev_description(void* device)')
+  return Array.from({ length: count }, (_, index) => {
+    const device = get(index)
+    return `${name(device)} ${description(device)}`
+  })
 }
 
 /** A JavaScript function as a native log callback; `free` must be called once it is no longer set. */

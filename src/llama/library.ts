@@ -118,6 +118,11 @@ export class LlamaLibrary {
     return this.#kernels
   }
 
+  /** The devices that llama.cpp sees here. */
+  get devices(): readonly string[] {
+    return this.ggml.devices
+  }
+
   get hasKernels(): boolean {
     return typeof this.kernels !== 'string'
   }

@@ -25,6 +25,11 @@ export interface ModelOptions {
    * what they need, `'off'` never. Default `'auto'`.
    */
   kernels?: KernelsWish
+  /**
+   * Map the file into memory, so that loads are quick and processes share it; it must not be changed in place meanwhile:
+   * write another and rename it. `false`: read it. Default `true`.
+   */
+  mmap?: boolean
   /** Load the vocabulary only, no weights. Default `false`. */
   vocabularyOnly?: boolean
 }
@@ -98,6 +103,7 @@ export class Model {
     const params = llama.llama_model_default_params()
     params.n_gpu_layers = options.gpuLayers ?? -1
     params.vocab_only = options.vocabularyOnly ?? false
+    if (options.mmap === false) params.load_mode = 0
     const repack = options.repack ?? !kQuantTypes.has(Number(header.scalars.get('general.file_type') ?? 0))
     const kernels = options.kernels === 'off' || params.vocab_only ? undefined : kernelsOf(library)
     params.use_extra_bufts = repack || kernels !== undefined
@@ -241,6 +247,10 @@ async function checkFile(
 async function checkMagic(resolved: string, shown: string): Promise<void> {
   let head: Buffer
   try {
+    // Opening a pipe that nobody writes to would wait for ever.
+    const kind = await stat(resolved)
+    if (!kind.isFile() && !kind.isDirectory())
+      throw new LlamaError('file-invalid', `${shown} is a pipe or a device; expected a file`)
     const handle = await open(resolved)
     try {
       const { buffer, bytesRead } = await handle.read(Buffer.alloc(8), 0, 8, 0)
@@ -249,6 +259,7 @@ async function checkMagic(resolved: string, shown: string): Promise<void> {
       await handle.close()
     }
   } catch (error) {
+    if (error instanceof LlamaError) throw error
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') throw new LlamaError('file-not-found', `there is no model file ${shown}`, { cause: error })
     const what = code === 'EISDIR' ? 'it is a folder' : code === 'EACCES' ? 'permission denied' : String(code)

@@ -6,6 +6,7 @@ import { arch, cpus, homedir, platform } from 'node:os'
 import path from 'node:path'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import { llamaRelease } from '../llama/abi.js'
+import { LlamaLibrary } from '../llama/library.js'
 import type { FileMemory } from '../llama/model.js'
 import type { Exactness } from './configuration.js'
 
@@ -34,6 +35,15 @@ export interface ProfileSubject {
   options: Record<string, unknown>
 }
 
+/** Variables that hide devices or choose among them. */
+const visibilityVariables = [
+  'CUDA_VISIBLE_DEVICES',
+  'HIP_VISIBLE_DEVICES',
+  'ROCR_VISIBLE_DEVICES',
+  'GGML_VK_VISIBLE_DEVICES',
+  'ONEAPI_DEVICE_SELECTOR',
+]
+
 /** Bytes read at both ends of a model file to tell it from others. */
 const fingerprintBytes = 1 << 16
 
@@ -61,7 +71,9 @@ export class ProfileStore implements FileMemory {
   /** The file that holds the profile of a subject. @throws if the model file cannot be read */
   async fileOf(subject: ProfileSubject): Promise<string> {
     const { model, ...rest } = subject
-    const device = { cpus: cpus().map(({ model }) => model), arch: arch(), platform: platform() }
+    const visible = visibilityVariables.map((name) => process.env[name])
+    const devices = [LlamaLibrary.load().devices, visible]
+    const device = { cpus: cpus().map(({ model }) => model), arch: arch(), platform: platform(), devices }
     const identity = JSON.stringify([version, device, rest, await fingerprint(model)])
     return path.join(this.folder, `${createHash('sha256').update(identity).digest('hex').slice(0, 32)}.json`)
   }
@@ -106,8 +118,8 @@ export class ProfileStore implements FileMemory {
 
   /** Remembers that a model file with this head can be loaded. `false` if that could not be written. */
   async keep(digest: string): Promise<boolean> {
-    return mkdir(this.folder, { recursive: true })
-      .then(() => writeFile(this.#soundFile(digest), ''))
+    return mkdir(this.folder, { recursive: true, mode: 0o700 })
+      .then(() => writeFile(this.#soundFile(digest), '', { mode: 0o600 }))
       .then(
         () => true,
         () => false,
@@ -121,10 +133,10 @@ export class ProfileStore implements FileMemory {
   async #write(subject: ProfileSubject, content: Record<string, unknown>): Promise<boolean> {
     try {
       const file = await this.fileOf(subject)
-      await mkdir(this.folder, { recursive: true })
+      await mkdir(this.folder, { recursive: true, mode: 0o700 })
       const partial = `${file}.${process.pid}`
       const record = { version, model: path.basename(subject.model), ...content }
-      await writeFile(partial, `${JSON.stringify(record, undefined, 2)}\n`)
+      await writeFile(partial, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 })
       await rename(partial, file)
       return true
     } catch {

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { hostname } from 'node:os'
 import { ApiError } from './errors.js'
 
 /** A key whose requests all belong to one namespace. */
@@ -7,13 +8,15 @@ export interface NamespaceKey {
   namespace: string
 }
 
-/** Decides who may call: by key, and for browsers by the page's origin. */
+/** Decides who may call: by key, by the name the server is called by, and for browsers by the page's origin. */
 export class Access {
   readonly #keys: readonly { digest: Buffer; namespace: string | undefined }[]
   readonly #origins: readonly string[]
+  readonly #hosts: readonly string[]
 
   /** @throws TypeError for an empty key or namespace */
-  constructor(keys: readonly (string | NamespaceKey)[], origins: readonly string[]) {
+  constructor(keys: readonly (string | NamespaceKey)[], origins: readonly string[], hosts: readonly string[] = []) {
+    this.#hosts = hosts.map((host) => host.toLowerCase())
     this.#keys = keys.map((entry) => {
       const { key, namespace } = typeof entry === 'string' ? { key: entry, namespace: undefined } : entry
       if (key === '') throw new TypeError('Access: an API key must not be empty')
@@ -21,6 +24,25 @@ export class Access {
       return { digest: digest(key), namespace }
     })
     this.#origins = origins
+  }
+
+  /**
+   * Checks the name a request calls the server by, where no key is asked for: whoever owns a name of the internet may
+   * let it point to this machine, and a page of his that comes from there would count as this server's own.
+   *
+   * @throws ApiError 403
+   */
+  checkHost(request: Request): void {
+    if (this.#keys.length > 0 || this.#hosts.includes('*')) return
+    const { hostname } = new URL(request.url)
+    const name = hostname.toLowerCase().replace(/\.$/, '')
+    if (isPrivateName(name) || this.#hosts.includes(name)) return
+    throw new ApiError(
+      403,
+      'authentication_error',
+      `this server is not to be called by the name ${name.slice(0, 200)}; --allowed-host names those it has, or demand a key with --api-key-file`,
+      { code: 'host_not_allowed' },
+    )
   }
 
   /**
@@ -78,6 +100,14 @@ function isSameHost(origin: string, url: string): boolean {
 function isOwnAddress(origin: string): boolean {
   return /^https?:\/\/(localhost|[\d.]+|\[[\da-f:.]+\])(:\d+)?$/i.test(origin)
 }
+
+/** Whether a name is an address, or one that nobody can register: of this machine, or of its own network. */
+function isPrivateName(name: string): boolean {
+  if (/^([\d.]+|\[[\da-f:.]+\])$/.test(name) || name === machine) return true
+  return !name.includes('.') || /\.(localhost|local|internal|lan|home\.arpa)$/.test(name)
+}
+
+const machine = hostname().toLowerCase()
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()

@@ -49,7 +49,7 @@ export interface App {
  */
 export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerOptions = {}): App {
   const service = new Service(engine, options)
-  const access = new Access(options.apiKeys ?? [], options.corsOrigins ?? [])
+  const access = new Access(options.apiKeys ?? [], options.corsOrigins ?? [], options.allowedHosts ?? [])
   const app = options.prefix === undefined ? new Hono() : new Hono().basePath(options.prefix)
   const allowed = cors({
     origin: (_, c) => access.checkOrigin(c.req.raw) ?? null,
@@ -66,6 +66,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
     }
     // Once for what is refused, once for what the routes answer.
     decorate()
+    access.checkHost(c.req.raw)
     // Pages of the internet ask whether they may call into a private network.
     if (c.req.header('access-control-request-private-network') === 'true' && access.checkOrigin(c.req.raw))
       c.header('Access-Control-Allow-Private-Network', 'true')

@@ -1,4 +1,5 @@
 import { ChatError } from '../chat/error.js'
+import { CorpusError } from '../corpus/error.js'
 import { EngineError } from '../engine/error.js'
 import { GrammarError } from '../grammar/error.js'
 import { LlamaError } from '../llama/error.js'
@@ -139,6 +140,12 @@ export function toApiError(error: unknown): ApiError {
         cause: error,
       })
     if (error.code === 'disposed') return stopping()
+  }
+  if (error instanceof CorpusError) {
+    const code = error.code.replaceAll('-', '_')
+    if (error.code === 'invalid-parameter') return badRequest(error.message, undefined, code)
+    // What stands in the way is the machine's, not the client's; the sentence says what.
+    return new ApiError(error.code === 'disk-full' ? 507 : 500, 'server_error', error.message, { code, cause: error })
   }
   return new ApiError(500, 'server_error', 'the server failed on this request; its log says more', {
     code: 'internal_error',

@@ -39,6 +39,11 @@ export interface ServerOptions {
    * server's own page.
    */
   corsOrigins?: readonly string[]
+  /**
+   * Names by which the server may be called where no key is asked for, `'*'`: all. Addresses, names without a dot and
+   * names that nobody can register (`….localhost`, `….local`, `….internal`) always may. Default: no others.
+   */
+  allowedHosts?: readonly string[]
   /** Path under which all routes stand, e.g. `/llm`. Default: none. */
   prefix?: string
   /** Quiet milliseconds of a stream after which a comment keeps it alive. Default 5000. */

@@ -1,5 +1,5 @@
 import { samplerDefaults } from '../llama/sampler-options.js'
-import { ApiError } from './errors.js'
+import { ApiError, stopping } from './errors.js'
 import { renderFleet } from './fleet.js'
 import type { Served } from './served.js'
 import type { ServedReader } from './served-reader.js'
@@ -8,6 +8,7 @@ import type { Service } from './service.js'
 /** `GET /health`: public; 503 until the model is loaded. */
 export function health(service: Service): Response {
   void service.engine
+  if (service.isDraining) throw stopping()
   return Response.json({ status: 'ok' })
 }
 

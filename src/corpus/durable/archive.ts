@@ -4,7 +4,7 @@ import { open, rename, rm } from 'node:fs/promises'
 import { contentHash } from '../content-hash.js'
 import { CorpusError } from '../error.js'
 import { Appender } from './appender.js'
-import { fileOf, newestGeneration } from './folder.js'
+import { fileMode, fileOf, newestGeneration } from './folder.js'
 import { emptyEntry, encodeEntry, encodeHeader, type FileHeader } from './format.js'
 import { FolderLock } from './lock.js'
 import { readEntries } from './reader.js'
@@ -67,7 +67,7 @@ export async function verifyStore(folder: string, repair = false): Promise<Verif
 /** Writes everything a store holds, or one namespace of it, into one file that any machine can import. */
 export async function exportStore(store: CorpusStore, file: string, namespace?: string): Promise<number> {
   const temporary = `${file}.tmp`
-  const handle = await open(temporary, 'w').catch((error) => {
+  const handle = await open(temporary, 'w', fileMode).catch((error) => {
     throw explainIo(error, `write ${file}`)
   })
   let records = 0

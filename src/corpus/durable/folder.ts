@@ -5,10 +5,14 @@ import path from 'node:path'
 import { encodeHeader, type FileHeader } from './format.js'
 
 const EXTENSION = '.lkc'
+
+/** Only who keeps texts may read them, whatever others of his files are open to. */
+export const fileMode = 0o600
+
 const pattern = /^corpus-(\d{6,})\.(lkc|tmp)$/
 
 /**
- * Makes a folder, and those it is in, unless it is there.
+ * Makes a folder, and those it is in, unless it is there; nobody else may look into them.
  *
  * Not by Node's own `recursive`: where a folder that exists takes no new ones, as /proc does, that never returns.
  *
@@ -21,7 +25,7 @@ export async function makeFolder(folder: string): Promise<void> {
     () => false,
   )
   if (!parentExists) await makeFolder(parent)
-  await mkdir(folder).catch(async (error) => {
+  await mkdir(folder, { mode: 0o700 }).catch(async (error) => {
     if (error.code !== 'EEXIST' || !(await stat(folder)).isDirectory()) throw error
   })
 }
@@ -44,7 +48,7 @@ export async function newestGeneration(folder: string): Promise<number> {
 
 /** Makes a file with nothing but a header; it appears under its name as a whole. */
 export async function createFile(folder: string, generation: number, header: FileHeader): Promise<void> {
-  const handle = await open(temporaryOf(folder, generation), 'w')
+  const handle = await open(temporaryOf(folder, generation), 'w', fileMode)
   try {
     await handle.writeFile(encodeHeader(header))
     await handle.sync()

@@ -45,7 +45,7 @@ export class FolderLock {
     const holder: Holder = { pid: process.pid, host: hostname(), started: startOf(process.pid), nonce: randomUUID() }
     for (let attempt = 0; ; attempt++) {
       try {
-        writeFileSync(file, JSON.stringify(holder), { flag: 'wx' })
+        writeFileSync(file, JSON.stringify(holder), { flag: 'wx', mode: 0o600 })
         return new FolderLock(file, holder.nonce)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error

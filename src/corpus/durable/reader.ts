@@ -7,6 +7,9 @@ import { chooseReader, type FormatReader, type FormatReaders } from './versions.
 /** Bytes read at a time; more where an entry is longer. */
 const WINDOW = 8 * 2 ** 20
 
+/** Characters of a name, at most. */
+const MOST_NAME = 256
+
 /** What {@link readEntries} is to do. */
 export interface Reading {
   /** Is given the header before any entry; may throw. */
@@ -41,7 +44,7 @@ export interface FileReport {
  * Reads the entries of a file in order, up to the first that is not whole:
  *
  *   1. read a window; where an entry does not fit, read on from its beginning
- *   2. an entry that is not whole ends the reading: usually a write that was interrupted
+ *   2. an entry that is not whole, or says what cannot be, ends the reading: usually a write that was interrupted
  *   3. if a whole entry comes after it, it was no interrupted write, and the file is damaged
  *
  * @throws CorpusError `not-a-corpus`, `unknown-version`, `damaged`
@@ -67,7 +70,12 @@ export async function readEntries(
       if (length === 0) return finish(handle, report, reader)
       if (length > held - at) break
       if (check && !reader.isWhole(bytes, view, at, length)) return finish(handle, report, reader)
-      take(reader.readEntry(bytes, view, at), length)
+      const entry = check
+        ? readSound(reader, bytes, view, at, header.vocabularySize)
+        : reader.readEntry(bytes, view, at)
+      // 2.
+      if (!entry) return finish(handle, report, reader)
+      take(entry, length)
       report.entries++
       report.end += length
       at += length
@@ -82,6 +90,33 @@ export async function readEntries(
     at = 0
     if (held < ENTRY_BYTES) return finish(handle, report, reader)
   }
+}
+
+/**
+ * An entry that says only what can be; undefined where it does not, though its checksum is right: whoever wrote it was no
+ * version of this program, and what it says would keep the folder from being opened again.
+ */
+function readSound(
+  reader: FormatReader,
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  vocabularySize: number,
+): Entry | undefined {
+  let entry: Entry
+  try {
+    entry = reader.readEntry(bytes, view, at)
+  } catch {
+    return undefined
+  }
+  const { type, name, names, id, time, tokens } = entry
+  const isName = (text: unknown) => typeof text === 'string' && text !== '' && text.length <= MOST_NAME
+  if (type === 'namespace' && !isName(name)) return undefined
+  if (!Array.isArray(names) || !names.every(isName)) return undefined
+  if (!Number.isSafeInteger(id) || id < 0 || !Number.isFinite(time)) return undefined
+  const most = vocabularySize > 0 ? vocabularySize : 2 ** 31
+  for (let k = 0; k < tokens.length; k++) if (!(tokens[k] >= 0 && tokens[k] < most)) return undefined
+  return entry
 }
 
 async function finish(handle: FileHandle, report: FileReport, reader: FormatReader): Promise<FileReport> {

@@ -7,7 +7,16 @@ import { CorpusError } from '../error.js'
 import type { Namespace } from '../namespace.js'
 import type { CorpusRecord } from '../record.js'
 import { Appender } from './appender.js'
-import { createFile, fileOf, makeFolder, newestGeneration, removeOthers, syncFolder, temporaryOf } from './folder.js'
+import {
+  createFile,
+  fileMode,
+  fileOf,
+  makeFolder,
+  newestGeneration,
+  removeOthers,
+  syncFolder,
+  temporaryOf,
+} from './folder.js'
 import {
   type Entry,
   emptyEntry,
@@ -145,6 +154,8 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     const file = fileOf(folder, generation)
     const handle = await open(file, readOnly ? 'r' : 'r+')
     try {
+      // Made by an earlier version, it may be open to others.
+      if (!readOnly) await handle.chmod(fileMode).catch(() => {})
       const corpus = new Corpus(options.corpus)
       const loaded = await loadCorpus(handle, file, corpus, { fingerprint, vocabularySize, readers })
       if (!readOnly && loaded.tornBytes > 0) await handle.truncate(loaded.end)
@@ -318,7 +329,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     if (!old) throw new CorpusError('read-only', `the cache ${this.folder} is open for reading only`)
     const generation = this.#generation + 1
     const temporary = temporaryOf(this.folder, generation)
-    const handle = await open(temporary, 'w+').catch((error) => {
+    const handle = await open(temporary, 'w+', fileMode).catch((error) => {
       throw explainIo(error, `write to the cache ${this.folder}`)
     })
     const next = new Appender(handle, this.folder, 0)
