@@ -394,7 +394,7 @@ export class Engine implements AsyncDisposable {
     checkObject('request', request)
     checkNames('self-consistency', request, optionNames.selfConsistency)
     return selfConsistency(request, {
-      tokenizeChat: (conversation) => this.tokenizeChat(conversation),
+      tokenizeChat: (conversation) => this.tokenizeChatAside(conversation, request.signal),
       textOf: (tokens) => this.detokenize(tokens),
       write,
     })

@@ -55,7 +55,7 @@ export interface SelfConsistencyResult {
 /** What the samples are written with. */
 export interface Writers {
   /** The prompt of a conversation as tokens. */
-  tokenizeChat(conversation: Pick<ChatRequest, 'messages' | 'documents'>): Int32Array
+  tokenizeChat(conversation: Pick<ChatRequest, 'messages' | 'documents'>): Int32Array | Promise<Int32Array>
   textOf(tokens: ArrayLike<number>): string
   /** Writes some answers side by side. */
   write(requests: readonly CompletionRequest[]): Promise<GenerationResult[]>
@@ -91,7 +91,7 @@ export async function selfConsistency(
     throw new EngineError('invalid-parameter', `confidence must be a number between 0.5 and 1, got ${confidence}`)
   if (typeof answerOf !== 'function')
     throw new EngineError('invalid-parameter', `answerOf must be a function, got ${typeof answerOf}`)
-  const prompt = writers.tokenizeChat({ messages, documents })
+  const prompt = await writers.tokenizeChat({ messages, documents })
   const together = {}
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31)
   const samples: ConsistencySample[] = []

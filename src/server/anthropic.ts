@@ -57,15 +57,14 @@ export async function messagesRoute(service: Service, request: Request): Promise
   const { signal } = request
   const id = `msg_${compactId()}`
   const fields = { ...body, stop: body.stop_sequences, namespace, grammar: form.grammar }
-  const begin = () =>
-    engine.chat({
-      ...requestOptions(engine, fields, 0, id, signal),
-      ...conversation,
-      jsonSchema: form.jsonSchema,
-      maxTokens: tokenLimit(['max_tokens', body.max_tokens]),
-    })
-  const promptTokens = body.stream ? engine.tokenizeChat(conversation).length : 0
-  const answers = service.start(served, [begin], signal, namespace)
+  const ready = await served.prepare({
+    ...requestOptions(engine, fields, 0, id, signal),
+    ...conversation,
+    jsonSchema: form.jsonSchema,
+    maxTokens: tokenLimit(['max_tokens', body.max_tokens]),
+  })
+  const promptTokens = body.stream ? (await engine.tokenizeChatAside(conversation, signal)).length : 0
+  const answers = service.start(served, [() => engine.chat(ready)], signal, namespace)
   return respond(service, answers, new MessageReply(id, served, promptTokens), body.stream ?? false)
 }
 
@@ -73,7 +72,8 @@ export async function messagesRoute(service: Service, request: Request): Promise
 export async function countMessages(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, messagesBody, service)
   const { engine } = service.find(body.model)
-  return Response.json({ input_tokens: engine.tokenizeChat(conversationOf(engine, body)).length })
+  const tokens = await engine.tokenizeChatAside(conversationOf(engine, body), request.signal)
+  return Response.json({ input_tokens: tokens.length })
 }
 
 /** What the chat template is given. */

@@ -47,17 +47,17 @@ export async function completion(service: Service, request: Request): Promise<Re
   const maxTokens = tokenLimit(['max_tokens', body.max_tokens], ['n_predict', body.n_predict])
   const id = `cmpl-${randomUUID()}`
   const begin: (() => Generation)[] = []
-  let prediction: CompletionRequest['prediction']
+  let predicted: CompletionRequest['prediction'] = predictionText(body.prediction)
   for (const prompt of prompts) {
-    const ready = await served.prepare({
+    const ready: CompletionRequest = await served.prepare({
       ...requestOptions(engine, { ...body, namespace, grammar }, 0, id, signal),
       prompt,
       together: n > 1 ? {} : undefined,
       maxTokens,
-      prediction: begin.length === 0 ? predictionText(body.prediction) : prediction,
+      prediction: predicted,
       logprobs: body.logprobs ?? undefined,
     })
-    prediction = ready.prediction
+    predicted = ready.prediction
     for (let index = 0; index < n; index++) begin.push(() => engine.complete({ ...ready, seed: seedOf(body, index) }))
   }
   const answers = service.start(served, begin, signal, namespace)

@@ -165,6 +165,8 @@ function biasOf(engine: Engine, given: SamplingFields['logit_bias']): Record<num
   const biases: Record<number, number> = {}
   for (const [token, value] of given) {
     const bias = value === false ? Number.NEGATIVE_INFINITY : value
+    if (String(token).length > 256)
+      throw badRequest('logit_bias: expected tokens by their id or by a text of at most 256 characters', 'logit_bias')
     const ids = /^-?\d+$/.test(String(token)) ? [Number(token)] : engine.tokenize(String(token))
     for (const id of ids) {
       if (id < 0 || id >= engine.vocabularySize)

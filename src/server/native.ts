@@ -1,12 +1,13 @@
 import { z } from 'zod'
-import type { GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { Generation, GenerationResult, GenerationStep } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
+import type { CompletionRequest } from '../engine/options.js'
 import { readBody } from './body.js'
 import { isCut } from './chat.js'
 import { ApiError, badRequest } from './errors.js'
-import { prediction, predictionText, requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
+import { prediction, predictionText, requestOptions, samplingFields, seedOf, tokenCount, tokenLimit } from './fields.js'
 import { bodyOf } from './harmless.js'
-import { list } from './lists.js'
+import { list, tokenIds } from './lists.js'
 import { chatLogprobs } from './logprobs.js'
 import { compactId } from './output-items.js'
 import type { Frame, Reply } from './reply.js'
@@ -20,7 +21,7 @@ const token = z.number().int().min(0)
 
 /** A text, token ids, both in turns, or a text in an object. */
 const prompt = z.union(
-  [z.string(), list(z.union([token, z.string()])), z.strictObject({ prompt_string: z.string() })],
+  [z.string(), tokenIds(), list(z.union([token, z.string()])), z.strictObject({ prompt_string: z.string() })],
   { error: 'expected a string, token ids, or both in a list' },
 )
 
@@ -60,7 +61,7 @@ type Prompt = string | Int32Array
 export async function native(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, nativeBody, service)
   const { engine } = service.find(body.model)
-  const { prompts, isList } = readPrompts(engine, body.prompt)
+  const { prompts, isList } = await readPrompts(engine, body.prompt, request.signal)
   return write(service, request, body, prompts, isList)
 }
 
@@ -73,21 +74,23 @@ export async function infill(service: Service, request: Request): Promise<Respon
     throw new ApiError(501, 'not_supported_error', 'this model was not made to fill gaps: it has no tokens for them', {
       code: 'not_supported',
     })
-  const of = (text: string) => Array.from(engine.tokenize(text))
-  const extra = (body.input_extra ?? []).flatMap(({ filename, text }) =>
-    tokens.file === undefined
-      ? of(`\n\n--- snippet ---\n\n${text}`)
-      : [tokens.file, ...of(`${filename}\n`), ...of(text)],
-  )
-  const head = extra.length > 0 && tokens.repository !== undefined ? [tokens.repository, ...of('myproject\n')] : []
-  const name = extra.length > 0 && tokens.file !== undefined ? [tokens.file, ...of('filename\n')] : []
-  const before = [tokens.prefix, ...of(body.input_prefix), ...of(body.prompt ?? '')]
-  const gap = [...before, tokens.suffix, ...of(body.input_suffix), tokens.middle]
+  const of = async (text: string) => Array.from(await engine.tokenizeAside(text, {}, request.signal))
+  const extra: number[] = []
+  for (const { filename, text } of body.input_extra ?? []) {
+    const named = tokens.file === undefined ? [] : [tokens.file, ...(await of(`${filename}\n`))]
+    const content = await of(tokens.file === undefined ? `\n\n--- snippet ---\n\n${text}` : text)
+    for (const id of [...named, ...content]) extra.push(id)
+  }
+  const head =
+    extra.length > 0 && tokens.repository !== undefined ? [tokens.repository, ...(await of('myproject\n'))] : []
+  const name = extra.length > 0 && tokens.file !== undefined ? [tokens.file, ...(await of('filename\n'))] : []
+  const before = [tokens.prefix, ...(await of(body.input_prefix)), ...(await of(body.prompt ?? ''))]
+  const gap = [...before, tokens.suffix, ...(await of(body.input_suffix)), tokens.middle]
   const begin = engine.tokenize('', { addSpecial: true })
   return write(service, request, body, [Int32Array.from([...head, ...extra, ...name, ...begin, ...gap])], false)
 }
 
-function write(
+async function write(
   service: Service,
   request: Request,
   body: NativeBody,
@@ -103,19 +106,20 @@ function write(
   const maxTokens = tokenLimit(['n_predict', body.n_predict], ['max_tokens', body.max_tokens])
   const { signal } = request
   const id = `native-${compactId()}`
-  const begin = prompts.flatMap((prompt) => {
-    const together = n > 1 ? {} : undefined
-    return Array.from({ length: n }, (_, index) => () => {
-      return engine.complete({
-        ...requestOptions(engine, { ...body, namespace, grammar }, index, id, signal),
-        prompt,
-        together,
-        maxTokens,
-        prediction: predictionText(body.prediction),
-        logprobs: probabilities(body) || undefined,
-      })
+  const begin: (() => Generation)[] = []
+  let predicted: CompletionRequest['prediction'] = predictionText(body.prediction)
+  for (const prompt of prompts) {
+    const ready: CompletionRequest = await served.prepare({
+      ...requestOptions(engine, { ...body, namespace, grammar }, 0, id, signal),
+      prompt,
+      together: n > 1 ? {} : undefined,
+      maxTokens,
+      prediction: predicted,
+      logprobs: probabilities(body) || undefined,
     })
-  })
+    predicted = ready.prediction
+    for (let index = 0; index < n; index++) begin.push(() => engine.complete({ ...ready, seed: seedOf(body, index) }))
+  }
   const answers = service.start(served, begin, signal, namespace)
   const texts = prompts.flatMap((prompt) => Array.from({ length: n }, () => prompt))
   return respond(service, answers, new NativeReply(served, body, texts, isList || n > 1), body.stream ?? false)
@@ -291,21 +295,26 @@ function probabilities({ n_probs, logprobs }: NativeBody): number {
   return n_probs ?? logprobs ?? 0
 }
 
-function readPrompts(
+async function readPrompts(
   engine: Engine,
   given: z.infer<typeof nativeBody>['prompt'],
-): { prompts: Prompt[]; isList: boolean } {
+  signal: AbortSignal,
+): Promise<{ prompts: Prompt[]; isList: boolean }> {
   // A list with a number in it is one prompt; of texts alone, several.
   const isList = Array.isArray(given) && !given.some((part) => typeof part === 'number')
-  const list = (isList ? given : [given]) as z.infer<typeof prompt>[]
-  return { prompts: list.map((one) => readPrompt(engine, one)), isList }
+  const prompts: Prompt[] = []
+  for (const one of (isList ? given : [given]) as z.infer<typeof prompt>[])
+    prompts.push(await readPrompt(engine, one, signal))
+  return { prompts, isList }
 }
 
-function readPrompt(engine: Engine, given: z.infer<typeof prompt>): Prompt {
+async function readPrompt(engine: Engine, given: z.infer<typeof prompt>, signal: AbortSignal): Promise<Prompt> {
   if (typeof given === 'string') return given
-  if (!Array.isArray(given)) return given.prompt_string
-  const ids = given.flatMap((part, i) =>
-    typeof part === 'number' ? [part] : Array.from(engine.tokenize(part, { special: true, addSpecial: i === 0 })),
-  )
+  if ('prompt_string' in given) return given.prompt_string
+  if (!Array.isArray(given)) return Int32Array.from(given)
+  const ids: number[] = []
+  for (const [i, part] of given.entries())
+    if (typeof part === 'number') ids.push(part)
+    else for (const id of await engine.tokenizeAside(part, { special: true, addSpecial: i === 0 }, signal)) ids.push(id)
   return Int32Array.from(ids)
 }
