@@ -156,5 +156,5 @@ export function isFitAnswer(status: number, text: string): boolean {
   if (status === 200) return true
   if (![400, 404, 429].includes(status)) return false
   const { error } = JSON.parse(text) as { error: { message: string } }
-  return Object.keys(error).join() === 'message,type,param,code' && error.message.length > 5
+  return Object.keys(error).join().startsWith('message,type,param,code') && error.message.length > 5
 }

@@ -13,7 +13,7 @@ describe('malformed bodies', () => {
         const text = await response.text()
         expect(isFitAnswer(response.status, text), `${route} ${body}\n${response.status} ${text}`).toBe(true)
       }),
-      { numRuns: 3000 },
+      { numRuns: Number(process.env.LOOKAHEAD_FUZZ ?? 3000) },
     )
     await server.untilIdle()
     expect(server.engine.describeSlots()).toEqual([undefined, undefined])
