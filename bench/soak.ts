@@ -12,6 +12,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
+import { hostile } from '../test/helpers/hostile.js'
 import { isFitAnswer, malformed } from '../test/helpers/malformed.js'
 import { readArguments } from './arguments.js'
 
@@ -113,6 +114,28 @@ async function writeRubbish(): Promise<void> {
   }
 }
 
+/** What once held everybody up, one after the other. */
+async function sendHostile(): Promise<void> {
+  const names = Object.keys(hostile)
+  const name = names[random(names.length)]
+  const [route, body] = hostile[name]()
+  const response = await post(body, undefined, route)
+  const answer = await response.text()
+  if (response.status !== 413 && !isFitAnswer(response.status, answer))
+    wrong.push(`${name}: ${response.status} ${answer.slice(0, 300)}`)
+  hostileSent++
+}
+let hostileSent = 0
+
+/** How long `/health` takes to answer meanwhile, in milliseconds. */
+const healthMs: number[] = []
+async function askHealth(): Promise<void> {
+  const asked = performance.now()
+  await (await fetch(`${url}/health`)).text()
+  healthMs.push(performance.now() - asked)
+  await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
 const end = performance.now() + Number(values.minutes) * 60_000
 async function worker(act: () => Promise<void>): Promise<void> {
   while (performance.now() < end && child.exitCode === null && child.signalCode === null)
@@ -136,7 +159,7 @@ const timer = setInterval(() => {
 }, Number(values.minutes) * 5000)
 const workers = Array.from({ length: Number(values.workers) }, () => worker(() => acts[random(acts.length)]()))
 const fuzzers = Array.from({ length: Number(values.fuzzers) }, () => worker(writeRubbish))
-await Promise.all([...workers, ...fuzzers])
+await Promise.all([...workers, ...fuzzers, worker(sendHostile), worker(askHealth)])
 clearInterval(timer)
 await new Promise((resolve) => setTimeout(resolve, 1000))
 const get = async (path: string) => (await fetch(url + path)).json().catch(() => undefined)
@@ -154,6 +177,8 @@ const summary = {
   level,
   counts,
   fuzzed,
+  hostile: hostileSent,
+  healthMs: { median: quantile(healthMs, 0.5), p99: quantile(healthMs, 0.99), most: quantile(healthMs, 1) },
   memoryMegabytes: samples,
   taken,
   changed,
@@ -163,3 +188,8 @@ const summary = {
 console.log(JSON.stringify(summary))
 const differs = level === 'bitwise' && changed > 0
 process.exitCode = taken > 0 || wrong.length > 0 || differs || code !== 0 ? 1 : 0
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0)
+}

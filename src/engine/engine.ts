@@ -325,9 +325,10 @@ export class Engine implements AsyncDisposable {
       ready.prompt = await vocabulary.tokenizeAside(request.prompt, { addSpecial: true, special: true }, signal)
       this.#checkRoom(ready.prompt.length)
     }
-    if (typeof grammar === 'string' && grammar !== '') {
+    const source = typeof grammar === 'object' ? grammar.grammar : grammar
+    if (source) {
       await vocabulary.readLexicon()
-      parseGbnf(grammar)
+      parseGbnf(source)
       await new Promise(setImmediate)
     }
     if (typeof request.prediction === 'string')
