@@ -67,19 +67,6 @@ export class KeptPrompts {
     return found
   }
 
-  /** Tokens at the beginning of a prompt that {@link find} would find. Uses nothing. */
-  lengthOf(prompt: ArrayLike<number>, blocks: number, owner: string): number {
-    let found = 0
-    let children = this.#roots.get(owner)
-    while (found < blocks) {
-      const node: Node | undefined = children?.get(this.#keyOf(prompt, found))
-      if (!node) break
-      children = node.children
-      found++
-    }
-    return found * this.#blockTokens
-  }
-
   /** Keeps the first blocks of a prompt: all that are given, from the beginning on. */
   keep(prompt: ArrayLike<number>, cells: readonly Uint8Array[], owner: string): void {
     if (this.#mostBytes === 0 || cells.length === 0) return
