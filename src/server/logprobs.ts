@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { StepPiece } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 
@@ -45,15 +46,29 @@ export function completionLogprobs(engine: Engine, pieces: readonly StepPiece[],
   return {
     tokens: lists.map(({ token }) => token),
     token_logprobs: lists.map(({ logprob }) => logprob),
-    top_logprobs: lists.map(({ top_logprobs }) =>
-      Object.fromEntries(top_logprobs.map((top) => [top.token, top.logprob])),
-    ),
+    top_logprobs: lists.map(({ top_logprobs }) => {
+      const byText = new Map<string, number>()
+      // Likeliest first: of two tokens with one text, that one tells how likely the text is.
+      for (const { bytes, logprob } of top_logprobs) {
+        const text = shownText(bytes)
+        if (!byText.has(text)) byText.set(text, logprob)
+      }
+      return Object.fromEntries(byText)
+    }),
     text_offset: lists.map(({ token }) => {
       const at = place
       place += token.length
       return at
     }),
   }
+}
+
+/** A token's text; of one that is no whole character its bytes, as OpenAI writes them: `bytes:\\xe2\\x96`. */
+function shownText(bytes: readonly number[]): string {
+  const held = Buffer.from(bytes)
+  return isUtf8(held)
+    ? held.toString('utf8')
+    : `bytes:${bytes.map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`
 }
 
 /** JSON has no infinity: a token that was impossible for the model gets what OpenAI writes for such. */
