@@ -54,6 +54,21 @@ for (const file of ['README.md', 'docs/serving.md'])
       })
   })
 
+describe('README.md', () => {
+  it('prints a sample of the library that runs on this Node as written', { timeout: 120_000 }, async () => {
+    const { code } = snippetsOf('README.md').find(({ code }) => code.includes("from 'lookahead-llm'"))
+    // Beside package.json the package may be called by its own name.
+    const script = path(`readme-${process.pid}.mjs`)
+    writeFileSync(script, code)
+    try {
+      const { stdout } = await run(process.execPath, [script])
+      assert.match(stdout, /5 working days[\s\S]*\nstop, \d+\.\d\d tokens per forward/)
+    } finally {
+      rmSync(script)
+    }
+  })
+})
+
 describe('docs/serving.md', () => {
   it('prints the server of examples/server.mjs, which answers', { timeout: 120_000 }, async () => {
     const { code } = snippetsOf('docs/serving.md').find(isServer)
