@@ -2,13 +2,13 @@
 export interface ChatMessage {
   role: 'system' | 'developer' | 'user' | 'assistant' | 'tool' | (string & {})
   /** Its text; null or left out where an assistant only called tools. */
-  content?: string | readonly ContentPart[] | null
+  content?: string | readonly ContentPart[] | null | undefined
   /** What the assistant thought before it spoke; templates show it to the model where it was made to see it. */
-  reasoning_content?: string | null
-  tool_calls?: readonly ToolCall[] | null
+  reasoning_content?: string | null | undefined
+  tool_calls?: readonly ToolCall[] | null | undefined
   /** The call a tool's message answers. */
-  tool_call_id?: string
-  name?: string
+  tool_call_id?: string | undefined
+  name?: string | undefined
   [field: string]: unknown
 }
 

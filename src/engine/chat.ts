@@ -43,11 +43,11 @@ export class Chat {
   /** The prompt of a conversation. @throws ChatError `template-failed`; EngineError `invalid-parameter` */
   render(conversation: ChatConversation): ChatPrompt {
     const template = this.#template()
-    const { messages, tools, documents = [] } = conversation
+    const { messages, tools } = conversation
     checkMessages(messages)
     if (tools && tools.length > 0 && !template.rendersTools)
       throw new EngineError('invalid-parameter', "tools: this model's chat template has no place for tools")
-    return template.render({ ...templateFields(conversation), documents: checkDocuments(documents) })
+    return template.render({ ...templateFields(conversation), documents: shownDocuments(conversation) })
   }
 
   /** The tokens of a prompt; control tokens in what users brought stay text. */
@@ -165,6 +165,11 @@ function callableTools(tools: readonly ToolDefinition[], choice: ToolChoice): re
   return typeof choice === 'object' ? tools.filter((tool) => tool.function.name === choice.name) : tools
 }
 
+/** Documents as templates list them; each has a title. */
+function shownDocuments({ documents }: ChatConversation): (RequestDocument & { title: string })[] {
+  return documentsOf(documents).map((document, i) => ({ ...document, title: document.title ?? `Document ${i + 1}` }))
+}
+
 function templateFields(conversation: ChatConversation): Omit<Conversation, 'documents'> {
   const { messages, tools, enableThinking, reasoningEffort, templateVariables, addGenerationPrompt, continueFinal } =
     conversation
@@ -193,15 +198,14 @@ function checkMessages(messages: ChatConversation['messages']): void {
   }
 }
 
-function checkDocuments(
-  documents: readonly RequestDocument[],
-): { title: string; text: string; id?: string | undefined }[] {
+/** Documents in one form, whether they came as texts or with more. @throws EngineError `invalid-parameter` */
+export function documentsOf(documents: ChatConversation['documents'] = []): RequestDocument[] {
   if (!Array.isArray(documents))
     throw new EngineError('invalid-parameter', `documents must be an array, got ${typeof documents}`)
-  return documents.map((document: RequestDocument | null, i) => {
-    const { text, title, id } = document ?? {}
-    if (typeof text !== 'string')
-      throw new EngineError('invalid-parameter', `documents[${i}].text must be a string, got ${typeof text}`)
-    return { title: title ?? `Document ${i + 1}`, text, id }
+  return documents.map((document: string | RequestDocument | null, i) => {
+    const given = typeof document === 'string' ? { text: document } : document
+    if (typeof given?.text !== 'string')
+      throw new EngineError('invalid-parameter', `documents[${i}].text must be a string, got ${typeof given?.text}`)
+    return given
   })
 }

@@ -24,7 +24,7 @@ import type { Exactness } from '../measure/configuration.js'
 import { openDraftModel } from '../measure/draft-model.js'
 import { loadModel } from '../measure/loading.js'
 import { type Tuned, tune } from '../measure/tuning.js'
-import { Chat } from './chat.js'
+import { Chat, documentsOf } from './chat.js'
 import { EngineError } from './error.js'
 import { explained, Memory, type WarmOptions, type WarmReport } from './memory.js'
 import { checkNames, optionNames } from './option-names.js'
@@ -285,7 +285,7 @@ export class Engine implements AsyncDisposable {
     return this.#start(
       ready?.tokens ?? this.#chat.tokenize(prompt),
       { ...request, grammar },
-      request.documents,
+      documentsOf(request.documents),
       reading,
     )
   }
@@ -334,7 +334,7 @@ export class Engine implements AsyncDisposable {
     if (typeof request.prediction === 'string')
       ready.prediction = await vocabulary.tokenizeAside(cutShort(request.prediction, this.contextTokens), {}, signal)
     if ('messages' in request && request.documents && request.draft !== 'off')
-      await this.#memory.addDocumentsAside(request.documents, request.namespace, signal)
+      await this.#memory.addDocumentsAside(documentsOf(request.documents), request.namespace, signal)
     signal?.throwIfAborted()
     this.#checkLive()
     return { ...request, ...ready }

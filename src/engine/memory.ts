@@ -17,21 +17,21 @@ export interface MemoryOptions {
    * Folder that keeps what was read and written over restarts; made if it does not exist. One process at a time may
    * use it. Default: nothing is kept.
    */
-  cache?: string
+  cache?: string | undefined
   /** Budgets, age and the common namespace of what is remembered. */
-  corpus?: Omit<CorpusOptions, 'spelling'>
+  corpus?: Omit<CorpusOptions, 'spelling'> | undefined
   /** Told of what goes wrong while the cache is in use, e.g. a full disk. Default: a process warning. */
-  onCacheProblem?: (problem: CorpusError) => void
+  onCacheProblem?: ((problem: CorpusError) => void) | undefined
 }
 
 /** How {@link Memory.warm} is to go about. */
 export interface WarmOptions {
   /** Namespace that gets the documents. Default `'default'`. */
-  namespace?: string
+  namespace?: string | undefined
   /** Called after every document with how many are done. */
-  onProgress?: (done: number, total: number) => void
+  onProgress?: ((done: number, total: number) => void) | undefined
   /** Ends the work between two documents; what is done stays. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** What {@link Memory.warm} did. */

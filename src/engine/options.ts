@@ -18,29 +18,29 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
    * `hf:user/model/file.gguf` of the Hugging Face hub; `ollama:name`, `lmstudio:name` of what these programs have fetched.
    * What is not on this machine is fetched first. Default `'embedded'`, the small model of this package.
    */
-  model?: string
+  model?: string | undefined
   /** How a model that is not on this machine is fetched. */
-  fetch?: FetchOptions
+  fetch?: FetchOptions | undefined
   /**
    * Most tokens of one request, prompt and answer together; 0: what the model was trained with. Default: the same, at most
    * 4096.
    */
-  contextTokens?: number
+  contextTokens?: number | undefined
   /**
    * Requests decoded at the same time, 1 … 256. Default 1. Requests that share forwards write what each writes alone: bit
    * for bit where {@link exactness} is reached, for models without a sliding window and with slots × branches below 256;
    * else except where two candidates are nearly tied.
    */
-  slots?: number
+  slots?: number | undefined
   /** Most branches of a draft tree, 1 … 64; slots × branches is at most 256. Default 8, or as many as fit. */
-  branches?: number
+  branches?: number | undefined
   /** Most draft nodes of one request in one forward, 0 … 256. Default 64. */
-  maxNodes?: number
+  maxNodes?: number | undefined
   /**
    * Number of threads that compute, fixed if given. Default: the processor’s cores, or fewer where that is measured to be clearly
    * faster, as it is while other programs take the cores.
    */
-  threads?: number
+  threads?: number | undefined
   /**
    * How exactly the text must be the same with drafts as without. `'bitwise'`: the fastest configuration in which no bit
    * of any logits row depends on drafts, where this model and device have one; else as `'token'`. `'token'`: the fastest
@@ -48,111 +48,114 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
    * the same without such forwards; near ties may turn out differently.
    * `Engine.exactness` says what was reached. Default `'bitwise'`.
    */
-  exactness?: ExactnessWish
+  exactness?: ExactnessWish | undefined
   /** Number type of the cached keys. Default: chosen by {@link exactness}. */
-  keyType?: CacheType
+  keyType?: CacheType | undefined
   /** Number type of the cached values. Default: chosen by {@link exactness}. */
-  valueType?: CacheType
+  valueType?: CacheType | undefined
   /** Fused attention. Default: chosen by {@link exactness}. */
-  flashAttention?: boolean
+  flashAttention?: boolean | undefined
   /**
    * Folder that keeps what was measured at load, so that the next load is quick; `false`: keep nothing. Default:
    * `$LOOKAHEAD_PROFILES`, else `lookahead-llm/profiles` in the user's cache folder.
    */
-  profile?: string | boolean
+  profile?: string | boolean | undefined
   /** Where drafts come from. Default: retrieval from everything read and written. */
-  drafter?: Drafter
+  drafter?: Drafter | undefined
   /**
    * A second, smaller model with the same vocabulary that drafts besides {@link drafter}, named as {@link model} is: its
    * chains join what retrieval finds, where they are worth the time they take. Default: none.
    */
-  draftModel?: string
+  draftModel?: string | undefined
   /**
    * Most bytes of host memory for prompts kept aside: what a prompt begins with is found again there, whichever slot has
    * read it, and however many others came between. 0: nothing is kept. Default: 8 GiB, or a quarter of this machine's
    * memory where that is less; it is taken only as prompts come.
    */
-  promptCacheBytes?: number
+  promptCacheBytes?: number | undefined
   /**
    * Milliseconds that answers being written wait while a part of another prompt is read, ≥ 1; a part is at least 64 tokens.
    * Less makes texts flow more evenly, more lets prompts through sooner. Default 500.
    */
-  maxPauseMs?: number
+  maxPauseMs?: number | undefined
   /** Jinja source of the chat template. Default: the model's own. */
-  chatTemplate?: string
+  chatTemplate?: string | undefined
 }
 
 /** What both kinds of request share. */
 export interface RequestOptions extends SamplerOptions {
   /** Most tokens to write; 0: only read the prompt. Default: until the context is full. */
-  maxTokens?: number
+  maxTokens?: number | undefined
   /** Strings that end the text; they are not part of it. */
-  stop?: string | readonly string[]
+  stop?: string | readonly string[] | undefined
   /** Default `'auto'`. */
-  draft?: DraftMode
+  draft?: DraftMode | undefined
   /**
    * Keep and use again the KV cells of a prompt's beginning that an earlier request has computed (system message,
    * documents, earlier turns) in the same {@link namespace}. Default `true`.
    */
-  cachePrompt?: boolean
+  cachePrompt?: boolean | undefined
   /**
    * Whose request this is: it may draft from answers and documents of its namespace and of the common one, if there is
    * such, and of no other. Default `'default'`.
    */
-  namespace?: string
+  namespace?: string | undefined
   /** Id under which what this request leaves behind can be deleted. Default: none. */
-  requestId?: string
+  requestId?: string | undefined
   /** Requests that are given the same object answer one prompt: each drafts from what the others have written, at once. */
-  together?: object
+  together?: object | undefined
   /**
    * Where this request's drafts come from, instead of the engine's own drafter. A `RetrievalDrafter` finds most with
    * `spelling: engine.spelling`.
    */
-  drafter?: Drafter
+  drafter?: Drafter | undefined
   /** Ends the request with reason `'aborted'` within one forward. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** What the answer will probably say, text or token ids: a draft source of this request. The text stays the same. */
-  prediction?: string | ArrayLike<number>
+  prediction?: string | ArrayLike<number> | undefined
   /** Note with each token its log-probability and those of this many most likely tokens, 0 … 20. Default: none. */
-  logprobs?: number
+  logprobs?: number | undefined
   /**
    * Tell of each token where it came from, how long the match behind it was and how probable the draft held it, and add
    * to each step the draft tree that was verified. Default `false`.
    */
-  explain?: boolean
+  explain?: boolean | undefined
 }
 
 /** A document the answer may draw from. */
 export interface RequestDocument {
   /** Name under which it can be replaced and deleted. Default: it is known by its text alone. */
-  id?: string
+  id?: string | undefined
   /**
    * Indexed once per namespace and found again by its content; drafts may come from all of it, even where the prompt
    * holds only part.
    */
   text: string
   /** Shown above the text. Default: `Document 1`, `Document 2`, … */
-  title?: string
+  title?: string | undefined
 }
 
 /** A conversation, and how the model is to go on with it. */
 export interface ChatConversation {
   /** At least one; the last is answered. */
   messages: readonly ChatMessage[]
-  /** Retrieved documents; the chat template places them, or they stand numbered before the last user message. */
-  documents?: readonly RequestDocument[]
+  /**
+   * Retrieved documents, as texts or with a title; the chat template places them, or they stand numbered before the last
+   * user message.
+   */
+  documents?: readonly (string | RequestDocument)[] | undefined
   /** Functions the model may call. */
-  tools?: readonly ToolDefinition[]
+  tools?: readonly ToolDefinition[] | undefined
   /** Whether the model thinks before it speaks, where its template can switch that. Default: as the template has it: yes. */
-  enableThinking?: boolean
+  enableThinking?: boolean | undefined
   /** How hard it thinks, in its template's words (`'low'`, `'medium'`, `'high'`). Default: the template's. */
-  reasoningEffort?: string
+  reasoningEffort?: string | undefined
   /** More variables for the chat template. Default: none. */
-  templateVariables?: Record<string, unknown>
+  templateVariables?: Record<string, unknown> | undefined
   /** Whether the prompt ends where the assistant begins to speak. Default `true`. */
-  addGenerationPrompt?: boolean
+  addGenerationPrompt?: boolean | undefined
   /** Continue the last message, an assistant's, instead of answering it. Default `false`. */
-  continueFinal?: boolean
+  continueFinal?: boolean | undefined
 }
 
 /** Which calls an answer may make: as the model likes, none, at least one, or one of a certain function. */
@@ -161,17 +164,17 @@ export type ToolChoice = 'auto' | 'none' | 'required' | { name: string }
 /** A conversation to be continued. */
 export interface ChatRequest extends RequestOptions, ChatConversation {
   /** Default `'auto'`. */
-  toolChoice?: ToolChoice
+  toolChoice?: ToolChoice | undefined
   /** Whether an answer may make several calls. Default `true`. */
-  parallelToolCalls?: boolean
+  parallelToolCalls?: boolean | undefined
   /** `'auto'`: thoughts are told apart from the content. `'none'`: they stay in it, markers and all. Default `'auto'`. */
-  reasoningFormat?: 'auto' | 'none'
+  reasoningFormat?: 'auto' | 'none' | undefined
   /** Most tokens of thinking; then it is ended in the family's own way. Default: no bound. */
-  reasoningBudget?: number
+  reasoningBudget?: number | undefined
   /** The answer is JSON of this schema, behind its thoughts. With tools: that, or calls. Default: any text. */
-  jsonSchema?: Record<string, unknown> | boolean
+  jsonSchema?: Record<string, unknown> | boolean | undefined
   /** Whether the answer is JSON, as a {@link SamplerOptions.grammar} may demand: a code fence around it is dropped. Default `false`. */
-  json?: boolean
+  json?: boolean | undefined
 }
 
 /** A text to be continued as it stands, without a chat template. */

@@ -14,16 +14,16 @@ import { chooseFiles, partsOf, readRepository } from './repository.js'
 /** How a model is fetched. */
 export interface FetchOptions {
   /** Use only what lies on this machine. Default: `$HF_HUB_OFFLINE`. */
-  offline?: boolean
+  offline?: boolean | undefined
   /** The hub's address. Default: `$HF_ENDPOINT`, else `https://huggingface.co`. */
-  endpoint?: string
+  endpoint?: string | undefined
   /** For private and gated repositories. Default: `$HF_TOKEN`. Sent to the hub only. */
-  token?: string
+  token?: string | undefined
   /** Cache of the hub's tools. Default: `$HF_HUB_CACHE`, `$HF_HOME/hub`, else `~/.cache/huggingface/hub`. */
-  cacheFolder?: string
-  signal?: AbortSignal
+  cacheFolder?: string | undefined
+  signal?: AbortSignal | undefined
   /** Told as bytes arrive. */
-  onProgress?: (progress: DownloadProgress) => void
+  onProgress?: ((progress: DownloadProgress) => void) | undefined
 }
 
 /**

@@ -12,26 +12,26 @@ import { Vocabulary } from './vocabulary.js'
 /** How a model file is loaded. */
 export interface ModelOptions {
   /** Folder with another build of llama.cpp v0.5.0. Default: `$LOOKAHEAD_LLAMA_DIR`, else the prebuilt package. */
-  libraryFolder?: string
+  libraryFolder?: string | undefined
   /** Layers kept on a GPU; -1: all. Default -1 (without a GPU build of the library nothing changes). */
-  gpuLayers?: number
+  gpuLayers?: number | undefined
   /**
    * Let llama.cpp repack weights for this processor, which is faster. Default: `true`, except for K-quant files (Q4_K, …),
    * where on some processors a row of a batch then differs from the same row alone.
    */
-  repack?: boolean
+  repack?: boolean | undefined
   /**
    * Kernels of our own (docs/kernels.md) for products and attention: `'auto'` where they are built and this processor has
    * what they need, `'off'` never. Default `'auto'`.
    */
-  kernels?: KernelsWish
+  kernels?: KernelsWish | undefined
   /**
    * Map the file into memory, so that loads are quick and processes share it; it must not be changed in place meanwhile:
    * write another and rename it. `false`: read it. Default `true`.
    */
-  mmap?: boolean
+  mmap?: boolean | undefined
   /** Load the vocabulary only, no weights. Default `false`. */
-  vocabularyOnly?: boolean
+  vocabularyOnly?: boolean | undefined
 }
 
 /** What is known of files from earlier loads. */

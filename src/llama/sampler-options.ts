@@ -5,65 +5,65 @@ import type { GrammarPlan } from '../grammar/gate.js'
 /** How a token is chosen from logits. The names and defaults are llama.cpp's; the default is greedy. */
 export interface SamplerOptions {
   /** 0: always the most likely token. Default 0. */
-  temperature?: number
+  temperature?: number | undefined
   /** Keep the k most likely tokens; 0: all. Default 40. Without effect at temperature 0. */
-  topK?: number
+  topK?: number | undefined
   /** Keep the most likely tokens that together reach this probability; 1: all. Default 0.95. */
-  topP?: number
+  topP?: number | undefined
   /** Drop tokens less likely than this share of the most likely one; 0: none. Default 0.05. */
-  minP?: number
+  minP?: number | undefined
   /**
    * Keep tokens that are about as likely as a typical one, until they together reach this probability (locally typical
    * sampling); 1: all. Default 1.
    */
-  typicalP?: number
+  typicalP?: number | undefined
   /** Drop tokens whose logit lies more than this many standard deviations below the best; 0: none. Default 0. */
-  topNSigma?: number
+  topNSigma?: number | undefined
   /**
    * With this probability, drop of the tokens above {@link xtcThreshold} all but the least likely (XTC: exclude top
    * choices); 0: never. Default 0.
    */
-  xtcProbability?: number
+  xtcProbability?: number | undefined
   /** Share above which a token counts as a top choice; above 0.5 there is never more than one. Default 0.1. */
-  xtcThreshold?: number
+  xtcThreshold?: number | undefined
   /** Temperatures from `temperature` minus this to plus this, by how undecided the model is; 0: fixed. Default 0. */
-  dynatempRange?: number
+  dynatempRange?: number | undefined
   /** How the model's indecision becomes a temperature in that range. Default 1. */
-  dynatempExponent?: number
+  dynatempExponent?: number | undefined
   /** Seed of the random draws, any integer; -1: a new one. Default: a new one per request, reported in its result. */
-  seed?: number
+  seed?: number | undefined
   /** Divides the logits of recent tokens; 1: off. Default 1. */
-  repeatPenalty?: number
+  repeatPenalty?: number | undefined
   /** How many recent tokens, of the prompt too, the penalties look at. Default 64. */
-  penaltyLastTokens?: number
+  penaltyLastTokens?: number | undefined
   /** Lowers a token's logit by this for each recent occurrence; 0: off. Default 0. */
-  frequencyPenalty?: number
+  frequencyPenalty?: number | undefined
   /** Lowers a token's logit by this once if it occurred recently; 0: off. Default 0. */
-  presencePenalty?: number
+  presencePenalty?: number | undefined
   /**
    * Lowers the logit of a token that would continue a repetition (DRY: don't repeat yourself), by
    * `dryMultiplier` × `dryBase` ^ (length of the repetition − `dryAllowedLength`); 0: off. Default 0.
    */
-  dryMultiplier?: number
+  dryMultiplier?: number | undefined
   /** At least 1. Default 1.75. */
-  dryBase?: number
+  dryBase?: number | undefined
   /** Tokens that may be repeated for nothing. Default 2. */
-  dryAllowedLength?: number
+  dryAllowedLength?: number | undefined
   /** How many recent tokens, of the prompt too, are searched for repetitions. Default: the whole context. */
-  dryLastTokens?: number
+  dryLastTokens?: number | undefined
   /** Texts that end a repetition; at most 64. Default: line break, colon, quote and asterisk. */
-  drySequenceBreakers?: readonly string[]
+  drySequenceBreakers?: readonly string[] | undefined
   /** Never end the answer: tokens that would are not drawn. Default `false`. */
-  ignoreEos?: boolean
+  ignoreEos?: boolean | undefined
   /** As many tokens are written before the model may end the answer. Default 0. */
-  minTokens?: number
+  minTokens?: number | undefined
   /** Added to the logits of single tokens: id → bias; -Infinity forbids the token. */
-  logitBias?: Record<number, number>
+  logitBias?: Record<number, number> | undefined
   /**
    * GBNF grammar the text must follow, as llama.cpp reads it but for its notation of tokens (`<[7]>`); its root rule is
    * `root`. Empty: none. The characters of the text count: control tokens, which show none, are never drawn under a grammar.
    */
-  grammar?: string | GrammarPlan
+  grammar?: string | GrammarPlan | undefined
 }
 
 /** Defaults of {@link SamplerOptions}; llama.cpp's but for the temperature. */

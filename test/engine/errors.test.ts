@@ -155,6 +155,16 @@ describe('requests', () => {
     await expect(Engine.load({ modle: 'x' } as never)).rejects.toThrow(/no option modle; did you mean model\?/)
   })
 
+  it('takes documents as texts', async () => {
+    const text = 'The Selby permit costs 40 euros per year.'
+    const ask = (documents: (string | { text: string })[]) =>
+      engine.chat({ messages, documents, maxTokens: 8, draft: 'off' }).result
+    expect((await ask([text])).tokens).toEqual((await ask([{ text }])).tokens)
+    expect(await failureOf(() => engine.chat({ messages, documents: [5] as never }))).toMatchObject({
+      message: expect.stringMatching(/documents\[0\]\.text must be a string/),
+    })
+  })
+
   it('refuses a grammar that does not parse', async () => {
     const error = await failureOf(() => engine.chat({ messages, grammar: 'root ::= "unclosed' }))
     expect(error).toMatchObject({ code: 'grammar-invalid' })
