@@ -213,6 +213,7 @@ export const prototypes = {
   llama_set_n_threads: 'void llama_set_n_threads(void* context, int32 threads, int32 batchThreads)',
   llama_attach_threadpool: 'void llama_attach_threadpool(void* context, void* pool, void* batchPool)',
   llama_decode: 'int32 llama_decode(void* context, llama_batch batch)',
+  llama_synchronize: 'void llama_synchronize(void* context)',
   llama_get_logits: 'void* llama_get_logits(void* context)',
   llama_get_memory: 'void* llama_get_memory(void* context)',
   llama_memory_clear: 'void llama_memory_clear(void* memory, bool data)',
@@ -306,6 +307,7 @@ export interface LlamaFunctions {
   llama_set_n_threads: Native<[context: Pointer, threads: number, batchThreads: number], void>
   llama_attach_threadpool: Native<[context: Pointer, pool: Pointer, batchPool: Pointer], void>
   llama_decode: Native<[context: Pointer, batch: BatchStruct], number>
+  llama_synchronize: Native<[context: Pointer], void>
   llama_get_logits: Native<[context: Pointer], Pointer | null>
   llama_get_memory: Native<[context: Pointer], Pointer>
   llama_memory_clear: Native<[memory: Pointer, data: boolean], void>

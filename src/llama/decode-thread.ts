@@ -16,7 +16,9 @@ const script = `
 const { parentPort, workerData } = require('node:worker_threads')
 const koffi = require(workerData.koffi)
 koffi.struct('llama_batch', ${JSON.stringify(batchFields)})
-const decode = koffi.load(workerData.llama).func('${prototypes.llama_decode}')
+const llama = koffi.load(workerData.llama)
+const decode = llama.func('${prototypes.llama_decode}')
+const synchronize = llama.func('${prototypes.llama_synchronize}')
 const state = new Int32Array(workerData.shared, 0, 1)
 const forward = new BigUint64Array(workerData.shared, 8)
 for (;;) {
@@ -24,6 +26,8 @@ for (;;) {
   while (Atomics.load(state, 0) === ${states.resting}) Atomics.wait(state, 0, ${states.resting})
   const [context, rows, token, pos, n_seq_id, seq_id, logits] = forward
   const status = decode(context, { n_tokens: Number(rows), token, embd: null, pos, n_seq_id, seq_id, logits })
+  // A device only queues the forward; whoever asks for its logits would wait for it.
+  if (status === 0) synchronize(context)
   Atomics.store(state, 0, ${states.resting})
   parentPort.postMessage(status)
 }

@@ -109,7 +109,9 @@ export class LlamaLibrary {
     } catch {
       // The thread cannot run. The forward has not been done.
     }
-    return callAsync(this.llama.llama_decode, context, batch)
+    const status = await callAsync(this.llama.llama_decode, context, batch)
+    if (status === 0) await callAsync(this.llama.llama_synchronize, context)
+    return status
   }
 
   /** The kernels of our own, loaded when first asked for; else, in a sentence, why there are none. */
