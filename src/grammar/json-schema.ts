@@ -340,8 +340,6 @@ export class GrammarBuilder {
     const length = Math.max(0, ...lists.map(({ first }) => first.length))
     const isUnique = parts.some(({ node }) => node.uniqueItems === true)
     if (isUnique && length === 0 && most > 1) return this.#set(schemasAt(0), least, most, path)
-    if (isUnique && Math.min(most, length) > 1)
-      throw this.#refuse(path, 'uniqueItems is only supported where the items are listed values')
     const fixed: string[] = []
     for (let i = 0; i < Math.min(length, most); i++) {
       const item = this.#all(schemasAt(i), `${path}/prefixItems/${i}`, depth + 1)
@@ -354,6 +352,8 @@ export class GrammarBuilder {
     if (rest === undefined) most = Math.min(most, fixed.length)
     if (most < least) return undefined
     if (most === 0) return '"[" ws "]"'
+    if (isUnique && most > 1)
+      throw this.#refuse(path, 'uniqueItems is only supported where the items are listed values')
     const head = fixed.slice(0, most)
     if (rest === undefined || most === head.length) return this.#rule(`"[" ws ${head.join(' "," ws ')} ws "]"`, path)
     const low = Math.max(0, least - head.length)

@@ -229,6 +229,10 @@ const unsupported: [schema: JsonSchema, words: RegExp][] = [
   [{ type: 'number', multipleOf: 0 }, /above 0/],
   [{ type: 'integer', minimum: 1e16 }, /at most 15 digits/],
   [{ type: 'array', uniqueItems: true }, /uniqueItems is only supported/],
+  [
+    { type: 'array', prefixItems: [{ type: 'string' }], items: { type: 'number' }, uniqueItems: true },
+    /uniqueItems is only supported/,
+  ],
   [{ type: 'object', minProperties: 2 }, /minProperties above 1/],
   [{ type: 'array', contains: {} }, /'contains' is not supported/],
   [{ if: {} }, /'if' is not supported/],
