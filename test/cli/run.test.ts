@@ -129,7 +129,11 @@ describe('wrong use', () => {
     ['an unknown command', ['walk'], /unknown command 'walk'/],
     ['an unknown option', ['run', '--fast'], /unknown option '--fast'/],
     ['a temperature that is no number', ['run', '-p', 'a', '--temp', 'hot'], /expected a number of at least 0/],
-    ['a seed that is no number', ['run', '-p', 'a', '--seed=often'], /expected an integer from -9223372036854776000 to/],
+    [
+      'a seed that is no number',
+      ['run', '-p', 'a', '--seed=often'],
+      /expected an integer from -9223372036854776000 to/,
+    ],
     ['an unknown draft mode', ['run', '-p', 'a', '--draft', 'much'], /expected auto, off or a number of nodes/],
     ['no prompt', ['run'], /the prompt is empty/],
     ['an empty prompt', ['run', '-p', '  '], /the prompt is empty/],
