@@ -32,7 +32,11 @@ export function readDocuments() {
 }
 
 export async function takeFiles(files) {
-  for (const file of files) addDocument(file.name.replace(/\.\w+$/, ''), (await file.text()).slice(0, mostCharacters))
+  for (const file of files) {
+    const text = (await file.text()).slice(0, mostCharacters)
+    // A heading it begins with is the better title; the server takes it from there.
+    addDocument(/^\s*#{1,2}\s/.test(text) ? '' : file.name.replace(/\.\w+$/, ''), text)
+  }
   if (files.length > 0) $('docbox').open = true
 }
 

@@ -1,10 +1,12 @@
 import path from 'node:path'
+import { takeHeading } from '../chat/headed-text.js'
 import type { RequestDocument } from '../engine/options.js'
 import { UsageError } from './failure.js'
 import { readTextFile, readTextOf } from './text-file.js'
 
 /**
- * Reads the documents an answer may draw from; `-` is stdin.
+ * Reads the documents an answer may draw from; `-` is stdin. Their title is the heading they begin with, else the file's
+ * name.
  *
  * @throws UsageError for one that cannot be read or is empty
  */
@@ -14,7 +16,7 @@ export async function readDocuments(files: readonly string[]): Promise<RequestDo
       const what = file === '-' ? 'the document on stdin' : `the document ${file}`
       const text = (file === '-' ? await readTextOf(process.stdin, what) : await readTextFile(file, what)).trim()
       if (text === '') throw new UsageError(`${what} is empty`)
-      return { title: file === '-' ? 'stdin' : path.basename(file, path.extname(file)), text }
+      return takeHeading(text) ?? { title: file === '-' ? 'stdin' : path.basename(file, path.extname(file)), text }
     }),
   )
 }

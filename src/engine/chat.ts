@@ -5,6 +5,7 @@ import { answerGrammar } from '../chat/call-grammar.js'
 import type { Dialect } from '../chat/dialect.js'
 import { ChatError } from '../chat/error.js'
 import { fallbackForms } from '../chat/fallback.js'
+import { takeHeading } from '../chat/headed-text.js'
 import type { ToolDefinition } from '../chat/message.js'
 import { AnswerParser } from '../chat/parser.js'
 import { type ChatPrompt, ChatTemplate, type Conversation } from '../chat/template.js'
@@ -203,9 +204,9 @@ export function documentsOf(documents: ChatConversation['documents'] = []): Requ
   if (!Array.isArray(documents))
     throw new EngineError('invalid-parameter', `documents must be an array, got ${typeof documents}`)
   return documents.map((document: string | RequestDocument | null, i) => {
-    const given = typeof document === 'string' ? { text: document } : document
+    const given: RequestDocument | null = typeof document === 'string' ? { text: document } : document
     if (typeof given?.text !== 'string')
       throw new EngineError('invalid-parameter', `documents[${i}].text must be a string, got ${typeof given?.text}`)
-    return given
+    return given.title === undefined ? { ...given, ...takeHeading(given.text) } : given
   })
 }

@@ -131,7 +131,7 @@ export interface RequestDocument {
    * holds only part.
    */
   text: string
-  /** Shown above the text. Default: `Document 1`, `Document 2`, … */
+  /** Shown above the text. Default: the Markdown heading the text begins with, else `Document 1`, `Document 2`, … */
   title?: string | undefined
 }
 
