@@ -85,6 +85,12 @@ export function checkSoundness(header: GgufHeader): void {
 function checkTokens({ arrays, scalars }: GgufHeader): void {
   const tokens = arrays.get('tokenizer.ggml.tokens')
   if (!tokens) return
+  const [kind, split] = [scalars.get('tokenizer.ggml.model'), scalars.get('tokenizer.ggml.pre')]
+  // llama.cpp ends the process at the first space: pairs are merged across it.
+  if (split === 'whitespace' && kind !== 'whitespace')
+    throw new GgufFault(
+      `is damaged: texts are split by 'whitespace', which a tokenizer of kind ${JSON.stringify(kind)} cannot do`,
+    )
   if (tokens.type !== 'string') throw new GgufFault('is damaged: tokenizer.ggml.tokens is no list of texts')
   const places = new Map<string, number>()
   for (const raw of tokens.strings()) {

@@ -139,6 +139,14 @@ describe('Model.load', () => {
     expect((await failure()).message).toMatch(/is an embedding model .*; expected a text-generating one/)
   })
 
+  it('refuses a way to split texts that would end the process at the first space', async () => {
+    change((model) => {
+      set('tokenizer.ggml.model', 'gpt2')(model)
+      set('tokenizer.ggml.pre', 'whitespace')(model)
+    })
+    expect((await failure(true)).message).toMatch(/split by 'whitespace', which a tokenizer of kind "gpt2" cannot do/)
+  })
+
   it('asks for a rehearsal once, where it can be remembered', async () => {
     const kept: string[] = []
     const memory: FileMemory = {
