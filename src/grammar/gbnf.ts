@@ -1,5 +1,6 @@
 // GBNF, read into rules.
 
+import { lastCodePoint, union, without } from './char-set.js'
 import { GrammarError } from './error.js'
 
 /**
@@ -37,7 +38,6 @@ const mostBytes = 1 << 19
 const mostPositions = 200_000
 const mostNesting = 256
 const mostRepetitions = 2000
-const lastCodePoint = 0x10ffff
 
 /** One element of an alternative as {@link GrammarTable.code} has it. */
 type Element = number
@@ -242,7 +242,7 @@ class Reader {
     this.#at++
     const negated = this.#text[this.#at] === '^'
     if (negated) this.#at++
-    const ranges: [number, number][] = []
+    const ranges: number[] = []
     const begin = this.#at
     while (this.#text[this.#at] !== ']') {
       const low = this.#character()
@@ -252,11 +252,12 @@ class Reader {
         high = this.#character()
       }
       // A range that runs backwards holds nothing.
-      if (low <= high) ranges.push([low, high])
+      if (low <= high) ranges.push(low, high)
     }
     if (this.#at === begin) throw this.#unexpected('at least one character in a set')
     this.#at++
-    return [this.#setOf(negated ? complement(merged(ranges)) : merged(ranges))]
+    const set = union(ranges)
+    return [this.#setOf(negated ? without([0, lastCodePoint], set) : set)]
   }
 
   #character(): number {
@@ -408,25 +409,4 @@ function leftmost(rule: number, rules: readonly Element[][][], empty: Uint8Array
       if (!empty[other]) break
     }
   return [...found]
-}
-
-/** Ranges in ascending order, none touching another, as `low, high, low, high, …`. */
-function merged(ranges: readonly (readonly [number, number])[]): number[] {
-  const flat: number[] = []
-  for (const [low, high] of [...ranges].sort((a, b) => a[0] - b[0]))
-    if (flat.length > 0 && low <= flat[flat.length - 1] + 1)
-      flat[flat.length - 1] = Math.max(flat[flat.length - 1], high)
-    else flat.push(low, high)
-  return flat
-}
-
-function complement(flat: readonly number[]): number[] {
-  const rest: number[] = []
-  let next = 0
-  for (let i = 0; i < flat.length; i += 2) {
-    if (flat[i] > next) rest.push(next, flat[i] - 1)
-    next = flat[i + 1] + 1
-  }
-  if (next <= lastCodePoint) rest.push(next, lastCodePoint)
-  return rest
 }

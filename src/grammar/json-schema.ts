@@ -1,10 +1,12 @@
 // JSON schemas as grammars.
 
+import type { Demand } from './automaton.js'
+import { type CharSet, without } from './char-set.js'
 import type { GrammarError } from './error.js'
 import { equivalents, formats } from './formats.js'
 import { literal, primitives } from './json-rules.js'
 import { mostWhole, type NumberBounds, numberDemands, numerals } from './number-language.js'
-import { type CharSet, type Demand, readPattern, without } from './regex.js'
+import { readPattern } from './pattern.js'
 import { areApart } from './schema-apart.js'
 import { isValid, itemSchemas, propertySchemas } from './schema-check.js'
 import { checkKeywords, type Facts, factsOf, listOf, type Part, type SchemaType, writtenTypes } from './schema-facts.js'

@@ -1,6 +1,8 @@
 // Bounds of numbers as demands on their text.
 
-import { Automaton, type CharSet, type Demand, type Edge, readPattern } from './regex.js'
+import { Automaton, type Demand, type Edge } from './automaton.js'
+import type { CharSet } from './char-set.js'
+import { readPattern } from './pattern.js'
 
 /** Most digits of a whole number: as many are exact in every reader of JSON. */
 const mostDigits = 15

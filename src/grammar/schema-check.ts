@@ -1,7 +1,8 @@
 // Whether a value is valid under a schema.
 
+import { type Demand, meetsDemands } from './automaton.js'
 import { formats } from './formats.js'
-import { type Demand, meetsDemands, readPattern } from './regex.js'
+import { readPattern } from './pattern.js'
 import { checkKeywords } from './schema-facts.js'
 import { isSame, type SchemaNode, type SchemaSource } from './schema-source.js'
 

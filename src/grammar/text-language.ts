@@ -1,6 +1,7 @@
 // Bounds of texts as a table of places.
 
-import { type CharSet, type Demand, includes, union } from './regex.js'
+import type { Demand } from './automaton.js'
+import { type CharSet, includes, union } from './char-set.js'
 
 /** Most places of one language; what people write is far below. */
 const mostPlaces = 3000

@@ -3,11 +3,12 @@ import addFormats from 'ajv-formats'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { meetsDemands } from '../../src/grammar/automaton.js'
 import { GrammarError } from '../../src/grammar/error.js'
 import { Grammar } from '../../src/grammar/grammar.js'
 import { compileSchema, type JsonSchema } from '../../src/grammar/json-schema.js'
 import { Lexicon } from '../../src/grammar/lexicon.js'
-import { meetsDemands, readPattern } from '../../src/grammar/regex.js'
+import { readPattern } from '../../src/grammar/pattern.js'
 import { GrammarWalk } from '../helpers/grammar-walk.js'
 
 // What a grammar admits must be valid, as another validator sees it.

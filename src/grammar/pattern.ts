@@ -1,100 +1,27 @@
-// Patterns of ECMAScript as automata.
+// Patterns of ECMAScript, read into automata.
 
+import { Automaton, type Demand, type Edge } from './automaton.js'
+import {
+  anyChar,
+  type CharSet,
+  digits,
+  lastCodePoint,
+  lineEnds,
+  propertySet,
+  spaces,
+  surrogates,
+  union,
+  without,
+  wordChars,
+} from './char-set.js'
 import { GrammarError } from './error.js'
-
-/** Ranges of code points, `low, high, low, high, …`, ascending. */
-export type CharSet = readonly number[]
 
 /** Bounds of what is read; what people write is far below. */
 const mostStates = 20_000
 const mostRepetitions = 2000
 const mostNesting = 100
 
-const lastCodePoint = 0x10ffff
-/** Halves of characters outside the first plane: no text of JSON holds one alone. */
-const surrogates: CharSet = [0xd800, 0xdfff]
-
-/** Every character. */
-export const anyChar: CharSet = [0, 0xd7ff, 0xe000, lastCodePoint]
-
-const digits: CharSet = [48, 57]
-const wordChars: CharSet = [48, 57, 65, 90, 95, 95, 97, 122]
-const spaces: CharSet = [
-  9, 13, 32, 32, 0xa0, 0xa0, 0x1680, 0x1680, 0x2000, 0x200a, 0x2028, 0x2029, 0x202f, 0x202f, 0x205f, 0x205f, 0x3000,
-  0x3000, 0xfeff, 0xfeff,
-]
-const lineEnds: CharSet = [10, 10, 13, 13, 0x2028, 0x2029]
 const controlEscapes: Record<string, number> = { t: 9, n: 10, v: 11, f: 12, r: 13, '0': 0 }
-
-/** An edge of an automaton: over a character, over nothing, or over nothing only at the begin or end of the text. */
-export type Edge = { set: CharSet; to: number } | { when: 'always' | 'start' | 'end'; to: number }
-
-/**
- * A pattern of ECMAScript as an automaton, which reads any text in one pass, whatever the pattern is; JavaScript's own
- * may take years for one text.
- *
- *     ab?$      0 ─a→ 1 ─b→ 2 ─end→ 3
- *                     └─────→┘
- */
-export class Automaton {
-  /** Character sets on the edges. */
-  readonly sets: readonly CharSet[]
-  readonly #start: number
-  readonly #final: number
-  /** Edges over a character, by state. */
-  readonly #over: readonly (readonly { set: CharSet; to: number }[])[]
-  /** Edges over nothing, by state. */
-  readonly #free: readonly (readonly { when: 'always' | 'start' | 'end'; to: number }[])[]
-
-  constructor(edges: readonly (readonly Edge[])[], start: number, final: number) {
-    this.#start = start
-    this.#final = final
-    this.#over = edges.map((list) => list.filter((edge) => 'set' in edge))
-    this.#free = edges.map((list) => list.filter((edge) => 'when' in edge))
-    this.sets = this.#over.flatMap((list) => list.map(({ set }) => set))
-  }
-
-  /** The states before the first character. */
-  begin(): number[] {
-    return this.#closure([this.#start], true, false)
-  }
-
-  /** The states after one more character. */
-  step(states: readonly number[], character: number): number[] {
-    const next: number[] = []
-    for (const state of states) for (const { set, to } of this.#over[state]) if (includes(set, character)) next.push(to)
-    return this.#closure(next, false, false)
-  }
-
-  /** Whether the text may end in these states. @param atStart whether no character has been read */
-  accepts(states: readonly number[], atStart: boolean): boolean {
-    return this.#closure(states, atStart, true).includes(this.#final)
-  }
-
-  /** All states that can be reached without a character; kept are those that something follows from. */
-  #closure(from: readonly number[], atStart: boolean, atEnd: boolean): number[] {
-    const found = new Set(from)
-    for (const state of found)
-      for (const { when, to } of this.#free[state])
-        if (when === 'always' || (when === 'start' ? atStart : atEnd)) found.add(to)
-    const kept: number[] = []
-    for (const state of found)
-      if (
-        atEnd ||
-        state === this.#final ||
-        this.#over[state].length > 0 ||
-        this.#free[state].some(({ when }) => when !== 'always')
-      )
-        kept.push(state)
-    return kept.sort((a, b) => a - b)
-  }
-}
-
-/** What a pattern demands of a text: all of these, each to be found or (a negative lookahead) not. */
-export interface Demand {
-  automaton: Automaton
-  negated: boolean
-}
 
 /**
  * Reads a pattern. It may match anywhere in the text, as in JSON schemas, unless it is anchored.
@@ -104,15 +31,6 @@ export interface Demand {
  */
 export function readPattern(source: string): Demand[] {
   return new PatternReader(source).read()
-}
-
-/** Whether a text is what demands ask for. */
-export function meetsDemands(text: string, demands: readonly Demand[]): boolean {
-  return demands.every(({ automaton, negated }) => {
-    let states = automaton.begin()
-    for (const character of text) states = automaton.step(states, character.codePointAt(0) as number)
-    return automaton.accepts(states, text === '') !== negated
-  })
 }
 
 /** A piece of an automaton under construction: where it is entered, and where it is left. */
@@ -215,9 +133,7 @@ class PatternReader {
           throw this.#unexpected()
         }
         this.#at--
-        const code = this.#source.codePointAt(this.#at) as number
-        this.#at += code > 0xffff ? 2 : 1
-        return this.#char([code, code])
+        return this.#char(this.#literal())
       }
     }
   }
@@ -328,9 +244,7 @@ class PatternReader {
       this.#at++
       return this.#escape(true)
     }
-    const code = this.#source.codePointAt(this.#at) as number
-    this.#at += code > 0xffff ? 2 : 1
-    return [code, code]
+    return this.#literal()
   }
 
   /** What stands behind a backslash. */
@@ -376,11 +290,12 @@ class PatternReader {
           throw this.#unexpected()
         }
         this.#at--
-        return this.#classAtomLiteral()
+        return this.#literal()
     }
   }
 
-  #classAtomLiteral(): CharSet {
+  /** A character that stands for itself. */
+  #literal(): CharSet {
     const code = this.#source.codePointAt(this.#at) as number
     this.#at += code > 0xffff ? 2 : 1
     return [code, code]
@@ -445,60 +360,4 @@ class PatternReader {
   #refuse(why: string): GrammarError {
     return new GrammarError('schema-invalid', `the pattern ${JSON.stringify(this.#source.slice(0, 100))} ${why}`)
   }
-}
-
-/** Properties that are looked up: each takes a pass over all characters, once. */
-const properties =
-  /^\{(?:(?:General_Category=|gc=)?(?:L|Letter|Lu|Uppercase_Letter|Ll|Lowercase_Letter|M|Mark|N|Number|Nd|Decimal_Number|P|Punctuation|S|Symbol|Z|Separator|Zs)|Alphabetic|Uppercase|Lowercase|White_Space|Emoji|Emoji_Component|Emoji_Modifier|Emoji_Modifier_Base|Emoji_Presentation|Regional_Indicator|RI|Extended_Pictographic|(?:Script|sc)=(?:Latin|Greek|Cyrillic|Han|Hiragana|Katakana|Hangul|Arabic|Hebrew|Thai|Devanagari))\}$/
-const knownProperties = new Map<string, CharSet>()
-
-/** The characters of a Unicode property, as this JavaScript knows it. */
-function propertySet(braced: string): CharSet | undefined {
-  if (!properties.test(braced)) return undefined
-  const known = knownProperties.get(braced)
-  if (known) return known
-  const test = new RegExp(`^\\p${braced}$`, 'u')
-  const set: number[] = []
-  for (let code = 0; code <= lastCodePoint; code++) {
-    if (code === surrogates[0]) code = surrogates[1] + 1
-    if (!test.test(String.fromCodePoint(code))) continue
-    if (set.length > 0 && set[set.length - 1] === code - 1) set[set.length - 1] = code
-    else set.push(code, code)
-  }
-  knownProperties.set(braced, set)
-  return set
-}
-
-/** Whether a set holds a character. */
-export function includes(set: CharSet, character: number): boolean {
-  for (let i = 0; i < set.length; i += 2) if (character <= set[i + 1]) return character >= set[i]
-  return false
-}
-
-/** Ranges in any order, made ascending and apart. */
-export function union(ranges: CharSet): number[] {
-  const pairs: [number, number][] = []
-  for (let i = 0; i < ranges.length; i += 2) pairs.push([ranges[i], ranges[i + 1]])
-  pairs.sort((a, b) => a[0] - b[0])
-  const set: number[] = []
-  for (const [low, high] of pairs)
-    if (set.length > 0 && low <= set[set.length - 1] + 1) set[set.length - 1] = Math.max(set[set.length - 1], high)
-    else set.push(low, high)
-  return set
-}
-
-/** What of a set is not in another. */
-export function without(set: CharSet, other: CharSet): number[] {
-  const rest: number[] = []
-  for (let i = 0; i < set.length; i += 2) {
-    let low = set[i]
-    for (let j = 0; j < other.length && low <= set[i + 1]; j += 2) {
-      if (other[j + 1] < low) continue
-      if (other[j] > set[i + 1]) break
-      if (other[j] > low) rest.push(low, other[j] - 1)
-      low = other[j + 1] + 1
-    }
-    if (low <= set[i + 1]) rest.push(low, set[i + 1])
-  }
-  return rest
 }
