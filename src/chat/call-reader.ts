@@ -223,7 +223,7 @@ export class CallReader {
         id = text
       }
       const start = reader.at
-      const end = yield* this.#wait((known, at, ended) => literal.matchAt(known, at, ended))
+      const end = yield* reader.match(literal)
       if (end === undefined)
         return reader.ended && skipSpace(reader.text, reader.at) >= reader.text.length ? 'cut' : 'none'
       reader.at = end
@@ -244,17 +244,6 @@ export class CallReader {
     if (first === undefined) return 'cut'
     const reading = yield* this.#value((text) => sink.add(text), false)
     return reading === 'none' ? 'call' : reading
-  }
-
-  /** Waits until a match is certain. */
-  *#wait(
-    match: (text: string, at: number, ended: boolean) => number | 'maybe' | undefined,
-  ): Waiting<number | undefined> {
-    while (true) {
-      const found = match(this.#reader.text, this.#reader.at, this.#reader.ended)
-      if (found !== 'maybe') return found
-      yield
-    }
   }
 
   *#python(name: string, sink: CallSink): Waiting<Reading> {
@@ -297,7 +286,7 @@ export class CallReader {
     const open = new Literal(argument.open)
     const close = new Literal(shape.close)
     const afterName = new Literal(shape.afterName)
-    const named = yield* this.#wait((text, at, ended) => afterName.matchAt(text, at, ended))
+    const named = yield* reader.match(afterName)
     if (named === undefined)
       return reader.ended && skipSpace(reader.text, reader.at) >= reader.text.length ? 'cut' : 'none'
     reader.at = named
@@ -305,10 +294,10 @@ export class CallReader {
     sink.add('{')
     let count = 0
     while (true) {
-      const next = yield* this.#wait((text, at, ended) => open.matchAt(text, at, ended))
+      const next = yield* reader.match(open)
       if (next === undefined) break
       // A close may look like an opening up to its slash; the longer match is meant.
-      const closed = yield* this.#wait((text, at, ended) => close.matchStart(text, at, ended))
+      const closed = yield* reader.matchStart(close)
       if (typeof closed === 'number' && closed > next && !close.isEmpty) break
       reader.at = next
       const reading = yield* this.#argument(name, argument, count++, sink)
@@ -327,9 +316,9 @@ export class CallReader {
     const key = (yield* reader.while((char) => char !== stop && char !== '\n', 256)).trim()
     if ((yield* reader.peek()) === undefined) return 'cut'
     let typed: 'string' | 'other' | undefined
-    let begin = yield* this.#wait((text, at, ended) => asString.matchAt(text, at, ended))
+    let begin = yield* reader.match(asString)
     if (form.beforeString !== form.beforeOther) typed = begin === undefined ? 'other' : 'string'
-    if (begin === undefined) begin = yield* this.#wait((text, at, ended) => asOther.matchAt(text, at, ended))
+    if (begin === undefined) begin = yield* reader.match(asOther)
     if (begin === undefined) return reader.ended ? 'cut' : 'none'
     reader.at = begin
     yield* this.#line(typed === 'other' ? form.beforeOther : form.beforeString)
@@ -356,17 +345,14 @@ export class CallReader {
   *#bare(form: ArgumentForm, key: string, types: Set<string> | undefined, sink: CallSink): Waiting<Reading> {
     const reader = this.#reader
     const streams = isText(types)
-    if (reader.rest.startsWith('<![CDATA[') || (yield* this.#startsWith('<![CDATA['))) {
-      reader.at += 9
-      const end = yield* this.#find(']]>')
-      if (end === undefined) return 'cut'
-      sink.add(typedValue(reader.text.slice(reader.at, end), types))
-      reader.at = end + 3
-      const after = yield* this.#wait((text, at, ended) => this.#closing(form, key).matchStart(text, at, ended))
-      if (after !== undefined) reader.at = after
+    const literal = this.#closing(form, key)
+    if (yield* reader.takeText('<![CDATA[')) {
+      const raw = yield* reader.upTo(']]>')
+      if (raw === undefined) return 'cut'
+      sink.add(typedValue(raw, types))
+      yield* reader.takeStart(literal)
       return 'call'
     }
-    const literal = this.#closing(form, key)
     if (streams) sink.add('"')
     let from = reader.at
     while (true) {
@@ -390,21 +376,6 @@ export class CallReader {
 
   #closing(form: ArgumentForm, key: string): Literal {
     return new Literal(form.closesWithKey ? `${form.close}${key}${form.afterKey}` : form.close)
-  }
-
-  *#startsWith(text: string): Waiting<boolean> {
-    const reader = this.#reader
-    while (!reader.ended && reader.rest.length < text.length && text.startsWith(reader.rest)) yield
-    return reader.rest.startsWith(text)
-  }
-
-  *#find(text: string): Waiting<number | undefined> {
-    while (true) {
-      const found = this.#reader.text.indexOf(text, this.#reader.at)
-      if (found >= 0) return found
-      if (this.#reader.ended) return undefined
-      yield
-    }
   }
 
   /** Up to where text is certain to be part of the value. */
@@ -465,13 +436,13 @@ export class CallReader {
     const parts: string[] = []
     let nested = false
     while (true) {
-      const closed = yield* this.#wait((text, at, ended) => close.matchAt(text, at, ended))
+      const closed = yield* reader.match(close)
       if (closed !== undefined) {
         reader.at = closed
         if (parts.length > 0 || nested) return isList ? `[${parts.join(', ')}]` : `{${parts.join(', ')}}`
         return isList ? '[]' : '{}'
       }
-      const opened = yield* this.#wait((text, at, ended) => open.matchAt(text, at, ended))
+      const opened = yield* reader.match(open)
       if (opened === undefined) {
         if (reader.ended && reader.rest.trim() === '') return undefined
         // No tags inside: a bare value after all.
@@ -486,7 +457,7 @@ export class CallReader {
       reader.at = opened
       const stop = form.beforeString.trim()[0] ?? '>'
       const inner = (yield* reader.while((char) => char !== stop, 256)).trim()
-      const begin = yield* this.#wait((text, at, ended) => new Literal(form.beforeString).matchAt(text, at, ended))
+      const begin = yield* reader.match(new Literal(form.beforeString))
       if (begin === undefined) return undefined
       reader.at = begin
       const of = isList ? entries(schema, root) : property(schema, inner, root)
@@ -495,7 +466,7 @@ export class CallReader {
       if (
         types
           ? !types.has('string') && (types.has('object') || types.has('array'))
-          : (yield* this.#wait((text, at, ended) => open.matchAt(text, at, ended))) !== undefined
+          : (yield* reader.match(open)) !== undefined
       )
         value = yield* this.#nested(form, inner, of, root, depth + 1)
       else {

@@ -28,7 +28,7 @@ export class Literal {
 
   /** From its n-th word on. */
   from(word: number): Literal {
-    return Object.assign(Object.create(Literal.prototype), { words: this.words.slice(word), leading: '' })
+    return new Literal(this.words.slice(word).join(' '))
   }
 
   /** Looks for all of it at a place; white space may stand before it. */

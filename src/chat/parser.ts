@@ -139,27 +139,15 @@ export class AnswerParser {
     const reader = this.#reader
     if (yield* this.#orphanClose(close)) return
     const start = reader.at
-    const begun = open.isEmpty ? start : yield* this.#match((text, at, ended) => open.matchAt(text, at, ended))
+    const begun = open.isEmpty ? start : yield* reader.match(open)
     if (begun === undefined) return
     reader.at = begun
     yield* this.#thoughts(start, close)
   }
 
-  *#match(
-    match: (text: string, at: number, ended: boolean) => number | 'maybe' | undefined,
-  ): Waiting<number | undefined> {
-    while (true) {
-      const found = match(this.#reader.text, this.#reader.at, this.#reader.ended)
-      if (found !== 'maybe') return found
-      yield
-    }
-  }
-
   /** Thoughts that ended before they began: their closing is the first thing written. */
   *#orphanClose(close: Literal): Waiting<boolean> {
-    const end = yield* this.#match((text, at, ended) => close.matchStart(text, at, ended))
-    if (end === undefined) return false
-    this.#reader.at = end
+    if (!(yield* this.#reader.takeStart(close))) return false
     yield* this.#reader.space()
     return true
   }
@@ -358,14 +346,8 @@ export class AnswerParser {
           reader.at = start
           return false
         }
-        const at = entry.literal.matchAt(reader.text, reader.at, reader.ended)
-        const begun =
-          at === 'maybe' ? yield* this.#match((text, place, ended) => entry.literal.matchAt(text, place, ended)) : at
         let reading: Reading = 'none'
-        if (begun !== undefined) {
-          reader.at = begun
-          reading = yield* this.#calls(form, entry.isSection)
-        }
+        if (yield* reader.takeLiteral(entry.literal)) reading = yield* this.#calls(form, entry.isSection)
         if (reading === 'call') return true
         if (reading === 'cut' && (this.#afterCall || this.#isCut)) {
           reader.at = reader.text.length
@@ -384,7 +366,7 @@ export class AnswerParser {
     while (true) {
       const start = reader.at
       if (!opened) {
-        const begun = yield* this.#match((text, at, ended) => form.open.matchAt(text, at, ended))
+        const begun = yield* reader.match(form.open)
         if (begun === undefined) {
           reader.at = start
           return this.#message.toolCalls.length > before
@@ -404,9 +386,9 @@ export class AnswerParser {
       }
       this.#afterCall = true
       if (reading === 'cut') return 'cut'
-      yield* this.#skip(form.close)
+      yield* reader.takeStart(form.close)
       // Another call, the end of all of them, or something else.
-      const separated = yield* this.#match((text, at, ended) => form.again.matchAt(text, at, ended))
+      const separated = yield* reader.match(form.again)
       const opens = separated !== undefined && !form.again.isEmpty
       if (opens) {
         const literal = form.separator
@@ -414,15 +396,9 @@ export class AnswerParser {
         if (typeof next === 'number') reader.at = next
         continue
       }
-      yield* this.#skip(form.sectionClose)
+      yield* reader.takeStart(form.sectionClose)
       return 'call'
     }
-  }
-
-  *#skip(literal: Literal): Waiting<void> {
-    if (literal.isEmpty) return
-    const end = yield* this.#match((text, at, ended) => literal.matchStart(text, at, ended))
-    if (end !== undefined) this.#reader.at = end
   }
 
   #parts(): PartSink {
@@ -500,14 +476,11 @@ export class AnswerParser {
     yield* this.#firstThoughts(open, close)
     yield* reader.space()
     const fence = new Literal('```json')
-    const fenced = yield* this.#match((text, at, ended) => fence.matchAt(text, at, ended))
-    if (fenced !== undefined) {
-      reader.at = fenced
-      yield* reader.space()
-    }
-    const ends = fenced === undefined ? [] : [new Literal('```')]
+    const isFenced = yield* reader.takeLiteral(fence)
+    if (isFenced) yield* reader.space()
+    const ends = isFenced ? [new Literal('```')] : []
     const contentOpen = new Literal(this.#dialect.content.open)
-    if (!contentOpen.isEmpty) yield* this.#skip(contentOpen)
+    yield* reader.takeStart(contentOpen)
     const literals = [...ends, new Literal(this.#dialect.content.close), new Literal(this.#dialect.turnEnd)].filter(
       (literal) => !literal.isEmpty,
     )

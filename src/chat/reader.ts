@@ -1,4 +1,4 @@
-import { skipSpace } from './literal.js'
+import { type Literal, type Match, skipSpace } from './literal.js'
 
 /** What a parser does while it waits: it yields, and goes on when more text is there or the text has ended. */
 export type Waiting<T> = Generator<void, T, void>
@@ -52,5 +52,64 @@ export class Reader {
       this.at++
     }
     return this.text.slice(start, this.at)
+  }
+
+  /** Where a literal ends that stands here, once that is certain; undefined: it does not stand here. */
+  *match(literal: Literal): Waiting<number | undefined> {
+    return yield* this.#certain(() => literal.matchAt(this.text, this.at, this.ended))
+  }
+
+  /** The same for as much of a literal as there is, at least its first word. */
+  *matchStart(literal: Literal): Waiting<number | undefined> {
+    return yield* this.#certain(() => literal.matchStart(this.text, this.at, this.ended))
+  }
+
+  /** Takes a literal if it is the next. */
+  *takeLiteral(literal: Literal): Waiting<boolean> {
+    return this.#takeTo(yield* this.match(literal))
+  }
+
+  /** Takes as much of a literal as there is, if at least its first word is. */
+  *takeStart(literal: Literal): Waiting<boolean> {
+    return this.#takeTo(yield* this.matchStart(literal))
+  }
+
+  /** Takes a text, to the letter, if it is the next. */
+  *takeText(text: string): Waiting<boolean> {
+    while (!this.text.startsWith(text, this.at)) {
+      if (this.ended || !text.startsWith(this.rest)) return false
+      yield
+    }
+    return this.#takeTo(this.at + text.length)
+  }
+
+  /** Takes everything up to a text and the text itself, and returns what stood before it; undefined: it never comes. */
+  *upTo(text: string): Waiting<string | undefined> {
+    const start = this.at
+    let looked = start
+    while (true) {
+      const end = this.text.indexOf(text, looked)
+      if (end >= 0) {
+        this.at = end + text.length
+        return this.text.slice(start, end)
+      }
+      if (this.ended) return undefined
+      looked = Math.max(start, this.text.length - text.length + 1)
+      yield
+    }
+  }
+
+  *#certain(match: () => Match): Waiting<number | undefined> {
+    while (true) {
+      const found = match()
+      if (found !== 'maybe') return found
+      yield
+    }
+  }
+
+  #takeTo(end: number | undefined): boolean {
+    if (end === undefined) return false
+    this.at = end
+    return true
   }
 }

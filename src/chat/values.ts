@@ -90,22 +90,13 @@ export function* looseValue(reader: Reader, quote: string, depth = 0): Waiting<s
 }
 
 /** A text between two quotes, as a JSON string; undefined where none begins here or it does not end. */
-export function* between(reader: Reader, quote: string): Waiting<string | undefined> {
-  if (quote === '') return undefined
-  while (!reader.text.startsWith(quote, reader.at)) {
-    if (reader.ended || !quote.startsWith(reader.rest)) return undefined
-    yield
-  }
-  while (true) {
-    const end = reader.text.indexOf(quote, reader.at + quote.length)
-    if (end >= 0) {
-      const text = reader.text.slice(reader.at + quote.length, end)
-      reader.at = end + quote.length
-      return JSON.stringify(text)
-    }
-    if (reader.ended) return undefined
-    yield
-  }
+function* between(reader: Reader, quote: string): Waiting<string | undefined> {
+  const start = reader.at
+  if (quote === '' || !(yield* reader.takeText(quote))) return undefined
+  const text = yield* reader.upTo(quote)
+  if (text !== undefined) return JSON.stringify(text)
+  reader.at = start
+  return undefined
 }
 
 type ReadValue = (reader: Reader) => Waiting<string | undefined>
