@@ -40,8 +40,8 @@ export class Forward {
 
   /**
    * Appends rows for a sequence: the next `headRows` tokens of its head and, if that reaches its last token, the first
-   * `nodes` nodes of its tree. Lowers `nodes` to how many took part: those that would need more branches than the slot
-   * has are left out.
+   * `nodes` nodes of its tree. Those that would need more branches than the slot has are taken out of it, and `nodes` is
+   * lowered to how many took part.
    */
   lay(sequence: Sequence): void {
     const { batch } = this.#decoder
@@ -57,8 +57,10 @@ export class Forward {
     sequence.mainLength = 0
     sequence.nodes = 0
     if (!reachesEnd || nodes === 0) return
-    sequence.nodes = this.#layMainChain(sequence, nodes)
-    if (sequence.nodes < nodes) sequence.nodes += this.#laySideBranches(sequence, nodes, headRow)
+    sequence.tree.keepBranches(nodes, sequence.slot.ids.length)
+    sequence.nodes = sequence.tree.size
+    this.#layMainChain(sequence)
+    if (sequence.mainLength < sequence.nodes) this.#laySideBranches(sequence, headRow)
   }
 
   /**
@@ -72,9 +74,9 @@ export class Forward {
   }
 
   /** Lays the chain of first children. Sets `nodeRows` of all nodes and `mainChain`. */
-  #layMainChain(sequence: Sequence, nodes: number): number {
+  #layMainChain(sequence: Sequence): void {
     const { batch } = this.#decoder
-    const { tree, nodeRows, mainChain } = sequence
+    const { tree, nodes, nodeRows, mainChain } = sequence
     const rootPosition = sequence.length - 1
     nodeRows.fill(-1, 0, nodes)
     let tip = -1
@@ -88,37 +90,23 @@ export class Forward {
       tip = node
     }
     sequence.mainLength = length
-    return length
   }
 
-  /** Lays the other nodes, each branch under an id of its own. Returns how many took part. */
-  #laySideBranches(sequence: Sequence, nodes: number, headRow: number): number {
+  /** Lays the other nodes, each branch under an id of its own. */
+  #laySideBranches(sequence: Sequence, headRow: number): void {
     const { batch } = this.#decoder
-    const { tree, nodeRows } = sequence
+    const { tree, nodes, nodeRows } = sequence
     const { ids, syncedPositions } = sequence.slot
     const { parents } = tree
     const rootPosition = sequence.length - 1
     const rootRow = sequence.rootRow
-    // 1. Rows. A node opens a branch unless it is the first child of the tip of one; branches are as many as ids.
-    let branches = 1
-    let laid = 0
-    for (let node = 0; node < nodes; node++) {
-      if (nodeRows[node] >= 0) continue
-      const parent = parents[node]
-      const parentRow = parent < 0 ? rootRow : nodeRows[parent]
-      if (parentRow < 0) continue
-      const continues = parent >= 0 && parentRow > rootRow + sequence.mainLength && !this.#hasLaidChild(sequence, node)
-      if (!continues) {
-        if (branches === ids.length) continue
-        branches++
-      }
-      nodeRows[node] = batch.add(tree.tokens[node], rootPosition + tree.depths[node], true)
-      laid++
-    }
+    // 1. Rows.
+    for (let node = 0; node < nodes; node++)
+      if (nodeRows[node] < 0) nodeRows[node] = batch.add(tree.tokens[node], rootPosition + tree.depths[node], true)
     // 2. Ids. From each side leaf up to the root, every row belongs to the leaf's id; so does the whole head.
     let branch = 0
     for (let leaf = nodes - 1; leaf >= 0; leaf--) {
-      if (nodeRows[leaf] <= rootRow + sequence.mainLength || !this.#isLeaf(sequence, leaf, nodes)) continue
+      if (nodeRows[leaf] <= rootRow + sequence.mainLength || !isLeaf(parents, leaf, nodes)) continue
       branch++
       const id = ids[branch]
       this.#decoder.copySequence(ids[0], id, syncedPositions[branch], sequence.committed)
@@ -127,21 +115,6 @@ export class Forward {
       for (let node = leaf; node >= 0; node = parents[node]) batch.addSequence(nodeRows[node], id)
     }
     sequence.branches = branch
-    return laid
-  }
-
-  /** Whether an earlier sibling of `node` has a row. */
-  #hasLaidChild({ tree, nodeRows }: Sequence, node: number): boolean {
-    const parent = tree.parents[node]
-    for (let sibling = parent + 1; sibling < node; sibling++)
-      if (tree.parents[sibling] === parent && nodeRows[sibling] >= 0) return true
-    return false
-  }
-
-  #isLeaf({ tree, nodeRows }: Sequence, node: number, nodes: number): boolean {
-    for (let child = node + 1; child < nodes; child++)
-      if (tree.parents[child] === node && nodeRows[child] >= 0) return false
-    return true
   }
 
   /**
@@ -176,4 +149,9 @@ export class Forward {
       this.#cells.pop(this.#decoder.batch.size - (sequence.rootRow + 1 + sequence.committed - headEnd))
     sequence.branches = 0
   }
+}
+
+function isLeaf(parents: Int32Array, node: number, nodes: number): boolean {
+  for (let child = node + 1; child < nodes; child++) if (parents[child] === node) return false
+  return true
 }

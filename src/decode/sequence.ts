@@ -49,7 +49,7 @@ export class Sequence<Request extends SequenceRequest = SequenceRequest> impleme
   readonly leash = new Leash()
   /** Nodes of {@link tree} that the scheduler has merged with those of other requests. */
   offered = 0
-  /** Row of each tree node in the last forward, -1 if it was left out. */
+  /** Row of each of the first {@link nodes} of the tree in the last forward. */
   readonly nodeRows: Int32Array
   /** Row of the last head token in the last forward, -1 while the prompt is not through. */
   rootRow = -1
@@ -66,7 +66,7 @@ export class Sequence<Request extends SequenceRequest = SequenceRequest> impleme
 
   /** Rows of the head; 0: it takes no part. */
   headRows = 0
-  /** Nodes of {@link tree}; the forward may leave some out. */
+  /** Nodes of {@link tree}, its first ones; the forward may take some out. */
   nodes = 0
   /** Whether a draft was looked for, and the milliseconds that took, without those of {@link preparedMs}. */
   retrieved = false

@@ -84,8 +84,8 @@ export function verify(sequence: Sequence, verdict: Verdict, isEnd: (token: numb
     }
     verdict.rows[verdict.count] = row
     verdict.tokens[verdict.count++] = token
-    const child = nodes > 0 ? tree.childOf(node, token, nodes) : -1
-    if (child < 0 || nodeRows[child] < 0) return
+    const child = tree.childOf(node, token, nodes)
+    if (child < 0) return
     verdict.path[verdict.pathLength++] = child
     if (verdict.count >= wanted || isEnd(token)) return
     node = child

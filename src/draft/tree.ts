@@ -35,6 +35,9 @@ export class DraftTree {
   readonly origins: Int32Array
   /** Nodes in use. */
   size = 0
+  /** While nodes are taken out: where each that stays comes to stand, and whether a child of it has stayed already. */
+  readonly #places: Int32Array
+  readonly #hasChild: Uint8Array
 
   /** @param capacityNodes most nodes the tree will ever hold; an integer ≥ 0 */
   constructor(capacityNodes: number) {
@@ -48,6 +51,8 @@ export class DraftTree {
     this.sources = new Uint8Array(capacityNodes)
     this.matchLengths = new Uint8Array(capacityNodes)
     this.origins = new Int32Array(capacityNodes)
+    this.#places = new Int32Array(capacityNodes)
+    this.#hasChild = new Uint8Array(capacityNodes)
   }
 
   /** Empties the tree; nothing is allocated or freed. */
@@ -98,15 +103,40 @@ export class DraftTree {
     this.size = length
   }
 
+  /**
+   * Keeps of the first `nodes` nodes, in their order, those that need no more than `most` branches: a child of the root
+   * begins one, and a further child of another node.
+   */
+  keepBranches(nodes: number, most: number): void {
+    const places = this.#places
+    const hasChild = this.#hasChild
+    let size = 0
+    let branches = 0
+    for (let node = 0; node < nodes; node++) {
+      const parent = this.parents[node]
+      places[node] = -1
+      if (parent >= 0 && places[parent] < 0) continue
+      if (parent < 0 || hasChild[parent] === 1) {
+        if (branches === most) continue
+        branches++
+      }
+      if (parent >= 0) hasChild[parent] = 1
+      hasChild[node] = 0
+      places[node] = size
+      this.#move(node, size++, parent < 0 ? -1 : places[parent])
+    }
+    this.size = size
+  }
+
   /** Keeps the marked nodes. The parent of a marked node must be marked. */
   keep(marked: ArrayLike<number>): void {
-    const moved = new Int32Array(this.size)
+    const places = this.#places
     let size = 0
     for (let node = 0; node < this.size; node++) {
       if (marked[node] === 0) continue
       const parent = this.parents[node]
-      moved[node] = size
-      this.#move(node, size++, parent < 0 ? -1 : moved[parent])
+      places[node] = size
+      this.#move(node, size++, parent < 0 ? -1 : places[parent])
     }
     this.size = size
   }

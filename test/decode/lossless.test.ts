@@ -104,6 +104,34 @@ describe('lookahead decoding of a fake model', () => {
     )
   })
 
+  it('verifies what stands behind nodes that the slot has no branches for', async () => {
+    const run = { prompt: [1], maxTokens: 31 }
+    const { tokens: answer } = await decode({ ...run, draft: 'off' })
+    expect(answer.length).toBe(31)
+    // The answer goes on behind all other beginnings; with two branches one of these takes part.
+    const session: DraftSession & { written: number } = {
+      written: 0,
+      read() {},
+      draft(tree) {
+        tree.clear()
+        const [first, ...rest] = answer.slice(this.written, this.written + 4)
+        const others = [0, 1, 2, 3, 4, 5, 6].filter((token) => token !== first)
+        tree.add(others[0], -1, 0.5, 0, 1)
+        let tip = tree.add(first, -1, 0.4, 0, 1)
+        for (const token of others.slice(1)) tree.add(token, -1, 0.3, 0, 1)
+        for (const token of rest) tip = tree.add(token, tip, 0.2, 0, 1)
+      },
+      accept(_, count) {
+        this.written += count
+      },
+      close() {},
+    }
+    const { tokens, stats } = await decode({ ...run, draft: 64, session }, { branches: 2 })
+    expect(tokens).toEqual(answer)
+    // The prompt's forward brings the first token, every other four of the draft's five nodes and the bonus.
+    expect(stats).toMatchObject({ forwards: 6, acceptedTokens: 24, draftedTokens: 30 })
+  })
+
   it('draws once for every token written, with any draft; behind a stop string it may have drawn ahead', async () => {
     const countDraws = async (run: Omit<Run, 'draft'>, draft: DraftMode, answer: readonly number[]) => {
       const { decoder, loop } = makeLoop()

@@ -61,6 +61,35 @@ describe('a draft tree', () => {
     )
   })
 
+  it('keeps what a number of branches can hold, first come, first served', () => {
+    const names = (tree: DraftTree): string[] => {
+      const paths: string[] = []
+      for (let node = 0; node < tree.size; node++)
+        paths.push(`${tree.parents[node] < 0 ? '' : paths[tree.parents[node]]}/${tree.tokens[node]}`)
+      return paths
+    }
+    fc.assert(
+      fc.property(shapes, fc.nat(40), fc.integer({ min: 1, max: 6 }), (tree, limit, most) => {
+        const nodes = Math.min(limit, tree.size)
+        const all = names(tree)
+        // The naive twin: takes a node if that leaves no more ends than there are branches.
+        const kept: number[] = []
+        for (let node = 0; node < nodes; node++) {
+          const parent = tree.parents[node]
+          if (parent >= 0 && !kept.includes(parent)) continue
+          const taken = [...kept, node]
+          const ends = taken.filter((one) => !taken.some((other) => tree.parents[other] === one))
+          if (ends.length <= most) kept.push(node)
+        }
+        const depths = kept.map((node) => tree.depths[node])
+        tree.keepBranches(nodes, most)
+        expect(names(tree)).toEqual(kept.map((node) => all[node]))
+        expect([...tree.origins.subarray(0, tree.size)]).toEqual(kept)
+        expect([...tree.depths.subarray(0, tree.size)]).toEqual(depths)
+      }),
+    )
+  })
+
   it('clears', () => {
     const tree = new DraftTree(3)
     for (let k = 0; k < 3; k++) tree.add(k, k - 1, 1, DraftSource.own, 1)
