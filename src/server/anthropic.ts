@@ -58,7 +58,7 @@ export async function messagesRoute(service: Service, request: Request): Promise
   const id = `msg_${compactId()}`
   const fields = { ...body, stop: body.stop_sequences, namespace, grammar: form.grammar }
   const ready = await served.prepare({
-    ...requestOptions(engine, fields, 0, id, signal),
+    ...requestOptions(engine, fields, id, signal),
     ...conversation,
     jsonSchema: form.jsonSchema,
     maxTokens: tokenLimit(['max_tokens', body.max_tokens]),

@@ -68,7 +68,7 @@ export async function chat(service: Service, request: Request): Promise<Response
   const id = `chatcmpl-${randomUUID()}`
   const together = (body.n ?? 1) > 1 ? {} : undefined
   const fields = { ...body, namespace, grammar: form.grammar }
-  const ready = await served.prepare({ ...requestOptions(engine, fields, 0, id, signal), ...shared, together })
+  const ready = await served.prepare({ ...requestOptions(engine, fields, id, signal), ...shared, together })
   const begin = Array.from({ length: body.n ?? 1 }, (_, index) => () => {
     return engine.chat({ ...ready, seed: seedOf(body, index) })
   })

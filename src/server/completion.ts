@@ -1,34 +1,27 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import type { Generation, GenerationResult, GenerationStep } from '../decode/generation.js'
-import type { CompletionRequest } from '../engine/options.js'
+import type { GenerationResult, GenerationStep } from '../decode/generation.js'
 import { readBody } from './body.js'
 import { finishReason } from './chat.js'
-import { badRequest } from './errors.js'
 import { type Explanation, explanationOf } from './explanation.js'
-import { prediction, predictionText, requestOptions, samplingFields, seedOf, tokenCount, tokenLimit } from './fields.js'
+import { tokenLimit } from './fields.js'
 import { bodyOf } from './harmless.js'
 import { list, tokenIds } from './lists.js'
 import { type CompletionLogprobs, completionLogprobs } from './logprobs.js'
 import { done, type Frame, fingerprint, type Reply } from './reply.js'
-import { grammarOf, responseFormat, schema } from './response-format.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
 import { respond } from './stream.js'
+import { startTexts, textFields } from './texts.js'
 import { timingsOf, usageOf } from './usage.js'
 
 /** The body of `POST /v1/completions`. */
 export const completionBody = bodyOf({
-  ...samplingFields,
+  ...textFields,
   prompt: z.union([z.string(), list(z.string(), 64, 1), tokenIds(undefined, 1), list(tokenIds(undefined, 1), 64, 1)], {
     error: 'expected a string, token ids, or a list of either',
   }),
-  max_tokens: tokenCount,
-  n_predict: tokenCount,
   logprobs: z.number().int().min(0).max(20).nullish(),
-  prediction,
-  response_format: responseFormat.nullish(),
-  json_schema: schema.nullish(),
 })
 
 type CompletionBody = z.infer<typeof completionBody>
@@ -37,30 +30,14 @@ type CompletionBody = z.infer<typeof completionBody>
 export async function completion(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, completionBody, service)
   const served = service.find(body.model)
-  const { engine } = served
-  const namespace = service.namespaceOf(request, body.namespace)
-  const { signal } = request
-  const n = body.n ?? 1
-  const prompts = listPrompts(body.prompt)
-  if (prompts.length * n > 64) throw badRequest('n: prompts times n may be at most 64', 'n')
-  const grammar = grammarOf(body)
-  const maxTokens = tokenLimit(['max_tokens', body.max_tokens], ['n_predict', body.n_predict])
   const id = `cmpl-${randomUUID()}`
-  const begin: (() => Generation)[] = []
-  let predicted: CompletionRequest['prediction'] = predictionText(body.prediction)
-  for (const prompt of prompts) {
-    const ready: CompletionRequest = await served.prepare({
-      ...requestOptions(engine, { ...body, namespace, grammar }, 0, id, signal),
-      prompt,
-      together: n > 1 ? {} : undefined,
-      maxTokens,
-      prediction: predicted,
-      logprobs: body.logprobs ?? undefined,
-    })
-    predicted = ready.prediction
-    for (let index = 0; index < n; index++) begin.push(() => engine.complete({ ...ready, seed: seedOf(body, index) }))
-  }
-  const answers = service.start(served, begin, signal, namespace)
+  const answers = await startTexts(service, served, request, body, {
+    prompts: listPrompts(body.prompt),
+    n: body.n ?? 1,
+    id,
+    maxTokens: tokenLimit(['max_tokens', body.max_tokens], ['n_predict', body.n_predict]),
+    logprobs: body.logprobs ?? undefined,
+  })
   return respond(service, answers, new CompletionReply(served, id, body, answers.count), body.stream ?? false)
 }
 

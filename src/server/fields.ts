@@ -96,7 +96,7 @@ export const prediction = maybe(
 )
 
 /**
- * The engine's options for the `index`-th of `n` answers; every answer has a seed of its own.
+ * The engine's options for a request; of several answers for the first, see {@link seedOf}.
  *
  * @param requestId id of the response, under which what it leaves behind can be deleted
  * @throws ApiError 400
@@ -104,7 +104,6 @@ export const prediction = maybe(
 export function requestOptions(
   engine: Engine,
   fields: SamplingFields,
-  index: number,
   requestId: string,
   signal: AbortSignal,
 ): RequestOptions {
@@ -115,7 +114,7 @@ export function requestOptions(
     topP: fields.top_p === 0 ? Number.MIN_VALUE : (fields.top_p ?? undefined),
     topK: atLeast(0, fields.top_k),
     minP: fields.min_p ?? undefined,
-    seed: seedOf(fields, index),
+    seed: seedOf(fields, 0),
     repeatPenalty: fields.repeat_penalty ?? fields.repetition_penalty ?? undefined,
     penaltyLastTokens: repeat_last_n === -1 ? engine.contextTokens : (repeat_last_n ?? undefined),
     typicalP: atMost(1, fields.typical_p),
@@ -160,7 +159,8 @@ export function tokenLimit(...named: [name: string, count: number | null | undef
   return first && first[1] >= 0 ? first[1] : undefined
 }
 
-function biasOf(engine: Engine, given: SamplingFields['logit_bias']): Record<number, number> | undefined {
+/** What is added to the logits of tokens, by their ids. @throws ApiError 400 */
+export function biasOf(engine: Engine, given: SamplingFields['logit_bias']): Record<number, number> | undefined {
   if (!given) return undefined
   const biases: Record<number, number> = {}
   for (const [token, value] of given) {

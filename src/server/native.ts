@@ -1,20 +1,19 @@
 import { z } from 'zod'
-import type { Generation, GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { GenerationResult, GenerationStep } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
-import type { CompletionRequest } from '../engine/options.js'
 import { readBody } from './body.js'
 import { isCut } from './chat.js'
-import { ApiError, badRequest } from './errors.js'
-import { prediction, predictionText, requestOptions, samplingFields, seedOf, tokenCount, tokenLimit } from './fields.js'
+import { ApiError } from './errors.js'
+import { biasOf, tokenLimit } from './fields.js'
 import { bodyOf } from './harmless.js'
 import { list, tokenIds } from './lists.js'
 import { chatLogprobs } from './logprobs.js'
 import { compactId } from './output-items.js'
 import type { Frame, Reply } from './reply.js'
-import { grammarOf, responseFormat, schema } from './response-format.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
 import { respond } from './stream.js'
+import { startTexts, textFields } from './texts.js'
 import { timingsOf } from './usage.js'
 
 const token = z.number().int().min(0)
@@ -26,17 +25,12 @@ const prompt = z.union(
 )
 
 const nativeFields = {
-  ...samplingFields,
-  n_predict: tokenCount,
-  max_tokens: tokenCount,
+  ...textFields,
   n_cmpl: z.number().int().min(1).max(64).nullish(),
   n_probs: z.number().int().min(0).max(20).nullish(),
   logprobs: z.number().int().min(0).max(20).nullish(),
   return_tokens: z.boolean().nullish(),
   response_fields: z.array(z.string()).max(64).nullish(),
-  prediction,
-  response_format: responseFormat.nullish(),
-  json_schema: schema.nullish(),
 }
 
 /** The body of `POST /completion`. */
@@ -98,29 +92,14 @@ async function write(
   isList: boolean,
 ): Promise<Response> {
   const served = service.find(body.model)
-  const { engine } = served
-  const namespace = service.namespaceOf(request, body.namespace)
   const n = body.n_cmpl ?? body.n ?? 1
-  if (prompts.length * n > 64) throw badRequest('n: prompts times n may be at most 64', 'n')
-  const grammar = grammarOf(body)
-  const maxTokens = tokenLimit(['n_predict', body.n_predict], ['max_tokens', body.max_tokens])
-  const { signal } = request
-  const id = `native-${compactId()}`
-  const begin: (() => Generation)[] = []
-  let predicted: CompletionRequest['prediction'] = predictionText(body.prediction)
-  for (const prompt of prompts) {
-    const ready: CompletionRequest = await served.prepare({
-      ...requestOptions(engine, { ...body, namespace, grammar }, 0, id, signal),
-      prompt,
-      together: n > 1 ? {} : undefined,
-      maxTokens,
-      prediction: predicted,
-      logprobs: probabilities(body) || undefined,
-    })
-    predicted = ready.prediction
-    for (let index = 0; index < n; index++) begin.push(() => engine.complete({ ...ready, seed: seedOf(body, index) }))
-  }
-  const answers = service.start(served, begin, signal, namespace)
+  const answers = await startTexts(service, served, request, body, {
+    prompts,
+    n,
+    id: `native-${compactId()}`,
+    maxTokens: tokenLimit(['n_predict', body.n_predict], ['max_tokens', body.max_tokens]),
+    logprobs: probabilities(body) || undefined,
+  })
   const texts = prompts.flatMap((prompt) => Array.from({ length: n }, () => prompt))
   return respond(service, answers, new NativeReply(served, body, texts, isList || n > 1), body.stream ?? false)
 }
@@ -210,7 +189,7 @@ class NativeReply implements Reply {
   #settings({ seed }: GenerationResult) {
     const { engine } = this.#served
     const body = this.#body
-    const biases = requestOptions(engine, body, 0, '', new AbortController().signal).logitBias ?? {}
+    const biases = biasOf(engine, body.logit_bias) ?? {}
     const most = body.n_predict ?? body.max_tokens ?? -1
     return {
       ...defaultSettings,

@@ -72,7 +72,7 @@ export async function responses(service: Service, request: Request): Promise<Res
   const { signal } = request
   const id = `resp_${compactId()}`
   const ready = await served.prepare({
-    ...requestOptions(engine, { ...body, namespace, grammar: form.grammar }, 0, id, signal),
+    ...requestOptions(engine, { ...body, namespace, grammar: form.grammar }, id, signal),
     ...conversationFor(engine, body, use),
     jsonSchema: form.jsonSchema,
     maxTokens: tokenLimit(['max_output_tokens', body.max_output_tokens]),

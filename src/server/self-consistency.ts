@@ -38,7 +38,7 @@ export async function consistency(service: Service, request: Request): Promise<R
   const { engine } = served
   const namespace = service.namespaceOf(request, body.namespace)
   const id = `sc-${randomUUID()}`
-  const options = requestOptions(engine, { ...body, namespace }, 0, id, request.signal)
+  const options = requestOptions(engine, { ...body, namespace }, id, request.signal)
   const result = await engine.selfConsistency(
     {
       ...options,

@@ -1,0 +1,62 @@
+import type { z } from 'zod'
+import type { Generation } from '../decode/generation.js'
+import type { CompletionRequest } from '../engine/options.js'
+import type { Answers } from './answers.js'
+import { badRequest } from './errors.js'
+import { prediction, predictionText, requestOptions, samplingFields, seedOf, tokenCount } from './fields.js'
+import { grammarOf, responseFormat, schema } from './response-format.js'
+import type { Served } from './served.js'
+import type { Service } from './service.js'
+
+/** Fields of the routes that continue texts as they stand. */
+export const textFields = {
+  ...samplingFields,
+  max_tokens: tokenCount,
+  n_predict: tokenCount,
+  prediction,
+  response_format: responseFormat.nullish(),
+  json_schema: schema.nullish(),
+}
+
+/** What the routes tell in words of their own. */
+interface TextsPlan extends Pick<CompletionRequest, 'maxTokens' | 'logprobs'> {
+  prompts: readonly CompletionRequest['prompt'][]
+  /** Answers to each of them. */
+  n: number
+  /** Id of the response. */
+  id: string
+}
+
+/**
+ * Starts the answers to several prompts, `n` to each in turn, or none of them. What they share is prepared once.
+ *
+ * @throws ApiError; and as `Engine.prepare`
+ */
+export async function startTexts(
+  service: Service,
+  served: Served,
+  request: Request,
+  body: z.infer<z.ZodObject<typeof textFields>>,
+  { prompts, n, id, maxTokens, logprobs }: TextsPlan,
+): Promise<Answers> {
+  const { engine } = served
+  const { signal } = request
+  const namespace = service.namespaceOf(request, body.namespace)
+  if (prompts.length * n > 64) throw badRequest('n: prompts times n may be at most 64', 'n')
+  const options = requestOptions(engine, { ...body, namespace, grammar: grammarOf(body) }, id, signal)
+  const begin: (() => Generation)[] = []
+  let predicted: CompletionRequest['prediction'] = predictionText(body.prediction)
+  for (const prompt of prompts) {
+    const ready: CompletionRequest = await served.prepare({
+      ...options,
+      prompt,
+      together: n > 1 ? {} : undefined,
+      maxTokens,
+      prediction: predicted,
+      logprobs,
+    })
+    predicted = ready.prediction
+    for (let index = 0; index < n; index++) begin.push(() => engine.complete({ ...ready, seed: seedOf(body, index) }))
+  }
+  return service.start(served, begin, signal, namespace)
+}
