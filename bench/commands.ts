@@ -5,6 +5,7 @@ export const commands: Readonly<Record<string, string>> = {
   grounded:
     'The embedded model answers grounded questions: conventionally, with drafts, and in a plain loop over libllama.',
   cost: 'Whether drafting pays, in time: a real model does every forward, its tokens come from recorded answers.',
+  controller: 'What each part of the controller is worth, on recorded answers, at given costs of a forward.',
   retrieval:
     'How many tokens a forward yields with every drafter, on recorded answers: the tables of docs/retrieval.md.',
   reliability: 'Whether drafts keep what they promise, on recorded answers and live: the diagram of docs/cost.md.',
