@@ -1,5 +1,5 @@
-import { literal } from '../grammar/json-rules.js'
 import { GrammarBuilder, type JsonSchema } from '../grammar/json-schema.js'
+import { literal } from '../grammar/notation.js'
 import type { ArgumentForm, CallForm, CallShape, Dialect } from './dialect.js'
 import { fallbackForms } from './fallback.js'
 import type { ToolDefinition } from './message.js'

@@ -29,8 +29,7 @@ const segment = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-F]{2})"
 const uri = `[a-z][a-z0-9+]{1,9}://${hostname}(?::[1-9]\\d{0,3})?(?:/${segment}*)*(?:\\?(?:${segment}|[/?])*)?(?:#(?:${segment}|[/?])*)?`
 const pointer = '(?:/(?:[^~/]|~[01])*)*'
 
-/** Patterns of the whole text, by the name of the format. */
-export const formats: Readonly<Record<string, string>> = {
+const patterns = {
   date,
   time,
   'date-time': `${date}T${time}`,
@@ -52,10 +51,19 @@ export const formats: Readonly<Record<string, string>> = {
   regex: '[A-Za-z0-9 ]*',
 }
 
-/** Patterns that zod writes beside a format and that no automaton here follows; the texts of the format match them. */
-export const equivalents: Readonly<Record<string, keyof typeof formats>> = {
-  '^P(?:(\\d+W)|(?!.*W)(?=\\d|T\\d)(\\d+Y)?(\\d+M)?(\\d+D)?(T(?=\\d)(\\d+H)?(\\d+M)?(\\d+([.,]\\d+)?S)?)?)$':
+/** Patterns that match whole texts, by the name of the format. */
+export const formats: ReadonlyMap<string, string> = new Map(
+  Object.entries(patterns).map(([name, pattern]) => [name, `^(?:${pattern})$`]),
+)
+
+/** Patterns that zod writes beside a format and that no automaton here follows: which format's texts match them. */
+export const equivalents: ReadonlyMap<string, string> = new Map([
+  [
+    '^P(?:(\\d+W)|(?!.*W)(?=\\d|T\\d)(\\d+Y)?(\\d+M)?(\\d+D)?(T(?=\\d)(\\d+H)?(\\d+M)?(\\d+([.,]\\d+)?S)?)?)$',
     'duration',
-  '^(?=.{1,253}\\.?$)[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[-0-9a-zA-Z]{0,61}[0-9a-zA-Z])?)*\\.?$':
+  ],
+  [
+    '^(?=.{1,253}\\.?$)[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[-0-9a-zA-Z]{0,61}[0-9a-zA-Z])?)*\\.?$',
     'hostname',
-}
+  ],
+])

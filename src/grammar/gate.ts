@@ -1,6 +1,6 @@
 import { Grammar } from './grammar.js'
-import { literal } from './json-rules.js'
 import type { Lexicon } from './lexicon.js'
+import { literal } from './notation.js'
 
 /** A grammar, and from where on it holds. */
 export interface GrammarPlan {

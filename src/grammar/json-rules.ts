@@ -1,3 +1,8 @@
+// JSON as rules: those of its values, and characters within quotes.
+
+import { type CharSet, includes, without } from './char-set.js'
+import { charactersOf, literal } from './notation.js'
+
 /** Rules that grammars are made of; only those in use are written. */
 export const primitives: Record<string, string> = {
   ws: '| " " | "\\n" [ \\t]{0,20}',
@@ -16,8 +21,30 @@ export const primitives: Record<string, string> = {
   value: 'object | array | string | number | boolean | null',
 }
 
-/** A GBNF string literal. */
-export function literal(text: string): string {
-  const escaped = text.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r').replace(/\t/g, '\\t')
-  return `"${escaped}"`
+/** Characters that texts are written with. */
+export const writable: CharSet = [8, 10, 12, 13, 32, 126, 128, 0xd7ff, 0xe000, 0x10ffff]
+const needEscapes: CharSet = [0, 31, 34, 34, 92, 92, 127, 127]
+
+/** Escapes by the character they stand for; control characters without a short one are not written. */
+const escapes = new Map([
+  [34, '\\"'],
+  [92, '\\\\'],
+  [8, '\\b'],
+  [9, '\\t'],
+  [10, '\\n'],
+  [12, '\\f'],
+  [13, '\\r'],
+])
+
+/** The expression for a value that is known. */
+export function valueLiteral(value: unknown): string {
+  return literal(JSON.stringify(value))
+}
+
+/** The expression for one character of a set within the quotes of JSON. */
+export function quotedCharacters(set: CharSet): string {
+  const plain = without(set, needEscapes)
+  const ways = plain.length > 0 ? [charactersOf(plain)] : []
+  for (const [code, written] of escapes) if (includes(set, code)) ways.push(literal(written))
+  return ways.length === 1 ? ways[0] : `(${ways.join(' | ')})`
 }

@@ -35,6 +35,13 @@ export function isValid(source: SchemaSource, value: unknown, schema: unknown, p
   return true
 }
 
+/** Of listed values, those that are valid under a schema, each once. */
+export function validOf(source: SchemaSource, values: readonly unknown[], schema: unknown, path: string): unknown[] {
+  return values
+    .filter((value, i) => !values.slice(0, i).some((other) => isSame(value, other)))
+    .filter((value) => isValid(source, value, schema, path))
+}
+
 type Fits = (schema: unknown, value?: unknown) => boolean
 
 function isOf(value: unknown, type: unknown): boolean {
@@ -48,8 +55,8 @@ function isValidText(text: string, { minLength, maxLength, pattern, format }: Sc
   const length = [...text].length
   if (typeof minLength === 'number' && length < minLength) return false
   if (typeof maxLength === 'number' && length > maxLength) return false
-  if (typeof format === 'string' && Object.hasOwn(formats, format) && !matches(text, `^(?:${formats[format]})$`))
-    return false
+  const formatted = typeof format === 'string' ? formats.get(format) : undefined
+  if (formatted !== undefined && !matches(text, formatted)) return false
   return typeof pattern !== 'string' || matches(text, pattern)
 }
 

@@ -64,7 +64,7 @@ export class SchemaSource {
 
   /** An error that says where in the schema it is. */
   refuse(path: string, why: string): GrammarError {
-    return new GrammarError('schema-invalid', `${this.#field}: ${path}: ${why}`, this.#field)
+    return schemaError(this.#field, path, why)
   }
 
   #readAnchors(): Map<string, unknown> {
@@ -86,6 +86,11 @@ export class SchemaSource {
     this.#anchors = found
     return found
   }
+}
+
+/** An error that says where in the schema of a field it is. */
+export function schemaError(field: string, path: string, why: string): GrammarError {
+  return new GrammarError('schema-invalid', `${field}: ${path}: ${why}`, field)
 }
 
 function decodeSafely(text: string): string {

@@ -1,0 +1,120 @@
+// Strings and numbers of a schema as rules: what their text must be, as a table of places.
+
+import type { Demand } from './automaton.js'
+import type { CharSet } from './char-set.js'
+import type { GrammarError } from './error.js'
+import { equivalents, formats } from './formats.js'
+import { quotedCharacters, writable } from './json-rules.js'
+import { charactersOf, times } from './notation.js'
+import { mostWhole, type NumberBounds, numberDemands, numerals } from './number-language.js'
+import { readPattern } from './pattern.js'
+import type { RuleBook, Writing } from './rule-book.js'
+import type { Part } from './schema-facts.js'
+import { boundsOf, lengthsOf, textsOf } from './schema-keywords.js'
+import type { SchemaSource } from './schema-source.js'
+import { type Place, textLanguage } from './text-language.js'
+
+/** Strings by what is asked of them: the same formats come with every request. */
+const knownStrings = new Map<string, ReturnType<typeof textLanguage>>()
+const keptStrings = 100
+
+/** The expression for the strings that are valid under all parts; undefined: none is. */
+export function stringOf({ source, rules }: Writing, parts: readonly Part[], path: string): string | undefined {
+  const { least, most } = lengthsOf(source, parts, 'minLength', 'maxLength')
+  const patterns = textsOf(source, parts, 'pattern').map(
+    (pattern) => formats.get(equivalents.get(pattern) ?? '') ?? pattern,
+  )
+  const named = textsOf(source, parts, 'format')
+  // A format that is not known restricts nothing; the standard says so.
+  const wanted = named.flatMap((name) => formats.get(name) ?? [])
+  if (most < least) return undefined
+  if (patterns.length === 0 && wanted.length === 0) {
+    if (least === 0 && most === Infinity) return 'string'
+    return rules.add(`"\\"" char${times(least, most)} "\\""`, path)
+  }
+  const key = JSON.stringify([least, most, patterns, wanted])
+  return rules.once(key, () => {
+    let places = knownStrings.get(key)
+    if (!knownStrings.has(key)) {
+      const bounds = { least, most, alphabet: writable }
+      places = textLanguage({ ...bounds, demands: demandsOf(source, [...patterns, ...wanted], path) })
+      // Times without an offset are none by the standard; where a pattern asks for them, the format is a remark.
+      const areTimes = named.every((name) => name === 'time' || name === 'date-time')
+      if (places === undefined && patterns.length > 0 && areTimes)
+        places = textLanguage({ ...bounds, demands: demandsOf(source, patterns, path) })
+      if (knownStrings.size >= keptStrings) knownStrings.clear()
+      knownStrings.set(key, places)
+    }
+    if (places === 'too large') throw source.refuse(path, 'the pattern is too large')
+    return places && rules.add(`"\\"" ${firstPlace(rules, places, quotedCharacters, '"\\""', path)}`, path)
+  })
+}
+
+function demandsOf(source: SchemaSource, patterns: readonly string[], path: string): Demand[] {
+  try {
+    return patterns.flatMap((pattern) => readPattern(pattern))
+  } catch (error) {
+    throw source.refuse(path, (error as GrammarError).message)
+  }
+}
+
+/** The expression for the numbers of a type that are valid under all parts; undefined: none is. */
+export function numberOf(
+  { source, rules }: Writing,
+  parts: readonly Part[],
+  type: 'number' | 'integer',
+  path: string,
+): string | undefined {
+  const all = (keyword: string) => boundsOf(source, parts, keyword)
+  // Earlier drafts say with a boolean that the plain bound is meant to exclude itself.
+  const strictly = (keyword: string, plain: string) =>
+    parts.flatMap((part) => boundsOf(source, [part], part.node[keyword] === true ? plain : keyword))
+  const divisors = all('multipleOf')
+  for (const divisor of divisors)
+    if (!(divisor > 0)) throw source.refuse(path, `multipleOf must be a number above 0, got ${divisor}`)
+  const bounds: NumberBounds = {
+    isWhole: type === 'integer',
+    least: greatest(all('minimum')),
+    above: greatest(strictly('exclusiveMinimum', 'minimum')),
+    most: smallest(all('maximum')),
+    below: smallest(strictly('exclusiveMaximum', 'maximum')),
+    divisors,
+  }
+  const { least, above, most, below } = bounds
+  const isBinding =
+    [least, above].some((bound) => bound !== undefined && bound >= -mostWhole) ||
+    [most, below].some((bound) => bound !== undefined && bound <= mostWhole)
+  if (!isBinding && divisors.length === 0) return type
+  const demands = numberDemands(bounds)
+  if (typeof demands === 'string') throw source.refuse(path, demands)
+  const places = textLanguage({ demands, least: 0, most: Infinity, alphabet: numerals })
+  if (places === 'too large') throw source.refuse(path, 'bounds and multipleOf together are too large')
+  return places && firstPlace(rules, places, charactersOf, '""', path)
+}
+
+function greatest(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : Math.max(...values)
+}
+
+function smallest(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : Math.min(...values)
+}
+
+/** Rules for the places of a text; returns the name of the first. */
+function firstPlace(
+  rules: RuleBook,
+  places: readonly Place[],
+  write: (set: CharSet) => string,
+  close: string,
+  path: string,
+): string {
+  const names = places.map(() => rules.add('', path))
+  for (const [id, { ends, next }] of places.entries()) {
+    const ways = [...next].map(([to, set]) => {
+      const isLast = places[to].ends && places[to].next.size === 0
+      return `${write(set)} ${isLast ? close : names[to]}`
+    })
+    rules.define(names[id], [...(ends ? [close] : []), ...ways].join(' | '))
+  }
+  return names[0]
+}
