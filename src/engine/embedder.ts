@@ -1,9 +1,12 @@
+// A model that reads: texts become vectors, or scores.
+
 import { Model } from '../llama/model.js'
 import { PooledContext, type Pooling, poolings } from '../llama/pooled-context.js'
 import { ProfileStore } from '../measure/profile.js'
 import { EngineError } from './error.js'
 import { checkNames } from './option-names.js'
 import { checkInteger } from './options.js'
+import { leastTokensOf } from './prompt-room.js'
 
 /** How an embedder is loaded. */
 export interface EmbedderOptions {
@@ -43,9 +46,6 @@ const optionNames: Record<keyof EmbedderOptions, true> = {
   pooling: true,
   profile: true,
 }
-
-/** Bytes that no token of any vocabulary exceeds. */
-const longestTokenBytes = 256
 
 /**
  * A loaded model that reads: texts become vectors, or, by a reranker, pairs of query and document become scores.
@@ -209,7 +209,7 @@ export class Embedder implements AsyncDisposable {
   }
 
   #checkLength(text: string, what: string): void {
-    const least = Math.ceil(Buffer.byteLength(text) / longestTokenBytes)
+    const least = leastTokensOf(text)
     if (least > this.contextTokens) throw this.#tooLarge(what, least, 'at least ')
   }
 

@@ -1,79 +1,30 @@
 // The engine: a loaded model, and the answers it writes.
 
-import { totalmem } from 'node:os'
-import type { ChatPrompt } from '../chat/template.js'
 import { type Corpus, DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
 import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
-import { DocumentSpans } from '../decode/document-spans.js'
 import type { DraftingReport } from '../decode/drafting.js'
 import type { Generation, GenerationResult } from '../decode/generation.js'
 import type { KeptPromptsReport } from '../decode/kept-prompts.js'
-import { Logprobs } from '../decode/logprobs.js'
-import { DecodeLoop, type LoopOptions, type SlotState } from '../decode/loop.js'
-import type { AnswerReading } from '../decode/writer.js'
-import type { Drafter, DraftSession } from '../draft/drafter.js'
-import { RetrievalDrafter } from '../draft/retrieval.js'
-import { parseGbnf } from '../grammar/gbnf.js'
-import { fetchModel } from '../hub/fetch-model.js'
-import type { Context } from '../llama/context.js'
-import type { Model, ModelDescription } from '../llama/model.js'
-import { Sampler } from '../llama/sampler.js'
-import type { InfillTokens, TokenizeOptions } from '../llama/vocabulary.js'
+import { DecodeLoop, type SlotState } from '../decode/loop.js'
+import type { Drafter } from '../draft/drafter.js'
+import type { ModelDescription } from '../llama/model.js'
+import type { InfillTokens, TokenizeOptions, Vocabulary } from '../llama/vocabulary.js'
 import type { Exactness } from '../measure/configuration.js'
-import { openDraftModel } from '../measure/draft-model.js'
-import { loadModel } from '../measure/loading.js'
-import { type Tuned, tune } from '../measure/tuning.js'
-import { Chat, documentsOf } from './chat.js'
 import { EngineError } from './error.js'
-import { explained, Memory, type WarmOptions, type WarmReport } from './memory.js'
+import type { WarmOptions, WarmReport } from './memory.js'
 import { checkNames, optionNames } from './option-names.js'
 import {
   type ChatConversation,
   type ChatRequest,
   type CompletionRequest,
-  checkDraft,
-  checkExactness,
-  checkInteger,
   checkObject,
-  checkSignal,
-  checkStops,
-  checkTokens,
   type EngineOptions,
   type RequestDocument,
-  type RequestOptions,
 } from './options.js'
+import { openParts, type Parts } from './parts.js'
+import { Requests } from './requests.js'
 import { type SelfConsistencyRequest, type SelfConsistencyResult, selfConsistency } from './self-consistency.js'
-
-/** Tokens of the prompt's end that are put before a prediction; the drafter matches on them. */
-const predictionLead = 8
-
-/**
- * Bytes that no token of any vocabulary exceeds. Reading a text of megabytes takes seconds in which no answer gets on;
- * what is too long in any case is refused without that.
- */
-const longestTokenBytes = 256
-
-/** What {@link Engine.prepare} adds to a conversation; it stays where the request is spread into another. */
-const prepared = Symbol('prepared')
-interface Prepared {
-  [prepared]: { prompt: ChatPrompt; tokens: Int32Array }
-}
-
-/** Of a prediction, what an answer may reach: tokens have some four characters, in few texts as many as eight. */
-function cutShort(prediction: string, contextTokens: number): string {
-  return prediction.slice(0, 8 * contextTokens)
-}
-
-/** Drafts nothing and learns nothing: the session of a request with drafting off. */
-const noDrafts: DraftSession = {
-  read() {},
-  draft(tree) {
-    tree.clear()
-  },
-  accept() {},
-  close() {},
-}
 
 /**
  * A loaded model that writes answers, faster where what it has read and written foretells what it will write, and
@@ -98,13 +49,10 @@ export class Engine implements AsyncDisposable {
   /** T(n, context) as measured at load and refined by every forward. */
   readonly cost: ForwardCost
   readonly drafter: Drafter
-  readonly #model: Model
-  readonly #tuned: Tuned
-  readonly #context: Context
-  readonly #memory: Memory
+  readonly #parts: Parts
+  readonly #vocabulary: Vocabulary
+  readonly #requests: Requests
   readonly #loop: DecodeLoop
-  readonly #chat: Chat
-  readonly #draftModel: AsyncDisposable | undefined
   #disposing: Promise<void> | undefined
 
   /**
@@ -113,130 +61,42 @@ export class Engine implements AsyncDisposable {
    * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library
    */
   static async load(options: EngineOptions = {}): Promise<Engine> {
-    checkObject('options', options)
-    checkNames('an engine', options, optionNames.engine)
-    const { model: name = 'embedded' } = options
-    if (typeof name !== 'string' || name === '')
-      throw new EngineError('invalid-parameter', `model must be the path or name of a model, got ${String(name)}`)
-    const slots = checkInteger('slots', options.slots ?? 1, 1, 256)
-    // One id is left for what keeps the cells of several requests in order.
-    const mostBranches = Math.max(1, Math.floor((slots > 1 ? 255 : 256) / slots))
-    const branches = checkInteger('branches', options.branches ?? Math.min(8, mostBranches), 1, 64)
-    if (slots * branches > 256)
-      throw new EngineError(
-        'invalid-parameter',
-        `slots × branches must be at most 256, got ${slots} × ${branches} = ${slots * branches}`,
-      )
-    const maxNodes = checkInteger('maxNodes', options.maxNodes ?? 64, 0, 256)
-    if (options.threads !== undefined) checkInteger('threads', options.threads, 1, 512)
-    if (options.contextTokens) checkInteger('contextTokens', options.contextTokens, 8, 2 ** 24)
-    const keptBytes = checkInteger(
-      'promptCacheBytes',
-      options.promptCacheBytes ?? Math.min(8 * 2 ** 30, Math.floor(totalmem() / 4)),
-      0,
-      Number.MAX_SAFE_INTEGER,
-    )
-    const { maxPauseMs } = options
-    if (maxPauseMs !== undefined) checkInteger('maxPauseMs', maxPauseMs, 1, 2 ** 31 - 1)
-    const exactness = checkExactness(options.exactness ?? 'bitwise')
-    if (options.draftModel !== undefined && (typeof options.draftModel !== 'string' || options.draftModel === ''))
-      throw new EngineError(
-        'invalid-parameter',
-        `draftModel must be the path or name of a model, got ${String(options.draftModel)}`,
-      )
-    const file = await fetchModel(name, options.fetch)
-    const draftFile = options.draftModel === undefined ? undefined : await fetchModel(options.draftModel, options.fetch)
-    const model = await loadModel(file, { ...options, exactness })
-    let memory: Memory | undefined
-    try {
-      // The cache comes before the measuring: if it is locked, nobody should have to wait to learn it.
-      memory = await Memory.open(model.vocabulary, model.describe().name, options)
-      const description = model.describe()
-      const trained = description.trainedContextTokens
-      const contextTokens = options.contextTokens === 0 ? trained : (options.contextTokens ?? Math.min(trained, 4096))
-      if (contextTokens > trained)
-        throw new EngineError(
-          'invalid-parameter',
-          `contextTokens must be at most ${trained}, which the model was trained with, got ${contextTokens}`,
-        )
-      // Where memory is a state, drafts are chains, and every sequence id costs the memory of one.
-      const branchesOfEach = model.isRecurrent ? 1 : branches
-      const tuned = await tune(model, {
-        exactness,
-        profile: options.profile,
-        slots,
-        maxNodes,
-        company: slots > 1 || undefined,
-        context: {
-          contextTokens: slots * (contextTokens + maxNodes),
-          maxSequences: model.isRecurrent ? slots : Math.min(256, slots * branches + (slots > 1 ? 1 : 0)),
-          batchTokens: Math.min(65_536, 512 + slots * maxNodes),
-          threads: options.threads,
-          flashAttention: options.flashAttention,
-          keyType: options.keyType,
-          valueType: options.valueType,
-        },
-        reading: { contextTokens, keptBytes },
-        modelOptions: { repack: options.repack, gpuLayers: options.gpuLayers },
-      })
-      const layout = { slots, branches: branchesOfEach, contextTokens, maxNodes, maxPauseMs }
-      const chat = new Chat(model, options.chatTemplate)
-      const drafter = options.drafter ?? new RetrievalDrafter({ corpus: memory.corpus })
-      const draftModel =
-        draftFile === undefined
-          ? undefined
-          : await openDraftModel(draftFile, tuned.context, drafter, { ...options, slots, contextTokens, maxNodes })
-      return new Engine(model, memory, tuned, description, layout, chat, draftModel?.drafter ?? drafter, draftModel)
-    } catch (error) {
-      await memory?.close()
-      await model[Symbol.asyncDispose]()
-      throw error
-    }
+    return new Engine(await openParts(options))
   }
 
-  private constructor(
-    model: Model,
-    memory: Memory,
-    tuned: Tuned,
-    description: ModelDescription,
-    layout: Pick<LoopOptions, 'slots' | 'branches' | 'contextTokens' | 'maxNodes' | 'maxPauseMs'>,
-    chat: Chat,
-    drafter: Drafter,
-    draftModel: AsyncDisposable | undefined,
-  ) {
+  private constructor(parts: Parts) {
+    const { layout, model, tuned, drafter } = parts
+    const { slots, branches, contextTokens, maxNodes } = layout
     const { context, cost, exactness, noise, crew, reader } = tuned
-    this.#model = model
-    this.#memory = memory
-    this.#tuned = tuned
-    this.#context = context
+    const { vocabulary } = model
     // Requests that share a cache would fill each other's holes; bits are kept only where their cells stay in order.
-    const ordered = exactness.level === 'bitwise' && context.canMove && layout.slots * layout.branches < 256
-    this.exactness = layout.slots > 1 && !ordered ? { ...exactness, level: 'token' } : exactness
-    this.description = description
-    this.contextTokens = layout.contextTokens
-    this.maxNodes = layout.maxNodes
-    this.slots = layout.slots
+    const ordered = exactness.level === 'bitwise' && context.canMove && slots * branches < 256
+    this.exactness = slots > 1 && !ordered ? { ...exactness, level: 'token' } : exactness
+    this.description = model.describe()
+    this.contextTokens = contextTokens
+    this.maxNodes = maxNodes
+    this.slots = slots
     this.cost = cost
     this.drafter = drafter
-    this.#draftModel = draftModel
-    const { vocabulary } = model
+    this.#parts = parts
+    this.#vocabulary = vocabulary
+    this.#requests = new Requests(parts)
     this.#loop = new DecodeLoop(context, { ...layout, vocabulary, cost, crew, noise, ordered, reader })
-    this.#chat = chat
   }
 
   /** What it has read and written, to draft from. */
   get corpus(): Corpus {
-    return this.#memory.corpus
+    return this.#parts.memory.corpus
   }
 
   /** What tells the model's tokenizer from all others, 32 hexadecimal digits. */
   get fingerprint(): string {
-    return this.#memory.fingerprint
+    return this.#parts.memory.fingerprint
   }
 
   /** Threads that compute at the moment: fewer while other programs take the cores. */
   get threads(): number {
-    return this.#context.threads
+    return this.#parts.tuned.context.threads
   }
 
   /** Requests that are being decoded. */
@@ -251,12 +111,12 @@ export class Engine implements AsyncDisposable {
 
   /** The Jinja source of the chat template in use, if there is one. */
   get chatTemplate(): string | undefined {
-    return this.#chat.template?.source
+    return this.#parts.chat.template?.source
   }
 
   /** Whether the chat template shows `tools` to the model. */
   get rendersTools(): boolean {
-    return this.#chat.template?.rendersTools ?? false
+    return this.#parts.chat.template?.rendersTools ?? false
   }
 
   /** What each slot does now; `undefined`: nothing. */
@@ -276,18 +136,7 @@ export class Engine implements AsyncDisposable {
    */
   chat(request: ChatRequest): Generation {
     this.#checkLive()
-    checkObject('request', request)
-    checkNames('a chat', request, optionNames.chat)
-    const ready = (request as Partial<Prepared>)[prepared]
-    const prompt = ready?.prompt ?? this.#renderShort(request)
-    const reading = this.#chat.read(request, prompt)
-    const grammar = request.grammar === undefined ? this.#chat.demand(request, prompt) : request.grammar
-    return this.#start(
-      ready?.tokens ?? this.#chat.tokenize(prompt),
-      { ...request, grammar },
-      documentsOf(request.documents),
-      reading,
-    )
+    return this.#loop.start(this.#requests.ofChat(request))
   }
 
   /**
@@ -307,54 +156,26 @@ export class Engine implements AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<Request> {
     this.#checkLive()
-    checkObject('request', request)
-    const { vocabulary } = this.#model
-    const ready: Partial<ChatRequest & CompletionRequest & Prepared> = {}
-    let { grammar } = request
-    if ('messages' in request) {
-      const prompt = this.#renderShort(request)
-      if (grammar === undefined) {
-        grammar = this.#chat.demand(request, prompt)
-        if (grammar !== undefined) ready.grammar = grammar
-      }
-      const tokens = await this.#chat.tokenizeAside(prompt, signal)
-      this.#checkRoom(tokens.length)
-      ready[prepared] = { prompt, tokens }
-    } else if (typeof request.prompt === 'string' && request.prompt !== '') {
-      this.#checkLength(request.prompt)
-      ready.prompt = await vocabulary.tokenizeAside(request.prompt, { addSpecial: true, special: true }, signal)
-      this.#checkRoom(ready.prompt.length)
-    }
-    const source = typeof grammar === 'object' ? grammar.grammar : grammar
-    if (source) {
-      await vocabulary.readLexicon()
-      parseGbnf(source)
-      await new Promise(setImmediate)
-    }
-    if (typeof request.prediction === 'string')
-      ready.prediction = await vocabulary.tokenizeAside(cutShort(request.prediction, this.contextTokens), {}, signal)
-    if ('messages' in request && request.documents && request.draft !== 'off')
-      await this.#memory.addDocumentsAside(documentsOf(request.documents), request.namespace, signal)
-    signal?.throwIfAborted()
+    const ready = await this.#requests.prepare(request, signal)
     this.#checkLive()
-    return { ...request, ...ready }
+    return ready
   }
 
   /** Token ids of a text, split on another thread: whatever the text, everything else goes on. @throws as `tokenize` */
   tokenizeAside(text: string, options?: TokenizeOptions, signal?: AbortSignal): Promise<Int32Array> {
     this.#checkLive()
-    return this.#model.vocabulary.tokenizeAside(text, options, signal)
+    return this.#vocabulary.tokenizeAside(text, options, signal)
   }
 
   /** The prompt of a conversation as tokens, as {@link chat} reads it. @throws as {@link chat} */
   tokenizeChat(conversation: ChatConversation): Int32Array {
-    return this.#chat.tokenize(this.#renderShort(conversation))
+    return this.#parts.chat.tokenize(this.#requests.render(conversation))
   }
 
   /** The same, split on another thread. @throws as {@link chat}; the signal's reason */
   async tokenizeChatAside(conversation: ChatConversation, signal?: AbortSignal): Promise<Int32Array> {
     this.#checkLive()
-    return this.#chat.tokenizeAside(this.#renderShort(conversation), signal)
+    return this.#parts.chat.tokenizeAside(this.#requests.render(conversation), signal)
   }
 
   /**
@@ -364,16 +185,7 @@ export class Engine implements AsyncDisposable {
    */
   complete(request: CompletionRequest): Generation {
     this.#checkLive()
-    checkObject('request', request)
-    checkNames('a completion', request, optionNames.completion)
-    const { prompt } = request
-    if (typeof prompt === 'string') {
-      if (prompt === '') throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
-      this.#checkLength(prompt)
-      return this.#start(this.tokenize(prompt, { addSpecial: true, special: true }), request)
-    }
-    checkTokens('prompt', prompt, this.vocabularySize)
-    return this.#start(prompt, request)
+    return this.#loop.start(this.#requests.ofCompletion(request))
   }
 
   /**
@@ -403,7 +215,7 @@ export class Engine implements AsyncDisposable {
 
   /** The prompt text of a conversation, as the model's chat template renders it. @throws as {@link chat} */
   renderChat(conversation: ChatConversation): string {
-    return this.#chat.render(conversation).text
+    return this.#parts.chat.render(conversation).text
   }
 
   /**
@@ -415,7 +227,7 @@ export class Engine implements AsyncDisposable {
    */
   warm(documents: readonly (string | RequestDocument)[], options?: WarmOptions): Promise<WarmReport> {
     this.#checkLive()
-    return this.#memory.warm(documents, options)
+    return this.#parts.memory.warm(documents, options)
   }
 
   /**
@@ -427,58 +239,58 @@ export class Engine implements AsyncDisposable {
   forget(what: DeleteOptions): Promise<number> {
     this.#checkLive()
     // Prompts kept aside do not tell which of their tokens come from a document or a request: all of the namespace go.
-    this.#tuned.reader?.forget(what.namespace ?? DEFAULT_NAMESPACE)
-    return this.#memory.forget(what)
+    this.#parts.tuned.reader?.forget(what.namespace ?? DEFAULT_NAMESPACE)
+    return this.#parts.memory.forget(what)
   }
 
   /** Prompts kept aside, so that what they begin with need not be read again; `undefined` where none can be. */
   describePrompts(): KeptPromptsReport | undefined {
-    return this.#tuned.reader?.kept.describe()
+    return this.#parts.tuned.reader?.kept.describe()
   }
 
   /** What is remembered, by namespace. */
   describeMemory(): NamespaceReport[] {
-    return this.#memory.corpus.describe()
+    return this.#parts.memory.corpus.describe()
   }
 
   /** Waits until what was written so far is kept on the disk. @throws CorpusError */
   async flushMemory(): Promise<void> {
-    await this.#memory.corpus.flush()
+    await this.#parts.memory.corpus.flush()
   }
 
   /** Token ids of a text. */
   tokenize(text: string, options?: TokenizeOptions): Int32Array {
-    return this.#model.vocabulary.tokenize(text, options)
+    return this.#vocabulary.tokenize(text, options)
   }
 
   /** The text of tokens. */
   detokenize(tokens: ArrayLike<number>): string {
-    return this.#model.vocabulary.textOf(tokens)
+    return this.#vocabulary.textOf(tokens)
   }
 
   /** The bytes one token stands for; seldom a whole character. Read only. */
   bytesOf(token: number): Uint8Array {
-    return this.#model.vocabulary.bytesOf(token)
+    return this.#vocabulary.bytesOf(token)
   }
 
   /** The tokens that end an answer. Read only. */
   get endTokens(): Int32Array {
-    return this.#model.vocabulary.endTokens
+    return this.#vocabulary.endTokens
   }
 
   /** The control tokens with which a gap in a text is shown; undefined if the model was not made to fill gaps. */
   get infillTokens(): InfillTokens | undefined {
-    return this.#model.vocabulary.infillTokens
+    return this.#vocabulary.infillTokens
   }
 
   /** How tokens are written, for a drafter of one's own: `new RetrievalDrafter({ spelling: engine.spelling })`. */
   get spelling(): Spelling {
-    return this.#memory.spelling
+    return this.#parts.memory.spelling
   }
 
   /** Number of tokens in the vocabulary; ids are 0 … vocabularySize-1. */
   get vocabularySize(): number {
-    return this.#context.vocabularySize
+    return this.#vocabulary.size
   }
 
   /** The same as `[Symbol.asyncDispose]()`, for where `await using` cannot be written (Node 20, plain JavaScript). */
@@ -490,105 +302,12 @@ export class Engine implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= (async () => {
       await this.#loop.close()
-      try {
-        await this.#tuned.keep()
-        await this.#memory.close()
-      } finally {
-        await this.#draftModel?.[Symbol.asyncDispose]()
-        await this.#model[Symbol.asyncDispose]()
-      }
+      await this.#parts.close()
     })()
     return this.#disposing
   }
 
-  /** Refuses a prompt that cannot fit, however it is split into tokens. */
-  #checkLength(text: string): void {
-    const least = Math.ceil(Buffer.byteLength(text) / longestTokenBytes)
-    if (least >= this.contextTokens)
-      throw new EngineError(
-        'prompt-too-long',
-        `the prompt has at least ${least} tokens; the context holds ${this.contextTokens}, one of them for the answer`,
-        { promptTokens: least, contextTokens: this.contextTokens },
-      )
-  }
-
   #checkLive(): void {
     if (this.#disposing) throw new EngineError('disposed', 'the engine was used after it was disposed')
-  }
-
-  #start(
-    prompt: ArrayLike<number>,
-    request: RequestOptions,
-    documents: readonly RequestDocument[] = [],
-    reading?: AnswerReading,
-  ): Generation {
-    this.#checkRoom(prompt.length)
-    const draft = checkDraft(request.draft ?? 'auto', this.maxNodes)
-    const maxTokens =
-      request.maxTokens === undefined ? undefined : checkInteger('maxTokens', request.maxTokens, 0, 2 ** 31 - 1)
-    const stops = checkStops(request.stop)
-    const signal = checkSignal(request.signal)
-    const wanted = request.logprobs === undefined ? undefined : checkInteger('logprobs', request.logprobs, 0, 20)
-    const prediction = this.#readPrediction(request.prediction)
-    if (draft !== 'off' && !(request as Partial<Prepared>)[prepared])
-      this.#memory.addDocuments(documents, request.namespace)
-    const whose = { namespace: request.namespace, request: request.requestId, together: request.together }
-    const session = draft === 'off' ? noDrafts : explained(() => (request.drafter ?? this.drafter).open(whose))
-    const sampler = this.#makeSampler(request, prompt, session)
-    if (prediction) {
-      // What the prompt ends with stands before the prediction too, so that its beginning is found as a continuation.
-      session.read(Array.from(prompt).slice(-predictionLead))
-      session.read(prediction)
-    }
-    return this.#loop.start({
-      prompt,
-      draft,
-      session,
-      sampler,
-      maxTokens,
-      stops,
-      logprobs: wanted === undefined ? undefined : new Logprobs(this.#context, wanted),
-      explain: request.explain
-        ? new DocumentSpans(prompt, documents, (token) => this.#model.vocabulary.bytesOf(token))
-        : undefined,
-      reading,
-      reusePrefix: request.cachePrompt,
-      owner: request.namespace ?? DEFAULT_NAMESPACE,
-      signal,
-    })
-  }
-
-  #renderShort(conversation: ChatConversation): ChatPrompt {
-    const prompt = this.#chat.render(conversation)
-    this.#checkLength(prompt.text)
-    return prompt
-  }
-
-  #checkRoom(promptTokens: number): void {
-    if (promptTokens === 0) throw new EngineError('empty-prompt', 'the prompt is empty; expected at least one token')
-    if (promptTokens < this.contextTokens) return
-    throw new EngineError(
-      'prompt-too-long',
-      `the prompt has ${promptTokens} tokens; the context holds ${this.contextTokens}, one of them for the answer`,
-      { promptTokens, contextTokens: this.contextTokens },
-    )
-  }
-
-  #readPrediction(prediction: string | ArrayLike<number> | undefined): ArrayLike<number> | undefined {
-    if (prediction === undefined || typeof prediction === 'string')
-      return prediction === undefined || prediction === ''
-        ? undefined
-        : this.tokenize(cutShort(prediction, this.contextTokens))
-    return Array.prototype.slice.call(checkTokens('prediction', prediction, this.vocabularySize), 0, this.contextTokens)
-  }
-
-  #makeSampler(request: RequestOptions, prompt: ArrayLike<number>, session: DraftSession): Sampler {
-    try {
-      return Sampler.create(this.#context, request, prompt)
-    } catch (error) {
-      session.close()
-      if (error instanceof RangeError) throw new EngineError('invalid-parameter', error.message, { cause: error })
-      throw error
-    }
   }
 }

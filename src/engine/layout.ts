@@ -1,0 +1,69 @@
+// How an engine is laid out: its options, checked and completed.
+
+import { totalmem } from 'node:os'
+import type { ExactnessWish } from '../measure/configuration.js'
+import { EngineError } from './error.js'
+import { checkNames, optionNames } from './option-names.js'
+import { checkExactness, checkInteger, checkObject, type EngineOptions } from './options.js'
+
+/** Sequence ids of a context. */
+const mostSequences = 256
+
+/** How an engine is laid out, as far as that can be said before its model is loaded. */
+export interface Layout {
+  /** Path or name of the model, and of the one that drafts for it. */
+  model: string
+  draftModel: string | undefined
+  slots: number
+  branches: number
+  maxNodes: number
+  exactness: ExactnessWish
+  maxPauseMs: number | undefined
+  /** Most bytes of prompts kept aside. */
+  keptBytes: number
+}
+
+/** Checks the options of an engine and puts defaults where they say nothing. @throws EngineError `invalid-parameter` */
+export function layoutOf(options: EngineOptions): Layout {
+  checkObject('options', options)
+  checkNames('an engine', options, optionNames.engine)
+  const { model = 'embedded', draftModel, maxPauseMs } = options
+  checkName('model', model)
+  const slots = checkInteger('slots', options.slots ?? 1, 1, mostSequences)
+  // One id is left for what keeps the cells of several requests in order.
+  const mostBranches = Math.max(1, Math.floor((mostSequences - (slots > 1 ? 1 : 0)) / slots))
+  const branches = checkInteger('branches', options.branches ?? Math.min(8, mostBranches), 1, 64)
+  if (slots * branches > mostSequences)
+    throw new EngineError(
+      'invalid-parameter',
+      `slots × branches must be at most ${mostSequences}, got ${slots} × ${branches} = ${slots * branches}`,
+    )
+  const maxNodes = checkInteger('maxNodes', options.maxNodes ?? 64, 0, 256)
+  if (options.threads !== undefined) checkInteger('threads', options.threads, 1, 512)
+  if (options.contextTokens) checkInteger('contextTokens', options.contextTokens, 8, 2 ** 24)
+  const keptBytes = checkInteger(
+    'promptCacheBytes',
+    options.promptCacheBytes ?? Math.min(8 * 2 ** 30, Math.floor(totalmem() / 4)),
+    0,
+    Number.MAX_SAFE_INTEGER,
+  )
+  if (maxPauseMs !== undefined) checkInteger('maxPauseMs', maxPauseMs, 1, 2 ** 31 - 1)
+  const exactness = checkExactness(options.exactness ?? 'bitwise')
+  if (draftModel !== undefined) checkName('draftModel', draftModel)
+  return { model, draftModel, slots, branches, maxNodes, exactness, maxPauseMs, keptBytes }
+}
+
+/** Most tokens of one request, by what the model was trained with. @throws EngineError `invalid-parameter` */
+export function contextTokensOf(wanted: number | undefined, trained: number): number {
+  const contextTokens = wanted === 0 ? trained : (wanted ?? Math.min(trained, 4096))
+  if (contextTokens <= trained) return contextTokens
+  throw new EngineError(
+    'invalid-parameter',
+    `contextTokens must be at most ${trained}, which the model was trained with, got ${contextTokens}`,
+  )
+}
+
+function checkName(option: string, name: unknown): void {
+  if (typeof name === 'string' && name !== '') return
+  throw new EngineError('invalid-parameter', `${option} must be the path or name of a model, got ${String(name)}`)
+}

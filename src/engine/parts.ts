@@ -1,0 +1,93 @@
+// What an engine consists of: opened in order, closed in the opposite one.
+
+import type { Drafter } from '../draft/drafter.js'
+import { RetrievalDrafter } from '../draft/retrieval.js'
+import { fetchModel } from '../hub/fetch-model.js'
+import type { Model } from '../llama/model.js'
+import { openDraftModel } from '../measure/draft-model.js'
+import { loadModel } from '../measure/loading.js'
+import { type Tuned, tune } from '../measure/tuning.js'
+import { Chat } from './chat.js'
+import { contextTokensOf, type Layout, layoutOf } from './layout.js'
+import { Memory } from './memory.js'
+import type { EngineOptions } from './options.js'
+
+/** What an engine consists of. */
+export interface Parts {
+  /** With what the model allows of it. */
+  readonly layout: Layout & { contextTokens: number }
+  readonly model: Model
+  readonly memory: Memory
+  readonly tuned: Tuned
+  readonly chat: Chat
+  readonly drafter: Drafter
+  /** Keeps what was learnt, and frees all of it. To be called once, when nothing is decoded any more. */
+  close(): Promise<void>
+}
+
+/**
+ * Fetches and loads the models, opens the memory, and measures what forwards cost.
+ *
+ * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library; CorpusError
+ */
+export async function openParts(options: EngineOptions): Promise<Parts> {
+  const layout = layoutOf(options)
+  const { slots, branches, maxNodes, exactness } = layout
+  const file = await fetchModel(layout.model, options.fetch)
+  const draftFile = layout.draftModel === undefined ? undefined : await fetchModel(layout.draftModel, options.fetch)
+  const model = await loadModel(file, { ...options, exactness })
+  let memory: Memory | undefined
+  try {
+    const { name, trainedContextTokens } = model.describe()
+    // The cache comes before the measuring: if it is locked, nobody should have to wait to learn it.
+    memory = await Memory.open(model.vocabulary, name, options)
+    const contextTokens = contextTokensOf(options.contextTokens, trainedContextTokens)
+    const tuned = await tune(model, {
+      exactness,
+      profile: options.profile,
+      slots,
+      maxNodes,
+      company: slots > 1 || undefined,
+      context: {
+        contextTokens: slots * (contextTokens + maxNodes),
+        maxSequences: model.isRecurrent ? slots : Math.min(256, slots * branches + (slots > 1 ? 1 : 0)),
+        batchTokens: Math.min(65_536, 512 + slots * maxNodes),
+        threads: options.threads,
+        flashAttention: options.flashAttention,
+        keyType: options.keyType,
+        valueType: options.valueType,
+      },
+      reading: { contextTokens, keptBytes: layout.keptBytes },
+      modelOptions: { repack: options.repack, gpuLayers: options.gpuLayers },
+    })
+    const chat = new Chat(model, options.chatTemplate)
+    const drafter = options.drafter ?? new RetrievalDrafter({ corpus: memory.corpus })
+    const small =
+      draftFile === undefined
+        ? undefined
+        : await openDraftModel(draftFile, tuned.context, drafter, { ...options, slots, contextTokens, maxNodes })
+    const opened = memory
+    return {
+      // Where memory is a state, drafts are chains, and every sequence id costs the memory of one.
+      layout: { ...layout, branches: model.isRecurrent ? 1 : branches, contextTokens },
+      model,
+      memory,
+      tuned,
+      chat,
+      drafter: small?.drafter ?? drafter,
+      async close() {
+        try {
+          await tuned.keep()
+          await opened.close()
+        } finally {
+          await small?.[Symbol.asyncDispose]()
+          await model[Symbol.asyncDispose]()
+        }
+      },
+    }
+  } catch (error) {
+    await memory?.close()
+    await model[Symbol.asyncDispose]()
+    throw error
+  }
+}

@@ -1,0 +1,208 @@
+// From what users ask to what the decode loop is given.
+
+import type { ChatPrompt } from '../chat/template.js'
+import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
+import { DocumentSpans } from '../decode/document-spans.js'
+import { Logprobs } from '../decode/logprobs.js'
+import type { TokenRequest } from '../decode/loop.js'
+import type { AnswerReading } from '../decode/writer.js'
+import type { Drafter, DraftSession } from '../draft/drafter.js'
+import { parseGbnf } from '../grammar/gbnf.js'
+import type { Context } from '../llama/context.js'
+import { Sampler } from '../llama/sampler.js'
+import type { Vocabulary } from '../llama/vocabulary.js'
+import { type Chat, documentsOf } from './chat.js'
+import { EngineError } from './error.js'
+import { explained, type Memory } from './memory.js'
+import { checkNames, optionNames } from './option-names.js'
+import {
+  type ChatConversation,
+  type ChatRequest,
+  type CompletionRequest,
+  checkDraft,
+  checkInteger,
+  checkObject,
+  checkSignal,
+  checkStops,
+  checkTokens,
+  type RequestDocument,
+  type RequestOptions,
+} from './options.js'
+import type { Parts } from './parts.js'
+import { PromptRoom } from './prompt-room.js'
+
+/** Tokens of the prompt's end that are put before a prediction; the drafter matches on them. */
+const predictionLead = 8
+
+/** What {@link Requests.prepare} adds to a conversation; it stays where the request is spread into another. */
+const prepared = Symbol('prepared')
+interface Prepared {
+  [prepared]: { prompt: ChatPrompt; tokens: Int32Array }
+}
+
+/** Drafts nothing and learns nothing: the session of a request with drafting off. */
+const noDrafts: DraftSession = {
+  read() {},
+  draft(tree) {
+    tree.clear()
+  },
+  accept() {},
+  close() {},
+}
+
+/**
+ * Turns what users ask into what the decode loop is given: checks it, renders and tokenises the prompt, and opens the
+ * drafting session and the sampler. What takes long in that can be done aside, beforehand.
+ *
+ *     ChatRequest ─────────┬──────────────────────┬──► TokenRequest
+ *     CompletionRequest ───┘ └──► prepare, aside ─┘
+ */
+export class Requests {
+  readonly #chat: Chat
+  readonly #memory: Memory
+  readonly #vocabulary: Vocabulary
+  readonly #context: Context
+  readonly #drafter: Drafter
+  readonly #maxNodes: number
+  readonly #room: PromptRoom
+
+  constructor({ chat, memory, model, tuned, drafter, layout }: Parts) {
+    this.#chat = chat
+    this.#memory = memory
+    this.#vocabulary = model.vocabulary
+    this.#context = tuned.context
+    this.#drafter = drafter
+    this.#maxNodes = layout.maxNodes
+    this.#room = new PromptRoom(layout.contextTokens)
+  }
+
+  /** The prompt of a conversation, unless it is too long in any case. */
+  render(conversation: ChatConversation): ChatPrompt {
+    const prompt = this.#chat.render(conversation)
+    this.#room.checkText(prompt.text)
+    return prompt
+  }
+
+  ofChat(request: ChatRequest): TokenRequest {
+    checkObject('request', request)
+    checkNames('a chat', request, optionNames.chat)
+    const ready = (request as Partial<Prepared>)[prepared]
+    const prompt = ready?.prompt ?? this.render(request)
+    const reading = this.#chat.read(request, prompt)
+    const grammar = request.grammar === undefined ? this.#chat.demand(request, prompt) : request.grammar
+    const tokens = ready?.tokens ?? this.#chat.tokenize(prompt)
+    return this.#open(tokens, { ...request, grammar }, documentsOf(request.documents), reading)
+  }
+
+  ofCompletion(request: CompletionRequest): TokenRequest {
+    checkObject('request', request)
+    checkNames('a completion', request, optionNames.completion)
+    const { prompt } = request
+    if (typeof prompt !== 'string') return this.#open(checkTokens('prompt', prompt, this.#vocabulary.size), request)
+    this.#room.checkText(prompt)
+    // An empty one may still get a token that stands before every text.
+    if (prompt === '') this.#room.checkTokens(0)
+    return this.#open(this.#vocabulary.tokenize(prompt, { addSpecial: true, special: true }), request)
+  }
+
+  /** See `Engine.prepare`. */
+  async prepare<Request extends ChatRequest | CompletionRequest>(
+    request: Request,
+    signal?: AbortSignal,
+  ): Promise<Request> {
+    checkObject('request', request)
+    const vocabulary = this.#vocabulary
+    const ready: Partial<ChatRequest & CompletionRequest & Prepared> = {}
+    let { grammar } = request
+    if ('messages' in request) {
+      const prompt = this.render(request)
+      if (grammar === undefined) {
+        grammar = this.#chat.demand(request, prompt)
+        if (grammar !== undefined) ready.grammar = grammar
+      }
+      const tokens = await this.#chat.tokenizeAside(prompt, signal)
+      this.#room.checkTokens(tokens.length)
+      ready[prepared] = { prompt, tokens }
+    } else if (typeof request.prompt === 'string' && request.prompt !== '') {
+      this.#room.checkText(request.prompt)
+      ready.prompt = await vocabulary.tokenizeAside(request.prompt, { addSpecial: true, special: true }, signal)
+      this.#room.checkTokens(ready.prompt.length)
+    }
+    const source = typeof grammar === 'object' ? grammar.grammar : grammar
+    if (source) {
+      await vocabulary.readLexicon()
+      parseGbnf(source)
+      await new Promise(setImmediate)
+    }
+    if (typeof request.prediction === 'string')
+      ready.prediction = await vocabulary.tokenizeAside(this.#cutShort(request.prediction), {}, signal)
+    if ('messages' in request && request.documents && request.draft !== 'off')
+      await this.#memory.addDocumentsAside(documentsOf(request.documents), request.namespace, signal)
+    signal?.throwIfAborted()
+    return { ...request, ...ready }
+  }
+
+  #open(
+    prompt: ArrayLike<number>,
+    request: RequestOptions,
+    documents: readonly RequestDocument[] = [],
+    reading?: AnswerReading,
+  ): TokenRequest {
+    this.#room.checkTokens(prompt.length)
+    const draft = checkDraft(request.draft ?? 'auto', this.#maxNodes)
+    const maxTokens =
+      request.maxTokens === undefined ? undefined : checkInteger('maxTokens', request.maxTokens, 0, 2 ** 31 - 1)
+    const stops = checkStops(request.stop)
+    const signal = checkSignal(request.signal)
+    const wanted = request.logprobs === undefined ? undefined : checkInteger('logprobs', request.logprobs, 0, 20)
+    const prediction = this.#readPrediction(request.prediction)
+    if (draft !== 'off' && !(request as Partial<Prepared>)[prepared])
+      this.#memory.addDocuments(documents, request.namespace)
+    const whose = { namespace: request.namespace, request: request.requestId, together: request.together }
+    const session = draft === 'off' ? noDrafts : explained(() => (request.drafter ?? this.#drafter).open(whose))
+    const sampler = this.#openSampler(request, prompt, session)
+    if (prediction) {
+      // What the prompt ends with stands before the prediction too, so that its beginning is found as a continuation.
+      session.read(Array.from(prompt).slice(-predictionLead))
+      session.read(prediction)
+    }
+    return {
+      prompt,
+      draft,
+      session,
+      sampler,
+      maxTokens,
+      stops,
+      logprobs: wanted === undefined ? undefined : new Logprobs(this.#context, wanted),
+      explain: request.explain
+        ? new DocumentSpans(prompt, documents, (token) => this.#vocabulary.bytesOf(token))
+        : undefined,
+      reading,
+      reusePrefix: request.cachePrompt,
+      owner: request.namespace ?? DEFAULT_NAMESPACE,
+      signal,
+    }
+  }
+
+  #readPrediction(prediction: string | ArrayLike<number> | undefined): ArrayLike<number> | undefined {
+    if (prediction === undefined || prediction === '') return undefined
+    if (typeof prediction === 'string') return this.#vocabulary.tokenize(this.#cutShort(prediction))
+    checkTokens('prediction', prediction, this.#vocabulary.size)
+    return Array.prototype.slice.call(prediction, 0, this.#room.contextTokens)
+  }
+
+  /** Of a prediction, what an answer may reach: tokens have some four characters, in few texts as many as eight. */
+  #cutShort(prediction: string): string {
+    return prediction.slice(0, 8 * this.#room.contextTokens)
+  }
+
+  #openSampler(request: RequestOptions, prompt: ArrayLike<number>, session: DraftSession): Sampler {
+    try {
+      return Sampler.create(this.#context, request, prompt)
+    } catch (error) {
+      session.close()
+      if (error instanceof RangeError) throw new EngineError('invalid-parameter', error.message, { cause: error })
+      throw error
+    }
+  }
+}
