@@ -44,25 +44,26 @@ const alreadySo = new Set([
 ])
 
 /**
- * Rewrites arguments as llama.cpp names them into ours. What a command does not know stays as it is, and is refused
- * under the name the user wrote.
+ * Rewrites arguments as llama.cpp names them into ours, also where a command has no such option: `-ngl` would else be read
+ * as `-n gl`. Values of options stay as they are, and so does what stands behind `--`.
  */
 export function translateArguments(args: readonly string[], program: Command): string[] {
-  const command = program.commands.find((one) => one.name() === args[0])
-  const knows = (name: string) =>
-    command?.options.some((option) => option.long === name || option.short === name) ?? false
+  const options = program.commands.find((command) => command.name() === args[0])?.options ?? []
+  const find = (name: string) => options.find((option) => option.long === name || option.short === name)
   const translated: string[] = []
+  const end = args.indexOf('--')
+  let isValue = false
   for (const [i, arg] of args.entries()) {
-    // Behind `--`, and as the value of another option, nothing is ours to rewrite.
-    if (args.slice(0, i).includes('--')) {
+    if (isValue || (end >= 0 && i >= end)) {
       translated.push(arg)
+      isValue = false
       continue
     }
     const [name, value] = arg.startsWith('--') && arg.includes('=') ? split(arg) : [arg, undefined]
-    if (alreadySo.has(name) && !knows(name)) continue
-    const ours = llamaNames.get(name)
-    if (ours === undefined || !knows(ours) || knows(name)) translated.push(arg)
-    else translated.push(value === undefined ? ours : `${ours}=${value}`)
+    if (alreadySo.has(name) && !find(name)) continue
+    const ours = find(name) ? name : (llamaNames.get(name) ?? name)
+    translated.push(value === undefined ? ours : `${ours}=${value}`)
+    isValue = value === undefined && find(ours)?.required === true
   }
   return translated
 }

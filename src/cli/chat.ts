@@ -29,7 +29,7 @@ export function registerChat(program: Command): void {
     .command('chat')
     .summary('a conversation in the terminal')
     .description(
-      'A conversation in the terminal. /help lists what may be typed besides questions. A line that ends in \\ goes on\nin the next one. Ctrl-C ends an answer, not the program; Ctrl-D leaves.',
+      'A conversation in the terminal. /help lists what may be typed besides questions.\nA line that ends in \\ goes on in the next one. Ctrl-C ends an answer, not the program; Ctrl-D leaves.',
     )
   addModelSource(command)
   command

@@ -22,7 +22,7 @@ export function registerInspect(program: Command): void {
     .command('inspect')
     .summary('what a model file says of itself')
     .description(
-      'Tells of a model without loading its weights: architecture, how it chats, thinks and calls tools, the memory\nit will take, and whether it can be drafted for.',
+      'Tells of a model without loading its weights: architecture, how it chats, thinks and calls tools, the memory it will take, and whether it can be drafted for.',
     )
     .argument('[model]', 'as -m takes it (default: the small embedded model)')
     .option('-c, --ctx-size <n>', 'context in tokens for which memory is told', integer(8), 4096)

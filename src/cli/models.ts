@@ -13,7 +13,7 @@ export function registerModels(program: Command): void {
     .command('pull')
     .summary('fetch a model')
     .description(
-      'Fetches a model of the Hugging Face hub into the cache that its other tools use too, and prints\nwhere it lies. A download that was cut goes on where it ended.',
+      'Fetches a model of the Hugging Face hub into the cache that its other tools use too, and prints where it lies. A download that was cut goes on where it ended.',
     )
     .argument('<model>', 'user/model[:quant], hf:user/model/file.gguf or a URL')
     .option('--hf-token <token>', 'for private and gated models (default: $HF_TOKEN)')

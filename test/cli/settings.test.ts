@@ -88,7 +88,12 @@ describe('options', () => {
       threads: 2,
     })
     expect(translateArguments(['serve', '--', '-fa'], programOf())).toEqual(['serve', '--', '-fa'])
-    // What a command does not know is refused under the name that was written.
-    expect(translateArguments(['serve', '-ngl', '3'], programOf())).toEqual(['serve', '-ngl', '3'])
+    // What a command does not know is refused whole, and not read as -n gl.
+    expect(translateArguments(['serve', '-ngl', '3'], programOf())).toEqual(['serve', '--gpu-layers', '3'])
+    expect(() => programOf().parse(translateArguments(['serve', '-ngl', '3'], programOf()), { from: 'user' })).toThrow(
+      /unknown option '--gpu-layers'/,
+    )
+    // The value of an option is nobody's alias.
+    expect(translateArguments(['serve', '--api-key', '-fa'], programOf())).toEqual(['serve', '--api-key', '-fa'])
   })
 })
