@@ -381,7 +381,7 @@ export class CallReader {
   /** Up to where text is certain to be part of the value. */
   #certain(literal: Literal, from: number): number {
     const { text } = this.#reader
-    const mark = literal.words[0] ?? ''
+    const mark = literal.first
     for (let at = from; at < text.length; at++)
       if (/\s/.test(text[at]) || text[at] === mark[0]) {
         const word = skipSpace(text, at)
@@ -398,17 +398,14 @@ export class CallReader {
    */
   #valueEnd(form: ArgumentForm, literal: Literal, from: number): { start: number; end: number } | undefined {
     const reader = this.#reader
-    const mark = literal.words[0] ?? ''
+    const mark = literal.first
     const follows = [new Literal(form.open), ...this.#after]
     let last: { start: number; end: number } | undefined
     for (let at = reader.text.indexOf(mark, from); at >= 0; at = reader.text.indexOf(mark, at + 1)) {
       const end = literal.matchAt(reader.text, at, reader.ended)
       if (end === 'maybe') return undefined
       if (end === undefined) continue
-      const space = literal.leading
-      let start = at
-      for (let i = space.length - 1; i >= 0 && start > reader.at && reader.text[start - 1] === space[i]; i--) start--
-      last = { start, end }
+      last = { start: literal.beginning(reader.text, at, reader.at), end }
       if (skipSpace(reader.text, end) >= reader.text.length) return reader.ended ? last : undefined
       for (const next of follows) {
         if (next.isEmpty) return last

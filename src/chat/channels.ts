@@ -1,4 +1,5 @@
 import type { CallSink } from './call-reader.js'
+import { find, Literal } from './literal.js'
 import type { Parameters } from './parameter.js'
 import type { Reader, Waiting } from './reader.js'
 
@@ -9,8 +10,8 @@ export interface PartSink {
   call(): CallSink
 }
 
-const message = '<|message|>'
-const endings = ['<|end|>', '<|return|>', '<|call|>', '<|start|>']
+const message = [new Literal('<|message|>')]
+const endings = ['<|end|>', '<|return|>', '<|call|>', '<|start|>'].map((marker) => new Literal(marker))
 
 /**
  * Answers written as whole messages, each to a channel or to a function (OpenAI's harmony format, gpt-oss):
@@ -33,7 +34,7 @@ export class Channels {
   *read(sink: PartSink): Waiting<void> {
     let thought = false
     while (true) {
-      const header = yield* this.#upTo([message], () => {})
+      const header = yield* this.#upTo(message, () => {})
       if (header === undefined) return
       const channel = header.split('<|channel|>').at(-1) ?? ''
       const name = /to=functions\.([\w.-]+)/.exec(header)?.[1]
@@ -52,7 +53,7 @@ export class Channels {
           if (thought) sink.reason('\n')
           yield* this.#upTo(endings, (text) => sink.reason(text))
         } else {
-          sink.say(`<|channel|>analysis${message}`)
+          sink.say('<|channel|>analysis<|message|>')
           yield* this.#upTo(endings, (text) => sink.say(text))
           sink.say('<|end|>')
         }
@@ -62,33 +63,16 @@ export class Channels {
   }
 
   /** Gives text out up to one of some markers, which it takes; gives back all of it, or undefined where none came. */
-  *#upTo(markers: readonly string[], add: (text: string) => void): Waiting<string | undefined> {
+  *#upTo(markers: readonly Literal[], add: (text: string) => void): Waiting<string | undefined> {
     const reader = this.#reader
     const start = reader.at
     while (true) {
-      const { text } = reader
-      const found = markers
-        .map((marker) => ({ marker, at: text.indexOf(marker, reader.at) }))
-        .filter(({ at }) => at >= 0)
-        .sort((a, b) => a.at - b.at)[0]
-      const certain = found?.at ?? (reader.ended ? text.length : text.length - overlap(text.slice(reader.at), markers))
-      if (certain > reader.at) add(text.slice(reader.at, certain))
-      reader.at = Math.max(reader.at, certain)
-      if (found) {
-        reader.at = found.at + found.marker.length
-        return text.slice(start, found.at)
-      }
+      const found = find(reader.text, reader.at, markers, reader.ended)
+      if (found.at > reader.at) add(reader.text.slice(reader.at, found.at))
+      reader.at = found.end
+      if (found.match) return reader.text.slice(start, found.at)
       if (reader.ended) return undefined
       yield
     }
   }
-}
-
-/** How much of the end of a text may begin one of some markers. */
-function overlap(text: string, markers: readonly string[]): number {
-  let most = 0
-  for (const marker of markers)
-    for (let length = Math.min(marker.length - 1, text.length); length > most; length--)
-      if (text.endsWith(marker.slice(0, length))) most = length
-  return most
 }

@@ -1,3 +1,5 @@
+// The text of an answer that is still being written, read as if it were all there.
+
 import { type Literal, type Match, skipSpace } from './literal.js'
 
 /** What a parser does while it waits: it yields, and goes on when more text is there or the text has ended. */
@@ -8,6 +10,8 @@ export class Reader {
   text = ''
   at = 0
   ended = false
+  /** Whether it ended before it was whole. */
+  isCut = false
 
   get rest(): string {
     return this.text.slice(this.at)

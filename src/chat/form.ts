@@ -1,0 +1,94 @@
+// Calls as one family writes them: what they begin with, and what stands between several.
+
+import { CallReader, type CallSink, type Reading } from './call-reader.js'
+import type { CallForm } from './dialect.js'
+import { Literal, skipSpace } from './literal.js'
+import type { Parameters } from './parameter.js'
+import type { Reader, Waiting } from './reader.js'
+import type { Transcript } from './transcript.js'
+
+/** What calls of a form may begin with. */
+export interface Opening {
+  form: Form
+  literal: Literal
+  /** Whether it opens all calls, so that the opening of the first follows. */
+  isSection: boolean
+  /** Whether ordinary text may hold it: calls begin so only where a line does. */
+  isBare: boolean
+  /** Whether calls begin so behind other text too. */
+  isInText: boolean
+}
+
+/** A way of writing calls, ready for reading: the calls of an answer, one after another. */
+export class Form {
+  /** The section's opening, a call's, and a call's without its first marker. */
+  readonly openings: Opening[] = []
+  readonly #reader: Reader
+  readonly #call: CallReader
+  readonly #open: Literal
+  readonly #close: Literal
+  readonly #sectionClose: Literal
+  readonly #separator: Literal
+  /** What stands between two calls, up to where the second begins. */
+  readonly #again: Literal
+
+  constructor({ call, section, separator }: CallForm, reader: Reader, parameters: Parameters) {
+    this.#reader = reader
+    this.#open = new Literal(call.open)
+    this.#close = new Literal(call.close)
+    this.#sectionClose = new Literal(section.close)
+    this.#separator = new Literal(separator)
+    this.#again = new Literal(`${separator}${call.open}`)
+    const after = [this.#close, this.#sectionClose].filter((literal) => !literal.isEmpty)
+    this.#call = new CallReader(reader, parameters, call, after)
+    const all = new Literal(section.open)
+    if (!all.isEmpty) this.#opensWith(all, { isSection: true })
+    if (!this.#open.isEmpty || all.isEmpty) this.#opensWith(this.#open, { isInText: call.kind === 'object' })
+    if (this.#open.isEmpty && this.#separator.first.length > 1) this.#opensWith(this.#separator, { isBare: false })
+    // Models leave out the first marker of several.
+    const rest = this.#open.from(1)
+    if (rest.isMarker) this.#opensWith(rest, {})
+  }
+
+  #opensWith(literal: Literal, { isSection = false, isBare = !literal.isMarker, isInText = true }): void {
+    this.openings.push({ form: this, literal, isSection, isBare, isInText })
+  }
+
+  /** Whether a whole call stands behind an opening; nothing of it is told. */
+  *isCall(isSection: boolean): Waiting<boolean> {
+    if (isSection && !(yield* this.#reader.takeLiteral(this.#open))) return false
+    return (yield* this.#call.read(nowhere)) === 'call'
+  }
+
+  /** Reads calls one after another, from behind the first opening. */
+  *read(isSection: boolean, transcript: Transcript): Waiting<Reading> {
+    const reader = this.#reader
+    const before = transcript.calls
+    let isOpen = !isSection
+    while (true) {
+      const start = reader.at
+      if (!isOpen && !(yield* reader.takeLiteral(this.#open))) {
+        if (transcript.calls > before) return 'call'
+        return reader.ended && skipSpace(reader.text, start) >= reader.text.length ? 'cut' : 'none'
+      }
+      isOpen = false
+      const reading = yield* this.#call.read(transcript.call())
+      if (reading === 'none') {
+        if (transcript.calls === before) return 'none'
+        reader.at = start
+        return 'call'
+      }
+      transcript.isAfterCall = true
+      if (reading === 'cut') return 'cut'
+      yield* reader.takeStart(this.#close)
+      // Another call, the end of all of them, or something else.
+      if ((yield* reader.match(this.#again)) === undefined || this.#again.isEmpty) {
+        yield* reader.takeStart(this.#sectionClose)
+        return 'call'
+      }
+      yield* reader.takeLiteral(this.#separator)
+    }
+  }
+}
+
+const nowhere: CallSink = { begin: () => {}, add: () => {} }

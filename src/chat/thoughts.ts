@@ -1,0 +1,122 @@
+// Thoughts in an answer: where they begin and end, and calls that models make without closing them.
+
+import type { Form } from './form.js'
+import { find, Literal, skipSpace } from './literal.js'
+import type { Reader, Waiting } from './reader.js'
+import type { Transcript } from './transcript.js'
+
+/** Reads thoughts: what stands between their markers, and what of that is no thought. */
+export class Thoughts {
+  readonly open: Literal
+  readonly close: Literal
+  readonly #reader: Reader
+  readonly #transcript: Transcript
+  /** Whether they are told apart from the content, without their markers. */
+  readonly #split: boolean
+  readonly #forms: readonly Form[]
+  /** Openings of calls that words do not hold. */
+  readonly #calls: readonly Literal[]
+
+  constructor(
+    reader: Reader,
+    transcript: Transcript,
+    markers: { open: string; close: string },
+    split: boolean,
+    forms: readonly Form[],
+  ) {
+    this.open = new Literal(markers.open)
+    this.close = new Literal(markers.close)
+    this.#reader = reader
+    this.#transcript = transcript
+    this.#split = split
+    this.#forms = forms
+    const openings = forms.flatMap((form) => form.openings)
+    this.#calls = openings.filter(({ isBare }) => !isBare).map(({ literal }) => literal)
+  }
+
+  /** Thoughts the answer begins with; where they have no opening, they begin unless the prompt has closed them. */
+  *readFirst(): Waiting<void> {
+    const reader = this.#reader
+    // Thoughts that ended before they began: their closing is the first thing written.
+    if (yield* reader.takeStart(this.close)) return yield* reader.space()
+    const start = reader.at
+    if (this.open.isEmpty || (yield* reader.takeLiteral(this.open))) yield* this.read(start)
+  }
+
+  /**
+   * Thoughts up to their close. What looks like a call in them is held back: it is one only if the thoughts never end.
+   *
+   * @param start where their opening begins
+   */
+  *read(start: number): Waiting<void> {
+    const reader = this.#reader
+    const transcript = this.#transcript
+    const from = reader.at
+    let said = from
+    let looked = from
+    let call: number | undefined
+    const say = (end: number) => {
+      if (!this.#split || end <= said) return
+      let begin = said
+      if (!transcript.hasReasoning) begin = Math.min(end, skipSpace(reader.text, begin))
+      if (begin < end) transcript.reason(reader.text.slice(begin, end))
+      said = end
+    }
+    while (true) {
+      const ending = this.#ending(looked, reader.ended)
+      if (ending.match) {
+        say(trimmedEnd(reader.text, said, ending.at))
+        if (!this.#split) transcript.say(reader.text.slice(start, ending.end))
+        reader.at = ending.end
+        yield* reader.space()
+        if (!this.#split) transcript.say(reader.text.slice(ending.end, reader.at))
+        return
+      }
+      let certain = call ?? ending.at
+      if (call === undefined && this.#calls.length > 0) {
+        const opening = find(reader.text, said, this.#calls, reader.ended)
+        if (opening.at < ending.at) {
+          certain = opening.at
+          if (opening.match) call = opening.at
+        }
+      }
+      say(trimmedEnd(reader.text, said, Math.min(ending.at, certain)))
+      looked = Math.max(looked, ending.at - 1)
+      if (reader.ended) break
+      yield
+    }
+    // Never closed.
+    const opening = call === undefined ? undefined : yield* this.#callAt(call)
+    if (call !== undefined && opening) {
+      say(opening.beginning(reader.text, call))
+      if (!this.#split) transcript.say(reader.text.slice(from, call))
+      reader.at = call
+      return
+    }
+    const end = reader.isCut ? this.#ending(looked, false).at : reader.text.length
+    say(end)
+    if (!this.#split) transcript.say(reader.text.slice(start, end))
+    reader.at = reader.text.length
+  }
+
+  #ending(from: number, ended: boolean) {
+    return find(this.#reader.text, from, [this.close], ended, true)
+  }
+
+  /** The opening of a call at a place, where thoughts that never end go over into calls: only if a whole one stands there. */
+  *#callAt(place: number): Waiting<Literal | undefined> {
+    const reader = this.#reader
+    for (const form of this.#forms)
+      for (const { literal, isSection } of form.openings) {
+        reader.at = place
+        if (!(yield* reader.takeLiteral(literal))) continue
+        if (yield* form.isCall(isSection)) return literal
+        break
+      }
+    return undefined
+  }
+}
+
+function trimmedEnd(text: string, from: number, end: number): number {
+  return from + text.slice(from, end).trimEnd().length
+}
