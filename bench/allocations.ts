@@ -1,3 +1,5 @@
+// Which functions allocate.
+
 import { Session } from 'node:inspector/promises'
 
 /** What one function allocated. */

@@ -1,3 +1,5 @@
+// Why a corpus refused.
+
 /** Why a corpus refused. Users may switch on it. */
 export type CorpusErrorCode =
   /** An option or parameter is missing, of the wrong type, or out of range. */

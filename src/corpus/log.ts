@@ -1,3 +1,5 @@
+// A log of tokens, in segments.
+
 /**
  * Marks the end of a record and every erased token. No vocabulary has a negative id, so it can never be matched or
  * drafted.

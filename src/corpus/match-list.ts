@@ -1,3 +1,5 @@
+// Matches of a context, in columns.
+
 /** How the tokens of a match are written, beside those of the context. */
 export const Wording = {
   /** Every token is the same. */

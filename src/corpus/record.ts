@@ -1,3 +1,5 @@
+// What a namespace holds: records, and the list that finds them.
+
 /** What a record is: a document that was given, or what a request read and wrote. */
 export type RecordKind = 'document' | 'request'
 

@@ -1,3 +1,5 @@
+// How tokens are written.
+
 /** What is to be known of a vocabulary: how many tokens it has, and the bytes each stands for. */
 export interface Spelt {
   readonly size: number

@@ -1,3 +1,5 @@
+// How many threads compute.
+
 /**
  * A look at a number of threads takes so many forwards and so many milliseconds, whichever comes later; what they took
  * in all counts. Shorter ones mistake a compiler at work in this very process for a busy machine.

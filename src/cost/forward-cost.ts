@@ -1,3 +1,5 @@
+// What a forward costs: T(rows, context).
+
 /** One measured point: a forward of `rows` tokens took `ms` milliseconds. */
 export interface CostPoint {
   rows: number

@@ -1,3 +1,5 @@
+// Where a request's documents stand in its prompt.
+
 /** A document of a request, as far as its place in the prompt is concerned. */
 export interface SourceText {
   id?: string

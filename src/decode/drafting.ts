@@ -1,3 +1,5 @@
+// How much is drafted, and how it has gone.
+
 /**
  * How much is drafted: `'auto'` what the measured cost of a forward says will pay, `'off'` nothing (conventional
  * decoding), a number: always that many nodes. The text is the same in all three.

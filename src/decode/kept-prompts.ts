@@ -1,3 +1,5 @@
+// Prompts kept aside, in host memory.
+
 /** The beginning of a prompt up to a border, as a node of the tree. */
 interface Node {
   readonly owner: string

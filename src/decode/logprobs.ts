@@ -1,3 +1,5 @@
+// How probable the model held what was written.
+
 /** A token and the natural logarithm of its probability. */
 export interface TokenLogprob {
   token: number

@@ -1,3 +1,5 @@
+// A place for one request in the KV cache.
+
 /** What a slot must know of the request that holds it. */
 export interface SlotHolder {
   /** Its tokens, prompt and answer; {@link length} of them are there. */

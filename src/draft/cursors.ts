@@ -1,3 +1,5 @@
+// Where in its own log an answer has been copying from.
+
 /** Cursors kept. */
 export const CURSORS = 3
 /** Tokens around a cursor that count as near it: two before, twelve after. */

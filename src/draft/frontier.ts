@@ -1,3 +1,5 @@
+// The open ends of a draft, the most valuable on top.
+
 /** What an empty {@link Frontier} gives. */
 export const NOTHING = -0x80000000
 

@@ -1,3 +1,5 @@
+// Why the engine refused.
+
 /** Why the engine refused. Users may switch on it. */
 export type EngineErrorCode =
   /** An option or parameter is missing, of the wrong type, or out of range. */

@@ -1,3 +1,5 @@
+// How often something comes true.
+
 /** How often something comes true: a decayed, smoothed share of hits. */
 export class HitRate {
   #hits = 1
