@@ -11,7 +11,7 @@ export interface SlotHolder {
   /** Whether the prompt still has tokens without cells besides its last. */
   readonly isPrefilling: boolean
   /** The beginning of its prompt on the way through the reader. */
-  readonly reading?: { readonly done: number }
+  readonly reading?: { readonly done: number } | undefined
 }
 
 /** A state as it was at a place of a prompt. */
