@@ -35,6 +35,10 @@ export interface ThinkingPlan {
 export class Gate {
   readonly #plan: GrammarPlan
   readonly #lexicon: Lexicon
+  /** What opens and closes thoughts, and what wakes the grammar: bytes, one a character. */
+  readonly #opens: string
+  readonly #closes: string
+  readonly #wakes: readonly string[]
   /** Every token but those that end the answer. */
   #unended: Uint32Array | undefined
   #phase: 'start' | 'thinking' | 'closing' | 'asleep' | 'awake' = 'awake'
@@ -49,10 +53,13 @@ export class Gate {
   constructor(plan: GrammarPlan, lexicon: Lexicon) {
     this.#plan = plan
     this.#lexicon = lexicon
-    const { thinking, grammar } = plan
+    const { thinking, grammar, wakes = [] } = plan
+    this.#opens = latin(Buffer.from(thinking?.open.trim() ?? ''))
+    this.#closes = latin(Buffer.from(thinking?.close.trim() ?? ''))
+    this.#wakes = wakes.map((text) => latin(Buffer.from(text)))
     // What cannot be followed is to be said before anything is written.
     this.#grammar = grammar === '' ? undefined : new Grammar(grammar, lexicon)
-    if (thinking?.begun || (thinking && thinking.open.trim() === '')) this.#phase = 'thinking'
+    if (thinking && (thinking.begun || this.#opens === '')) this.#phase = 'thinking'
     else if (thinking) {
       this.#phase = 'start'
       this.#opening = new Grammar(`root ::= [ \\n]{0,4} ${literal(thinking.open.trim())}`, lexicon)
@@ -115,26 +122,24 @@ export class Gate {
 
   /** The first words: thoughts, or what is due without them. */
   #begin(bytes: Uint8Array): void {
-    const open = latin(Buffer.from(this.#plan.thinking?.open.trim() ?? ''))
     const said = this.#seen.trimStart()
-    if (said.startsWith(open)) {
+    if (said.startsWith(this.#opens)) {
       this.#phase = 'thinking'
-      this.#seen = said.slice(open.length)
+      this.#seen = said.slice(this.#opens.length)
       this.#think()
       return
     }
     if (!this.#isLazy && this.#grammar && !this.#grammar.follows(bytes)) this.#grammar = undefined
     if (this.#opening && !this.#opening.follows(bytes)) this.#opening = undefined
-    if (open.startsWith(said)) return
+    if (this.#opens.startsWith(said)) return
     this.#phase = this.#isLazy ? 'asleep' : 'awake'
     if (this.#isLazy) this.#listen()
   }
 
   #think(): void {
-    const close = latin(Buffer.from(this.#plan.thinking?.close.trim() ?? ''))
-    const at = this.#seen.indexOf(close)
-    if (at >= 0) this.#due(this.#seen.slice(at + close.length))
-    else this.#seen = this.#seen.slice(-close.length)
+    const at = this.#seen.indexOf(this.#closes)
+    if (at >= 0) this.#due(this.#seen.slice(at + this.#closes.length))
+    else this.#seen = this.#seen.slice(-this.#closes.length)
   }
 
   /** The budget is spent: nothing but the closing may follow. */
@@ -152,12 +157,11 @@ export class Gate {
 
   /** Looks for what wakes the grammar. */
   #listen(): void {
-    const { wakes = [], grammar } = this.#plan
+    const { grammar } = this.#plan
     if (grammar === '') return
     let first = -1
     let longest = 1
-    for (const wake of wakes) {
-      const text = latin(Buffer.from(wake))
+    for (const text of this.#wakes) {
       longest = Math.max(longest, text.length)
       const at = this.#seen.indexOf(text)
       if (at >= 0 && (first < 0 || at < first)) first = at

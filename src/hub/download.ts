@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, open, rename, stat, statfs, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { HubError } from './error.js'
+import { HubError, unreachable } from './error.js'
 
 /** How far a download is, in bytes. */
 export interface DownloadProgress {
@@ -96,10 +96,7 @@ export async function download(options: DownloadOptions): Promise<void> {
       if (error instanceof HubError) throw error
       signal?.throwIfAborted()
       failures = received > before ? 1 : failures + 1
-      if (failures >= mostAttempts)
-        throw new HubError('unreachable', `${options.url.host} could not be reached for ${file}: ${reasonOf(error)}`, {
-          cause: error,
-        })
+      if (failures >= mostAttempts) throw unreachable(options.url, file, error)
       await delay(firstWaitMs * 2 ** (failures - 1), undefined, { signal })
     }
   }
@@ -166,9 +163,4 @@ async function hashFile(file: string, hash: Hash): Promise<number> {
 export function sizeOf(bytes: number): string {
   if (bytes < 1e6) return `${Math.ceil(bytes / 1e3)} kB`
   return bytes < 1e9 ? `${(bytes / 1e6).toFixed(0)} MB` : `${(bytes / 1e9).toFixed(1)} GB`
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message
 }

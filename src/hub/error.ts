@@ -25,3 +25,9 @@ export class HubError extends Error {
     this.code = code
   }
 }
+
+/** The error of a server that could not be reached for something, with the reason that fetch hides behind its own. */
+export function unreachable({ host }: URL, what: string, cause: unknown): HubError {
+  const reason = cause instanceof Error ? (cause.cause instanceof Error ? cause.cause : cause).message : String(cause)
+  return new HubError('unreachable', `${host} could not be reached for ${what}: ${reason}`, { cause })
+}

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { homedir, platform } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type DownloadProgress, download } from './download.js'
@@ -10,6 +9,7 @@ import { HubCache } from './hub-cache.js'
 import { findLmStudio, findOllama } from './neighbours.js'
 import { type ModelReference, parseModelReference } from './reference.js'
 import { chooseFiles, partsOf, readRepository } from './repository.js'
+import { userCache } from './user-cache.js'
 
 /** How a model is fetched. */
 export interface FetchOptions {
@@ -127,7 +127,7 @@ async function fetchUrl(url: URL, { offline, signal, onProgress }: FetchOptions)
   if (!/\.gguf$/i.test(file))
     throw new HubError('reference-invalid', `a model's URL must end in .gguf, got ${url.origin}${url.pathname}`)
   const key = createHash('sha256').update(url.href).digest('hex').slice(0, 16)
-  const target = path.join(downloadFolder(), key, file.replace(/[/\\:]/g, '_'))
+  const target = path.join(userCache('models'), key, file.replace(/[/\\:]/g, '_'))
   const isHere = await stat(target).then(
     (found) => found.isFile(),
     () => false,
@@ -145,15 +145,4 @@ function nameOf({ repository, quantisation, file }: ModelReference & { kind: 'hu
 
 function isOn(variable: string | undefined): boolean {
   return variable !== undefined && /^(1|on|yes|true)$/i.test(variable)
-}
-
-/** Where files of plain URLs lie. */
-export function downloadFolder(): string {
-  const caches =
-    platform() === 'win32'
-      ? (process.env.LOCALAPPDATA ?? path.join(homedir(), 'AppData', 'Local'))
-      : platform() === 'darwin'
-        ? path.join(homedir(), 'Library', 'Caches')
-        : process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache')
-  return path.join(caches, 'lookahead-llm', 'models')
 }

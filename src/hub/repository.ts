@@ -1,5 +1,5 @@
 import { refuse } from './download.js'
-import { HubError } from './error.js'
+import { HubError, unreachable } from './error.js'
 
 /** A file of a repository of the hub. */
 export interface RepositoryFile {
@@ -41,8 +41,7 @@ export async function readRepository(
   } catch (error) {
     if (error instanceof HubError) throw error
     signal?.throwIfAborted()
-    const reason = error instanceof Error ? ((error.cause as Error | undefined)?.message ?? error.message) : error
-    throw new HubError('unreachable', `${endpoint.host} could not be asked for ${name}: ${reason}`, { cause: error })
+    throw unreachable(endpoint, name, error)
   }
   const answer = parse(text) as { sha?: unknown; siblings?: unknown } | undefined
   if (typeof answer?.sha !== 'string' || !Array.isArray(answer.siblings))

@@ -2,9 +2,10 @@
 
 import { createHash } from 'node:crypto'
 import { access, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
-import { arch, cpus, homedir, platform } from 'node:os'
+import { arch, cpus, platform } from 'node:os'
 import path from 'node:path'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
+import { userCache } from '../hub/user-cache.js'
 import { llamaRelease } from '../llama/abi.js'
 import { LlamaLibrary } from '../llama/library.js'
 import type { FileMemory } from '../llama/model.js'
@@ -61,7 +62,7 @@ export class ProfileStore implements FileMemory {
     if (typeof setting === 'string') return new ProfileStore(path.resolve(setting))
     const named = process.env[profileVariable]
     if (named === 'off') return undefined
-    return new ProfileStore(named ? path.resolve(named) : path.join(cacheFolder(), 'lookahead-llm', 'profiles'))
+    return new ProfileStore(named ? path.resolve(named) : userCache('profiles'))
   }
 
   private constructor(folder: string) {
@@ -177,11 +178,4 @@ async function fingerprint(file: string): Promise<string> {
   } finally {
     await handle.close()
   }
-}
-
-/** The folder where programs of this user may keep what can be made again. */
-function cacheFolder(): string {
-  if (platform() === 'win32') return process.env.LOCALAPPDATA ?? path.join(homedir(), 'AppData', 'Local')
-  if (platform() === 'darwin') return path.join(homedir(), 'Library', 'Caches')
-  return process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache')
 }

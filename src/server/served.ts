@@ -2,16 +2,16 @@ import type { Generation } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 import type { ChatRequest, CompletionRequest } from '../engine/options.js'
 import { Admission } from './admission.js'
-import { ApiError, badRequest } from './errors.js'
+import { badRequest } from './errors.js'
+import { Loading } from './loading.js'
 
 /** One model by its name: its engine, once that is loaded, and the door in front of it. */
 export class Served {
   readonly name: string
   /** Seconds since 1970. */
   readonly created = Math.floor(Date.now() / 1000)
-  #engine: Engine | undefined
+  readonly #engine: Loading<Engine>
   #admission: Admission | undefined
-  #failure: unknown
 
   /**
    * @param engine an engine, or one that is being loaded: until then requests for it get a 503
@@ -19,27 +19,18 @@ export class Served {
    */
   constructor(name: string, engine: Engine | PromiseLike<Engine>, queue: number) {
     this.name = name
-    const open = (loaded: Engine) => {
-      this.#engine = loaded
-      this.#admission = new Admission(loaded.slots, queue)
-    }
-    if ('then' in engine)
-      engine.then(open, (error: unknown) => {
-        this.#failure = error
-      })
-    else open(engine)
+    this.#engine = new Loading(engine, 'the model', ({ slots }) => {
+      this.#admission = new Admission(slots, queue)
+    })
   }
 
   /** The loaded engine. @throws ApiError 503 until it is there */
   get engine(): Engine {
-    if (this.#engine) return this.#engine
-    if (this.#failure !== undefined)
-      throw new ApiError(503, 'unavailable_error', 'the model could not be loaded', { code: 'not_loaded' })
-    throw new ApiError(503, 'unavailable_error', 'the model is being loaded', { code: 'loading', retryAfter: 1 })
+    return this.#engine.demand()
   }
 
   get isLoaded(): boolean {
-    return this.#engine !== undefined
+    return this.#engine.thing !== undefined
   }
 
   /** Answers that are being written or wait. */

@@ -5,6 +5,7 @@ import type { Fleet } from '../fleet/fleet.js'
 import type { NamespaceKey } from './access.js'
 import { Answers } from './answers.js'
 import { ApiError, toApiError } from './errors.js'
+import { Loading } from './loading.js'
 import { Metrics } from './metrics.js'
 import { entryOf, type RequestEntry } from './request-log.js'
 import { Served } from './served.js'
@@ -73,7 +74,7 @@ export class Service {
   readonly #log: (line: string) => void
   /** Namespaces of the requests in flight, each as often as it has some. */
   readonly #active: string[] = []
-  #fleet: Fleet | undefined
+  readonly #fleet: Loading<Fleet> | undefined
   #draining = false
   readonly #bound = new WeakMap<Request, string>()
   /** The answers to a request, by the signal that ends it. */
@@ -95,15 +96,7 @@ export class Service {
     this.pingMs = options.pingMs ?? 5000
     this.#anyModel = options.anyModel ?? false
     this.#log = options.log ?? ((line) => void process.stderr.write(`${line}\n`))
-    const { fleet } = options
-    if (fleet && 'then' in fleet)
-      fleet.then(
-        (joined) => {
-          this.#fleet = joined
-        },
-        () => {},
-      )
-    else this.#fleet = fleet
+    this.#fleet = options.fleet && new Loading(options.fleet, 'the fleet')
   }
 
   /** The model that reads for a purpose. @throws ApiError 501 where there is none, 404 for another name */
@@ -132,7 +125,7 @@ export class Service {
 
   /** How this server shares, if it does. */
   get fleet(): Fleet | undefined {
-    return this.#fleet
+    return this.#fleet?.thing
   }
 
   /** Whether it is about to stop. */
