@@ -1,7 +1,7 @@
-import type { CallSink } from './call-reader.js'
 import { find, Literal } from './literal.js'
 import type { Parameters } from './parameter.js'
 import type { Reader, Waiting } from './reader.js'
+import type { CallSink } from './transcript.js'
 
 /** Where the parts of an answer go. */
 export interface PartSink {

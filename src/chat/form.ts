@@ -1,11 +1,11 @@
 // Calls as one family writes them: what they begin with, and what stands between several.
 
-import { CallReader, type CallSink, type Reading } from './call-reader.js'
+import { CallReader } from './call-reader.js'
 import type { CallForm } from './dialect.js'
-import { Literal, skipSpace } from './literal.js'
+import { Literal } from './literal.js'
 import type { Parameters } from './parameter.js'
-import type { Reader, Waiting } from './reader.js'
-import type { Transcript } from './transcript.js'
+import type { Reader, Reading, Waiting } from './reader.js'
+import type { CallSink, Transcript } from './transcript.js'
 
 /** What calls of a form may begin with. */
 export interface Opening {
@@ -57,7 +57,7 @@ export class Form {
   /** Whether a whole call stands behind an opening; nothing of it is told. */
   *isCall(isSection: boolean): Waiting<boolean> {
     if (isSection && !(yield* this.#reader.takeLiteral(this.#open))) return false
-    return (yield* this.#call.read(nowhere)) === 'call'
+    return (yield* this.#call.read(nowhere)) === 'whole'
   }
 
   /** Reads calls one after another, from behind the first opening. */
@@ -68,15 +68,15 @@ export class Form {
     while (true) {
       const start = reader.at
       if (!isOpen && !(yield* reader.takeLiteral(this.#open))) {
-        if (transcript.calls > before) return 'call'
-        return reader.ended && skipSpace(reader.text, start) >= reader.text.length ? 'cut' : 'none'
+        if (transcript.calls > before) return 'whole'
+        return reader.isSpent ? 'cut' : 'none'
       }
       isOpen = false
       const reading = yield* this.#call.read(transcript.call())
       if (reading === 'none') {
         if (transcript.calls === before) return 'none'
         reader.at = start
-        return 'call'
+        return 'whole'
       }
       transcript.isAfterCall = true
       if (reading === 'cut') return 'cut'
@@ -84,7 +84,7 @@ export class Form {
       // Another call, the end of all of them, or something else.
       if ((yield* reader.match(this.#again)) === undefined || this.#again.isEmpty) {
         yield* reader.takeStart(this.#sectionClose)
-        return 'call'
+        return 'whole'
       }
       yield* reader.takeLiteral(this.#separator)
     }

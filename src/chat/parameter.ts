@@ -1,3 +1,5 @@
+// What functions say of their parameters, as far as reading calls depends on it.
+
 import type { ToolDefinition } from './message.js'
 
 type Schema = Record<string, unknown>
@@ -48,18 +50,18 @@ export function entries(schema: Schema | undefined, root: Schema): Schema | unde
   return undefined
 }
 
-/** A schema and all it may be instead (`anyOf`, `oneOf`, `allOf`, `$ref`). */
-function alternatives(schema: Schema | undefined, root: Schema, depth = 0): Schema[] {
-  if (typeof schema !== 'object' || schema === null || depth > 8) return []
-  const found = [schema]
+/** A schema and all it may be instead (`anyOf`, `oneOf`, `allOf`, `$ref`), each once: schemas may refer to themselves. */
+function alternatives(schema: Schema | undefined, root: Schema, found = new Set<Schema>(), depth = 0): Set<Schema> {
+  if (typeof schema !== 'object' || schema === null || found.has(schema) || depth > 8) return found
+  found.add(schema)
   for (const key of ['anyOf', 'oneOf', 'allOf'])
     if (Array.isArray(schema[key]))
-      for (const inner of schema[key].slice(0, 64)) found.push(...alternatives(inner, root, depth + 1))
+      for (const inner of schema[key].slice(0, 64)) alternatives(inner, root, found, depth + 1)
   if (typeof schema.$ref === 'string' && schema.$ref.startsWith('#/')) {
     let target: unknown = root
     for (const step of schema.$ref.slice(2).split('/'))
       target = (target as Schema | undefined)?.[step.replaceAll('~1', '/').replaceAll('~0', '~')]
-    found.push(...alternatives(target as Schema, root, depth + 1))
+    alternatives(target as Schema, root, found, depth + 1)
   }
   return found
 }
@@ -86,6 +88,11 @@ export function typeOf(value: unknown): string {
 /** Whether a value is text and nothing else, so that it may be passed on while it is written. */
 export function isText(types: Set<string> | undefined): boolean {
   return types?.size === 1 && types.has('string')
+}
+
+/** Whether a value is an object or a list, and no text. */
+export function isStructure(types: Set<string>): boolean {
+  return !types.has('string') && (types.has('object') || types.has('array'))
 }
 
 /** The JSON a bare value stands for, by the types it may have. */

@@ -5,6 +5,9 @@ import { type Literal, type Match, skipSpace } from './literal.js'
 /** What a parser does while it waits: it yields, and goes on when more text is there or the text has ended. */
 export type Waiting<T> = Generator<void, T, void>
 
+/** How a reading ended: what was looked for is there, the text ended within it, or something else stands there. */
+export type Reading = 'whole' | 'cut' | 'none'
+
 /** The text of an answer as far as it is known, and how far it is read. */
 export class Reader {
   text = ''
@@ -15,6 +18,16 @@ export class Reader {
 
   get rest(): string {
     return this.text.slice(this.at)
+  }
+
+  /** Whether the text ended and nothing but white space is left. */
+  get isSpent(): boolean {
+    return this.ended && skipSpace(this.text, this.at) >= this.text.length
+  }
+
+  /** What a reading comes to where what it looks for is not the next. */
+  *otherwise(): Waiting<'cut' | 'none'> {
+    return (yield* this.peek()) === undefined ? 'cut' : 'none'
   }
 
   /** The next character; undefined at the end. */

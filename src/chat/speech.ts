@@ -1,9 +1,8 @@
 // What an answer says aloud, with the calls between.
 
-import type { Reading } from './call-reader.js'
 import type { Form, Opening } from './form.js'
 import { begun, type Found, find, Literal } from './literal.js'
-import type { Reader, Waiting } from './reader.js'
+import type { Reader, Reading, Waiting } from './reader.js'
 import type { Thoughts } from './thoughts.js'
 import type { Transcript } from './transcript.js'
 
@@ -143,7 +142,7 @@ export class Speech {
         return false
       }
       const reading = (yield* reader.takeLiteral(literal)) ? yield* form.read(isSection, this.#transcript) : 'none'
-      if (reading === 'call') return true
+      if (reading === 'whole') return true
       if (reading === 'cut' && (this.#transcript.isAfterCall || reader.isCut)) {
         reader.at = reader.text.length
         return true

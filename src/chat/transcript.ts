@@ -1,8 +1,15 @@
 // What an answer says, taken down while it is written.
 
-import type { CallSink } from './call-reader.js'
 import type { Literal } from './literal.js'
 import type { AssistantMessage, MessageDelta } from './message.js'
+
+/** Where a call goes while it is read. */
+export interface CallSink {
+  /** The name is known, so this is a call. */
+  begin(name: string, id: string | undefined): void
+  /** More of the arguments' JSON. */
+  add(text: string): void
+}
 
 export interface TranscriptOptions {
   /** Whether white space after what is said waits until more is said: a call may follow, to which it does not belong. */

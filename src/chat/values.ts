@@ -1,4 +1,7 @@
-import type { Reader, Waiting } from './reader.js'
+// Values as models write them, as JSON text.
+
+import { JsonScanner } from './json-text.js'
+import type { Reader, Reading, Waiting } from './reader.js'
 
 /**
  * A value as Python writes it, or JSON, as JSON text: `{'a': True}` gives `{"a": true}`. Undefined where it is none or
@@ -130,5 +133,38 @@ function* object(reader: Reader, key: ReadValue, value: ReadValue): Waiting<stri
     parts.push(`${name.startsWith('"') ? name : JSON.stringify(name)}: ${part}`)
     yield* reader.space()
     if (!(yield* reader.take(',')) && (yield* reader.peek()) !== '}') return undefined
+  }
+}
+
+/** A value of JSON, given out to the letter while it is written. */
+export function* jsonValue(reader: Reader, add: (text: string) => void): Waiting<Reading> {
+  const scanner = new JsonScanner()
+  while (true) {
+    const start = reader.at
+    let state: ReturnType<JsonScanner['push']> = 'more'
+    while (reader.at < reader.text.length && state === 'more') {
+      state = scanner.push(reader.text[reader.at])
+      if (state === 'more' || state === 'end') reader.at++
+    }
+    if (reader.at > start) add(reader.text.slice(start, reader.at))
+    if (state === 'end' || state === 'before') return 'whole'
+    if (state === 'wrong') return 'none'
+    if (reader.ended) return scanner.isWhole ? 'whole' : 'cut'
+    yield
+  }
+}
+
+/** A string of JSON, whole. */
+export function* jsonString(reader: Reader): Waiting<{ value: string } | 'cut' | 'none'> {
+  if ((yield* reader.peek()) !== '"') return yield* reader.otherwise()
+  let text = ''
+  const reading = yield* jsonValue(reader, (more) => {
+    text += more
+  })
+  if (reading !== 'whole') return reading
+  try {
+    return { value: JSON.parse(text) as string }
+  } catch {
+    return 'none'
   }
 }
