@@ -1,14 +1,12 @@
+// The binary interface of llama.cpp v0.5.0: struct layouts and function prototypes, the only place that spells them.
+// Field order and types follow `include/llama.h` and `ggml/include/ggml.h` of that release.
+
 import koffi, { type LibraryHandle } from 'koffi'
 
 /** Stack of native calls, in bytes: the most koffi gives. Tokenising takes it for every character of a match; see `Cuts`. */
 export const stackBytes = 16 * 2 ** 20
 
 koffi.config({ sync_stack_size: stackBytes })
-
-/**
- * The binary interface of llama.cpp v0.5.0: struct layouts and function prototypes, the only place that spells them.
- * Field order and types follow `include/llama.h` and `ggml/include/ggml.h` of that release.
- */
 
 /** The release whose layouts are spelt here; `llama_version()` must begin with it. */
 export const llamaRelease = '0.5.0'
@@ -80,8 +78,8 @@ export const contextParamsLayout = {
 }
 koffi.struct('llama_context_params', contextParamsLayout)
 
-/** `struct llama_batch`, for threads that declare it anew. */
-export const batchFields = {
+/** Fields of `struct llama_batch`, in their order. */
+export const batchLayout = {
   n_tokens: 'int32',
   token: 'void*',
   embd: 'void*',
@@ -91,7 +89,7 @@ export const batchFields = {
   logits: 'void*',
 }
 
-koffi.struct('llama_batch', batchFields)
+koffi.struct('llama_batch', batchLayout)
 
 koffi.struct('llama_sampler_chain_params', { no_perf: 'bool' })
 

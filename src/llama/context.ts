@@ -328,18 +328,24 @@ export class Context {
     if (written === 0) throw new LlamaError('decode-failed', `no room for the cells of sequence ${sequence}`)
   }
 
-  /**
-   * Gives the first sequence cells of zeros at positions 0 … length-1, in milliseconds: a context to measure forwards
-   * over. `false`, and nothing done, where the form of cells is not known.
-   */
-  async occupy(length: number): Promise<boolean> {
-    if (!this.canMove) return false
+  /** The cells of one token, for their form. The cache must be empty, and is again. */
+  async sampleCells(): Promise<Uint8Array> {
     const { batch } = this
     batch.clear()
     batch.addSequence(batch.add(0, 0, false), 0)
     await this.decode()
     const state = await this.readCells(0)
     this.removePositions(0, 0, -1)
+    return state
+  }
+
+  /**
+   * Gives the first sequence cells of zeros at positions 0 … length-1, in milliseconds: a context to measure forwards
+   * over. `false`, and nothing done, where the form of cells is not known.
+   */
+  async occupy(length: number): Promise<boolean> {
+    if (!this.canMove) return false
+    const state = await this.sampleCells()
     const codec = CellCodec.between(state, state)
     if (!codec) return false
     await this.writeCells(0, await codec.restore([new Uint8Array(length * codec.cellBytes)], length))

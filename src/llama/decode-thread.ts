@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
-import { addressOf, type BatchStruct, batchFields, type Pointer, prototypes } from './abi.js'
+import { addressOf, type BatchStruct, batchLayout, type Pointer, prototypes } from './abi.js'
 
 /** Words of 64 bits that describe a forward: context, rows, and the arrays of the batch. */
 const words = 7
@@ -15,7 +15,7 @@ const states = { resting: 0, working: 1 } as const
 const script = `
 const { parentPort, workerData } = require('node:worker_threads')
 const koffi = require(workerData.koffi)
-koffi.struct('llama_batch', ${JSON.stringify(batchFields)})
+koffi.struct('llama_batch', ${JSON.stringify(batchLayout)})
 const llama = koffi.load(workerData.llama)
 const decode = llama.func('${prototypes.llama_decode}')
 const synchronize = llama.func('${prototypes.llama_synchronize}')

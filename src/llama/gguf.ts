@@ -27,7 +27,8 @@ export type GgufScalar = string | number | boolean
 
 /** A list of the metadata, of which only numbers up to a few thousand are read. */
 export interface GgufArray {
-  readonly type: GgufType
+  /** Name of the elements' type, e.g. `string`. */
+  readonly type: GgufType['name']
   readonly length: number
   /** Numbers, if there are few. */
   readonly numbers: readonly number[] | undefined
@@ -42,23 +43,25 @@ export interface GgufTensor {
   readonly shape: readonly number[]
 }
 
+/** Types of values by their number: a name, the fewest bytes one takes, and how numbers are read. */
 const types = [
-  ['uint8', 1],
-  ['int8', 1],
-  ['uint16', 2],
-  ['int16', 2],
-  ['uint32', 4],
-  ['int32', 4],
-  ['float32', 4],
-  ['bool', 1],
-  ['string', 8],
-  ['array', 12],
-  ['uint64', 8],
-  ['int64', 8],
-  ['float64', 8],
+  { name: 'uint8', bytes: 1, read: (from: Buffer, at: number) => from.readUInt8(at) },
+  { name: 'int8', bytes: 1, read: (from: Buffer, at: number) => from.readInt8(at) },
+  { name: 'uint16', bytes: 2, read: (from: Buffer, at: number) => from.readUInt16LE(at) },
+  { name: 'int16', bytes: 2, read: (from: Buffer, at: number) => from.readInt16LE(at) },
+  { name: 'uint32', bytes: 4, read: (from: Buffer, at: number) => from.readUInt32LE(at) },
+  { name: 'int32', bytes: 4, read: (from: Buffer, at: number) => from.readInt32LE(at) },
+  { name: 'float32', bytes: 4, read: (from: Buffer, at: number) => from.readFloatLE(at) },
+  { name: 'bool', bytes: 1, read: (from: Buffer, at: number) => from.readUInt8(at) },
+  { name: 'string', bytes: 8 },
+  { name: 'array', bytes: 12 },
+  { name: 'uint64', bytes: 8, read: (from: Buffer, at: number) => Number(from.readBigUInt64LE(at)) },
+  { name: 'int64', bytes: 8, read: (from: Buffer, at: number) => Number(from.readBigInt64LE(at)) },
+  { name: 'float64', bytes: 8, read: (from: Buffer, at: number) => from.readDoubleLE(at) },
 ] as const
 
-type GgufType = (typeof types)[number][0]
+type GgufType = (typeof types)[number]
+type NumberType = Extract<GgufType, { read: unknown }>
 
 /** Bytes read first, and how much more each time that is not enough. */
 const firstBytes = 1 << 20
@@ -146,33 +149,8 @@ class Reader {
     return Buffer.from(this.raw(what), 'latin1').toString('utf8')
   }
 
-  number(type: GgufType, what: string): number {
-    const bytes = this.#bytes
-    const at = this.skip(types.find(([name]) => name === type)![1], what)
-    switch (type) {
-      case 'uint8':
-        return bytes.readUInt8(at)
-      case 'int8':
-        return bytes.readInt8(at)
-      case 'uint16':
-        return bytes.readUInt16LE(at)
-      case 'int16':
-        return bytes.readInt16LE(at)
-      case 'uint32':
-        return bytes.readUInt32LE(at)
-      case 'int32':
-        return bytes.readInt32LE(at)
-      case 'float32':
-        return bytes.readFloatLE(at)
-      case 'uint64':
-        return Number(bytes.readBigUInt64LE(at))
-      case 'int64':
-        return Number(bytes.readBigInt64LE(at))
-      case 'float64':
-        return bytes.readDoubleLE(at)
-      default:
-        return bytes[at]
-    }
+  number({ bytes, read }: NumberType, what: string): number {
+    return read(this.#bytes, this.skip(bytes, what))
   }
 }
 
@@ -196,9 +174,9 @@ function parse(bytes: Buffer, fileBytes: number): GgufHeader {
     if (key === '') throw new GgufFault(`is damaged: the key of metadata entry ${i} is empty`)
     if (scalars.has(key) || arrays.has(key)) throw new GgufFault(`is damaged: ${what} occurs twice`)
     const type = typeOf(reader.uint32(what), what)
-    if (type === 'array') arrays.set(key, readArray(reader, bytes, fileBytes, what))
-    else if (type === 'string') scalars.set(key, reader.text(what))
-    else if (type === 'bool') scalars.set(key, reader.number(type, what) !== 0)
+    if (type.name === 'array') arrays.set(key, readArray(reader, bytes, fileBytes, what))
+    else if (type.name === 'string') scalars.set(key, reader.text(what))
+    else if (type.name === 'bool') scalars.set(key, reader.number(type, what) !== 0)
     else scalars.set(key, reader.number(type, what))
   }
   const tensors = new Map<string, GgufTensor>()
@@ -219,22 +197,21 @@ function parse(bytes: Buffer, fileBytes: number): GgufHeader {
 
 function readArray(reader: Reader, bytes: Buffer, fileBytes: number, what: string): GgufArray {
   const type = typeOf(reader.uint32(what), what)
-  if (type === 'array') throw new GgufFault(`is damaged: ${what} is a list of lists`)
+  if (type.name === 'array') throw new GgufFault(`is damaged: ${what} is a list of lists`)
   const length = reader.count(what)
-  const size = types.find(([name]) => name === type)![1]
-  checkCount(length, size, fileBytes - reader.at, `elements of ${what}`)
+  checkCount(length, type.bytes, fileBytes - reader.at, `elements of ${what}`)
   const begin = reader.at
   let numbers: number[] | undefined
-  if (type === 'string') for (let k = 0; k < length; k++) reader.skip(reader.count(what), what)
+  if (type.name === 'string') for (let k = 0; k < length; k++) reader.skip(reader.count(what), what)
   else if (length <= mostNumbers) numbers = Array.from({ length }, () => reader.number(type, what))
-  else reader.skip(length * size, what)
+  else reader.skip(length * type.bytes, what)
   const end = reader.at
   return {
-    type,
+    type: type.name,
     length,
     numbers,
     *strings() {
-      if (type !== 'string') return
+      if (type.name !== 'string') return
       const strings = new Reader(bytes, end)
       strings.at = begin
       for (let k = 0; k < length; k++) yield strings.raw(what)
@@ -243,7 +220,7 @@ function readArray(reader: Reader, bytes: Buffer, fileBytes: number, what: strin
 }
 
 function typeOf(number: number, what: string): GgufType {
-  const type = types[number]?.[0]
+  const type = types[number]
   if (type === undefined) throw new GgufFault(`is damaged: ${what} is of type ${number}; expected 0 to 12`)
   return type
 }

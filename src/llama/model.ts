@@ -74,6 +74,8 @@ export class Model {
   readonly mostPositions: number
   /** `true` where rejected tokens cannot be taken back from memory (recurrent and hybrid models). */
   readonly isRecurrent: boolean
+  /** Whether the file's type is a K-quant (Q4_K, …). */
+  readonly hasKQuants: boolean
   /** The kernels of our own that hold this model's weights; undefined where llama.cpp's do all. */
   readonly kernels: Kernels | undefined
   readonly #llama: LlamaFunctions
@@ -104,7 +106,7 @@ export class Model {
     params.n_gpu_layers = options.gpuLayers ?? -1
     params.vocab_only = options.vocabularyOnly ?? false
     if (options.mmap === false) params.load_mode = 0
-    const repack = options.repack ?? !kQuantTypes.has(Number(header.scalars.get('general.file_type') ?? 0))
+    const repack = options.repack ?? !hasKQuants(header)
     const kernels = options.kernels === 'off' || params.vocab_only ? undefined : kernelsOf(library)
     params.use_extra_bufts = repack || kernels !== undefined
     const { result: pointer, errors } = await library.collectErrors(() => {
@@ -140,12 +142,8 @@ export class Model {
     this.toolTemplate = this.#llama.llama_model_chat_template(pointer, 'tool_use') ?? undefined
     this.rankTemplate = this.#llama.llama_model_chat_template(pointer, 'rerank') ?? undefined
     this.mostPositions = header.tensors.get('position_embd.weight')?.shape[1] ?? Number.POSITIVE_INFINITY
+    this.hasKQuants = hasKQuants(header)
     this.isRecurrent = this.#llama.llama_model_is_recurrent(pointer) || this.#llama.llama_model_is_hybrid(pointer)
-  }
-
-  /** Whether the file's type is a K-quant (Q4_K, …). */
-  get hasKQuants(): boolean {
-    return kQuantTypes.has(Number(this.metadata('general.file_type') ?? 0))
   }
 
   /** The native model. @throws LlamaError `disposed` @internal */
@@ -203,6 +201,10 @@ export class Model {
       return 'is a diffusion model; expected one that writes token by token'
     return undefined
   }
+}
+
+function hasKQuants({ scalars }: GgufHeader): boolean {
+  return kQuantTypes.has(Number(scalars.get('general.file_type') ?? 0))
 }
 
 function kernelsOf(library: LlamaLibrary): Kernels | undefined {

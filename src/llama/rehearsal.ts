@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { contextParamsLayout, modelParamsLayout } from './abi.js'
+import { batchLayout, contextParamsLayout, modelParamsLayout, prototypes } from './abi.js'
 import type { LlamaLibrary } from './library.js'
 
 /** What is read of a file that does not suit llama.cpp's assumptions can end the process that reads it. */
@@ -27,24 +27,22 @@ const passed = 0
 const script = `
 const { koffi: koffiPath, libraries, folder, file, layouts, vocabularyOnly, forward } = JSON.parse(process.argv[1])
 const koffi = require(koffiPath)
-koffi.struct('model_params', layouts.model)
-koffi.struct('context_params', layouts.context)
-koffi.struct('batch', { n_tokens: 'int32', token: 'void*', embd: 'void*', pos: 'void*', n_seq_id: 'void*', seq_id: 'void*', logits: 'void*' })
+for (const [name, layout] of Object.entries(layouts)) koffi.struct(name, layout)
 koffi.load(libraries.base)
 koffi.load(libraries.ggml).func('void ggml_backend_load_all_from_path(const char* folder)')(folder)
 const llama = koffi.load(libraries.llama)
-llama.func('void llama_log_set(void* callback, void* data)')(llama.symbol('llama_max_devices'), null)
-llama.func('void llama_backend_init()')()
-const model_params = llama.func('model_params llama_model_default_params()')()
+llama.func('${prototypes.llama_log_set}')(llama.symbol('llama_max_devices'), null)
+llama.func('${prototypes.llama_backend_init}')()
+const model_params = llama.func('${prototypes.llama_model_default_params}')()
 Object.assign(model_params, { n_gpu_layers: 0, use_extra_bufts: false, vocab_only: vocabularyOnly })
-const model = llama.func('void* llama_model_load_from_file(const char* path, model_params params)')(file, model_params)
+const model = llama.func('${prototypes.llama_model_load_from_file}')(file, model_params)
 if (model && !vocabularyOnly) {
-  const context_params = llama.func('context_params llama_context_default_params()')()
+  const context_params = llama.func('${prototypes.llama_context_default_params}')()
   Object.assign(context_params, { n_ctx: 32, n_batch: 32, n_ubatch: 32, flash_attn_type: 1, n_threads: 1, n_threads_batch: 1 })
-  const context = llama.func('void* llama_init_from_model(void* model, context_params params)')(model, context_params)
+  const context = llama.func('${prototypes.llama_init_from_model}')(model, context_params)
   const tokens = Int32Array.of(0, 0)
-  const batch = llama.func('batch llama_batch_get_one(void* tokens, int32 count)')
-  if (context && forward) llama.func('int32 llama_decode(void* context, batch batch)')(context, batch(koffi.address(tokens), 2))
+  const batch = llama.func('llama_batch llama_batch_get_one(void* tokens, int32 count)')
+  if (context && forward) llama.func('${prototypes.llama_decode}')(context, batch(koffi.address(tokens), 2))
 }
 process.exit(${passed})
 `
@@ -85,7 +83,11 @@ function run(library: LlamaLibrary, file: string, { vocabularyOnly, weightBytes 
       libraries: library.files,
       folder: library.folder,
       file,
-      layouts: { model: modelParamsLayout, context: contextParamsLayout },
+      layouts: {
+        llama_model_params: modelParamsLayout,
+        llama_context_params: contextParamsLayout,
+        llama_batch: batchLayout,
+      },
       vocabularyOnly,
       forward: weightBytes <= forwardBytes,
     })

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
-import { type Pointer, stackBytes } from './abi.js'
+import { type Pointer, prototypes, stackBytes } from './abi.js'
 
 /** A text to be split into tokens. */
 export interface TokenCall {
@@ -16,9 +16,7 @@ const script = `
 const { parentPort, workerData } = require('node:worker_threads')
 const koffi = require(workerData.koffi)
 koffi.config({ sync_stack_size: workerData.stackBytes })
-const tokenize = koffi.load(workerData.llama).func(
-  'int32 llama_tokenize(void* vocab, const uint8* text, int32 length, _Out_ int32* tokens, int32 capacity, bool add, bool special)',
-)
+const tokenize = koffi.load(workerData.llama).func('${prototypes.llama_tokenize}')
 parentPort.on('message', ({ vocabulary, bytes, addSpecial, special }) => {
   let ids = new Int32Array(bytes.length + 8)
   const split = () => tokenize(vocabulary, bytes, bytes.length, ids, ids.length, addSpecial, special)

@@ -2,6 +2,7 @@
 
 import { type CostPoint, ForwardCost } from '../cost/forward-cost.js'
 import type { Decoder } from '../decode/decoder.js'
+import { fillCache, median, timeForward, undisturbed } from './forwards.js'
 
 /** Sizes measured at load, and those that slow models make do with. */
 const manySizes = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
@@ -21,7 +22,7 @@ const contextSizes = [
 ]
 
 /** Share of the time that the context may take. */
-const contextShare = 0.4
+const contextBudget = 0.4
 
 /** How costs are measured. */
 export interface CalibrationOptions {
@@ -63,7 +64,7 @@ export async function measureForwardCost(
 ): Promise<Calibration> {
   const began = performance.now()
   const left = () => budgetMs - (performance.now() - began)
-  const share = budgetMs * (1 - contextShare)
+  const share = budgetMs * (1 - contextBudget)
   const positions = Math.min(decoder.contextTokens, decoder.mostPositions ?? Number.POSITIVE_INFINITY)
   const most = Math.min(decoder.batch.capacity, positions)
   // 1. How slow is the model? The first forwards also warm up: pages of the file, threads, the allocator.
@@ -85,7 +86,7 @@ export async function measureForwardCost(
   const rounds = isSlow ? 1 : Math.max(1, Math.min(mostRounds, Math.floor(share / roundMs(sizes))))
   const { times, rebuilds } = isSlow
     ? await measureOnce(decoder, sizes, single, left)
-    : await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextShare)
+    : await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextBudget)
   const points = sizes.flatMap((rows, i) => (times[i].length > 0 ? [{ rows, ms: undisturbed(times[i]) }] : []))
   // The forwards of step 1 count too: all else is compared with one row.
   // And where time is up after a fraction of the rounds, larger forwards were held up far beyond what they can take.
@@ -133,17 +134,9 @@ async function measureContext(
   context: { depth: number; isOccupied: boolean; sizes: readonly number[] },
   rounds: number,
 ): Promise<CostPoint[]> {
-  const { batch } = decoder
   const { depth, isOccupied } = context
-  if (!isOccupied)
-    for (let position = 0; position < depth; ) {
-      batch.clear()
-      const end = Math.min(depth, position + Math.min(256, batch.capacity))
-      for (; position < end; position++)
-        batch.addSequence(batch.add(tokenAt(decoder, position), position, position === depth - 1), 0)
-      await decoder.decode()
-    }
-  const sizes = context.sizes.filter((rows) => rows <= batch.capacity)
+  if (!isOccupied) await fillCache(decoder, depth)
+  const sizes = context.sizes.filter((rows) => rows <= decoder.batch.capacity)
   const { times } = await measureRounds(decoder, sizes, depth, rounds, () => true)
   decoder.removePositions(0, 0, -1)
   const points = sizes.map((rows, i) => ({ rows, ms: Math.max(0, (undisturbed(times[i]) - base.ms(rows)) / depth) }))
@@ -194,24 +187,6 @@ async function measureRounds(
   return { times, rebuilds }
 }
 
-/** Milliseconds of a forward of `rows` tokens, every row with logits, as verification needs them. */
-async function timeForward(decoder: Decoder, rows: number, position: number): Promise<number> {
-  const { batch } = decoder
-  batch.clear()
-  for (let row = 0; row < rows; row++)
-    batch.addSequence(batch.add(tokenAt(decoder, position + row), position + row, true), 0)
-  const began = performance.now()
-  await decoder.decode()
-  const ms = performance.now() - began
-  decoder.removePositions(0, position, -1)
-  return ms
-}
-
-/** Tokens that differ; which ones does not matter. */
-function tokenAt(decoder: Decoder, position: number): number {
-  return (position * 31) % decoder.vocabularySize
-}
-
 /** Whether two measurements of the same agree. */
 function isClose(a: number, b: number): boolean {
   return a < steadySpread * b && b < steadySpread * a
@@ -219,16 +194,5 @@ function isClose(a: number, b: number): boolean {
 
 /** Whether no size's median lies far above its fastest forward. */
 function areSteady(times: readonly number[][]): boolean {
-  return times.every((list) => list.length === 0 || median([...list]) < steadySpread * Math.min(...list))
-}
-
-/** The lower quartile of several timings: what else the machine does only ever makes a forward slower. */
-export function undisturbed(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 2]
-}
-
-function median(values: number[]): number {
-  if (values.length === 0) return 0
-  values.sort((a, b) => a - b)
-  return values[values.length >> 1]
+  return times.every((list) => list.length === 0 || median(list) < steadySpread * Math.min(...list))
 }

@@ -4,7 +4,7 @@ import { longestDraft } from '../decode/decoder.js'
 import { type CacheType, Context, defaultThreads } from '../llama/context.js'
 import type { Model } from '../llama/model.js'
 import { ThreadPool } from '../llama/thread-pool.js'
-import { undisturbed } from './calibration.js'
+import { fillCache, timeForward, undisturbed } from './forwards.js'
 import { type ProbeResult, probeExactness } from './probe.js'
 
 /**
@@ -276,7 +276,8 @@ async function bySpeed(
     const position = contexts[0].canBranch
       ? Math.max(0, Math.min(comparedContext, contexts[0].mostPositions - Math.max(...comparedRows)))
       : 0
-    if (position > 0) for (const context of contexts) await fill(context, position)
+    if (position > 0)
+      for (const context of contexts) if (!(await context.occupy(position))) await fillCache(context, position)
     const times: number[][] = candidates.map(() => [])
     const began = performance.now()
     for (let round = 1; round <= rounds; round++) {
@@ -309,42 +310,19 @@ function isClearlyFaster(times: readonly number[], others: readonly number[]): b
 
 /** Milliseconds of a forward of one row: the better of two, after one that finds everything cold. */
 async function timeSingle(context: Context): Promise<number> {
-  const times: number[] = []
-  for (let turn = 0; turn < 3; turn++) {
-    context.batch.clear()
-    context.batch.addSequence(context.batch.add(0, 0, true), 0)
-    const began = performance.now()
-    await context.decode()
-    times.push(performance.now() - began)
-    context.removePositions(0, 0, -1)
-  }
-  return Math.min(times[1], times[2])
+  await timeForward(context, 1, 0)
+  return Math.min(await timeForward(context, 1, 0), await timeForward(context, 1, 0))
 }
 
 /** One forward of each size, each after one of the same shape: their milliseconds weighted alike, and what all took. */
 async function timeRound(context: Context, position: number): Promise<{ weightedMs: number; wallMs: number }> {
-  const { batch, vocabularySize } = context
   const start = performance.now()
   let weightedMs = 0
-  for (const rows of comparedRows)
-    for (let turn = 0; turn < 2; turn++) {
-      batch.clear()
-      for (let row = 0; row < rows; row++) batch.addSequence(batch.add(row % vocabularySize, position + row, true), 0)
-      const began = performance.now()
-      await context.decode()
-      if (turn === 1) weightedMs += (performance.now() - began) / (1 + rows / 4)
-      context.removePositions(0, position, -1)
-    }
+  for (const rows of comparedRows) {
+    await timeForward(context, rows, position)
+    weightedMs += (await timeForward(context, rows, position)) / (1 + rows / 4)
+  }
   return { weightedMs, wallMs: performance.now() - start }
-}
-
-async function fill(context: Context, length: number): Promise<void> {
-  if (await context.occupy(length)) return
-  const { batch } = context
-  batch.clear()
-  for (let position = 0; position < length; position++)
-    batch.addSequence(batch.add(position % context.vocabularySize, position, position === length - 1), 0)
-  await context.decode()
 }
 
 /** What candidates are probed with. */

@@ -39,21 +39,10 @@ export async function openReader(writer: Context, options: ReadingOptions): Prom
     valueType: 'f16',
     flashAttention: true,
   })
-  const codec = CellCodec.between(await sampleOf(decoder), await sampleOf(writer))
+  const codec = CellCodec.between(await decoder.sampleCells(), await writer.sampleCells())
   if (!codec) {
     await decoder[Symbol.asyncDispose]()
     return undefined
   }
   return new Reader(decoder, codec, new KeptPrompts(blockTokens, options.keptBytes), options.rowMs)
-}
-
-/** The cells of one token. Leaves the cache empty. */
-async function sampleOf(context: Context): Promise<Uint8Array> {
-  const { batch } = context
-  batch.clear()
-  batch.addSequence(batch.add(0, 0, false), 0)
-  await context.decode()
-  const state = await context.readCells(0)
-  context.clear()
-  return state
 }

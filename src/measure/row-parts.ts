@@ -3,6 +3,7 @@
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Decoder } from '../decode/decoder.js'
 import { Reader } from '../decode/reader.js'
+import { median, timeForward } from './forwards.js'
 
 /** Where the time of a row more in a forward goes, in milliseconds. */
 export interface RowParts {
@@ -46,7 +47,7 @@ export async function measureRowParts(
     if (round > 0 && performance.now() - began > budgetMs) break
     for (const [k, [size, outputs]] of kinds.entries()) times[k].push(await timeSecond(decoder, size, outputs))
   }
-  const [single, all, last] = times.map((list) => list.sort((a, b) => a - b)[list.length >> 1])
+  const [single, all, last] = times.map(median)
   // Time only ever adds up: what seems negative is noise.
   const headMs = Math.max(0, (all - last) / (rows - 1))
   const bodyMs = Math.max(0, (last - single) / (rows - 1))
@@ -59,18 +60,8 @@ export async function measureRowParts(
 
 /** Milliseconds of a forward of this many rows, the last `outputs` with logits, after one of the same shape. */
 async function timeSecond(decoder: Decoder, rows: number, outputs: number): Promise<number> {
-  const { batch } = decoder
-  let ms = 0
-  for (let turn = 0; turn < 2; turn++) {
-    batch.clear()
-    for (let row = 0; row < rows; row++)
-      batch.addSequence(batch.add((row * 31) % decoder.vocabularySize, row, row >= rows - outputs), 0)
-    const began = performance.now()
-    await decoder.decode()
-    ms = performance.now() - began
-    decoder.removePositions(0, 0, -1)
-  }
-  return ms
+  await timeForward(decoder, rows, 0, outputs)
+  return timeForward(decoder, rows, 0, outputs)
 }
 
 /** Tokens of the prompt that {@link measureReading} reads. */
