@@ -228,7 +228,6 @@ async function chaos(): Promise<void> {
   const members = Array.from({ length: count }, () => new Member(redis.url))
   await Promise.all(members.map((member) => member.ask('caught-up')))
   const begin = () => Promise.all(members.map((member) => member.ask(`begin ${Number(values.rate) / count} ${tokens}`)))
-  await begin()
 
   await step('a document, and its deletion elsewhere', async () => {
     await members[0].ask('document one')
@@ -244,7 +243,6 @@ async function chaos(): Promise<void> {
     const began = performance.now()
     await members[count - 1].ask('caught-up')
     const ms = performance.now() - began
-    await members[count - 1].ask(`begin ${Number(values.rate) / count} ${tokens}`)
     return `caught up after ${ms.toFixed(0)} ms`
   })
   await step('kill -9 of Redis, for 5 s', async () => {
@@ -278,20 +276,29 @@ async function chaos(): Promise<void> {
     await until('none has it', (documents) => !documents.includes('four'))
     return 'it caught up'
   })
-  await Promise.all(members.map((member) => member.ask('end')))
-  await step('all hold the same', async () => {
-    for (let k = 0; ; k++) {
-      const digests = await Promise.all(members.map((member) => member.ask('digest')))
-      if (digests.every(({ records, sum }) => records === digests[0].records && sum === digests[0].sum)) {
-        const { records, counters } = digests[0]
-        return `${records} records; ${JSON.stringify(counters)}`
-      }
-      if (k > 100) throw new Error(`they differ: ${JSON.stringify(digests.map(({ lines, ...rest }) => rest))}`)
-      await sleep(200)
-    }
-  })
   for (const member of members) await member.kill()
   await redis.end()
+
+  /** Does something to replicas that write, then looks whether all hold the same once they are quiet. */
+  async function step(name: string, act: () => Promise<string>): Promise<void> {
+    await begin()
+    const what = await act()
+    await Promise.all(members.map((member) => member.ask('end')))
+    console.log(`${name}: ${what}; ${await agreed()}`)
+  }
+
+  async function agreed(): Promise<string> {
+    let last: unknown
+    for (let k = 0; k < 100; k++) {
+      const digests = await Promise.all(members.map((member) => member.ask('digest')))
+      const [{ records, sum, counters }] = digests
+      if (digests.every((digest) => digest.records === records && digest.sum === sum))
+        return `all hold the same ${records} records (refused ${JSON.stringify(counters.refused)}, missed ${counters.missed})`
+      last = digests
+      await sleep(200)
+    }
+    throw new Error(`they differ: ${JSON.stringify(last)}`)
+  }
 
   async function until(what: string, holds: (documents: string[]) => boolean): Promise<void> {
     for (let k = 0; k < 600; k++) {
@@ -301,10 +308,6 @@ async function chaos(): Promise<void> {
     }
     throw new Error(`not after a while: ${what}`)
   }
-}
-
-async function step(name: string, act: () => Promise<string>): Promise<void> {
-  console.log(`${name}: ${await act()}`)
 }
 
 function sleep(ms: number): Promise<void> {

@@ -6,6 +6,7 @@
  *     npm run bench -- retrieval --traces FOLDER --vocab FILE.gguf --ungrouped           of the same group too
  *     npm run bench -- retrieval --traces FOLDER --vocab FILE.gguf --drafters lookahead  only that one
  *     … --only agent                                                                     only workloads of that name
+ *     … --without leap,place                                                             ours without these tables of features
  *     … --json FILE                                                                      all figures, as JSON
  *
  * Each row is one workload, replayed as `lookahead simulate` does, at most 250 requests: tokens per forward at 8 and 64
@@ -16,11 +17,13 @@ import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { openVocabulary, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
 import { Spelling } from '../src/corpus/spelling.js'
+import { tables } from '../src/draft/features.js'
+import type { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { type DrafterName, drafterNames, drafters } from '../src/rivals/drafters.js'
 import { type ReplayReport, replay } from '../src/rivals/replay.js'
 import { readArguments, refuse } from './arguments.js'
 import { describeMachine } from './machine.js'
-import { median, sum } from './statistics.js'
+import { mean, median, sum } from './statistics.js'
 
 /** Workloads: a name, a file of the folder, and what its requests are filtered by. */
 const WORKLOADS: [name: string, file: string, ...filters: string[]][] = [
@@ -74,6 +77,7 @@ const { values } = readArguments('retrieval', {
   only: { type: 'string', default: '', value: 'WORD', help: 'only workloads with it in their name' },
   cold: { type: 'boolean', default: false, help: 'answers of earlier requests are not known' },
   ungrouped: { type: 'boolean', default: false, help: 'answers of the same group are known too' },
+  without: { type: 'string', default: '', value: 'A,B', help: 'lookahead without these tables of features' },
   json: { type: 'string', value: 'FILE', help: 'all figures, as JSON' },
 })
 if (!values.traces || !values.vocab) refuse('retrieval', 'expected --traces FOLDER and --vocab FILE.gguf')
@@ -83,6 +87,10 @@ for (const name of names)
     refuse('retrieval', `--drafters: expected some of ${drafterNames.join(', ')}, got ${name}`)
 const budgets = values.budgets.split(',').map(Number)
 const { cold, ungrouped } = values
+const without = values.without.split(',').filter(Boolean)
+for (const name of without)
+  if (!tables.has(name))
+    refuse('retrieval', `--without: expected some of ${[...tables.keys()].join(', ')}, got ${name}`)
 
 using vocabulary = await openVocabulary(values.vocab)
 const spelling = new Spelling(vocabulary)
@@ -99,7 +107,7 @@ for (const [workload, name, ...filters] of WORKLOADS) {
   const cells = names.map((drafter) =>
     budgets
       .map((budget) => {
-        const report = replay(recordings, drafters[drafter](spelling), { budget, cold })
+        const report = replay(recordings, make(drafter), { budget, cold })
         results.push({ workload, drafter, budget, ...report })
         return report.edl.toFixed(2)
       })
@@ -108,6 +116,15 @@ for (const [workload, name, ...filters] of WORKLOADS) {
   const { prototype = '', aim = '' } = cold ? {} : (AIMS[workload] ?? {})
   console.log(`| ${workload} | ${cells.join(' | ')} | ${prototype} | ${aim} |`)
 }
+const means = names.map((drafter) =>
+  budgets
+    .map((budget) => {
+      const rows = results.filter((row) => row.drafter === drafter && row.budget === budget)
+      return mean(rows.map((row) => row.edl)).toFixed(3)
+    })
+    .join(' / '),
+)
+console.log(`| **mean** | ${means.join(' | ')} | | |`)
 
 const { cpu, cores, node } = describeMachine()
 console.log(`\nWhat that costs (${cpu}, ${cores} cores, Node ${node}); medians over the workloads, most for bytes:\n`)
@@ -130,3 +147,24 @@ if (values.json !== undefined)
     values.json,
     `${JSON.stringify({ cpu, cores, node, cold, ungrouped, limit: Number(values.limit), results })}\n`,
   )
+
+/** A drafter that knows nothing yet; ours without the tables named by `--without`, whose weights stay 0. */
+function make(name: DrafterName) {
+  const drafter = drafters[name](spelling)
+  if (name !== 'lookahead' || without.length === 0) return drafter
+  const { confidence } = drafter as RetrievalDrafter
+  const forget = () => {
+    for (const table of without) {
+      const { begin, end } = tables.get(table)!
+      confidence.weights.fill(0, begin, end)
+    }
+  }
+  forget()
+  const learn = confidence.learn.bind(confidence)
+  confidence.learn = (evidence, node, token) => {
+    const hit = learn(evidence, node, token)
+    forget()
+    return hit
+  }
+  return drafter
+}

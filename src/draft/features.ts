@@ -15,65 +15,69 @@ const CLASSES = 5
 
 let size = 1
 
+/** The tables by name: where each begins, and where it ends. */
+export const tables = new Map<string, { begin: number; end: number }>()
+
 /**
  * Lays out a table of weights behind the ones before it and returns where it begins. Place 0 belongs to no table and
  * stays 0.
  */
-function table(entries: number): number {
+function table(name: string, entries: number): number {
   const begin = size
   size += entries
+  tables.set(name, { begin, end: size })
   return begin
 }
 
 // Constants, not properties of one object: so many would make a dictionary of it, and a draft a fifth slower.
 
 /** Longest match in the own log. */
-export const OWN_LENGTH = table(LENGTHS)
+export const OWN_LENGTH = table('own-length', LENGTHS)
 /** Longest match in the shared logs. */
-export const SHARED_LENGTH = table(LENGTHS)
+export const SHARED_LENGTH = table('shared-length', LENGTHS)
 /** The shorter of the two, where both have one. */
-const BOTH_LENGTH = table(8)
+const BOTH_LENGTH = table('both-length', 8)
 /** Matches of the longest length, by class. */
-const OWN_COUNT = table(8 * CLASSES)
-const SHARED_COUNT = table(8 * CLASSES)
+const OWN_COUNT = table('own-count', 8 * CLASSES)
+const SHARED_COUNT = table('shared-count', 8 * CLASSES)
 /** How recent the newest of them is in the shared logs. */
-const SHARED_RANK = table(8 * CLASSES)
+const SHARED_RANK = table('shared-rank', 8 * CLASSES)
 /** How much shorter the longest match is than the best of all continuations. */
-const SHORTFALL = table(16 * CLASSES)
+const SHORTFALL = table('shortfall', 16 * CLASSES)
 /** How many tokens in a row were foreseen. */
-const AGREED = table(8 * CLASSES)
+const AGREED = table('agreed', 8 * CLASSES)
 /** How many leads of the node agree on this token, in number and share. */
-const SUPPORT = table(8 * 8 * CLASSES)
+const SUPPORT = table('support', 8 * 8 * CLASSES)
 /** Tokens that agree beyond the one that ended the match. */
-const BEYOND = table(8 * CLASSES)
+const BEYOND = table('beyond', 8 * CLASSES)
 /** Where the lead lies seen from the places the answer copied from lately. */
-const ZONE = table(ZONES * 4)
+const ZONE = table('zone', ZONES * 4)
 /** How far the lead lies from the place copied last. */
-const LEAP = table(32 * CLASSES)
+const LEAP = table('leap', 32 * CLASSES)
 /** Occurrences of the token in the own log. */
-const OWN_FREQUENCY = table(16 * CLASSES)
+const OWN_FREQUENCY = table('own-frequency', 16 * CLASSES)
 /** Share of the token in the shared log. */
-const SHARED_FREQUENCY = table(16 * CLASSES)
+const SHARED_FREQUENCY = table('shared-frequency', 16 * CLASSES)
 /** Whether nothing but its frequency speaks for the token. */
-export const GUESS = table(2)
+export const GUESS = table('guess', 2)
 /** How the longest match is written, in the own log or in shared ones. */
-const WORDING = table(6 * CLASSES)
+const WORDING = table('wording', 6 * CLASSES)
 /** How far the lead lies before the answer, or that it lies in it. */
-const PLACE = table(23 * CLASSES)
+const PLACE = table('place', 23 * CLASSES)
 /** How many of the recent tokens stand around the lead too. */
-const AROUND = table((COMPANY + 1) * CLASSES)
+const AROUND = table('around', (COMPANY + 1) * CLASSES)
 /** Which kinds of text the token and the one before it are. */
-const SHAPE_PAIR = table(SHAPES * SHAPES * CLASSES)
+const SHAPE_PAIR = table('shape-pair', SHAPES * SHAPES * CLASSES)
 /** Tables from here on are indexed by tokens: they hold nothing that is true of all texts. */
 export const FIRST_TOKEN_TABLE = size
 /** The token to be continued: after "." copying often ends, within a word it never does. */
-const LAST_TOKEN = table(1 << TOKEN_BITS)
+const LAST_TOKEN = table('last-token', 1 << TOKEN_BITS)
 /** The token itself. */
-const NEXT_TOKEN = table(1 << TOKEN_BITS)
+const NEXT_TOKEN = table('next-token', 1 << TOKEN_BITS)
 /** Both. */
-const BIGRAM = table(1 << TOKEN_BITS)
+const BIGRAM = table('bigram', 1 << TOKEN_BITS)
 /** The token to be continued and the one before it. */
-const LAST_BIGRAM = table(1 << PAIR_BITS)
+const LAST_BIGRAM = table('last-bigram', 1 << PAIR_BITS)
 /** Weights in all. */
 export const WEIGHTS = size
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { RedisTransport } from '../../src/fleet/redis/redis-transport.js'
-import { type Member, makeMember, tokensOf, until } from './members.js'
+import { fingerprint, type Member, makeMember, tokensOf, until } from './members.js'
 import { RedisServer, redisProgram } from './redis-server.js'
 
 async function join(member: Member, redis: RedisServer): Promise<Member> {
@@ -55,6 +55,30 @@ describe.skipIf(!redisProgram)(
       expect(late.holds('said before')).toBe(false)
       for (const { lines } of [a, b])
         expect(lines.map((line) => /stopped|goes on$/.exec(line)?.[0])).toEqual(['stopped', 'goes on'])
+    })
+
+    it('says again what the server lost, though others have written since', async () => {
+      await using redis = await RedisServer.start()
+      const { createClient } = await import('@redis/client')
+      await using a = await join(makeMember(), redis)
+      await using b = await join(makeMember(), redis)
+      a.add('said by a')
+      await until('b has it', () => b.holds('said by a'))
+      const admin = createClient({ url: redis.url })
+      await admin.connect()
+      const key = `lookahead:{${fingerprint}}:records:default`
+      const [entry] = (await admin.xRange(key, '-', '+')) ?? []
+      // As after a restart from a file that lacks the last second, when another was back first.
+      await admin
+        .multi()
+        .xDel(key, entry.id)
+        .xAdd(key, '*', { w: 'another', f: 'no frame' })
+        .addCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'])
+        .exec()
+      await until('a is back', () => a.lines.some((line) => line.endsWith('goes on')))
+      await using late = await join(makeMember(), redis)
+      await until('late has it', () => late.holds('said by a'))
+      admin.destroy()
     })
 
     it('waits out a server that hangs', async () => {

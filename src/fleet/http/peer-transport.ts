@@ -11,7 +11,7 @@ const PART_BYTES = 2 ** 20
 /** Longest that a peer may ask to wait. */
 const LONGEST_WAIT_MS = 30_000
 /** Milliseconds that records wait for others, to go together. */
-const LINGER_MS = 40
+const LINGER_MS = 80
 /** Milliseconds after which a peer that does not ask counts as gone. */
 const PEER_GONE_MS = 1000
 /** Peers whose places are remembered. */

@@ -2,10 +2,10 @@ import type { LogReader } from '../frame-log.js'
 import { Backoff, pause } from '../pause.js'
 import type { Exchange, Transport, TransportState } from '../transport.js'
 import { RedisAddress, type RedisConnection, RefusedCommand } from './connection.js'
-import { isBefore, newestId, pack, readStreams, StreamNames } from './streams.js'
+import { hasEntry, isBefore, newestId, pack, readStreams, StreamNames } from './streams.js'
 
 /** Milliseconds that records wait for others, to go and to be fetched together. Deletions do not wait. */
-const LINGER_MS = 25
+const LINGER_MS = 50
 /** Bytes handed over in one go. */
 const BATCH_BYTES = 2 ** 20
 /** Milliseconds that the server waits for something new before it says that there is nothing. */
@@ -51,6 +51,8 @@ export class RedisTransport implements Transport {
   readonly #named = new Set<string>()
   /** Streams that were written to since they were last trimmed. */
   readonly #written = new Set<string>()
+  /** The last entry written to each stream. */
+  readonly #said = new Map<string, string>()
   #exchange!: Exchange
   #names!: StreamNames
   #place!: LogReader
@@ -157,15 +159,20 @@ export class RedisTransport implements Transport {
 
   // Reading.
 
-  /** Has the server lost what we have seen there? Then it is said again. */
+  /** Has the server lost what we have seen or written there? Then it is said again. */
   async #compare(connection: RedisConnection): Promise<void> {
     let hasLost = false
     for (const [key, id] of this.#positions) {
       if (id === '0') continue
       const newest = await newestId(connection, key)
-      if (newest === undefined || isBefore(newest, id)) hasLost = true
+      if (newest !== undefined && !isBefore(newest, id)) continue
+      hasLost = true
+      this.#positions.set(key, newest ?? '0')
     }
+    // Others may have written since, so the newest entry alone does not tell.
+    for (const [key, id] of this.#said) if (!(await hasEntry(connection, key, id))) hasLost = true
     if (!hasLost) return
+    this.#said.clear()
     this.#named.clear()
     this.#place.done = this.#exchange.log.first - 1
     this.#urgent = 0
@@ -277,7 +284,8 @@ export class RedisTransport implements Transport {
       const isRecords = key === this.#names.records(namespace)
       const trim = isRecords ? ['MAXLEN', '~', most] : []
       if (isRecords) this.#entryBytes += (frames.length - this.#entryBytes) / 64
-      commands.push(connection.send(['XADD', key, ...trim, '*', 'w', this.#exchange.id, 'f', frames]))
+      const entry = connection.send(['XADD', key, ...trim, '*', 'w', this.#exchange.id, 'f', frames])
+      commands.push(entry.then((id) => this.#said.set(key, String(id))))
       this.#written.add(key)
     }
     const results = await Promise.allSettled(commands)

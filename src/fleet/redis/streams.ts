@@ -101,6 +101,11 @@ export async function newestId(connection: RedisConnection, key: string): Promis
   return entry === undefined ? undefined : String(list(entry)[0])
 }
 
+/** Whether a stream has an entry of that id. */
+export async function hasEntry(connection: RedisConnection, key: string, id: string): Promise<boolean> {
+  return list(await connection.send(['XRANGE', key, id, id, 'COUNT', '1'])).length > 0
+}
+
 /** Whether one id comes before another. */
 export function isBefore(one: string, other: string): boolean {
   const [a, b = 0] = one.split('-').map(Number)
