@@ -67,18 +67,28 @@ function shownArguments(given: unknown, asText: boolean): unknown {
   }
 }
 
-/** Results of calls, put into the messages that made them. */
+/**
+ * Results of calls, put into the messages that made them, and the answer to them behind the results:
+ *
+ *     assistant: calls    tool: 21    assistant: It is 21.     →     assistant: calls, 21, It is 21.
+ *
+ * What was said before the calls would be read as that answer; it becomes a message of its own.
+ */
 function withResults(messages: readonly ChatMessage[]): ChatMessage[] {
   const out: ChatMessage[] = []
-  for (const message of messages) {
+  for (const [i, message] of messages.entries()) {
     const caller = out.at(-1)
-    if (message.role !== 'tool' || !caller?.tool_calls) {
-      out.push({ ...message })
-      continue
-    }
-    const name = caller.tool_calls.find((call) => call.id === message.tool_call_id)?.function.name ?? message.name ?? ''
-    const response = { name, response: asObject(contentText(message.content) ?? '') }
-    caller.tool_responses = [...((caller.tool_responses as unknown[] | undefined) ?? []), response]
+    const calls = caller?.tool_calls ?? []
+    const responses = caller?.tool_responses as unknown[] | undefined
+    const said = contentText(message.content) ?? ''
+    if (message.role === 'tool' && caller && calls.length > 0) {
+      const name = calls.find((call) => call.id === message.tool_call_id)?.function.name ?? message.name ?? ''
+      caller.tool_responses = [...(responses ?? []), { name, response: asObject(said) }]
+    } else if (message.role === 'assistant' && !message.tool_calls?.length && caller && responses && !caller.content) {
+      caller.content = said
+    } else if (message.tool_calls?.length && said !== '' && messages[i + 1]?.role === 'tool') {
+      out.push({ role: message.role, content: said }, { ...message, content: null })
+    } else out.push({ ...message })
   }
   return out
 }

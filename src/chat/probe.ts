@@ -1,3 +1,5 @@
+// Made-up conversations, and what of them a template shows where.
+
 import { JinjaError } from './jinja/error.js'
 import { fromJs } from './jinja/from-js.js'
 import type { JinjaTemplate } from './jinja/template.js'
@@ -85,6 +87,33 @@ function piecesOf(rendered: string | Text, names: (keyof typeof words)[]): Piece
   }
   literal(text.length)
   return pieces
+}
+
+/** Whether a word is there. */
+export function shows(pieces: readonly Piece[], word: keyof typeof words): boolean {
+  return pieces.some((piece) => piece.word === word)
+}
+
+/** All of them, as text. */
+export function textOf(pieces: readonly Piece[]): string {
+  return pieces.map((piece) => piece.text).join('')
+}
+
+/** What follows the user's last message; undefined where there is none. */
+export function afterUser(pieces: Piece[] | undefined): Piece[] | undefined {
+  const at = pieces?.findLastIndex((piece) => piece.word === 'user') ?? -1
+  return at < 0 ? undefined : pieces?.slice(at + 1)
+}
+
+/** What the template wrote before the first word. */
+export function firstLiteral(pieces: readonly Piece[]): string {
+  return pieces[0]?.word === undefined ? (pieces[0]?.text ?? '') : ''
+}
+
+/** What the template wrote after the last word. */
+export function lastLiteral(pieces: readonly Piece[]): string {
+  const last = pieces.at(-1)
+  return last && last.word === undefined ? last.text : ''
 }
 
 /** Arguments of a made-up call. */

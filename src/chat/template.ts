@@ -126,35 +126,34 @@ export class ChatTemplate {
       return { text: plain(wanted), spans: spansOf(wanted), prompted: '', prefill: '' }
     const without = plain(parsed.render(shown, false, this.#tokens))
     const text = plain(wanted)
-    let shared = 0
-    while (shared < text.length && text[shared] === without[shared]) shared++
-    const generation = text.slice(shared)
     const { header, dialect } = parsed.derived
+    const begins = generationStart(wanted, without, header)
+    const generation = text.slice(begins)
     // Some forget the header where the last turn is over.
     const turn = header.indexOf(dialect.turnEnd)
     const begin = turn < 0 || dialect.turnEnd === '' ? '' : header.slice(turn + dialect.turnEnd.length).trimStart()
     if (!continued && generation === '' && begin !== '' && text.trimEnd().endsWith(dialect.turnEnd))
       return { text: text + begin, spans: spansOf(wanted), prompted: '', prefill: '' }
-    if (!continued)
-      return { text, spans: spansOf(wanted), prompted: promptedPart(parsed.derived.header, generation), prefill: '' }
-    return continuedPrompt(
-      parsed.derived,
-      wanted,
-      without.length === shared ? shared : text.length - generation.length,
-      generation,
-      continued,
-    )
+    if (!continued) return { text, spans: spansOf(wanted), prompted: promptedPart(header, generation), prefill: '' }
+    return continuedPrompt(parsed.derived, wanted, begins, continued)
   }
 }
 
+/** Where a prompt begins to be the assistant's: where it parts from the same without the assistant's turn. */
+function generationStart(wanted: Str, without: string, header: string): number {
+  const text = plain(wanted)
+  let shared = 0
+  while (shared < text.length && text[shared] === without[shared]) shared++
+  if (shared < text.length || header.trim() === '') return shared
+  // Some templates begin the assistant's turn unasked.
+  const place = text.lastIndexOf(header.trim())
+  return place >= (spansOf(wanted).at(-1) ?? 0) ? place : shared
+}
+
 /** A prompt that ends within the assistant's turn: the header, thoughts closed or open, and what was said so far. */
-function continuedPrompt(
-  { dialect, header }: Derived,
-  wanted: Str,
-  shared: number,
-  generation: string,
-  last: ChatMessage,
-): ChatPrompt {
+function continuedPrompt({ dialect, header }: Derived, wanted: Str, begins: number, last: ChatMessage): ChatPrompt {
+  const text = plain(wanted)
+  const generation = text.slice(begins)
   const thought = last.reasoning_content ?? ''
   const { reasoning } = dialect
   const said = contentText(last.content) ?? ''
@@ -171,9 +170,9 @@ function continuedPrompt(
       ? `${opened}${thought}${reasoning?.close}`
       : unthought(reasoning, dialect)
   const prefill = `${reasoning ? thoughts : ''}${isThinking ? '' : `${dialect.content.open}${said}`}`
-  const base = plain(wanted).slice(0, shared) + start
-  const spans = spansOf(wanted).filter((place) => place <= shared)
-  if (spans.length % 2 === 1) spans.push(shared)
+  const base = text.slice(0, begins) + start
+  const spans = spansOf(wanted).filter((place) => place <= begins)
+  if (spans.length % 2 === 1) spans.push(begins)
   // The client's own words are text in the prefill too.
   const place = base.length + prefill.length
   const own = isThinking ? thought : said

@@ -1,0 +1,259 @@
+// How a family writes calls, read off answers of made-up conversations that hold one call, and two.
+
+import type { ArgumentForm, CallForm, CallShape, Field, ReasoningForm } from './dialect.js'
+import { jsonEnd } from './json-text.js'
+import { commonEnd, commonStart } from './markers.js'
+import { type Piece, type ProbeArguments, words } from './probe.js'
+
+/** What the assistant wrote, as one text with the places of the words in it. */
+export class Segment {
+  text: string
+  readonly marks: { word: keyof typeof words; start: number; end: number }[] = []
+
+  constructor(pieces: readonly Piece[], header: number, reasoning: ReasoningForm | undefined) {
+    let text = ''
+    for (const piece of pieces) {
+      if (piece.word) this.marks.push({ word: piece.word, start: text.length, end: text.length + piece.text.length })
+      text += piece.text
+    }
+    let from = header
+    const close = reasoning?.close.trim()
+    const limit = this.marks[0]?.start ?? text.length
+    // Empty thoughts before the call are not part of it.
+    const thought = close ? text.slice(from, limit).lastIndexOf(close) : -1
+    if (close && thought >= 0) {
+      from += thought + close.length
+      // Its line breaks are the close's, not the call's.
+      const space = /\s*$/.exec(reasoning?.close ?? '')?.[0] ?? ''
+      if (text.startsWith(space, from)) from += space.length
+    }
+    const open = reasoning?.open.trim()
+    if (open && text.slice(from, limit).trimStart().startsWith(open)) from = text.indexOf(open, from) + open.length
+    this.text = text.slice(from)
+    for (const mark of this.marks) {
+      mark.start -= from
+      mark.end -= from
+    }
+  }
+
+  /** Cuts off what ends every turn. */
+  dropEnd(after: string, turnMarkers: readonly string[]): void {
+    const end = this.marks.at(-1)?.end ?? 0
+    for (const marker of turnMarkers) {
+      const turn = this.text.indexOf(marker, end)
+      if (turn >= 0) this.text = this.text.slice(0, turn)
+    }
+    this.text = this.text.slice(0, Math.max(end, this.text.length - commonEnd(this.text.slice(end), after)))
+  }
+
+  find(word: keyof typeof words, from = 0) {
+    return this.marks.find((mark) => mark.word === word && mark.start >= from)
+  }
+}
+
+/** The form of calls that an answer with one shows, and one with two; undefined where it shows none that can be read. */
+export function callForm(one: Segment, two: Segment | undefined): CallForm | undefined {
+  const call = shapeOf(one)
+  return call && split(call, two)
+}
+
+interface OneCall {
+  shape: CallShape
+  /** Where the call itself begins and ends, without what opens and closes it. */
+  start: number
+  end: number
+  text: string
+}
+
+/** How a call is written, from an answer that holds one. */
+function shapeOf(segment: Segment): OneCall | undefined {
+  const { text } = segment
+  const name = segment.find('name')
+  const id = segment.find('id')
+  const key = segment.find('textKey')
+  if (!key || (!name && !id)) return undefined
+  const args = argumentsAt(text, key.start)
+  if (args) {
+    const first = Math.min(name?.start ?? id?.start ?? 0, args.start)
+    for (let at = 0; at <= first; at++) {
+      if (text[at] !== '{' && text[at] !== '[') continue
+      const end = jsonEnd(text, at)
+      if (end === undefined || end <= args.end || at === args.start) continue
+      const found = objectShape(text.slice(at, end))
+      if (found) return { shape: { ...found, open: text.slice(0, at), close: text.slice(end) }, start: at, end, text }
+    }
+    const fields: (Field & Mark)[] = []
+    for (const [field, mark] of [
+      ['name', name],
+      ['id', id],
+    ] as const)
+      if (mark && mark.end <= args.start) fields.push({ field, after: '', start: mark.start, end: mark.end })
+    fields.sort((a, b) => a.start - b.start)
+    if (fields.length === 0) return undefined
+    for (const [i, field] of fields.entries())
+      field.after = numbered(text.slice(field.end, fields[i + 1]?.start ?? args.start))
+    const { start } = fields[0]
+    const shape: CallShape = {
+      kind: 'json',
+      open: text.slice(0, start),
+      fields: fields.map(({ field, after }) => ({ field, after })),
+      close: text.slice(args.end),
+    }
+    return { shape, start, end: args.end, text }
+  }
+  if (!name) return undefined
+  const value = segment.find('text', key.end)
+  if (!value) return undefined
+  const afterName = text.slice(name.end, key.start)
+  const before = text.slice(key.end, value.start)
+  const open = text.slice(0, name.start)
+  if (/^\(\s*$/.test(afterName) && /^\s*=\s*["']$/.test(before)) {
+    const end = text.indexOf(')', value.end)
+    return { shape: { kind: 'python', open, close: text.slice(end + 1) }, start: name.start, end: end + 1, text }
+  }
+  if (/^\{\s*$/.test(afterName) && /^\s*:/.test(before)) {
+    const end = text.indexOf('}', value.end)
+    const quote = before.replace(/^\s*:\s*/, '')
+    return { shape: { kind: 'loose', open, quote, close: text.slice(end + 1) }, start: name.start, end: end + 1, text }
+  }
+  return taggedShape(segment, open, { name, key, value })
+}
+
+/** A literal in which the number of the call is any number. */
+function numbered(literal: string): string {
+  return literal.replace(/(^|[:_#-])0(?=\D|$)/g, '$1\0')
+}
+
+type Mark = { start: number; end: number }
+
+function taggedShape(
+  segment: Segment,
+  open: string,
+  { name, key, value }: { name: Mark; key: Mark; value: Mark },
+): OneCall | undefined {
+  const { text } = segment
+  const number = segment.find('number', value.end)
+  const nextKey = segment.marks.find((mark) => mark.word === 'numberKey' && mark.start >= value.end)
+  if (!number || !nextKey) return undefined
+  const again = segment.find('textKey', value.end)
+  const closesWithKey = again !== undefined && again.end <= nextKey.start
+  const opening = text.slice(name.end, key.start)
+  const afterKey = again && closesWithKey ? (/^[^<[\]]*>/.exec(text.slice(again.end))?.[0] ?? '') : ''
+  const numberAgain = closesWithKey ? segment.find('numberKey', number.end) : undefined
+  const closing = closesWithKey && again ? text.slice(value.end, again.start) : ''
+  const between = text.slice(closesWithKey && again ? again.end + afterKey.length : value.end, nextKey.start)
+  const rest = text.slice(numberAgain ? numberAgain.end + afterKey.length : number.end)
+  const argumentOpen = between.slice(between.length - commonEnd(opening, between))
+  const left = between.slice(0, between.length - argumentOpen.length)
+  const argumentClose = closesWithKey ? '' : left.slice(0, commonStart(left, rest))
+  const argument: ArgumentForm = {
+    open: argumentOpen,
+    beforeString: text.slice(key.end, value.start),
+    beforeOther: text.slice(nextKey.end, number.start),
+    close: closesWithKey ? closing : argumentClose,
+    afterKey,
+    separator: closesWithKey ? left : left.slice(argumentClose.length),
+    closesWithKey,
+  }
+  if (closesWithKey ? closing.trim() === '' : argumentClose.trim() === '') return undefined
+  const close = rest.slice(argumentClose.length)
+  return {
+    shape: { kind: 'tagged', open, afterName: opening.slice(0, opening.length - argumentOpen.length), argument, close },
+    start: name.start,
+    end: text.length - close.length,
+    text,
+  }
+}
+
+/** The JSON of the arguments around a key of theirs. */
+function argumentsAt(text: string, key: number): { start: number; end: number } | undefined {
+  for (let at = key; at >= 0 && key - at < 40; at--) {
+    if (text[at] !== '{') continue
+    const end = jsonEnd(text, at)
+    if (end === undefined) continue
+    const value = parsed(text.slice(at, end)) as ProbeArguments | undefined
+    if (value?.[words.textKey] === words.text && value[words.numberKey] === words.number) return { start: at, end }
+  }
+  return undefined
+}
+
+function objectShape(json: string): (CallShape & { kind: 'object' }) | undefined {
+  const value = parsed(json)
+  const list = Array.isArray(value)
+  const entry = list ? value[0] : value
+  const name = pathTo(entry, (found) => found === words.name)
+  const args = pathTo(entry, (found) => typeof found === 'object' && found !== null && words.textKey in found)
+  if (!args) return undefined
+  const id =
+    pathTo(entry, (found) => found === words.id) ??
+    Object.keys(entry as object)
+      .filter((key) => /(^|_)id$/.test(key))
+      .slice(0, 1)
+  const asKey = !name && args.at(-1) === words.name
+  if (!name && !asKey) return undefined
+  return {
+    kind: 'object',
+    open: '',
+    close: '',
+    list,
+    name: name ?? [],
+    arguments: asKey ? [] : args,
+    id: id.length === 0 ? undefined : id,
+  }
+}
+
+function pathTo(value: unknown, isIt: (value: unknown) => boolean): string[] | undefined {
+  if (isIt(value)) return []
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [key, inner] of Object.entries(value)) {
+    const path = pathTo(inner, isIt)
+    if (path) return [key, ...path]
+  }
+  return undefined
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}
+
+/** Tells what opens and closes all calls from what opens and closes each, by an answer that holds two. */
+function split({ shape, start, end, text }: OneCall, two: Segment | undefined): CallForm {
+  const alone: CallForm = { section: { open: '', close: '' }, separator: '', call: shape }
+  const before = text.slice(0, start)
+  const after = text.slice(end)
+  if (!two?.find('otherName') && !two?.find('otherId')) return alone
+  if (shape.kind === 'object' && shape.list) return alone
+  const first = two.text.indexOf(text.slice(start, end))
+  if (first < 0) return alone
+  const firstEnd = first + (end - start)
+  const mark = two.marks.find(
+    (other) => (other.word === 'otherName' || other.word === 'otherId') && other.start >= firstEnd,
+  )
+  if (!mark) return alone
+  const second = shape.kind === 'object' ? two.text.lastIndexOf('{', two.text.lastIndexOf('"', mark.start)) : mark.start
+  const middle = two.text.slice(
+    firstEnd,
+    shape.kind === 'object' ? objectStart(two.text, firstEnd, mark.start) : second,
+  )
+  const open = before.slice(before.length - commonEnd(before, middle))
+  const close = after.slice(0, commonStart(after, middle.slice(0, middle.length - open.length)))
+  return {
+    section: { open: before.slice(0, before.length - open.length), close: after.slice(close.length) },
+    separator: middle.slice(close.length, middle.length - open.length),
+    call: { ...shape, open, close },
+  }
+}
+
+/** Where the object begins that holds a place. */
+function objectStart(text: string, from: number, place: number): number {
+  for (let at = from; at < place; at++)
+    if (text[at] === '{') {
+      const end = jsonEnd(text, at)
+      if (end !== undefined && end > place) return at
+    }
+  return place
+}
