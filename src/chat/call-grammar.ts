@@ -1,9 +1,12 @@
+// What an answer may be, as a grammar in a family's own way of writing.
+
 import { GrammarBuilder, type JsonSchema } from '../grammar/json-schema.js'
 import { literal } from '../grammar/notation.js'
+import { channelCalls, channelWakes } from './channel-grammar.js'
 import type { ArgumentForm, CallForm, CallShape, Dialect } from './dialect.js'
 import { fallbackForms } from './fallback.js'
 import type { ToolDefinition } from './message.js'
-import { isText, typesOf } from './parameter.js'
+import { choices, isStructure, isText, parametersOf, textsOf, typesOf } from './parameter.js'
 
 /** What an answer may be. */
 export interface AnswerDemand {
@@ -25,6 +28,14 @@ export interface AnswerGrammar {
 /** Most arguments that may come in any order: there are as many rules as sets of them. */
 const mostUnordered = 7
 
+/** Deepest nesting of a value's tags. */
+const mostDepth = 64
+
+/** What entries of a list are called where values stand in tags. */
+const entryKey = 'item'
+
+type Schema = Record<string, unknown>
+
 /** White space models write between parts. */
 const space = '[ \\n]{0,8}'
 
@@ -42,17 +53,21 @@ export function answerGrammar(
   dialect: Dialect,
   { tools, mustCall, parallel, schema }: AnswerDemand,
 ): AnswerGrammar | undefined {
-  const form = dialect.calls ?? fallbackForms(undefined)[0]
   const builder = new GrammarBuilder(tools.length > 0 ? 'tools' : 'response_format')
   const answers: string[] = []
   const { open, close } = dialect.content
   if (schema !== undefined) answers.push(`${quoted(open)} ${builder.add(schema)} ${quoted(close)}`)
   const isStrict = tools.some((tool) => tool.function.strict)
-  if (mustCall || (tools.length > 0 && (schema !== undefined || isStrict)))
-    answers.push(new CallGrammar(builder, form, parallel).calls(tools))
-  if (answers.length === 0) return undefined
-  if (mustCall || schema !== undefined) return { grammar: builder.build(`${space} (${answers.join(' | ')})`) }
-  return { grammar: builder.build(answers[0]), wakes: wakesOf(form) }
+  const mayCall = mustCall || (tools.length > 0 && (schema !== undefined || isStrict))
+  if (!mayCall && answers.length === 0) return undefined
+  const isAsleep = !mustCall && schema === undefined
+  const form = dialect.calls ?? fallbackForms(undefined)[0]
+  if (mayCall)
+    answers.push(
+      dialect.channels ? channelCalls(builder, tools) : new CallGrammar(builder, form, parallel).calls(tools),
+    )
+  if (!isAsleep) return { grammar: builder.build(`${space} (${answers.join(' | ')})`) }
+  return { grammar: builder.build(answers[0]), wakes: dialect.channels ? channelWakes : wakesOf(form) }
 }
 
 /** Texts with which calls begin. */
@@ -67,6 +82,8 @@ class CallGrammar {
   readonly #builder: GrammarBuilder
   readonly #form: CallForm
   readonly #parallel: boolean
+  /** Rules of lists and objects in the family's own way, by their schemas. */
+  readonly #structures = new Map<Schema, string>()
 
   constructor(builder: GrammarBuilder, form: CallForm, parallel: boolean) {
     this.#builder = builder
@@ -81,7 +98,8 @@ class CallGrammar {
     const trimmed = section.open.trim() === '' ? call.open.trimStart() : call.open
     if (call.kind === 'object' && call.list) {
       const more = this.#parallel ? ` ("," ${space} ${bodies})*` : ''
-      return `${quoted(section.open.trimStart())} ${quoted(trimmed)} "[" ${space} ${bodies}${more} ${space} "]" ${quoted(call.close.trimEnd())}`
+      const end = `${call.close}${section.close}`.trimEnd()
+      return `${quoted(section.open.trimStart())} ${quoted(trimmed)} "[" ${space} ${bodies}${more} ${space} "]" ${quoted(end)}`
     }
     const first = `${quoted(trimmed)} ${bodies} ${quoted(call.close)}`
     const more = this.#parallel ? ` (${quoted(separator)} ${quoted(call.open)} ${bodies} ${quoted(call.close)})*` : ''
@@ -90,8 +108,7 @@ class CallGrammar {
 
   #body({ function: { name, parameters } }: ToolDefinition): string {
     const shape = this.#form.call
-    const schema: JsonSchema =
-      parameters && Object.keys(parameters).length > 0 ? parameters : { type: 'object', additionalProperties: false }
+    const schema = parametersOf(parameters)
     if (shape.kind === 'object') return this.#object(shape, name, this.#builder.add(schema))
     if (shape.kind === 'json')
       return `${shape.fields.map(({ field, after }) => `${field === 'name' ? literal(name) : '[a-zA-Z0-9]{9}'} ${numbered(after)}`).join(' ')} ${this.#builder.add(schema)}`
@@ -102,7 +119,7 @@ class CallGrammar {
     const args = this.#list(schema, isPython ? ', ' : ',', (key, property) =>
       isPython
         ? `${literal(`${key}=`)} ${this.#python(property, schema)}`
-        : `${literal(`${key}:`)} ${this.#loose(property, schema, quote)}`,
+        : `${literal(`${key}:`)} ${this.#loose(property, schema as Schema, quote)}`,
     )
     return `${literal(`${name}${isPython ? '(' : '{'}`)} ${args} "${isPython ? ')' : '}'}"`
   }
@@ -121,32 +138,63 @@ class CallGrammar {
   }
 
   #tagged(schema: JsonSchema, form: ArgumentForm): string {
-    return this.#list(schema, form.separator, (key, property, root) => {
-      const types = typesOf(property, root)
-      const values = (property as { enum?: unknown[] }).enum
-      const close = form.closesWithKey ? `${form.close}${key}${form.afterKey}` : form.close
-      const isString = isText(types) || types === undefined || types.has('string')
-      const value =
-        isText(types) && values
-          ? `(${values.map((one) => literal(String(one))).join(' | ')}) ${quoted(close)}`
-          : isString
-            ? this.#until(close)
-            : `${this.#builder.add(property)} ${quoted(close)}`
-      return `${quoted(`${form.open}${key}${isString ? form.beforeString : form.beforeOther}`)} ${value}`
+    const root = schema as Schema
+    return this.#list(schema, form.separator, (key, property) => this.#argument(form, key, property, root, 0))
+  }
+
+  #argument(form: ArgumentForm, key: string, schema: Schema, root: Schema, depth: number): string {
+    const types = typesOf(schema, root)
+    const texts = isText(types) ? textsOf(schema, root) : undefined
+    const close = form.closesWithKey ? `${form.close}${key}${form.afterKey}` : form.close
+    const isString = types === undefined || types.has('string')
+    const nested = form.closesWithKey && types && isStructure(types) && this.#nested(form, schema, root, depth)
+    const value = texts
+      ? `(${texts.map(literal).join(' | ')}) ${quoted(close)}`
+      : isString
+        ? this.#until(close)
+        : `${nested || this.#builder.add(schema, root)} ${quoted(close)}`
+    return `${quoted(`${form.open}${key}${isString ? form.beforeString : form.beforeOther}`)} ${value}`
+  }
+
+  /** Objects and lists in tags of their own: `<a><b>1</b></a>`; JSON where the schema does not say what is in them. */
+  #nested(form: ArgumentForm, schema: Schema, root: Schema, depth: number): string {
+    const within = (key: string, inner: Schema) => this.#argument(form, key, inner, root, depth + 1)
+    return this.#structure(schema, root, depth, {
+      list: (of) => `(${this.#builder.rule(within(entryKey, of))})*`,
+      object: (known) => this.#list(known, form.separator, within),
+      other: (one) => this.#builder.add(one, root),
     })
   }
 
-  /** Arguments, each once, the required ones among them: in any order where they are few, else in the schema's. */
-  #list(
-    schema: JsonSchema,
-    separator: string,
-    write: (key: string, property: Record<string, unknown>, root: Record<string, unknown>) => string,
+  /** A value that may be several things, of which lists and objects are written in the family's own way. */
+  #structure(
+    schema: Schema,
+    root: Schema,
+    depth: number,
+    write: Record<'list' | 'object' | 'other', (schema: Schema) => string>,
   ): string {
-    const root = schema as { properties?: Record<string, Record<string, unknown>>; required?: string[] }
-    const required = new Set(root.required)
-    const entries = Object.entries(root.properties ?? {})
-    const args = entries.map(([key, property]) => ({
-      text: this.#builder.rule(write(key, property, root as Record<string, unknown>)),
+    const ways = depth > mostDepth ? undefined : choices(schema, root)
+    if (!ways) return write.other(schema)
+    const parts = ways.map((way) => {
+      const { items, properties } = way
+      if (!isObject(items) && !isObject(properties)) return write.other(way)
+      // Schemas may hold themselves, and so may rules.
+      const known = this.#structures.get(way)
+      if (known !== undefined) return known
+      return this.#builder.rule((name) => {
+        this.#structures.set(way, name)
+        return isObject(items) ? write.list(items) : write.object(way)
+      })
+    })
+    return `(${parts.join(' | ')})`
+  }
+
+  /** Arguments, each once, the required ones among them: in any order where they are few, else in the schema's. */
+  #list(schema: JsonSchema, separator: string, write: (key: string, property: Schema) => string): string {
+    const { properties = {}, required: needed } = schema as { properties?: Record<string, Schema>; required?: string[] }
+    const required = new Set(needed)
+    const args = Object.entries(properties).map(([key, property]) => ({
+      text: this.#builder.rule(write(key, property)),
       isRequired: required.has(key),
     }))
     const between = separator.trim() === '' ? '[ \\n]{0,2}' : quoted(separator)
@@ -172,18 +220,32 @@ class CallGrammar {
   }
 
   /** A value as JSON, or with Python's words for the three that have other names there. */
-  #python(property: Record<string, unknown>, root: JsonSchema): string {
-    const types = typesOf(property, root as Record<string, unknown>)
+  #python(property: Schema, root: JsonSchema): string {
+    const types = typesOf(property, root as Schema)
     const words = [...(types?.has('boolean') ? ['"True"', '"False"'] : []), ...(types?.has('null') ? ['"None"'] : [])]
-    return `(${[this.#builder.add(property), ...words].join(' | ')})`
+    return `(${[this.#builder.add(property, root), ...words].join(' | ')})`
   }
 
   /** A value of a dialect with quotes of its own. */
-  #loose(property: Record<string, unknown>, root: JsonSchema, quote: string): string {
-    const types = typesOf(property, root as Record<string, unknown>)
+  #loose(schema: Schema, root: Schema, quote: string, depth = 0): string {
+    const types = typesOf(schema, root)
+    const texts = isText(types) ? textsOf(schema, root) : undefined
+    if (texts) return `(${texts.map((text) => literal(`${quote}${text}${quote}`)).join(' | ')})`
     if (isText(types)) return `${quoted(quote)} ${this.#until(quote)}`
     if (types && [...types].every((type) => ['number', 'boolean', 'null'].includes(type)))
-      return this.#builder.add(property)
+      return this.#builder.add(schema, root)
+    const within = (inner: Schema) => this.#loose(inner, root, quote, depth + 1)
+    return this.#structure(schema, root, depth, {
+      list: (of) => {
+        const entry = this.#builder.rule(within(of))
+        return `"[" (${entry} ("," ${entry})*)? "]"`
+      },
+      object: (known) => `"{" ${this.#list(known, ',', (key, inner) => `${literal(`${key}:`)} ${within(inner)}`)} "}"`,
+      other: () => this.#anyLoose(quote),
+    })
+  }
+
+  #anyLoose(quote: string): string {
     return this.#builder.rule((value) => {
       const text = `${quoted(quote)} ${this.#until(quote)}`
       const pair = `[a-zA-Z0-9_-]+ ":" ${value}`
@@ -216,6 +278,10 @@ function longestStart(marker: readonly string[], text: readonly string[]): numbe
   for (let length = Math.min(marker.length, text.length); length > 0; length--)
     if (marker.slice(0, length).join('') === text.slice(text.length - length).join('')) return length
   return 0
+}
+
+function isObject(value: unknown): value is Schema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function inClass(char: string): string {

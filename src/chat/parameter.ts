@@ -43,6 +43,17 @@ export function property(schema: Schema | undefined, key: string, root: Schema):
   return undefined
 }
 
+/** The schemas of which a value keeps to one, none with alternatives of its own; undefined where that cannot be told. */
+export function choices(schema: Schema | undefined, root: Schema): Schema[] | undefined {
+  const found: Schema[] = []
+  for (const alternative of alternatives(schema, root)) {
+    const { anyOf, oneOf, allOf, $ref, properties, items } = alternative
+    if ((anyOf ?? oneOf ?? allOf ?? $ref) === undefined) found.push(alternative)
+    else if ((allOf ?? properties ?? items) !== undefined) return undefined
+  }
+  return found.length > 0 ? found : undefined
+}
+
 /** The schema of an array's entries. */
 export function entries(schema: Schema | undefined, root: Schema): Schema | undefined {
   for (const { items } of alternatives(schema, root))
@@ -90,9 +101,26 @@ export function isText(types: Set<string> | undefined): boolean {
   return types?.size === 1 && types.has('string')
 }
 
+/** The texts a value may be; undefined: any. */
+export function textsOf(schema: Schema | undefined, root: Schema): string[] | undefined {
+  const texts = new Set<string>()
+  for (const { enum: values, const: value, anyOf, oneOf, allOf, $ref } of alternatives(schema, root)) {
+    if (Array.isArray(values)) for (const one of values) texts.add(String(one))
+    else if (value !== undefined) texts.add(String(value))
+    // What only says what else it may be restricts nothing itself.
+    else if ((anyOf ?? oneOf ?? allOf ?? $ref) === undefined) return undefined
+  }
+  return texts.size > 0 ? [...texts] : undefined
+}
+
 /** Whether a value is an object or a list, and no text. */
 export function isStructure(types: Set<string>): boolean {
   return !types.has('string') && (types.has('object') || types.has('array'))
+}
+
+/** The schema of a function's arguments; of one that says none, an object without any. */
+export function parametersOf(parameters: Schema | null | undefined): Schema {
+  return parameters && Object.keys(parameters).length > 0 ? parameters : { type: 'object', additionalProperties: false }
 }
 
 /** The JSON a bare value stands for, by the types it may have. */

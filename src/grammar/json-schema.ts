@@ -27,9 +27,14 @@ export class GrammarBuilder {
     this.#rules = new RuleBook(field)
   }
 
-  /** Adds a schema of its own and returns the expression for its values. @throws GrammarError `schema-invalid` */
-  add(schema: JsonSchema): string {
-    const source = new SchemaSource(schema, this.#field)
+  /**
+   * Adds a schema of its own and returns the expression for its values.
+   *
+   * @param root the schema it is a part of, in which its references are looked up
+   * @throws GrammarError `schema-invalid`
+   */
+  add(schema: JsonSchema, root = schema): string {
+    const source = new SchemaSource(root, this.#field)
     const expression = new SchemaWriter(source, this.#rules).write(schema, '#')
     if (expression !== undefined) return expression
     throw source.refuse('#', schema === false ? 'is false, which no value fulfils' : 'no value fulfils it')
