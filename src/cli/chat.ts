@@ -8,7 +8,7 @@ import type { RequestDocument } from '../engine/options.js'
 import { contextSize, draftMode } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
 import { readDocuments } from './documents.js'
-import { explainFailure, UsageError } from './failure.js'
+import { describeFailure, UsageError } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
 import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling-options.js'
 import { writeStep } from './step.js'
@@ -158,7 +158,7 @@ class Conversation {
       else if (/^(exit|quit|bye|q)$/.test(command)) return false
       else await this.#obey(command, rest.trim())
     } catch (error) {
-      this.#note(explainFailure(error).sentence)
+      this.#note(describeFailure(error).sentence)
     }
     return true
   }

@@ -13,7 +13,7 @@ export class UsageError extends Error {
 export const exitCodes = { failure: 1, usage: 2, interrupted: 130 } as const
 
 /** One sentence for people and the exit code that goes with it. */
-export function explainFailure(error: unknown): { sentence: string; exitCode: number } {
+export function describeFailure(error: unknown): { sentence: string; exitCode: number } {
   if ([UsageError, EngineError, GrammarError, HubError, LlamaError, CorpusError].some((type) => error instanceof type))
     return { sentence: (error as Error).message, exitCode: exitCodes.usage }
   const { message, stack } = error instanceof Error ? error : new Error(String(error))

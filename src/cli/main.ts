@@ -9,7 +9,7 @@ import { registerCache } from './cache.js'
 import { registerChat } from './chat.js'
 import { registerCompletion } from './completion.js'
 import { registerDemo } from './demo.js'
-import { exitCodes, explainFailure } from './failure.js'
+import { describeFailure, exitCodes } from './failure.js'
 import { registerInspect } from './inspect.js'
 import { registerModels } from './models.js'
 import { registerProbe } from './probe.js'
@@ -58,7 +58,7 @@ try {
     // Commander has said what is wrong; help and version are no failures.
     process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage
   } else {
-    const { sentence, exitCode } = explainFailure(error)
+    const { sentence, exitCode } = describeFailure(error)
     process.stderr.write(`lookahead: ${sentence}\n`)
     process.exitCode = exitCode
   }

@@ -73,7 +73,7 @@ async function probe(options: ProbeOptions, terminal: Terminal): Promise<void> {
     const attention = flashAttention ? 'fused attention' : 'plain attention'
     terminal.out(`chosen     keys ${keyType}, values ${valueType}, ${attention}\n\n`)
     terminal.out(`${drawCurve(cost, options.context, paint.drafted).join('\n')}\n\n`)
-    terminal.out(`${explainParts(parts).join('\n')}\n`)
+    terminal.out(`${describeParts(parts).join('\n')}\n`)
     const where = tuned.reader ? 'in a context of its own' : 'in the context that writes'
     terminal.out(
       `\nreading    ${readTokens} tokens in ${seconds(promptMs)}, ${((1000 * readTokens) / promptMs).toFixed(0)} a second, ${where}\n`,
@@ -139,7 +139,7 @@ function kernelsOf(model: Model): string {
 }
 
 /** Where the time of a further row goes, as lines. */
-function explainParts({ rows, context, singleMs, rowMs, headMs, attentionMs, bodyMs, rebuildMs }: RowParts): string[] {
+function describeParts({ rows, context, singleMs, rowMs, headMs, attentionMs, bodyMs, rebuildMs }: RowParts): string[] {
   const line = (name: string, ms: number, note: string) => [
     name,
     `${ms.toFixed(3)} ms`,

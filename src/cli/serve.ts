@@ -10,7 +10,7 @@ import type { Fleet } from '../fleet/fleet.js'
 import { type App, createApp, type ReadingModel, type RequestEntry, requestLine } from '../server/index.js'
 import { choice, contextSize, gather, integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
-import { exitCodes, explainFailure, UsageError } from './failure.js'
+import { describeFailure, exitCodes, UsageError } from './failure.js'
 import { addModelSource, fetchNamed, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
 import { addSharing, type SharingOptions, SharingPlan } from './sharing.js'
 import { processTerminal, type Terminal } from './terminal.js'
@@ -236,7 +236,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
       await end()
     } catch (error) {
       failed = true
-      terminal.err(`lookahead: ${explainFailure(error).sentence}\n`)
+      terminal.err(`lookahead: ${describeFailure(error).sentence}\n`)
     }
   return failed ? exitCodes.failure : signal === 'SIGINT' ? exitCodes.interrupted : 0
 }
@@ -335,7 +335,7 @@ async function listen(
   }
   const isSocket = host.endsWith('.sock')
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(explainListen(error, host, port)))
+    server.once('error', (error: NodeJS.ErrnoException) => reject(describeListenFailure(error, host, port)))
     if (isSocket) server.listen(host, resolve)
     else server.listen(port, host, resolve)
   })
@@ -351,7 +351,7 @@ async function listen(
   return { url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${actual}`, close }
 }
 
-function explainListen(error: NodeJS.ErrnoException, host: string, port: number): Error {
+function describeListenFailure(error: NodeJS.ErrnoException, host: string, port: number): Error {
   switch (error.code) {
     case 'EADDRINUSE':
       if (host.endsWith('.sock'))

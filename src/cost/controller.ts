@@ -104,7 +104,7 @@ export class Leash {
 }
 
 /** How much of what was seen is kept from one full step to the next. */
-const trustMemory = 0.9
+const trustRetention = 0.9
 /** Steps' worth of trust before anything has been seen. */
 const trustAtFirst = 1
 
@@ -133,15 +133,15 @@ export class Trust {
     if (!(promised > 0)) return
     // A long draft that fails at its first token is one mistake, not fifteen; a faint promise proves little.
     const weight = Math.min(1, promised)
-    const remembered = 1 - (1 - trustMemory) * weight
+    const remembered = 1 - (1 - trustRetention) * weight
     this.#kept = this.#kept * remembered + (kept * weight) / promised
     this.#promised = this.#promised * remembered + weight
   }
 }
 
-/** Memory of the two balances, per forward. */
-const fastMemory = 0.9
-const slowMemory = 0.99
+/** How much of the two balances is kept from forward to forward. */
+const fastRetention = 0.9
+const slowRetention = 0.99
 /** Balance of the last ten forwards below which drafting rests, in conventional forwards; the second during a trial. */
 const fastLimit = -3
 const trialLimit = -1
@@ -207,12 +207,12 @@ export class Rest {
     }
     if (Number.isNaN(gain)) return
     const bounded = Math.min(mostGain, Math.max(-mostLoss, gain))
-    this.#fast = this.#fast * fastMemory + bounded
-    this.#slow = this.#slow * slowMemory + bounded
+    this.#fast = this.#fast * fastRetention + bounded
+    this.#slow = this.#slow * slowRetention + bounded
     this.#watched++
     const inTrial = this.#trial > 0
     const losesFast = this.#fast < (inTrial ? trialLimit : fastLimit)
-    const losesSlowly = this.#watched > slowAfter && this.#slow * (1 - slowMemory) < slowLimit
+    const losesSlowly = this.#watched > slowAfter && this.#slow * (1 - slowRetention) < slowLimit
     if (losesFast || losesSlowly) {
       this.#rest = this.#nextRest
       this.#nextRest = Math.min(longestRest, 2 * this.#rest)

@@ -24,7 +24,7 @@ const margin = 1.05
 const classes = 10
 const prior = 8
 /** How much of what was seen is kept from one token to the next. */
-const memory = 0.99
+const retention = 0.99
 
 /** The share of its tokens that come true, to begin with, and how it comes back while nothing is tried. */
 const firstRate = 0.6
@@ -147,8 +147,8 @@ export class DraftModel implements Drafter {
   /** Learns whether a token came true. @internal */
   learn(probability: number, cameTrue: boolean): void {
     const c = classOf(probability)
-    this.#kept[c] = this.#kept[c] * memory + (cameTrue ? 1 : 0)
-    this.#judged[c] = this.#judged[c] * memory + 1
+    this.#kept[c] = this.#kept[c] * retention + (cameTrue ? 1 : 0)
+    this.#judged[c] = this.#judged[c] * retention + 1
     this.#rate += ((cameTrue ? 1 : 0) - this.#rate) / 32
   }
 

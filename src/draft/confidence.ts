@@ -10,7 +10,7 @@ export interface ConfidenceOptions {
   /** Step size of learning; 0 learns nothing. Default 0.05. */
   learningRate?: number
   /** How much of what was learnt about a weight's reliability is kept from update to update, 0 … 1. Default 0.9998. */
-  memory?: number
+  retention?: number
   /** What is believed before anything was learnt: one weight per feature. Default: learnt from many kinds of texts. */
   weights?: ArrayLike<number>
 }
@@ -40,14 +40,14 @@ export class Confidence {
   readonly weights = new Float32Array(WEIGHTS)
   readonly #squares = new Float32Array(WEIGHTS)
   /**
-   * Step sizes of common weights and of those of single tokens, and the memory. In an array, since numbers with a
+   * Step sizes of common weights and of those of single tokens, and the retention. In an array, since numbers with a
    * fraction that wander through variables cost an object each.
    */
   readonly #rates = new Float64Array(3)
 
   constructor(options: ConfidenceOptions = {}) {
-    const { learningRate = 0.05, memory = 0.9998 } = options
-    this.#rates.set([learningRate, learningRate * TOKEN_RATE, memory])
+    const { learningRate = 0.05, retention = 0.9998 } = options
+    this.#rates.set([learningRate, learningRate * TOKEN_RATE, retention])
     this.weights.set(options.weights ?? prior)
   }
 

@@ -38,7 +38,7 @@ export class Evidence {
   /** Tokens of the context that agree beyond the one that ended the match. */
   readonly beyond: Uint8Array
   /** Recent tokens that stand before each match too. */
-  readonly company: Uint8Array
+  readonly nearby: Uint8Array
 
   /** Most continuations it can hold. */
   readonly capacity: number
@@ -74,8 +74,8 @@ export class Evidence {
   readonly nearestZones: Uint8Array
   /** The largest `beyond` of its leads. */
   readonly mostBeyond: Uint8Array
-  /** The largest `company` of its leads. */
-  readonly mostCompany: Uint8Array
+  /** The largest `nearby` of its leads. */
+  readonly mostNearby: Uint8Array
   /** Probability given that its parent's path is right. */
   readonly probabilities: Float64Array
   /** Probability of the whole path. */
@@ -107,7 +107,7 @@ export class Evidence {
     this.nextLead = new Int32Array(leads)
     this.zones = new Uint8Array(leads)
     this.beyond = new Uint8Array(leads)
-    this.company = new Uint8Array(leads)
+    this.nearby = new Uint8Array(leads)
     this.capacity = capacity
     this.tokens = new Int32Array(capacity)
     this.parents = new Int32Array(capacity)
@@ -127,7 +127,7 @@ export class Evidence {
     this.sharedLogs = new Uint8Array(capacity)
     this.nearestZones = new Uint8Array(capacity)
     this.mostBeyond = new Uint8Array(capacity)
-    this.mostCompany = new Uint8Array(capacity)
+    this.mostNearby = new Uint8Array(capacity)
     this.probabilities = new Float64Array(capacity)
     this.paths = new Float64Array(capacity)
     this.features = new Uint16Array(capacity * FEATURES)
@@ -186,7 +186,7 @@ export class Evidence {
     const zone = this.zones[lead]
     if (zone > 0 && distanceOf(zone) < distanceOf(this.nearestZones[c])) this.nearestZones[c] = zone
     if (this.beyond[lead] > this.mostBeyond[c]) this.mostBeyond[c] = this.beyond[lead]
-    if (this.company[lead] > this.mostCompany[c]) this.mostCompany[c] = this.company[lead]
+    if (this.nearby[lead] > this.mostNearby[c]) this.mostNearby[c] = this.nearby[lead]
     const length = leads.lengths[lead]
     const rank = leads.ranks[lead]
     const wording = leads.wordings[lead]
@@ -272,7 +272,7 @@ export class Evidence {
     this.sharedPositions[c] = -1
     this.nearestZones[c] = 0
     this.mostBeyond[c] = 0
-    this.mostCompany[c] = 0
+    this.mostNearby[c] = 0
     let slot = slotOf(token)
     while (this.#stamps[slot] === this.stamp) slot = (slot + 1) & (SLOTS - 1)
     this.#stamps[slot] = this.stamp

@@ -3,7 +3,7 @@
 import { SHAPES, type Spelling } from '../corpus/spelling.js'
 import { ZONES } from './cursors.js'
 import { type Evidence, FEATURES } from './evidence.js'
-import { COMPANY } from './recent-tokens.js'
+import { NEARBY } from './recent-tokens.js'
 
 /** Match lengths told apart; longer ones count as the longest. */
 const LENGTHS = 32
@@ -65,7 +65,7 @@ const WORDING = table('wording', 6 * CLASSES)
 /** How far the lead lies before the answer, or that it lies in it. */
 const PLACE = table('place', 23 * CLASSES)
 /** How many of the recent tokens stand around the lead too. */
-const AROUND = table('around', (COMPANY + 1) * CLASSES)
+const AROUND = table('around', (NEARBY + 1) * CLASSES)
 /** Which kinds of text the token and the one before it are. */
 const SHAPE_PAIR = table('shape-pair', SHAPES * SHAPES * CLASSES)
 /** Tables from here on are indexed by tokens: they hold nothing that is true of all texts. */
@@ -144,7 +144,7 @@ export function fillFeatures(evidence: Evidence, from: number, to: number, agree
     features[at++] = foreseen + kind
     features[at++] = SUPPORT + (steps(count, 6) * 8 + share) * CLASSES + kind
     features[at++] = BEYOND + beyondStep(evidence.mostBeyond[c]) * CLASSES + kind
-    features[at++] = AROUND + evidence.mostCompany[c] * CLASSES + kind
+    features[at++] = AROUND + evidence.mostNearby[c] * CLASSES + kind
     features[at++] = OWN_FREQUENCY + ownStep(around.ownCount(token)) * CLASSES + kind
     features[at++] = SHARED_FREQUENCY + shareStep(around.sharedCount(token), total) * CLASSES + kind
     if (evidence.nearestZones[c] > 0)

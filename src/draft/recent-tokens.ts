@@ -8,7 +8,7 @@ const RECENT = 32
 /** A token that the text holds this often says nothing about what it is about. */
 const COMMON = 12
 /** Tokens before a match that are compared. */
-export const COMPANY = 16
+export const NEARBY = 16
 const SLOT_BITS = 12
 
 /**
@@ -42,11 +42,11 @@ export class RecentTokens {
     }
   }
 
-  /** How many of the {@link COMPANY} tokens before position `end` are recent ones; those of another record do not count. */
+  /** How many of the {@link NEARBY} tokens before position `end` are recent ones; those of another record do not count. */
   before(log: TokenLog, end: number): number {
     const stamps = this.#stamps
     const stamp = this.#stamp
-    const from = Math.max(log.first, end - COMPANY)
+    const from = Math.max(log.first, end - NEARBY)
     let count = 0
     for (let k = end - 1; k >= from; k--) {
       const token = log.at(k)

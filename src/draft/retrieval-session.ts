@@ -266,7 +266,7 @@ export class RetrievalSession implements DraftSession {
   /** Lists the matches of a context in all logs that the request may read. */
   #lookUp(context: Int32Array, length: number, limits: MatchLimits, depth: number): void {
     const { evidence, cursors, recent } = this.#workspace
-    const { leads, zones, beyond, company } = evidence
+    const { leads, zones, beyond, nearby } = evidence
     const begin = leads.size
     this.#ownIndex!.find(context, length, limits, leads, DraftSource.own)
     const ownEnd = leads.size
@@ -278,13 +278,13 @@ export class RetrievalSession implements DraftSession {
     for (let lead = begin; lead < leads.size; lead++) {
       zones[lead] = lead < ownEnd ? cursors.zoneOf(leads.positions[lead] - depth) : 0
       beyond[lead] = 0
-      company[lead] = 0
+      nearby[lead] = 0
       if (depth > 0) continue
       const log = this.#logOf(lead)
       const position = leads.positions[lead]
       const matched = leads.lengths[lead]
       beyond[lead] = this.#agreeBeyond(log, position, matched, context, length)
-      company[lead] = recent.before(log, position - matched)
+      nearby[lead] = recent.before(log, position - matched)
     }
   }
 
@@ -320,12 +320,12 @@ export class RetrievalSession implements DraftSession {
 
   /** Adds a lead without a match; -1 if there is no room. */
   #addGuess(position: number, log: number, zone: number): number {
-    const { leads, zones, beyond, company } = this.#workspace.evidence
+    const { leads, zones, beyond, nearby } = this.#workspace.evidence
     const lead = leads.size
     if (!leads.add(position, 0, 255, log)) return -1
     zones[lead] = zone
     beyond[lead] = 0
-    company[lead] = 0
+    nearby[lead] = 0
     return lead
   }
 

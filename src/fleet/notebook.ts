@@ -9,7 +9,7 @@ import {
   writeSync,
 } from 'node:fs'
 import path from 'node:path'
-import { explainIo } from '../corpus/durable/system-error.js'
+import { asCorpusError } from '../corpus/durable/system-error.js'
 import { type Message, type MessageLimits, readMessages } from './message.js'
 
 /** A claim whose stamp is not the time of its record. */
@@ -58,7 +58,7 @@ export class Notebook {
       // What an interrupted write has left must not swallow the next line.
       writeSync(this.#handle, '\n')
     } catch (error) {
-      throw explainIo(error, `write to ${file}`)
+      throw asCorpusError(error, `write to ${file}`)
     }
   }
 

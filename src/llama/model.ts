@@ -35,7 +35,7 @@ export interface ModelOptions {
 }
 
 /** What is known of files from earlier loads. */
-export interface FileMemory {
+export interface KnownFiles {
   /** Whether a file with this head was loaded before without harm. */
   knows(digest: string): Promise<boolean>
   /** Takes note that it can be. */
@@ -94,7 +94,7 @@ export class Model {
   static async load(
     file: string,
     options: ModelOptions = {},
-    known?: FileMemory,
+    known?: KnownFiles,
     purpose: 'writes' | 'reads' = 'writes',
   ): Promise<Model> {
     const resolved = path.resolve(file)
@@ -220,7 +220,7 @@ async function checkFile(
   shown: string,
   vocabularyOnly: boolean,
   purpose: 'writes' | 'reads',
-  known: FileMemory | undefined,
+  known: KnownFiles | undefined,
 ): Promise<GgufHeader> {
   let header: GgufHeader
   try {

@@ -8,7 +8,7 @@ import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import { userCache } from '../hub/user-cache.js'
 import { llamaRelease } from '../llama/abi.js'
 import { LlamaLibrary } from '../llama/library.js'
-import type { FileMemory } from '../llama/model.js'
+import type { KnownFiles } from '../llama/model.js'
 import type { Exactness } from './configuration.js'
 
 /** Environment variable that names the folder of profiles; `off` keeps none. */
@@ -53,7 +53,7 @@ const fingerprintBytes = 1 << 16
  * options and number of threads. Nothing here is needed: a file that is damaged, foreign or of another version counts
  * as none and is written anew, and a folder that cannot be written to is left alone.
  */
-export class ProfileStore implements FileMemory {
+export class ProfileStore implements KnownFiles {
   readonly folder: string
 
   /** @param setting a folder; `false`: keep nothing; `undefined`: as `$LOOKAHEAD_PROFILES` says, else the cache folder */

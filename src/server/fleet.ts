@@ -1,6 +1,9 @@
+// What this server is to the replicas it shares with.
+
 import { Delays } from '../fleet/counters.js'
 import type { ReplicaReport } from '../fleet/replica.js'
 import { ApiError } from './errors.js'
+import { expose, type Figure, Histogram } from './exposition.js'
 import type { Service } from './service.js'
 
 /** `GET /lookahead/log`: what this replica has said and heard, for replicas that know the key they share. */
@@ -13,88 +16,120 @@ export function answerLog(service: Service, request: Request): Promise<Response>
 }
 
 /** How sharing fares, as Prometheus scrapes it. */
-export function renderFleet({ counters, transports, deletions, logBytes }: ReplicaReport): string {
-  const lines: string[] = []
-  const write = (type: 'counter' | 'gauge' | 'histogram', name: string, help: string, values: readonly string[]) =>
-    lines.push(
-      `# HELP lookahead:fleet_${name} ${help}`,
-      `# TYPE lookahead:fleet_${name} ${type}`,
-      ...values.map((value) => `lookahead:fleet_${name}${value}`),
-    )
-  const { sent, taken, refused, delays } = counters
-  const by = (label: string, pairs: Iterable<readonly [string, number]>) =>
-    Array.from(pairs, ([value, count]) => `{${label}="${escapeLabel(value)}"} ${count}`)
-  const of = (value: (state: (typeof transports)[number]['state']) => number) =>
-    by(
-      'transport',
-      transports.map(({ name, state }) => [name, value(state)]),
-    )
-  write(
-    'gauge',
-    'connected',
-    '1 while the other side answers.',
-    of(({ connected }) => (connected ? 1 : 0)),
-  )
-  write(
-    'gauge',
-    'caught_up',
-    '1 once all that the others had was taken.',
-    of(({ caughtUp }) => (caughtUp ? 1 : 0)),
-  )
-  write(
-    'counter',
-    'outages_total',
-    'Times that the other side was lost.',
-    of(({ outages }) => outages),
-  )
-  write(
-    'gauge',
-    'pending_messages',
-    'Messages that wait to be handed over.',
-    of(({ pending }) => pending),
-  )
-  write(
-    'counter',
-    'sent_total',
-    'Messages said here.',
-    by('type', [
-      ['record', sent.records],
-      ['deletion', sent.deletions],
-    ]),
-  )
-  write('counter', 'sent_bytes_total', 'Bytes of messages said here.', [` ${sent.bytes}`])
-  write(
-    'counter',
-    'taken_total',
-    'Messages of others that changed something here.',
-    by('type', [
-      ['record', taken.records],
-      ['deletion', taken.deletions],
-    ]),
-  )
-  write('counter', 'taken_tokens_total', 'Tokens of records taken from others.', [` ${taken.tokens}`])
-  write('counter', 'known_total', 'Messages of others that said nothing new.', [` ${counters.known}`])
-  write('counter', 'dead_total', 'Records that came after their own deletion.', [` ${counters.dead}`])
-  write('counter', 'refused_total', 'Messages of others that were not taken.', by('reason', refused))
-  write('counter', 'missed_total', 'Records let go before they could be handed over.', [` ${counters.missed}`])
-  write('counter', 'gaps_total', 'Messages of others that never came.', [` ${counters.gaps}`])
-  write('counter', 'oversized_total', 'Records said here that were too long to share.', [` ${counters.oversized}`])
-  write('gauge', 'deletions', 'Deletions that are remembered.', [` ${deletions}`])
-  write('gauge', 'log_bytes', 'Messages held for those that are slow to take them.', [` ${logBytes}`])
-  let sum = 0
-  const buckets = Delays.bounds.map((bound, k) => {
-    sum += delays.counts[k]
-    return `_bucket{le="${bound / 1000}"} ${sum}`
-  })
-  write('histogram', 'delay_seconds', 'From when a record was added there to when it was taken here.', [
-    ...buckets,
-    `_bucket{le="+Inf"} ${delays.count}`,
-    `_sum ${delays.sumMs / 1000}`,
-    `_count ${delays.count}`,
-  ])
-  return `${lines.join('\n')}\n`
+export function renderFleet(report: ReplicaReport): string {
+  return expose('lookahead:fleet_', figures, report)
 }
 
-function escapeLabel(text: string): string {
-  return text.replace(/[\\"\n]/g, (sign) => (sign === '\n' ? '\\n' : `\\${sign}`))
-}
+const figures: readonly Figure<ReplicaReport>[] = [
+  {
+    type: 'gauge',
+    name: 'connected',
+    help: '1 while the other side answers.',
+    read: ({ transports }) => transports.map(({ name, state }) => ['transport', name, state.connected ? 1 : 0]),
+  },
+  {
+    type: 'gauge',
+    name: 'caught_up',
+    help: '1 once all that the others had was taken.',
+    read: ({ transports }) => transports.map(({ name, state }) => ['transport', name, state.caughtUp ? 1 : 0]),
+  },
+  {
+    type: 'counter',
+    name: 'outages_total',
+    help: 'Times that the other side was lost.',
+    read: ({ transports }) => transports.map(({ name, state }) => ['transport', name, state.outages]),
+  },
+  {
+    type: 'gauge',
+    name: 'pending_messages',
+    help: 'Messages that wait to be handed over.',
+    read: ({ transports }) => transports.map(({ name, state }) => ['transport', name, state.pending]),
+  },
+  {
+    type: 'counter',
+    name: 'sent_total',
+    help: 'Messages said here.',
+    read: ({ counters: { sent } }) => [
+      ['type', 'record', sent.records],
+      ['type', 'deletion', sent.deletions],
+    ],
+  },
+  {
+    type: 'counter',
+    name: 'sent_bytes_total',
+    help: 'Bytes of messages said here.',
+    read: ({ counters }) => counters.sent.bytes,
+  },
+  {
+    type: 'counter',
+    name: 'taken_total',
+    help: 'Messages of others that changed something here.',
+    read: ({ counters: { taken } }) => [
+      ['type', 'record', taken.records],
+      ['type', 'deletion', taken.deletions],
+    ],
+  },
+  {
+    type: 'counter',
+    name: 'taken_tokens_total',
+    help: 'Tokens of records taken from others.',
+    read: ({ counters }) => counters.taken.tokens,
+  },
+  {
+    type: 'counter',
+    name: 'known_total',
+    help: 'Messages of others that said nothing new.',
+    read: ({ counters }) => counters.known,
+  },
+  {
+    type: 'counter',
+    name: 'dead_total',
+    help: 'Records that came after their own deletion.',
+    read: ({ counters }) => counters.dead,
+  },
+  {
+    type: 'counter',
+    name: 'refused_total',
+    help: 'Messages of others that were not taken.',
+    read: ({ counters }) => Array.from(counters.refused, ([reason, count]) => ['reason', reason, count]),
+  },
+  {
+    type: 'counter',
+    name: 'missed_total',
+    help: 'Records let go before they could be handed over.',
+    read: ({ counters }) => counters.missed,
+  },
+  {
+    type: 'counter',
+    name: 'gaps_total',
+    help: 'Messages of others that never came.',
+    read: ({ counters }) => counters.gaps,
+  },
+  {
+    type: 'counter',
+    name: 'oversized_total',
+    help: 'Records said here that were too long to share.',
+    read: ({ counters }) => counters.oversized,
+  },
+  {
+    type: 'gauge',
+    name: 'deletions',
+    help: 'Deletions that are remembered.',
+    read: ({ deletions }) => deletions,
+  },
+  {
+    type: 'gauge',
+    name: 'log_bytes',
+    help: 'Messages held for those that are slow to take them.',
+    read: ({ logBytes }) => logBytes,
+  },
+  {
+    type: 'histogram',
+    name: 'delay_seconds',
+    help: 'From when a record was added there to when it was taken here.',
+    read: ({ counters: { delays } }) => {
+      const bounds = Delays.bounds.map((ms) => ms / 1000)
+      return Histogram.of(bounds, delays.counts, delays.count, delays.sumMs / 1000)
+    },
+  },
+]

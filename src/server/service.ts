@@ -223,7 +223,7 @@ export class Service {
   }
 
   /** What the client may see of an error; what it may not goes to the log. */
-  explain(error: unknown): ApiError {
+  asApiError(error: unknown): ApiError {
     const shown = toApiError(error)
     this.metrics.fail(shown.status >= 500 ? 'error' : 'refused')
     if (shown.status === 500) {

@@ -53,7 +53,7 @@ function streamAnswers(service: Service, answers: Answers, reply: Reply): Respon
         } catch (error) {
           answers.abort()
           if (readerIsGone) return
-          const shown = service.explain(error)
+          const shown = service.asApiError(error)
           controller.enqueue(encoder.encode(written(reply.fail?.(shown) ?? { data: shown })))
           controller.close()
         }

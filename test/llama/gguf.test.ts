@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { Context } from '../../src/llama/context.js'
 import { LlamaError } from '../../src/llama/error.js'
 import { readHeader } from '../../src/llama/gguf.js'
-import { type FileMemory, Model } from '../../src/llama/model.js'
+import { type KnownFiles, Model } from '../../src/llama/model.js'
 import { damage } from '../helpers/damage.js'
 import { type GgufSource, type MetadataValue, writeGguf } from '../helpers/gguf.js'
 import { ARCHITECTURES, randomModel, writeRandomModel } from '../helpers/random-model.js'
@@ -149,7 +149,7 @@ describe('Model.load', () => {
 
   it('asks for a rehearsal once, where it can be remembered', async () => {
     const kept: string[] = []
-    const memory: FileMemory = {
+    const memory: KnownFiles = {
       knows: async (digest) => kept.includes(digest),
       keep: async (digest) => kept.push(digest),
     }

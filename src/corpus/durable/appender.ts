@@ -2,7 +2,7 @@
 
 import type { FileHandle } from 'node:fs/promises'
 import type { CorpusError } from '../error.js'
-import { explainIo } from './system-error.js'
+import { asCorpusError } from './system-error.js'
 
 /** Bytes written at a time. */
 const BATCH = 4 * 2 ** 20
@@ -69,7 +69,7 @@ export class Appender {
       await this.#handle.datasync()
     } catch (error) {
       this.#unsynced = true
-      throw explainIo(error, `write to ${this.#name}`)
+      throw asCorpusError(error, `write to ${this.#name}`)
     }
   }
 
@@ -98,7 +98,7 @@ export class Appender {
         this.problem = undefined
       } catch (error) {
         this.#waiting.unshift(...pieces)
-        this.problem = explainIo(error, `write to ${this.#name}`)
+        this.problem = asCorpusError(error, `write to ${this.#name}`)
         this.#retryAt = performance.now() + RETRY_MS
         await this.#handle.truncate(this.end).catch(() => {})
         return

@@ -9,7 +9,7 @@ import { emptyEntry, encodeEntry, encodeHeader, type FileHeader } from './format
 import { FolderLock } from './lock.js'
 import { readEntries } from './reader.js'
 import { CorpusStore, recordEntry } from './store.js'
-import { explainIo } from './system-error.js'
+import { asCorpusError } from './system-error.js'
 
 /** No budgets: what is looked at, carried away or brought in is not thinned out on the way. */
 const unlimited = { namespaceBytes: Number.POSITIVE_INFINITY, totalBytes: Number.POSITIVE_INFINITY }
@@ -49,7 +49,7 @@ export async function verifyStore(folder: string, repair = false): Promise<Verif
   const lock = repair ? takeLock(folder) : undefined
   const handle = await open(file, repair ? 'r+' : 'r').catch((error) => {
     lock?.release()
-    throw explainIo(error, `read ${file}`)
+    throw asCorpusError(error, `read ${file}`)
   })
   try {
     const { header, entries, fileBytes, end, damagedAt } = await readEntries(handle, file, { take: () => {} })
@@ -68,7 +68,7 @@ export async function verifyStore(folder: string, repair = false): Promise<Verif
 export async function exportStore(store: CorpusStore, file: string, namespace?: string): Promise<number> {
   const temporary = `${file}.tmp`
   const handle = await open(temporary, 'w', fileMode).catch((error) => {
-    throw explainIo(error, `write ${file}`)
+    throw asCorpusError(error, `write ${file}`)
   })
   let records = 0
   try {
@@ -91,7 +91,7 @@ export async function exportStore(store: CorpusStore, file: string, namespace?: 
   } catch (error) {
     await handle.close().catch(() => {})
     await rm(temporary, { force: true })
-    throw explainIo(error, `write ${file}`)
+    throw asCorpusError(error, `write ${file}`)
   }
 }
 
@@ -105,7 +105,7 @@ export async function exportStore(store: CorpusStore, file: string, namespace?: 
  */
 export async function importStore(folder: string, file: string): Promise<{ added: number; known: number }> {
   const handle = await open(file, 'r').catch((error) => {
-    throw explainIo(error, `read ${file}`)
+    throw asCorpusError(error, `read ${file}`)
   })
   try {
     let isWhole = false
@@ -147,7 +147,7 @@ function takeLock(folder: string): FolderLock {
   try {
     return FolderLock.take(folder)
   } catch (error) {
-    throw explainIo(error, `repair the cache ${folder}`)
+    throw asCorpusError(error, `repair the cache ${folder}`)
   }
 }
 

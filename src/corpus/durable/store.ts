@@ -28,7 +28,7 @@ import {
 } from './format.js'
 import { type LoadReport, loadCorpus } from './load.js'
 import { FolderLock } from './lock.js'
-import { explainIo } from './system-error.js'
+import { asCorpusError } from './system-error.js'
 import type { FormatReaders } from './versions.js'
 
 /** Milliseconds between looks at what is to be done in the background. */
@@ -129,7 +129,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
         await makeFolder(folder)
         lock = FolderLock.take(folder)
       } catch (error) {
-        const problem = explainIo(error, `use the cache ${folder}`)
+        const problem = asCorpusError(error, `use the cache ${folder}`)
         if (problem.code !== 'read-only') throw problem
         readOnly = true
         options.onProblem?.(new CorpusError('read-only', `the cache ${folder} is read-only: nothing new is kept`))
@@ -139,7 +139,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
       return await CorpusStore.#load(folder, readOnly, lock, options)
     } catch (error) {
       lock?.release()
-      throw explainIo(error, `read the cache ${folder}`)
+      throw asCorpusError(error, `read the cache ${folder}`)
     }
   }
 
@@ -298,7 +298,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     } catch (error) {
       if (this.#reported || this.#closed) return
       this.#reported = true
-      this.#onProblem(explainIo(error, `write to the cache ${this.folder}`))
+      this.#onProblem(asCorpusError(error, `write to the cache ${this.folder}`))
     }
   }
 
@@ -330,7 +330,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     const generation = this.#generation + 1
     const temporary = temporaryOf(this.folder, generation)
     const handle = await open(temporary, 'w+', fileMode).catch((error) => {
-      throw explainIo(error, `write to the cache ${this.folder}`)
+      throw asCorpusError(error, `write to the cache ${this.folder}`)
     })
     const next = new Appender(handle, this.folder, 0)
     const unsaved = this.unsaved
@@ -356,7 +356,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
       switched()
       await handle.close().catch(() => {})
       await rm(temporary, { force: true }).catch(() => {})
-      throw explainIo(error, `write to the cache ${this.folder}`)
+      throw asCorpusError(error, `write to the cache ${this.folder}`)
     }
     const oldHandle = this.#handle
     this.#later = undefined

@@ -40,7 +40,7 @@ const codes: Record<string, CorpusErrorCode> = {
 }
 
 /** A CorpusError for what the system said. */
-export function explainIo(error: unknown, what: string): CorpusError {
+export function asCorpusError(error: unknown, what: string): CorpusError {
   if (error instanceof CorpusError) return error
   const code = codes[(error as NodeJS.ErrnoException).code ?? ''] ?? 'io-failed'
   return new CorpusError(code, `cannot ${what}: ${describeSystemError(error)}`, { cause: error })

@@ -108,7 +108,7 @@ export class Peer {
           options.all ? done(null, [{ address: this.#address, family }]) : done(null, this.#address, family),
       })
       asked.on('timeout', () => asked.destroy(new Error(`no answer for ${waitS + ANSWER_MS / 1000} s`)))
-      asked.on('error', (error: NodeJS.ErrnoException) => reject(explain(error)))
+      asked.on('error', (error: NodeJS.ErrnoException) => reject(describeFailure(error)))
       asked.on('response', (answer) => {
         const pieces: Buffer[] = []
         let bytes = 0
@@ -139,7 +139,7 @@ const refusals: Record<number, string> = {
   409: 'it has another tokenizer',
 }
 
-function explain(error: NodeJS.ErrnoException): Error {
+function describeFailure(error: NodeJS.ErrnoException): Error {
   if (error.code === 'ECONNREFUSED') return new Error('connection refused')
   if (error.code === 'ECONNRESET') return new Error('connection lost')
   return error

@@ -148,7 +148,7 @@ export class RedisTransport implements Transport {
 
   #lose(error: Error): void {
     if (this.state.connected) this.state.outages++
-    this.#tell({ connected: false, problem: explain(error) })
+    this.#tell({ connected: false, problem: reasonOf(error) })
     this.#wakeFlushing()
   }
 
@@ -329,7 +329,7 @@ export class RedisTransport implements Transport {
   }
 }
 
-function explain(error: Error): string {
+function reasonOf(error: Error): string {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'ECONNREFUSED') return 'connection refused'
   if (code === 'ENOTFOUND') return 'no machine of that name'
