@@ -24,5 +24,7 @@ export const commands: Readonly<Record<string, string>> = {
   soak: 'A server under abuse, for a while: nothing may leak, and no answer may change.',
   chat: 'Recorded chat formats of model families: how many prompts and outputs are right. The table of docs/chat.md.',
   answers: 'What several answers to one prompt draw from each other, and what path-consistency saves.',
+  forced:
+    'How many tokens a forward yields under JSON schemas and in tool calls, with what the grammar forces drafted and not.',
   damage: 'Model files with damaged heads: none may end the process.',
 }

@@ -30,6 +30,9 @@ const places = {
   prediction: 'foretold by the request',
   common: 'found in what all may read',
   sibling: 'found in another answer to the same question',
+  forced: 'what the grammar leaves',
+  grammar: 'what the grammar leaves',
+  'draft-model': 'proposed by the draft model',
   external: 'proposed by another drafter',
   other: 'drafted',
 }

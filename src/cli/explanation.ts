@@ -23,6 +23,8 @@ function inWords({ kind, id }: TokenOrigin): string {
       return id === undefined ? 'an earlier request' : `earlier request ${id}`
     case 'sibling':
       return 'another answer'
+    case 'grammar':
+      return 'the grammar'
     case 'other':
       return 'a draft'
     default:

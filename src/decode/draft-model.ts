@@ -3,7 +3,7 @@
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Drafter, DraftOrigin, DraftOutlook, DraftSession, SessionOptions } from '../draft/drafter.js'
 import { ChainMerger } from '../draft/merge.js'
-import { DraftTree } from '../draft/tree.js'
+import { DraftSource, DraftTree } from '../draft/tree.js'
 import type { Decoder } from './decoder.js'
 
 /** A context of the small model. */
@@ -77,7 +77,7 @@ export class DraftModel implements Drafter {
     this.#cost = cost
     this.#inner = inner
     this.#maxNodes = maxNodes
-    this.#merger = new ChainMerger(maxNodes + longestChain)
+    this.#merger = new ChainMerger(maxNodes + longestChain, DraftSource.model)
     this.#free = Array.from({ length: decoder.maxSequences }, (_, id) => ({ id, tokens: [], owner: '' }))
   }
 

@@ -1,6 +1,6 @@
 // A draft put into words for people: where each node came from, and what became of it.
 
-import { type DraftSourceName, sourceName } from '../draft/tree.js'
+import { DraftSource, type DraftSourceName, sourceName } from '../draft/tree.js'
 import type { DocumentSpans } from './document-spans.js'
 import type { Sequence } from './sequence.js'
 import type { Verdict } from './verify.js'
@@ -14,10 +14,11 @@ export interface TokenOrigin {
    * - `prediction`: drafted from the request's `prediction`
    * - `request`: drafted from what an earlier request left behind
    * - `sibling`: drafted from another answer to the same prompt
+   * - `grammar`: the request's grammar left nothing else to write
    * - `other`: drafted by a drafter that does not tell, or from a place that is gone by now
    * - `model`: not drafted; the model's own logits gave it
    */
-  kind: 'prompt' | 'document' | 'answer' | 'prediction' | 'request' | 'sibling' | 'other' | 'model'
+  kind: 'prompt' | 'document' | 'answer' | 'prediction' | 'request' | 'sibling' | 'grammar' | 'other' | 'model'
   /** Of a document: its id, title or number; of an earlier request: its id, if it has one. */
   id?: string
 }
@@ -65,6 +66,7 @@ export function explainDraft(
 }
 
 function originOf({ request, promptLength, tree }: Sequence, node: number, spans?: DocumentSpans): TokenOrigin {
+  if (tree.sources[node] === DraftSource.forced) return { kind: 'grammar' }
   const origin = request.session.originOf?.(tree.origins[node])
   if (!origin) return { kind: 'other' }
   const { kind, id, place } = origin

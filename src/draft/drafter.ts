@@ -10,6 +10,23 @@ export interface SessionOptions {
   request?: string
   /** Sessions that are given the same object answer one prompt: they may draft from each other at once. */
   together?: object
+  /** What the grammar of the request leaves no choice about. */
+  foreseen?: Foreseen
+}
+
+/** What an answer cannot but say next. */
+export interface Foreseen {
+  /** The expected tokens are `tokens[begin]` … `tokens[begin + length - 1]`, each of a kind of its own reliability. */
+  readonly tokens: Int32Array
+  readonly kinds: Uint8Array
+  readonly begin: number
+  readonly length: number
+  /** Looks for what must come next, unless that is known. */
+  look(): void
+  /** How many bytes of it a path has said with a token, `said` of them before it; -1 where the token cannot come. */
+  follow(token: number, said: number): number
+  /** The model has written a token. */
+  accept(token: number): void
 }
 
 /** Where a drafted token was found. */

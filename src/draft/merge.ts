@@ -1,6 +1,6 @@
 // Two drafts in one tree.
 
-import { DraftSource, DraftTree } from './tree.js'
+import { DraftTree } from './tree.js'
 
 /**
  * Puts a chain into a tree of another drafter, best first:
@@ -17,9 +17,14 @@ export class ChainMerger {
   readonly #given: Float64Array
   readonly #paths: Float64Array
   readonly #placed: Int32Array
+  readonly #source: number
 
-  /** @param mostNodes of the tree and the chain together */
-  constructor(mostNodes: number) {
+  /**
+   * @param mostNodes of the tree and the chain together
+   * @param source the `DraftSource` of the chain
+   */
+  constructor(mostNodes: number, source: number) {
+    this.#source = source
     this.#nodes = new DraftTree(mostNodes)
     this.#given = new Float64Array(mostNodes)
     this.#paths = new Float64Array(mostNodes)
@@ -27,8 +32,8 @@ export class ChainMerger {
   }
 
   /**
-   * Fills `target` with at most `budgetNodes` of both. Nodes of the tree keep the index they had there as their origin;
-   * those of the chain alone have -1.
+   * Fills `target` with at most `budgetNodes` of both. Nodes of the tree keep their origin; those of the chain alone
+   * have -1.
    *
    * @param chain tokens, and the probability of each if those before it came true
    */
@@ -45,6 +50,7 @@ export class ChainMerger {
     for (let node = 0; node < tree.size && nodes.size < nodes.capacityNodes; node++) {
       const parent = tree.parents[node]
       nodes.add(tree.tokens[node], parent, 0, tree.sources[node], tree.matchLengths[node])
+      nodes.origins[node] = tree.origins[node]
       given[node] = tree.probabilities[node] / (parent < 0 ? 1 : tree.probabilities[parent])
     }
     // 2. The chain, along the nodes that are there.
@@ -52,7 +58,7 @@ export class ChainMerger {
     for (let k = 0; k < chain.length; k++) {
       const known = nodes.childOf(tip, chain.tokens[k])
       if (known < 0 && nodes.size === nodes.capacityNodes) break
-      const node = known >= 0 ? known : nodes.add(chain.tokens[k], tip, 0, DraftSource.model, 0)
+      const node = known >= 0 ? known : nodes.add(chain.tokens[k], tip, 0, this.#source, 0)
       if (known < 0) nodes.origins[node] = -1
       given[node] = known < 0 ? chain.given[k] : 1 - (1 - given[known]) * (1 - chain.given[k])
       this.#normalise(tip)

@@ -199,9 +199,11 @@ export const DraftSource = {
   sibling: 4,
   /** A draft model. */
   model: 5,
+  /** A grammar, which leaves nothing else. */
+  forced: 6,
 } as const
 
-/** Name of a draft source: `'own' | 'shared' | 'common' | 'external' | 'sibling' | 'draft-model'`. */
+/** Name of a draft source: `'own' | 'shared' | 'common' | 'external' | 'sibling' | 'draft-model' | 'forced'`. */
 export type DraftSourceName = Exclude<keyof typeof DraftSource, 'model'> | 'draft-model'
 
 // `model` is said of tokens that nobody drafted.

@@ -1,6 +1,7 @@
 // What an engine consists of: opened in order, closed in the opposite one.
 
 import type { Drafter } from '../draft/drafter.js'
+import { ForcedDrafter } from '../draft/forced.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import { fetchModel } from '../hub/fetch-model.js'
 import type { Model } from '../llama/model.js'
@@ -61,7 +62,7 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
       modelOptions: { repack: options.repack, gpuLayers: options.gpuLayers },
     })
     const chat = new Chat(model, options.chatTemplate)
-    const drafter = options.drafter ?? new RetrievalDrafter({ corpus: memory.corpus })
+    const drafter = options.drafter ?? new ForcedDrafter(new RetrievalDrafter({ corpus: memory.corpus }))
     const small =
       draftFile === undefined
         ? undefined

@@ -7,7 +7,9 @@ import { Logprobs } from '../decode/logprobs.js'
 import type { TokenRequest } from '../decode/loop.js'
 import type { AnswerReading } from '../decode/writer.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
+import { Foresight } from '../grammar/foresight.js'
 import { parseGbnf } from '../grammar/gbnf.js'
+import type { SpacingHabits } from '../grammar/spacing.js'
 import type { Context } from '../llama/context.js'
 import { Sampler } from '../llama/sampler.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
@@ -65,6 +67,8 @@ export class Requests {
   readonly #drafter: Drafter
   readonly #maxNodes: number
   readonly #room: PromptRoom
+  /** How the model spaces its JSON, as far as was seen. */
+  readonly #habits: SpacingHabits = new Map()
 
   constructor({ chat, memory, model, tuned, drafter, layout }: Parts) {
     this.#chat = chat
@@ -158,9 +162,8 @@ export class Requests {
     const prediction = this.#readPrediction(request.prediction)
     if (draft !== 'off' && !(request as Partial<Prepared>)[prepared])
       this.#memory.addDocuments(documents, request.namespace)
-    const whose = { namespace: request.namespace, request: request.requestId, together: request.together }
-    const session = draft === 'off' ? noDrafts : explained(() => (request.drafter ?? this.#drafter).open(whose))
-    const sampler = this.#openSampler(request, prompt, session)
+    const sampler = this.#openSampler(request, prompt)
+    const session = draft === 'off' ? noDrafts : this.#openSession(request, sampler)
     if (prediction) {
       // What the prompt ends with stands before the prediction too, so that its beginning is found as a continuation.
       session.read(Array.from(prompt).slice(-predictionLead))
@@ -196,13 +199,32 @@ export class Requests {
     return prediction.slice(0, 8 * this.#room.contextTokens)
   }
 
-  #openSampler(request: RequestOptions, prompt: ArrayLike<number>, session: DraftSession): Sampler {
+  #openSampler(request: RequestOptions, prompt: ArrayLike<number>): Sampler {
     try {
       return Sampler.create(this.#context, request, prompt)
     } catch (error) {
-      session.close()
       if (error instanceof RangeError) throw new EngineError('invalid-parameter', error.message, { cause: error })
       throw error
     }
+  }
+
+  #openSession(request: RequestOptions, sampler: Sampler): DraftSession {
+    const { namespace, requestId, together, drafter = this.#drafter } = request
+    try {
+      const foreseen = this.#foresee(request.grammar)
+      return explained(() => drafter.open({ namespace, request: requestId, together, foreseen }))
+    } catch (error) {
+      sampler[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /** What looks ahead in a grammar, which has been read by now. */
+  #foresee(grammar: RequestOptions['grammar']): Foresight | undefined {
+    if (!grammar) return undefined
+    const plan = typeof grammar === 'string' ? { grammar } : grammar
+    const vocabulary = this.#vocabulary
+    const tokenize = (text: string, special: boolean) => vocabulary.tokenize(text, { special })
+    return new Foresight(plan, vocabulary.lexiconWith(plan.markers ?? []), tokenize, this.#habits)
   }
 }

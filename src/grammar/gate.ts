@@ -1,6 +1,7 @@
-import { Grammar } from './grammar.js'
+import { type ForcedText, Grammar } from './grammar.js'
 import type { Lexicon } from './lexicon.js'
 import { literal } from './notation.js'
+import type { Spacing } from './spacing.js'
 
 /** A grammar, and from where on it holds. */
 export interface GrammarPlan {
@@ -35,6 +36,7 @@ export interface ThinkingPlan {
 export class Gate {
   readonly #plan: GrammarPlan
   readonly #lexicon: Lexicon
+  readonly #spacing: Spacing | undefined
   /** What opens and closes thoughts, and what wakes the grammar: bytes, one a character. */
   readonly #opens: string
   readonly #closes: string
@@ -49,16 +51,20 @@ export class Gate {
   #seen = ''
   #thoughtTokens = 0
 
-  /** @throws GrammarError `grammar-invalid` */
-  constructor(plan: GrammarPlan, lexicon: Lexicon) {
+  /**
+   * @param spacing for {@link foresee}
+   * @throws GrammarError `grammar-invalid`
+   */
+  constructor(plan: GrammarPlan, lexicon: Lexicon, spacing?: Spacing) {
     this.#plan = plan
+    this.#spacing = spacing
     this.#lexicon = lexicon
     const { thinking, grammar, wakes = [] } = plan
     this.#opens = latin(Buffer.from(thinking?.open.trim() ?? ''))
     this.#closes = latin(Buffer.from(thinking?.close.trim() ?? ''))
     this.#wakes = wakes.map((text) => latin(Buffer.from(text)))
     // What cannot be followed is to be said before anything is written.
-    this.#grammar = grammar === '' ? undefined : new Grammar(grammar, lexicon)
+    this.#grammar = grammar === '' ? undefined : new Grammar(grammar, lexicon, spacing)
     if (thinking && (thinking.begun || this.#opens === '')) this.#phase = 'thinking'
     else if (thinking) {
       this.#phase = 'start'
@@ -94,6 +100,14 @@ export class Gate {
         return both
       }
     }
+  }
+
+  /** Writes what must follow, as {@link Grammar.foresee}; nothing where no grammar holds yet. */
+  foresee(into: ForcedText): void {
+    const grammar = this.#phase === 'awake' ? this.#grammar : this.#phase === 'closing' ? this.#opening : undefined
+    into.length = 0
+    into.certain = 0
+    grammar?.foresee(into)
   }
 
   /** Reads a token that {@link allowed} allows. */
@@ -172,7 +186,7 @@ export class Gate {
     }
     const woken = this.#seen.slice(first)
     this.#seen = ''
-    const next = this.#grammar ?? new Grammar(grammar, this.#lexicon)
+    const next = this.#grammar ?? new Grammar(grammar, this.#lexicon, this.#spacing)
     this.#grammar = undefined
     // It only looked like what the grammar begins with.
     if (!next.follows(Buffer.from(woken, 'latin1'))) return

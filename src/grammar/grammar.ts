@@ -3,6 +3,7 @@
 import { GrammarError } from './error.js'
 import { end, type GrammarTable, parseGbnf } from './gbnf.js'
 import type { Lexicon } from './lexicon.js'
+import { isSpace, type Spacing } from './spacing.js'
 
 /** The frame of what may follow where the text may end. */
 const whole = -1
@@ -17,6 +18,8 @@ const mostFramesInAll = 1 << 18
 const mostWork = 1 << 20
 const mostWorkInAll = 1 << 23
 const workPerToken = 1 << 16
+/** The same of looking ahead once for what must follow. */
+const mostForesightWork = 1 << 12
 
 /** How many sets of allowed tokens are kept. */
 const keptMasks = 32
@@ -34,6 +37,20 @@ interface State {
   readonly missing: number
   /** Where each byte leads: `null` nowhere, `undefined` not known yet. */
   readonly next: (State | null | undefined)[]
+  /** The only character that may follow, if there is one, with `spaced`; `free`: there are several. */
+  sole: number | undefined
+}
+
+/** Values of {@link State.sole}: more than one may follow; a bit: but for white space, which may stand before. */
+const free = -1
+const spaced = 1 << 21
+
+/** What must follow, as {@link Grammar.foresee} writes it. */
+export interface ForcedText {
+  readonly bytes: Uint8Array
+  length: number
+  /** Of these bytes, those before the first white space that is optional: nothing else may follow. */
+  certain: number
 }
 
 /**
@@ -65,12 +82,17 @@ export class Grammar {
   #work = 0
   #workLeft = mostWorkInAll
   #state: State
+  /** Where texts are looked ahead for: how the model spaces them, and the last byte read. */
+  readonly #spacing: Spacing | undefined
+  #last = 0
 
   /**
    * @param source GBNF, or what {@link parseGbnf} made of it
+   * @param spacing learns from what is read and tells what to expect, for {@link foresee}. Default: none is expected
    * @throws GrammarError `grammar-invalid`
    */
-  constructor(source: string | GrammarTable, lexicon: Lexicon) {
+  constructor(source: string | GrammarTable, lexicon: Lexicon, spacing?: Spacing) {
+    this.#spacing = spacing
     this.#table = typeof source === 'string' ? parseGbnf(source) : source
     this.#lexicon = lexicon
     const frames = new Set<number>()
@@ -98,11 +120,20 @@ export class Grammar {
   /** Reads a token that {@link allowed} allows. */
   accept(bytes: Uint8Array): void {
     this.#workLeft += workPerToken
+    this.#work = 0
     for (const byte of bytes) {
       const next = this.#step(this.#state, byte)
       if (!next) throw new Error('a token was accepted that the grammar does not allow')
+      if (this.#spacing) this.#hear(byte, this.#spacing)
       this.#state = next
     }
+  }
+
+  #hear(byte: number, spacing: Spacing): void {
+    const sole = this.#soleOf(this.#state)
+    if (sole !== free && (sole & spaced) !== 0) spacing.listen(this.#last, sole & (spaced - 1))
+    spacing.hear(byte)
+    this.#last = byte
   }
 
   /** Reads bytes if the grammar allows them. @returns whether it does; if not, nothing was read */
@@ -115,6 +146,63 @@ export class Grammar {
     }
     this.#state = state
     return true
+  }
+
+  /**
+   * Writes what must follow, for as long as there is one way on; where white space may stand before the only character
+   * that can follow, what the model's habits lead one to expect. Its work is bounded, and counted apart.
+   */
+  foresee(into: ForcedText): void {
+    const { bytes } = into
+    let state: State | null = this.#state
+    let last = this.#last
+    let isSpaced = false
+    into.length = 0
+    into.certain = bytes.length
+    this.#work = 0
+    while (this.#work < mostForesightWork) {
+      const sole = this.#soleOf(state)
+      if (sole === free) break
+      const from = into.length
+      const character = sole & (spaced - 1)
+      let end = from
+      if ((sole & spaced) !== 0 && !isSpaced) {
+        into.certain = Math.min(into.certain, from)
+        for (const byte of this.#spacing?.between(last, character) ?? []) if (end < bytes.length) bytes[end++] = byte
+        isSpaced = end > from
+      } else isSpaced = false
+      if (!isSpaced) end = putCharacter(bytes, from, character)
+      for (let i = from; i < end && state !== null; i++) state = this.#step(state, bytes[i])
+      if (state === null || end <= from) break
+      into.length = end
+      last = bytes[end - 1]
+    }
+    into.certain = Math.min(into.certain, into.length)
+  }
+
+  #soleOf(state: State): number {
+    state.sole ??= this.#findSole(state)
+    return state.sole
+  }
+
+  #findSole({ frames, missing }: State): number {
+    if (missing > 0 || frames[0] === whole) return free
+    let sole = free
+    let space = free
+    let isSpaced = false
+    for (const frame of frames) {
+      const set = this.#setAt(frame)
+      for (let i = 0; i < set.length; i += 2)
+        for (let character = set[i]; character <= set[i + 1]; character++) {
+          if (isSpace(character)) {
+            if (space !== free && space !== character) isSpaced = true
+            space = character
+          } else if (sole === free || sole === character) sole = character
+          else return free
+        }
+    }
+    if (sole === free) return isSpaced || space === free ? free : space
+    return space === free ? sole : sole | spaced
   }
 
   /** Follows every token byte by byte; what a token has in common with the one before it is not followed again. */
@@ -257,11 +345,23 @@ export class Grammar {
     const key = `${sorted.join()}/${pending}/${missing}`
     let state = this.#states.get(key)
     if (!state) {
-      state = { frames: sorted, pending, missing, next: [] }
+      state = { frames: sorted, pending, missing, next: [], sole: undefined }
       this.#states.set(key, state)
     }
     return state
   }
+}
+
+/** Writes a character in UTF-8 and returns where it ends; -1: there is no room for it. */
+function putCharacter(bytes: Uint8Array, at: number, character: number): number {
+  const length = character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4
+  if (at + length > bytes.length) return -1
+  if (length === 1) bytes[at] = character
+  else {
+    for (let i = length - 1, rest = character; i > 0; i--, rest >>= 6) bytes[at + i] = 0x80 | (rest & 0x3f)
+    bytes[at] = ((0xf00 >> length) & 0xff) | (character >> (6 * (length - 1)))
+  }
+  return at + length
 }
 
 /** Whether a set has a code point from `low` to `high`. */

@@ -93,13 +93,30 @@ export class Lexicon {
     return new Lexicon(this.size, pieces, Array.from(this.ends))
   }
 
-  /** The bytes of a token; none for those that are not in it. */
-  bytesOf(token: number): Uint8Array {
+  /**
+   * How many bytes of a text, from `at` on, a token agrees with: all of its own, or as many as are left of the text. 0
+   * where it says something else, or is not in it.
+   */
+  agreement(token: number, text: Uint8Array, at: number, end: number): number {
+    const place = this.#placeOf(token)
+    if (place < 0) return 0
+    const begin = this.begins[place]
+    const length = Math.min(this.begins[place + 1] - begin, end - at)
+    for (let i = 0; i < length; i++) if (this.bytes[begin + i] !== text[at + i]) return 0
+    return length
+  }
+
+  #placeOf(token: number): number {
     if (!this.#places) {
       this.#places = new Int32Array(this.size).fill(-1)
       for (const [i, id] of this.ids.entries()) this.#places[id] = i
     }
-    const place = this.#places[token]
+    return this.#places[token] ?? -1
+  }
+
+  /** The bytes of a token; none for those that are not in it. */
+  bytesOf(token: number): Uint8Array {
+    const place = this.#placeOf(token)
     return place < 0 ? new Uint8Array(0) : this.bytes.subarray(this.begins[place], this.begins[place + 1])
   }
 }

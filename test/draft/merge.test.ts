@@ -27,7 +27,7 @@ describe('ChainMerger', () => {
     tree.add(2, 0, 0.3, DraftSource.own, 5)
     tree.add(3, -1, 0.2, DraftSource.shared, 2)
     const merged = new DraftTree(8)
-    new ChainMerger(16).merge(merged, 8, tree, chainOf([3, 2], [0.6, 0.7]))
+    new ChainMerger(16, DraftSource.model).merge(merged, 8, tree, chainOf([3, 2], [0.6, 0.7]))
     expect([...merged.tokens.subarray(0, 4)]).toEqual([3, 1, 2, 2])
     expect([...merged.origins.subarray(0, 4)]).toEqual([2, 0, -1, 1])
     expect(sourceName(merged.sources[2])).toBe('draft-model')
@@ -44,7 +44,7 @@ describe('ChainMerger', () => {
       tokens: fc.array(fc.tuple(fc.nat(5), fc.double({ min: 0.01, max: 1, noNaN: true })), { maxLength: 8 }),
       budget: fc.nat(30),
     })
-    const merger = new ChainMerger(40)
+    const merger = new ChainMerger(40, DraftSource.model)
     fc.assert(
       fc.property(arbitrary, ({ nodes, tokens, budget }) => {
         const tree = new DraftTree(32)

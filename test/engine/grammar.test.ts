@@ -4,6 +4,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Drafter } from '../../src/draft/drafter.js'
+import { ForcedDrafter } from '../../src/draft/forced.js'
+import { RetrievalDrafter } from '../../src/draft/retrieval.js'
 import { Engine } from '../../src/engine/engine.js'
 import type { CompletionRequest } from '../../src/engine/options.js'
 import { Grammar as NaiveGrammar } from '../grammar/gbnf.js'
@@ -122,5 +125,39 @@ describe('a grammar that a user sends', () => {
   it('may be empty, which is none', async () => {
     const free = await engines.embedded.complete({ prompt, maxTokens: 8, draft: 'off' }).result
     expect((await bothWays(engines.embedded, { grammar: '', maxTokens: 8 }))?.tokens).toEqual(free.tokens)
+  })
+
+  it('is drafted where it leaves no choice: fewer forwards, the same text', async () => {
+    const jsonSchema = {
+      type: 'object',
+      properties: {
+        currency: { enum: ['EUR', 'USD'] },
+        requires_identity_document: { type: 'boolean' },
+        processing_time: { type: 'integer', minimum: 1, maximum: 60 },
+      },
+      required: ['currency', 'requires_identity_document', 'processing_time'],
+      additionalProperties: false,
+    }
+    const { embedded } = engines
+    const ask = (draft: 'off' | number | 'auto', drafter?: Drafter) =>
+      embedded.chat({ messages: [{ role: 'user', content: 'Which?' }], jsonSchema, draft, drafter, maxTokens: 90 })
+        .result
+    const plain = await ask('off')
+    const fresh = () => new RetrievalDrafter({ spelling: embedded.spelling })
+    const [without, both] = [await ask(16, fresh()), await ask(16, new ForcedDrafter(fresh()))]
+    for (const { text, tokens } of [without, both])
+      expect({ text, tokens }).toEqual({ text: plain.text, tokens: plain.tokens })
+    expect(both.stats.forwards).toBeLessThan(0.75 * without.stats.forwards)
+    const sources = new Set<string>()
+    const request = {
+      messages: [{ role: 'user', content: 'Which?' }],
+      jsonSchema,
+      draft: 16,
+      maxTokens: 90,
+      explain: true,
+    }
+    for await (const step of embedded.chat(request))
+      for (const { origin } of step.pieces) sources.add(origin?.kind ?? 'none')
+    expect(sources).toContain('grammar')
   })
 })
