@@ -1,3 +1,5 @@
+// What a replica counts.
+
 import type { Refusal } from './message.js'
 
 /** Why something was not taken from another replica. */

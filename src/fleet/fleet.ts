@@ -1,3 +1,5 @@
+// Joining a fleet: a replica of a corpus with the transports its addresses ask for.
+
 import type { Corpus } from '../corpus/corpus.js'
 import { FleetError } from './error.js'
 import { PeerTransport } from './http/peer-transport.js'

@@ -1,4 +1,7 @@
+// The last messages said and heard, for those that hand them on.
+
 import type { Message } from './message.js'
+import { Bell } from './pause.js'
 
 /** One message in a {@link FrameLog}. */
 export interface LogEntry {
@@ -37,7 +40,7 @@ export class FrameLog {
   #entries: LogEntry[] = []
   /** Entries before this index were let go. */
   #head = 0
-  #waiting: (() => void)[] = []
+  readonly #more = new Bell()
   /** Bytes of all frames held. */
   byteLength = 0
   /** Place of the newest entry. */
@@ -68,7 +71,7 @@ export class FrameLog {
     this.#entries.push({ place: ++this.last, frame, writer, namespace, type, at: performance.now() })
     this.byteLength += frame.length
     while (this.byteLength > this.#mostBytes && this.#entries.length - this.#head > 1) this.#letGo()
-    for (const wake of this.#waiting.splice(0)) wake()
+    this.#more.ring()
   }
 
   #letGo(): void {
@@ -99,16 +102,6 @@ export class FrameLog {
 
   /** Resolves when something was appended, or `signal` aborts. */
   more(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve()
-    return new Promise((resolve) => {
-      const done = () => {
-        signal.removeEventListener('abort', done)
-        const at = this.#waiting.indexOf(done)
-        if (at >= 0) this.#waiting.splice(at, 1)
-        resolve()
-      }
-      signal.addEventListener('abort', done, { once: true })
-      this.#waiting.push(done)
-    })
+    return this.#more.rung(signal)
   }
 }

@@ -1,3 +1,5 @@
+// The rules by which replicas agree.
+
 import type { Corpus } from '../corpus/corpus.js'
 import type { CorpusRecord, RecordKind } from '../corpus/record.js'
 import type { Message } from './message.js'

@@ -1,3 +1,5 @@
+// Messages between replicas, and their bytes.
+
 import { crc32 } from '../corpus/durable/checksum.js'
 import { readTokens } from '../corpus/durable/format.js'
 import type { RecordKind } from '../corpus/record.js'

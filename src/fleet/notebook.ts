@@ -1,3 +1,5 @@
+// What a replica must remember over restarts, in a file beside the cache.
+
 import {
   closeSync,
   existsSync,

@@ -1,3 +1,5 @@
+// Waiting: for a time, between tries, and for something to happen.
+
 /** Waits, at most until `signal` aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
@@ -10,6 +12,30 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(done, ms)
     signal.addEventListener('abort', done, { once: true })
   })
+}
+
+/** What several may wait for until someone rings. */
+export class Bell {
+  #waiting = new Set<() => void>()
+
+  /** Lets all go on that wait. */
+  ring(): void {
+    for (const wake of [...this.#waiting]) wake()
+  }
+
+  /** Resolves when it rings, or `signal` aborts. */
+  rung(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = () => {
+        signal.removeEventListener('abort', done)
+        this.#waiting.delete(done)
+        resolve()
+      }
+      signal.addEventListener('abort', done, { once: true })
+      this.#waiting.add(done)
+    })
+  }
 }
 
 /** How long to wait before the next try: twice as long after each failure, a little by chance. */

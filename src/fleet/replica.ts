@@ -1,9 +1,12 @@
+// One corpus's part in a fleet.
+
 import { randomBytes } from 'node:crypto'
 import type { Corpus, CorpusJournal, DeleteOptions } from '../corpus/corpus.js'
 import type { CorpusRecord } from '../corpus/record.js'
 import { Counters, type RefusalReason } from './counters.js'
 import { FleetError } from './error.js'
 import { FrameLog } from './frame-log.js'
+import { type HeldDeletion, type HeldRecords, Holdings } from './holdings.js'
 import { Ledger } from './ledger.js'
 import { encodeMessage, type Message, readMessages } from './message.js'
 import { Notebook } from './notebook.js'
@@ -88,6 +91,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   readonly #options: Required<Omit<ReplicaOptions, 'folder' | 'namespaces'>>
   readonly #sharing: Sharing
   readonly #ledger: Ledger
+  readonly #holdings: Holdings
   readonly #notebook: Notebook | undefined
   readonly #transports: Transport[] = []
   readonly #unwatch: () => void
@@ -130,6 +134,11 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     this.#sharing = readSharing(namespaces)
     this.log = new FrameLog(this.#options.logBytes)
     this.#ledger = new Ledger(corpus, { skewMs: this.#options.skewMs, keepMs: this.keepMs, mostDeletions: 100_000 })
+    this.#holdings = new Holdings(corpus, this.#ledger, {
+      shares: this.#sharing,
+      messageBytes: this.#options.messageBytes,
+      encode: (what) => encodeMessage({ ...what, writer: this.id, number: 0 }, this.fingerprint),
+    })
     this.lastContact = this.#options.now()
     for (const { name, records } of corpus.namespaces())
       if (this.#sharing(name)) for (const record of records) this.#note(name, record)
@@ -333,49 +342,12 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     if (this.#heard.size > MOST_WRITERS) this.#heard.delete(this.#heard.keys().next().value!)
   }
 
-  *deletions(since = 0): Generator<{ frame: Uint8Array; namespace: string; arrival: number }> {
-    for (const { arrival, ...what } of this.#ledger.deletions()) {
-      if (what.time < since) continue
-      const frame = encodeMessage({ ...what, writer: this.id, number: 0 }, this.fingerprint)
-      yield { frame, namespace: what.namespace, arrival }
-    }
+  deletions(since?: number): Iterable<HeldDeletion> {
+    return this.#holdings.deletions(since)
   }
 
-  /**
-   * Records that are held, by the order in which they came here, as frames of about so many bytes together; `next` is
-   * where to go on, `undefined` after the last.
-   */
-  records(after: number, mostBytes: number): { frames: Uint8Array[]; next: number | undefined } {
-    const frames: Uint8Array[] = []
-    let bytes = 0
-    const held: { name: string; record: CorpusRecord }[] = []
-    for (const { name, records } of this.#corpus.namespaces())
-      if (this.shares(name))
-        for (const record of records) if (record.id > after && record.hash !== '') held.push({ name, record })
-    held.sort((a, b) => a.record.id - b.record.id)
-    for (const { name, record } of held) {
-      const { kind, hash, time, start, length, id } = record
-      const tokens = this.#corpus.refresh(name)?.log.slice(start, start + length) ?? []
-      for (const [claimed, stamp] of this.#ledger.claimsOf(name, record)) {
-        const what = {
-          type: 'record',
-          kind,
-          namespace: name,
-          name: claimed,
-          hash,
-          stamp,
-          time,
-          ended: [],
-          tokens,
-        } as const
-        const frame = encodeMessage({ ...what, writer: this.id, number: 0 }, this.fingerprint)
-        if (frame.length > this.#options.messageBytes) continue
-        frames.push(frame)
-        bytes += frame.length
-      }
-      if (bytes >= mostBytes) return { frames, next: id }
-    }
-    return { frames, next: undefined }
+  records(after: number, mostBytes: number): HeldRecords {
+    return this.#holdings.records(after, mostBytes)
   }
 
   generation(): number {
@@ -443,18 +415,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   /** Lets go what has grown old; happens by itself every ten seconds. @internal */
   tick(): void {
     this.#ledger.prune(this.#options.now())
-    this.#notebook?.tidy(this.lastContact, () => this.#state())
-  }
-
-  /** What the notebook must hold at least. */
-  #state(): { frames: Uint8Array[]; claims: { namespace: string; hash: string; name: string; stamp: number }[] } {
-    const claims = []
-    for (const { name: namespace, records } of this.#corpus.namespaces())
-      if (this.shares(namespace))
-        for (const record of records)
-          for (const [name, stamp] of this.#ledger.claimsOf(namespace, record))
-            if (stamp !== record.time) claims.push({ namespace, hash: record.hash, name, stamp })
-    return { frames: Array.from(this.deletions(), ({ frame }) => frame), claims }
+    this.#notebook?.tidy(this.lastContact, () => this.#holdings.noteworthy())
   }
 
   get #limits() {

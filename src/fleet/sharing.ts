@@ -1,3 +1,5 @@
+// Which namespaces are shared.
+
 import { FleetError } from './error.js'
 
 /** Says of a namespace whether it is shared. */

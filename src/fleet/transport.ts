@@ -1,4 +1,7 @@
+// The border between a replica and the ways by which others are reached.
+
 import type { FrameLog } from './frame-log.js'
+import type { HeldDeletion, HeldRecords } from './holdings.js'
 
 /** A way by which replicas reach each other. It never throws: what fails is told, and tried again. */
 export interface Transport {
@@ -45,12 +48,12 @@ export interface Exchange {
   /** When it last was in touch with nothing missing, in milliseconds since 1970. */
   readonly lastContact: number
   /** The deletions that are remembered, or those that came after a time, as frames. */
-  deletions(since?: number): Iterable<{ frame: Uint8Array; namespace: string; arrival: number }>
+  deletions(since?: number): Iterable<HeldDeletion>
   /**
    * The records that are held and came here after the one with a given number, as frames of about so many bytes
    * together; `next` is the number to go on after, `undefined` at the end.
    */
-  records(after: number, mostBytes: number): { frames: Uint8Array[]; next: number | undefined }
+  records(after: number, mostBytes: number): HeldRecords
   /**
    * To be asked when the other side is there again, before anything is read: grows when the absence was longer than
    * deletions are kept for, and all must be read anew.

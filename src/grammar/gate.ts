@@ -1,3 +1,5 @@
+// From where on a grammar holds in an answer, and whether it is met so far.
+
 import { type ForcedText, Grammar } from './grammar.js'
 import type { Lexicon } from './lexicon.js'
 import { literal } from './notation.js'

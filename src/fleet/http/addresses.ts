@@ -1,3 +1,5 @@
+// Which machines the addresses of peers stand for.
+
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 

@@ -1,6 +1,8 @@
+// Sharing over HTTP, without a broker.
+
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { FleetError } from '../error.js'
-import { pause } from '../pause.js'
+import { Bell, pause } from '../pause.js'
 import type { Exchange, Transport, TransportState } from '../transport.js'
 import { resolvePeers } from './addresses.js'
 import { type Cursor, readCursor, writeCursor } from './cursor.js'
@@ -50,7 +52,8 @@ export class PeerTransport implements Transport {
   readonly #peers = new Map<string, Peer>()
   /** How far those who ask have come, how many answers they wait for, and when they were last here. */
   readonly #askers = new Map<string, { place: number; waiting: number; at: number }>()
-  #flushing: (() => void)[] = []
+  /** Rings when a peer has come further. */
+  readonly #told = new Bell()
   #exchange: Exchange | undefined
   #running: Promise<void> = Promise.resolve()
 
@@ -81,14 +84,7 @@ export class PeerTransport implements Transport {
       if (here.length === 0) return false
       if (here.every(({ place }) => place >= last)) return true
       if (signal.aborted) return false
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          signal.removeEventListener('abort', done)
-          resolve()
-        }
-        signal.addEventListener('abort', done, { once: true })
-        this.#flushing.push(done)
-      })
+      await this.#told.rung(signal)
     }
   }
 
@@ -147,7 +143,7 @@ export class PeerTransport implements Transport {
     this.#askers.delete(asker)
     this.#askers.set(asker, known)
     if (this.#askers.size > MOST_PEERS) this.#askers.delete(this.#askers.keys().next().value!)
-    for (const wake of this.#flushing.splice(0)) wake()
+    this.#told.ring()
     return () => {
       known.waiting--
       known.at = performance.now()

@@ -1,3 +1,5 @@
+// One peer whose log is read.
+
 import { Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { isIPv6 } from 'node:net'

@@ -1,3 +1,5 @@
+// Connections to a Redis or Valkey server.
+
 import { FleetError } from '../error.js'
 
 /** Milliseconds after which a server that does not answer counts as lost. */

@@ -1,5 +1,7 @@
+// Sharing over a Redis or Valkey server.
+
 import type { LogReader } from '../frame-log.js'
-import { Backoff, pause } from '../pause.js'
+import { Backoff, Bell, pause } from '../pause.js'
 import type { Exchange, Transport, TransportState } from '../transport.js'
 import { RedisAddress, type RedisConnection, RefusedCommand } from './connection.js'
 import { hasEntry, isBefore, newestId, pack, readStreams, StreamNames } from './streams.js'
@@ -63,7 +65,8 @@ export class RedisTransport implements Transport {
   #trimAt = 0
   /** Deletions that must be said besides the log. */
   #again: { frame: Uint8Array; namespace: string }[] = []
-  #flushing: (() => void)[] = []
+  /** Rings when something was handed over, or cannot be. */
+  readonly #told = new Bell()
   #running: Promise<void> = Promise.resolve()
 
   /**
@@ -92,14 +95,7 @@ export class RedisTransport implements Transport {
     const { last } = this.#exchange.log
     while (this.#place.done < last || this.#again.length > 0) {
       if (signal.aborted || !this.state.connected) return false
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          signal.removeEventListener('abort', done)
-          resolve()
-        }
-        signal.addEventListener('abort', done, { once: true })
-        this.#flushing.push(done)
-      })
+      await this.#told.rung(signal)
     }
     return true
   }
@@ -143,13 +139,13 @@ export class RedisTransport implements Transport {
       }
       if (!signal.aborted) await backoff.wait(signal)
     }
-    this.#wakeFlushing()
+    this.#told.ring()
   }
 
   #lose(error: Error): void {
     if (this.state.connected) this.state.outages++
     this.#tell({ connected: false, problem: reasonOf(error) })
-    this.#wakeFlushing()
+    this.#told.ring()
   }
 
   #tell(state: Partial<TransportState>): void {
@@ -264,7 +260,7 @@ export class RedisTransport implements Transport {
       backoff.reset()
       const end = entries.at(-1)?.place
       if (end !== undefined) this.#place.done = Math.max(this.#place.done, end)
-      this.#wakeFlushing()
+      this.#told.ring()
       await this.#trim(connection)
       this.state.pending = log.last - this.#place.done
       if (this.state.pending > 0) continue
@@ -322,10 +318,6 @@ export class RedisTransport implements Transport {
         if (!(error instanceof RefusedCommand)) throw error
       }
     }
-  }
-
-  #wakeFlushing(): void {
-    for (const wake of this.#flushing.splice(0)) wake()
   }
 }
 

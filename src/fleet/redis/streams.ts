@@ -1,3 +1,5 @@
+// The streams that replicas share: their names, what goes into an entry, and how they are read.
+
 import type { LogEntry } from '../frame-log.js'
 import type { Argument, RedisConnection, Reply } from './connection.js'
 
