@@ -19,7 +19,8 @@ import { readArguments } from './arguments.js'
 const { values } = readArguments('forced', {
   model: { type: 'string', value: 'FILE', help: 'GGUF that answers (default: the embedded model)' },
   nodes: { type: 'string', default: '16', value: 'N', help: 'nodes of every draft' },
-  tokens: { type: 'string', default: '200', value: 'N', help: 'tokens of an answer, at most' },
+  questions: { type: 'string', default: '4', value: 'N', help: 'questions of the demo' },
+  tokens: { type: 'string', default: '160', value: 'N', help: 'tokens of an answer, at most' },
 })
 
 const text = (maxLength: number) => ({ type: 'string', maxLength })
@@ -88,10 +89,11 @@ const model = values.model ?? fileURLToPath(new URL('../../models/lookahead-qa.g
 const draft = Number(values.nodes)
 const maxTokens = Number(values.tokens)
 const demo = JSON.parse(readFileSync(new URL('../../models/demo.json', import.meta.url), 'utf8')) as DemoQuestion[]
+const questions = demo.slice(0, Number(values.questions))
 
 const rows = [['', 'tokens', 'forced', 'retrieval', 'both', 'known: retrieval', 'both']]
 for (const { name, template, ask } of works) {
-  await using engine = await Engine.load({ model, chatTemplate: template, threads: 1, profile: false })
+  await using engine = await Engine.load({ model, chatTemplate: template, threads: 1 })
   const retrieval = () => new RetrievalDrafter({ spelling: engine.spelling })
   // Most models write their JSON on one line; this one, which has never seen any, does not of itself.
   const logitBias: Record<number, number> = {}
@@ -101,7 +103,7 @@ for (const { name, template, ask } of works) {
   const edlOf = async (drafterOf: () => Drafter) => {
     let tokens = 0
     let forwards = 0
-    for (const { question, documents } of demo) {
+    for (const { question, documents } of questions) {
       const messages = [{ role: 'user', content: question }]
       const shown = template ? undefined : documents
       const request = { messages, documents: shown, maxTokens, draft, drafter: drafterOf(), logitBias }
