@@ -15,6 +15,7 @@ export interface DecodingOptions {
   threads?: number
   kernels: KernelsWish
   mmap: boolean
+  swaFull: boolean
 }
 
 /** `-md`, `--model-draft`. */
@@ -53,6 +54,8 @@ export function addDecodingOptions(command: Command): Command {
       'auto',
     )
     .option('--no-mmap', 'read the model into memory instead of mapping its file, which may then be changed')
+    .option('--swa-full', 'layers with a sliding window keep all tokens, for drafts in trees', true)
+    .option('--no-swa-full', 'they keep those of the window: less memory, drafts are chains')
     .addOption(threadsOption())
 }
 
@@ -65,7 +68,8 @@ export function configurationOf({
   threads,
   kernels,
   mmap,
+  swaFull,
 }: DecodingOptions) {
   const flashAttention = flashAttn && flashAttn === 'on'
-  return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, flashAttention, threads, kernels, mmap }
+  return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, flashAttention, threads, kernels, mmap, swaFull }
 }

@@ -20,6 +20,7 @@ const variables: Record<string, string> = {
   '--ctx-size': 'LLAMA_ARG_CTX_SIZE',
   '--parallel': 'LLAMA_ARG_N_PARALLEL',
   '--flash-attn': 'LLAMA_ARG_FLASH_ATTN',
+  '--swa-full': 'LLAMA_ARG_SWA_FULL',
   '--cache-type-k': 'LLAMA_ARG_CACHE_TYPE_K',
   '--cache-type-v': 'LLAMA_ARG_CACHE_TYPE_V',
   '--cache-ram': 'LLAMA_ARG_CACHE_RAM',

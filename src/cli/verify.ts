@@ -80,7 +80,8 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
     exactness,
     context: {
       contextTokens: slots * (contextTokens + comparisonNodes),
-      maxSequences: model.isRecurrent ? slots : slots * comparisonBranches + 1,
+      maxSequences:
+        model.isRecurrent || (model.slides && !configuration.swaFull) ? slots : slots * comparisonBranches + 1,
       batchTokens: 1024,
       ...configuration,
     },

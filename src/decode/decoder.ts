@@ -22,6 +22,8 @@ export interface Decoder {
    * it had there. Default 0: none, and nothing is drafted.
    */
   readonly rollback?: number
+  /** Whether also all rows can. Default `false`. */
+  readonly goesBackWhole?: boolean
   /** The state of a sequence, and how it is put back; `length`: tokens the sequence had then. */
   saveState?(sequence: number): Uint8Array
   loadState?(sequence: number, state: Uint8Array, length: number): void

@@ -13,7 +13,8 @@ import type { Sequence } from './sequence.js'
  *               └ saved before, where it may be needed
  *
  * It is needed where the root itself turns out too close a race to be decided with others in the batch. Then all rows
- * go, and the head of the next forward begins where that of this one did.
+ * go, and the head of the next forward begins where that of this one did. A window that forgets needs no such thing: its
+ * forwards can be taken back whole.
  */
 export class SavedStates {
   readonly #decoder: Decoder
@@ -28,7 +29,7 @@ export class SavedStates {
   prepare(sequence: Sequence, isNoisy: boolean): void {
     const { committed, slot, headRows, rootRow } = sequence
     // Of a head of two, the first row stays.
-    if (!isNoisy || rootRow < 0 || headRows > 1 || committed === 0) return
+    if (this.#decoder.goesBackWhole || !isNoisy || rootRow < 0 || headRows > 1 || committed === 0) return
     const id = slot.ids[0]
     const state = this.#decoder.saveState?.(id)
     if (state) this.#saved.set(id, { state, length: committed })
@@ -46,7 +47,7 @@ export class SavedStates {
     this.#saved.delete(id)
     if (count === 0) return begin + rows
     const end = begin + rows - count
-    if (count < rows && this.#decoder.removePositions(id, end, -1)) return end
+    if ((count < rows || this.#decoder.goesBackWhole) && this.#decoder.removePositions(id, end, -1)) return end
     if (saved?.length !== begin || !this.#decoder.loadState)
       throw new Error(`${count} of ${rows} rows of sequence ${id} cannot be taken back`)
     this.#decoder.loadState(id, saved.state, begin)

@@ -57,6 +57,7 @@ export const optionNames = {
     maxPauseMs: true,
     promptCacheBytes: true,
     kernels: true,
+    swaFull: true,
     fetch: true,
     contextTokens: true,
     slots: true,

@@ -56,6 +56,12 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
   /** Fused attention. Default: chosen by {@link exactness}. */
   flashAttention?: boolean | undefined
   /**
+   * Whether layers with a sliding window keep all tokens, so that drafts may be trees and prompts are used again from any
+   * place; `false`: only those of the window, which takes far less memory at long contexts. Then drafts are chains, and a
+   * prompt is used again where the last one goes on. Default `true`; other models have no such layers.
+   */
+  swaFull?: boolean | undefined
+  /**
    * Folder that keeps what was measured at load, so that the next load is quick; `false`: keep nothing. Default:
    * `$LOOKAHEAD_PROFILES`, else `lookahead-llm/profiles` in the user's cache folder.
    */

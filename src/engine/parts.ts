@@ -43,6 +43,8 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
     // The cache comes before the measuring: if it is locked, nobody should have to wait to learn it.
     memory = await Memory.open(model.vocabulary, name, options)
     const contextTokens = contextTokensOf(options.contextTokens, trainedContextTokens)
+    // Where memory is a state, or a window that forgets, drafts are chains, and every sequence id costs memory of its own.
+    const draftsChains = model.isRecurrent || (model.slides && options.swaFull === false)
     const tuned = await tune(model, {
       exactness,
       profile: options.profile,
@@ -51,12 +53,13 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
       company: slots > 1 || undefined,
       context: {
         contextTokens: slots * (contextTokens + maxNodes),
-        maxSequences: model.isRecurrent ? slots : Math.min(256, slots * branches + (slots > 1 ? 1 : 0)),
+        maxSequences: draftsChains ? slots : Math.min(256, slots * branches + (slots > 1 ? 1 : 0)),
         batchTokens: Math.min(65_536, 512 + slots * maxNodes),
         threads: options.threads,
         flashAttention: options.flashAttention,
         keyType: options.keyType,
         valueType: options.valueType,
+        swaFull: options.swaFull,
       },
       reading: { contextTokens, keptBytes: layout.keptBytes },
       modelOptions: { repack: options.repack, gpuLayers: options.gpuLayers },
@@ -69,8 +72,7 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
         : await openDraftModel(draftFile, tuned.context, drafter, { ...options, slots, contextTokens, maxNodes })
     const opened = memory
     return {
-      // Where memory is a state, drafts are chains, and every sequence id costs the memory of one.
-      layout: { ...layout, branches: model.isRecurrent ? 1 : branches, contextTokens },
+      layout: { ...layout, branches: draftsChains ? 1 : branches, contextTokens },
       model,
       memory,
       tuned,

@@ -41,6 +41,11 @@ export interface ContextOptions {
    * many earlier states of each sequence beside the last. Default 0. Other models take back any number.
    */
   rollback?: number
+  /**
+   * Whether layers with a sliding window keep all tokens, as other layers do; `false`: those of the window. Then memory
+   * goes back no further than the last forward of a sequence, and sequences share no cells. Default `true`.
+   */
+  swaFull?: boolean
   /** Threads shared with other contexts that never compute at the same time. Default: threads of its own. */
   pool?: ThreadPool
   /** Most rows of a forward whose logits are wanted; fewer take less memory. Default: every row's. */
@@ -76,6 +81,8 @@ export class Context {
    * infinite where cells are freed at will.
    */
   readonly rollback: number
+  /** Whether also all rows of a forward can be taken back. */
+  readonly goesBackWhole: boolean
   /**
    * Whether cells can be taken out and put in, and new rows always go into free cells: not in recurrent memory, and not where
    * llama.cpp fills cells that have left a sliding window.
@@ -127,7 +134,7 @@ export class Context {
     params.type_v = cacheTypes[valueType]
     // Branches share cells, so all sequences live in one buffer; a full-size sliding window can be rewound.
     params.kv_unified = true
-    params.swa_full = true
+    params.swa_full = options.swaFull ?? true
     params.no_perf = true
     const pool = options.pool?.share() ?? ThreadPool.create(model.library, threads, model.kernels)
     const { result: pointer, errors } = await model.library.collectErrors(() =>
@@ -169,6 +176,7 @@ export class Context {
       keyType: CacheType
       valueType: CacheType
       isFused: boolean
+      swa_full: boolean
     },
   ) {
     this.model = model
@@ -187,9 +195,16 @@ export class Context {
     this.#argmax = new Argmax(this.vocabularySize)
     this.mostThreads = params.threads
     this.#threads = params.threads
-    this.canBranch = !model.isRecurrent
-    this.rollback = this.canBranch ? Number.POSITIVE_INFINITY : this.#llama.llama_n_rs_seq(pointer)
-    this.slides = this.#llama.llama_model_n_swa(model.pointer) > 0
+    this.slides = model.slides
+    // A forward goes only into cells that have left the window of what was there before it, so it can be taken back.
+    const forgets = model.slides && !params.swa_full
+    this.canBranch = !model.isRecurrent && !forgets
+    this.goesBackWhole = !model.isRecurrent
+    this.rollback = this.canBranch
+      ? Number.POSITIVE_INFINITY
+      : model.isRecurrent
+        ? this.#llama.llama_n_rs_seq(pointer)
+        : params.n_batch
     this.canMove = !model.isRecurrent && !this.slides
     const batch = new Batch(params.n_batch, params.n_seq_max)
     this.batch = batch

@@ -74,6 +74,8 @@ export class Model {
   readonly mostPositions: number
   /** `true` where rejected tokens cannot be taken back from memory (recurrent and hybrid models). */
   readonly isRecurrent: boolean
+  /** Whether layers have a sliding window. */
+  readonly slides: boolean
   /** Whether the file's type is a K-quant (Q4_K, …). */
   readonly hasKQuants: boolean
   /** The kernels of our own that hold this model's weights; undefined where llama.cpp's do all. */
@@ -144,6 +146,7 @@ export class Model {
     this.mostPositions = header.tensors.get('position_embd.weight')?.shape[1] ?? Number.POSITIVE_INFINITY
     this.hasKQuants = hasKQuants(header)
     this.isRecurrent = this.#llama.llama_model_is_recurrent(pointer) || this.#llama.llama_model_is_hybrid(pointer)
+    this.slides = this.#llama.llama_model_n_swa(pointer) > 0
   }
 
   /** The native model. @throws LlamaError `disposed` @internal */

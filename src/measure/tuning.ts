@@ -85,6 +85,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
       cores,
       kernels: model.kernels?.id,
       rollback: wanted.rollback || undefined,
+      swaFull: wanted.swaFull,
       ...modelOptions,
     },
   }

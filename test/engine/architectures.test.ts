@@ -19,6 +19,9 @@ function write(options: RandomModelOptions): string {
 const load = (model: string, options: Partial<EngineOptions> = {}) =>
   Engine.load({ model, threads: 1, profile: false, ...options })
 
+/** Two engines may choose different types of keys and values, and so write different texts. */
+const sameTypes = { keyType: 'f16', valueType: 'bf16' } as const
+
 const prompt = Array.from({ length: 40 }, (_, i) => 300 + ((i * 37) % 100))
 
 /** Writes an answer without drafts and several with, whose drafts know it and hide it among wrong ones. */
@@ -64,6 +67,37 @@ describe('models that need care', () => {
     expect(await compare(engine, 60)).toBeGreaterThan(30)
   })
 
+  it.each(['gemma3', 'gpt-oss'] as const)(
+    'windows that forget, written over again and again: %s',
+    async (architecture) => {
+      const file = write({ architecture, window: 32 })
+      const options = { contextTokens: 2048, maxNodes: 16, ...sameTypes }
+      await using full = await load(file, options)
+      await using engine = await load(file, { ...options, swaFull: false })
+      const long = Array.from({ length: 900 }, (_, i) => 300 + ((i * 37 + (i >> 5)) % 100))
+      const ask = (to: Engine, tokens: number[], draft: 'off' | 'auto' | number, known: number[] = []) =>
+        to.complete({
+          prompt: tokens,
+          maxTokens: 300,
+          draft,
+          drafter: { name: 'hindsight', open: () => new HindsightSession(known, 1, engine.vocabularySize) },
+        }).result
+      const { tokens } = await ask(full, long, 'off')
+      expect((await ask(engine, long, 'off')).tokens).toEqual(tokens)
+      const drafted = await ask(engine, long, 7, tokens)
+      expect(drafted.tokens).toEqual(tokens)
+      expect(drafted.stats.acceptedTokens).toBeGreaterThan(100)
+      // Conversations go on where they ended; what parts from one is read anew, or from where a state was kept.
+      const longer = [...long, ...tokens, ...prompt]
+      const [goesOn, afresh] = [await ask(engine, longer, 16), await ask(full, longer, 'off')]
+      expect(goesOn.tokens).toEqual(afresh.tokens)
+      expect(goesOn.stats.cachedPromptTokens).toBeGreaterThan(1100)
+      const other = [...long.slice(0, 500), ...prompt]
+      const [parted, alone] = [await ask(engine, other, 16), await ask(full, other, 'off')]
+      expect(parted.tokens).toEqual(alone.tokens)
+    },
+  )
+
   it.each([128, 64])('no position beyond the %i that were learnt is ever computed', async (context) => {
     await using engine = await load(write({ architecture: 'gpt2', context }))
     expect(engine.contextTokens).toBe(context)
@@ -93,8 +127,8 @@ describe('models that need care', () => {
 
   it('hybrids in company, and conversations that go on', async () => {
     const file = write({ architecture: 'lfm2' })
-    await using alone = await load(file)
-    await using engine = await load(file, { slots: 3 })
+    await using alone = await load(file, sameTypes)
+    await using engine = await load(file, { slots: 3, ...sameTypes })
     const prompts = Array.from({ length: 6 }, (_, k) => prompt.map((token) => 300 + ((token * (k + 3)) % 100)))
     const ask = (to: Engine, tokens: readonly number[], draft: 'off' | 'auto') =>
       to.complete({ prompt: tokens, maxTokens: 30, draft }).result
