@@ -35,6 +35,7 @@ export {
   type GenerationResult,
   type GenerationStats,
   type GenerationStep,
+  type PromptProgress,
   type StepPiece,
 } from './decode/generation.js'
 export type { TokenLogprob, TokenLogprobs } from './decode/logprobs.js'
@@ -81,3 +82,4 @@ export { type InfillTokens, type TokenizeOptions, Vocabulary } from './llama/voc
 export { loadVocabulary } from './llama/vocabulary-file.js'
 // The engine: a loaded model and the answers it writes.
 export type { Configuration, Exactness, ExactnessWish } from './measure/configuration.js'
+export type { LoadingProgress, LoadingStage } from './measure/loading.js'

@@ -13,6 +13,7 @@ import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from '
 import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling-options.js'
 import { writeStep } from './step.js'
 import { type Palette, palette, processTerminal, type Terminal } from './terminal.js'
+import { WaitingLine } from './waiting.js'
 
 interface ChatOptions extends DecodingOptions, ModelSourceOptions, SamplingOptions {
   modelDraft?: string
@@ -49,15 +50,15 @@ async function chat(options: ChatOptions, terminal: Terminal): Promise<void> {
   const file = await modelFile(options, terminal)
   const name = modelLabel(options, file)
   const isPerson = process.stdin.isTTY === true && process.stdout.isTTY === true
-  if (terminal.watched) terminal.err(`loading ${name} …`)
+  const waiting = new WaitingLine(terminal, name)
   await using engine = await Engine.load({
     model: file,
     contextTokens: options.ctxSize,
     ...configurationOf(options),
     draftModel: options.modelDraft,
     cache: options.cache,
-  })
-  if (terminal.watched) terminal.err('\r\x1b[K')
+    onProgress: waiting.onProgress,
+  }).finally(() => waiting.end())
   const conversation = new Conversation(engine, options, documents, terminal)
   if (isPerson) terminal.err(`${name}; /help lists what may be typed besides questions\n`)
   await converse(conversation, isPerson)
@@ -207,9 +208,11 @@ class Conversation {
     const messages: ChatMessage[] = [...this.#messages, { role: 'user', content: question }]
     const system = this.#system === undefined ? [] : [{ role: 'system', content: this.#system }]
     this.#answering = new AbortController()
+    const waiting = new WaitingLine(this.#terminal, 'the answer')
     try {
       const { signal } = this.#answering
-      const request = { ...samplingOf(this.#options), draft, signal, documents: this.#documents }
+      const { onPrompt } = waiting
+      const request = { ...samplingOf(this.#options), draft, signal, documents: this.#documents, onPrompt }
       const generation = this.#engine.chat({ messages: [...system, ...messages], ...request })
       for await (const step of generation) writeStep(step, this.#terminal, this.#paint)
       const { text, message, reason, stats } = await generation.result
@@ -220,6 +223,7 @@ class Conversation {
       const thoughts = message?.reasoning ? { reasoning_content: message.reasoning } : {}
       this.#messages = [...messages, { role: 'assistant', content: text, ...thoughts }]
     } finally {
+      waiting.end()
       this.#answering = undefined
     }
   }

@@ -9,6 +9,7 @@ import { threadsOption } from './decoding-options.js'
 import { type DemoQuestion, demoQuestions } from './embedded.js'
 import { exitCodes } from './failure.js'
 import { formatTable, type Palette, palette, processTerminal, type Terminal } from './terminal.js'
+import { WaitingLine } from './waiting.js'
 
 interface DemoOptions {
   rounds: number
@@ -40,7 +41,10 @@ export function registerDemo(program: Command): void {
 
 async function demo({ rounds, threads, json = false }: DemoOptions, terminal: Terminal): Promise<number> {
   const questions = await demoQuestions()
-  await using engine = await Engine.load({ model: 'embedded', threads })
+  const waiting = new WaitingLine(terminal, 'the embedded model')
+  await using engine = await Engine.load({ model: 'embedded', threads, onProgress: waiting.onProgress }).finally(() =>
+    waiting.end(),
+  )
   const paint = palette(terminal.colours)
   const interrupt = new AbortController()
   const onInterrupt = () => interrupt.abort()

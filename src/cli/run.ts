@@ -11,11 +11,12 @@ import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOp
 import { readDocuments } from './documents.js'
 import { explainSteps } from './explanation.js'
 import { exitCodes, UsageError } from './failure.js'
-import { addModelSource, type ModelSourceOptions, modelFile } from './model-source.js'
+import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
 import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling-options.js'
 import { writeStep } from './step.js'
 import { palette, processTerminal, type Terminal } from './terminal.js'
 import { readTextFile, readTextOf } from './text-file.js'
+import { WaitingLine } from './waiting.js'
 
 interface RunOptions extends DecodingOptions, ModelSourceOptions, SamplingOptions {
   modelDraft?: string
@@ -82,20 +83,22 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   const grammar = await readGrammar(options)
   const model = await modelFile(options, terminal)
   const began = performance.now()
-  if (terminal.watched) terminal.err(`loading ${path.basename(model)} …`)
+  const waiting = new WaitingLine(terminal, modelLabel(options, model))
   await using engine = await Engine.load({
     model,
     contextTokens: options.ctxSize,
     ...configurationOf(options),
     draftModel: options.modelDraft,
     cache: options.cache,
-  })
-  if (terminal.watched) terminal.err(`\r\x1b[K${engine.description.name}, ${seconds(performance.now() - began)}\n`)
+    onProgress: waiting.onProgress,
+  }).finally(() => waiting.end())
+  if (terminal.watched) terminal.err(`${engine.description.name}, ${seconds(performance.now() - began)}\n`)
 
   const interrupt = new AbortController()
   const onInterrupt = () => interrupt.abort()
   process.once('SIGINT', onInterrupt)
-  const generation = start(engine, prompt, documents, grammar, options, interrupt.signal)
+  const request = { grammar, signal: interrupt.signal, onPrompt: waiting.onPrompt }
+  const generation = start(engine, prompt, documents, request, options)
   const steps: GenerationStep[] = []
   // The text alone, for pipes and eyes: where it came from is told by --explain.
   const paint = { ...palette(terminal.colours), drafted: (text: string) => text }
@@ -103,6 +106,7 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
     writeStep(step, terminal, paint)
     if (options.explain || options.logprobs !== undefined) steps.push(step)
   }
+  waiting.end()
   process.off('SIGINT', onInterrupt)
   const result = await generation.result
   if (!result.text.endsWith('\n')) terminal.out('\n')
@@ -116,12 +120,11 @@ function start(
   engine: Engine,
   prompt: string,
   documents: RequestDocument[],
-  grammar: string | undefined,
+  more: RequestOptions,
   options: RunOptions,
-  signal: AbortSignal,
 ): Generation {
   const { draft, namespace, explain, logprobs } = options
-  const request: RequestOptions = { ...samplingOf(options), grammar, draft, namespace, explain, logprobs, signal }
+  const request: RequestOptions = { ...samplingOf(options), draft, namespace, explain, logprobs, ...more }
   if (options.raw) return engine.complete({ prompt, ...request })
   const system = options.system === undefined ? [] : [{ role: 'system', content: options.system }]
   return engine.chat({ messages: [...system, { role: 'user', content: prompt }], documents, ...request })

@@ -15,6 +15,7 @@ import { addModelSource, fetchNamed, type ModelSourceOptions, modelFile, modelLa
 import { addSharing, type SharingOptions, SharingPlan } from './sharing.js'
 import { processTerminal, type Terminal } from './terminal.js'
 import { readTextFile } from './text-file.js'
+import { describeStage, WaitingLine } from './waiting.js'
 
 interface ServeOptions extends DecodingOptions, ModelSourceOptions, SharingOptions {
   modelDraft?: string
@@ -144,6 +145,11 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   const secure = readTls(options)
   const plan = await SharingPlan.make(options)
   const stopping = waitForSignal()
+  let isLoaded = false
+  // What has not begun has nothing to finish.
+  stopping.then((signal) => {
+    if (!isLoaded) process.exit(signal === 'SIGINT' ? exitCodes.interrupted : 0)
+  })
 
   // The port comes first: if it is taken, nobody should have to wait for the model to learn it.
   let begin!: (engine: Engine) => void
@@ -175,7 +181,9 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   const url = `${address}${prefix ?? ''}`
   if (apiKeys.length === 0 && !isLoopback(options.host))
     terminal.err(`lookahead: warning: ${options.host} can be reached by others and there is no --api-key\n`)
-  terminal.err(`loading ${path.basename(file)} …\n`)
+  const waiting = new WaitingLine(terminal, model)
+  const isVerbose = options.verbose || options.log === 'debug'
+  if (!terminal.watched || isVerbose) terminal.err(`loading ${path.basename(file)} …\n`)
   let engine: Engine | undefined
   let sharing: Fleet | undefined
   try {
@@ -188,6 +196,8 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
       chatTemplate: await chatTemplateOf(options),
       promptCacheBytes: options.cacheRam === undefined ? undefined : options.cacheRam * 2 ** 20,
       maxPauseMs: options.maxPause,
+      onProgress: (progress) =>
+        isVerbose ? terminal.err(`${describeStage(progress)} …\n`) : waiting.onProgress(progress),
       cache: options.cache,
       corpus: {
         totalBytes: options.cacheSize * 2 ** 20,
@@ -195,7 +205,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
         ttlMs: options.cacheTtl === undefined ? undefined : options.cacheTtl * 1000,
         common: options.commonNamespace,
       },
-    })
+    }).finally(() => waiting.end())
     if (plan) {
       sharing = await plan.join(engine, terminal)
       joined(sharing)
@@ -210,6 +220,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
     await close()
     throw error
   }
+  isLoaded = true
   begin(engine)
   const { name } = engine.description
   const slots = engine.slots === 1 ? '1 slot' : `${engine.slots} slots`

@@ -60,6 +60,17 @@ export interface GenerationStep {
   tree?: DraftNode[]
 }
 
+/** How far a prompt has been read. */
+export interface PromptProgress {
+  promptTokens: number
+  /** Of them, those whose KV cells were there already. */
+  cachedTokens: number
+  /** Of them, those that have been read, with the cached ones. */
+  readTokens: number
+  /** Milliseconds since a slot was free. */
+  elapsedMs: number
+}
+
 /** Totals of one generation, by the names of the paper where it has them. */
 export interface GenerationStats {
   promptTokens: number

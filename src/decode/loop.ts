@@ -191,11 +191,12 @@ export class DecodeLoop {
       this.#running.push(sequence)
       try {
         session.read(prompt)
+        writer.begin()
+        // What a reader finds it tells once it gets to it.
+        if (!sequence.reading) writer.found(cached)
       } catch (error) {
         this.#fail(sequence, error)
-        continue
       }
-      writer.begin(cached)
     }
   }
 
@@ -216,8 +217,8 @@ export class DecodeLoop {
     try {
       const began = performance.now()
       if (crew) reader.useThreads(crew.threads)
+      if (reading.find()) request.writer.found(reading.cached)
       await reading.advance(reader.rowsWithin(isAwaited ? pauseMs : Number.POSITIVE_INFINITY))
-      request.writer.found(reading.cached)
       if (reading.done === reading.tokens) {
         await this.#cells.makeRoom(reading.tokens, this.#slots.all)
         await reading.handOver(this.#decoder, slot.ids[0])
@@ -225,7 +226,7 @@ export class DecodeLoop {
         sequence.committed = reading.tokens
         sequence.reading = undefined
       }
-      request.writer.prefilled(performance.now() - began)
+      request.writer.prefilled(performance.now() - began, reading.done)
     } catch (error) {
       reader.clear()
       this.#fail(sequence, error)
@@ -265,7 +266,7 @@ export class DecodeLoop {
     this.#options.stopwatch?.lap('emit')
     round.commit(sequence)
     if (sequence.borders.includes(sequence.committed)) this.#slots.mark(sequence.slot)
-    if (wasPrefilling) writer.prefilled(round.forwardMs)
+    if (wasPrefilling) writer.prefilled(round.forwardMs, Math.min(sequence.committed, sequence.promptLength))
     if (verdict.count > 0 || verdict.halt) writer.step(sequence, verdict, round.forwardMs, wasPrefilling)
     else if (!wasPrefilling) writer.waited(sequence, round.forwardMs)
     this.#options.stopwatch?.lap('emit')

@@ -192,16 +192,21 @@ export class Reading {
     this.#epoch = reader.epoch
   }
 
-  /** Reads on: so many tokens, or what is left. Looks first for what had been kept; another may just have read it. */
+  /** Looks for what had been kept, the first time it is called; another may just have read it. Returns whether it was the first. */
+  find(): boolean {
+    if (!this.#isFirst) return false
+    this.#isFirst = false
+    if (this.#keeps)
+      this.#blocks.push(...this.#reader.kept.find(this.#prompt, Math.floor(this.tokens / blockTokens), this.#owner))
+    this.cached = this.#blocks.length * blockTokens
+    this.done = this.cached
+    return true
+  }
+
+  /** Reads on: so many tokens, or what is left. */
   async advance(rows: number): Promise<void> {
-    if (this.#isFirst) {
-      this.#isFirst = false
-      if (this.#keeps)
-        this.#blocks.push(...this.#reader.kept.find(this.#prompt, Math.floor(this.tokens / blockTokens), this.#owner))
-      this.cached = this.#blocks.length * blockTokens
-      this.done = this.cached
-      if (this.done === this.tokens) return
-    }
+    this.find()
+    if (this.done === this.tokens) return
     // What would be too little for a forward of its own is taken along.
     const left = this.tokens - this.done
     const next = left - rows < blockTokens ? left : rows

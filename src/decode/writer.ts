@@ -5,7 +5,7 @@ import type { AnswerParser } from '../chat/parser.js'
 import { sourceName } from '../draft/tree.js'
 import type { DocumentSpans } from './document-spans.js'
 import { type DraftNode, explainDraft } from './explain.js'
-import { type EndReason, Generation, type GenerationStats, type StepPiece } from './generation.js'
+import { type EndReason, Generation, type GenerationStats, type PromptProgress, type StepPiece } from './generation.js'
 import type { Logprobs } from './logprobs.js'
 import type { Sequence, SequenceRequest } from './sequence.js'
 import { TextStream } from './text-stream.js'
@@ -25,6 +25,8 @@ export interface AnswerRequest extends SequenceRequest {
   readonly logprobs?: Logprobs
   /** Set if steps are to tell their drafts: where documents stand in the prompt. */
   readonly explain?: DocumentSpans
+  /** Told how far the prompt has been read: once what is cached is known, and with every part. */
+  readonly onPrompt?: (progress: PromptProgress) => void
   /** Set for answers of a conversation: what tells thoughts, words and calls apart. */
   readonly reading?: AnswerReading
 }
@@ -77,21 +79,32 @@ export class AnswerWriter {
     this.#text = new TextStream(request.stops)
   }
 
-  /** The request has got a slot in which `cachedPromptTokens` of its prompt have their cells. */
-  begin(cachedPromptTokens: number): void {
-    this.#cachedPromptTokens = cachedPromptTokens
+  /** The request has got a slot. */
+  begin(): void {
     this.#firstTokenAt = performance.now()
     this.#queuedMs = this.#firstTokenAt - this.#arrivedAt
   }
 
-  /** So many tokens of the prompt turned out to have been read before. */
+  /** So many tokens of the prompt turned out to have been read before; now reading begins. */
   found(cachedPromptTokens: number): void {
     this.#cachedPromptTokens = cachedPromptTokens
+    this.#tell(cachedPromptTokens)
   }
 
-  /** A forward read a part of the prompt. */
-  prefilled(forwardMs: number): void {
+  /** A forward read the prompt up to so many tokens. */
+  prefilled(forwardMs: number, readTokens: number): void {
     this.#prefillMs += forwardMs
+    this.#tell(readTokens)
+  }
+
+  #tell(readTokens: number): void {
+    const { onPrompt, prompt } = this.#request
+    onPrompt?.({
+      promptTokens: prompt.length,
+      cachedTokens: this.#cachedPromptTokens,
+      readTokens,
+      elapsedMs: performance.now() - this.#firstTokenAt,
+    })
   }
 
   /**

@@ -42,6 +42,7 @@ const requestNames: Names<RequestOptions> = {
   drafter: true,
   signal: true,
   prediction: true,
+  onPrompt: true,
   logprobs: true,
   explain: true,
 }
@@ -79,6 +80,7 @@ export const optionNames = {
     cache: true,
     corpus: true,
     onCacheProblem: true,
+    onProgress: true,
   } satisfies Names<EngineOptions>,
   chat: {
     ...requestNames,

@@ -2,12 +2,14 @@
 
 import type { ChatMessage, ToolDefinition } from '../chat/message.js'
 import type { DraftMode } from '../decode/drafting.js'
+import type { PromptProgress } from '../decode/generation.js'
 import type { Drafter } from '../draft/drafter.js'
 import type { FetchOptions } from '../hub/fetch-model.js'
 import type { CacheType } from '../llama/context.js'
 import type { ModelOptions } from '../llama/model.js'
 import type { SamplerOptions } from '../llama/sampler-options.js'
 import type { ExactnessWish } from '../measure/configuration.js'
+import type { LoadingProgress } from '../measure/loading.js'
 import { EngineError } from './error.js'
 import type { MemoryOptions } from './memory.js'
 
@@ -66,6 +68,11 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, Mem
    * `$LOOKAHEAD_PROFILES`, else `lookahead-llm/profiles` in the user's cache folder.
    */
   profile?: string | boolean | undefined
+  /**
+   * Is told what begins while the model is loaded and measured, for people who wait. (Of a download tells
+   * {@link FetchOptions.onProgress}.) Default: nothing.
+   */
+  onProgress?: ((progress: LoadingProgress) => void) | undefined
   /** Where drafts come from. Default: retrieval from everything read and written. */
   drafter?: Drafter | undefined
   /**
@@ -117,6 +124,11 @@ export interface RequestOptions extends SamplerOptions {
   drafter?: Drafter | undefined
   /** Ends the request with reason `'aborted'` within one forward. */
   signal?: AbortSignal | undefined
+  /**
+   * Is told how far the prompt has been read: once what of it is cached is known, and with every part; what it throws fails
+   * the request. Default: nothing.
+   */
+  onPrompt?: ((progress: PromptProgress) => void) | undefined
   /** What the answer will probably say, text or token ids: a draft source of this request. The text stays the same. */
   prediction?: string | ArrayLike<number> | undefined
   /** Note with each token its log-probability and those of this many most likely tokens, 0 … 20. Default: none. */
@@ -222,6 +234,12 @@ export function checkSignal(signal: unknown): AbortSignal | undefined {
   if (signal === undefined || typeof (signal as AbortSignal | null)?.addEventListener === 'function')
     return signal as AbortSignal | undefined
   throw new EngineError('invalid-parameter', `signal must be an AbortSignal, got ${describe(signal)}`)
+}
+
+/** Checks a callback. @throws EngineError `invalid-parameter` */
+export function checkFunction<F>(name: string, given: F): F {
+  if (given === undefined || typeof given === 'function') return given
+  throw new EngineError('invalid-parameter', `${name} must be a function, got ${describe(given)}`)
 }
 
 /** Checks a draft mode. @throws EngineError `invalid-parameter` */

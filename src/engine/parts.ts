@@ -11,7 +11,7 @@ import { type Tuned, tune } from '../measure/tuning.js'
 import { Chat } from './chat.js'
 import { contextTokensOf, type Layout, layoutOf } from './layout.js'
 import { Memory } from './memory.js'
-import type { EngineOptions } from './options.js'
+import { checkFunction, type EngineOptions } from './options.js'
 
 /** What an engine consists of. */
 export interface Parts {
@@ -33,6 +33,8 @@ export interface Parts {
  */
 export async function openParts(options: EngineOptions): Promise<Parts> {
   const layout = layoutOf(options)
+  const { onProgress, ...quietly } = options
+  checkFunction('onProgress', onProgress)
   const { slots, branches, maxNodes, exactness } = layout
   const file = await fetchModel(layout.model, options.fetch)
   const draftFile = layout.draftModel === undefined ? undefined : await fetchModel(layout.draftModel, options.fetch)
@@ -63,13 +65,15 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
       },
       reading: { contextTokens, keptBytes: layout.keptBytes },
       modelOptions: { repack: options.repack, gpuLayers: options.gpuLayers },
+      onProgress,
     })
     const chat = new Chat(model, options.chatTemplate)
     const drafter = options.drafter ?? new ForcedDrafter(new RetrievalDrafter({ corpus: memory.corpus }))
+    if (draftFile !== undefined) onProgress?.({ stage: 'draft-model' })
     const small =
       draftFile === undefined
         ? undefined
-        : await openDraftModel(draftFile, tuned.context, drafter, { ...options, slots, contextTokens, maxNodes })
+        : await openDraftModel(draftFile, tuned.context, drafter, { ...quietly, slots, contextTokens, maxNodes })
     const opened = memory
     return {
       layout: { ...layout, branches: draftsChains ? 1 : branches, contextTokens },

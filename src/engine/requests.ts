@@ -22,6 +22,7 @@ import {
   type ChatRequest,
   type CompletionRequest,
   checkDraft,
+  checkFunction,
   checkInteger,
   checkObject,
   checkSignal,
@@ -181,6 +182,7 @@ export class Requests {
         ? new DocumentSpans(prompt, documents, (token) => this.#vocabulary.bytesOf(token))
         : undefined,
       reading,
+      onPrompt: checkFunction('onPrompt', request.onPrompt),
       reusePrefix: request.cachePrompt,
       owner: request.namespace ?? DEFAULT_NAMESPACE,
       signal,

@@ -10,12 +10,25 @@ import { ProfileStore, type ProfileSubject } from './profile.js'
 /** Time of the probe that decides, in milliseconds. */
 const probeMs = 500
 
+/**
+ * What is done while an engine loads, in this order: a model's weights are read; how exact its forwards are is probed; what
+ * they cost is measured; the draft model is loaded. What an earlier load has found out is left out.
+ */
+export type LoadingStage = 'weights' | 'exactness' | 'cost' | 'draft-model'
+
+/** Told as loading goes on. */
+export interface LoadingProgress {
+  /** What begins now. */
+  stage: LoadingStage
+}
+
 /** How a model is loaded for decoding. */
 export interface LoadingOptions extends Omit<ModelOptions, 'vocabularyOnly'> {
   exactness: ExactnessWish
   threads?: number
   /** Where the answer is remembered; see EngineOptions. */
   profile?: string | boolean
+  onProgress?: (progress: LoadingProgress) => void
 }
 
 /**
@@ -26,7 +39,8 @@ export interface LoadingOptions extends Omit<ModelOptions, 'vocabularyOnly'> {
  * @throws as Model.load
  */
 export async function loadModel(file: string, options: LoadingOptions): Promise<Model> {
-  const { exactness, repack, profile, threads = defaultThreads() } = options
+  const { exactness, repack, profile, threads = defaultThreads(), onProgress } = options
+  onProgress?.({ stage: 'weights' })
   const store = ProfileStore.open(profile)
   const load = (packed?: boolean) => Model.load(file, { ...options, repack: packed }, store)
   if (repack !== undefined || exactness !== 'bitwise') return load(repack ?? true)
@@ -42,6 +56,7 @@ export async function loadModel(file: string, options: LoadingOptions): Promise<
     options: { asks: 'repacking', gpuLayers: options.gpuLayers },
   }
   const known = await store?.readRepacking(subject)
+  if (known === undefined) onProgress?.({ stage: 'exactness' })
   if (known ?? (await isBitwise(packed, threads))) {
     if (known === undefined) await store?.writeRepacking(subject, true)
     return packed

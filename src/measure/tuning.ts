@@ -15,6 +15,7 @@ import {
   noiseOf,
   plausibleMs,
 } from './configuration.js'
+import type { LoadingProgress } from './loading.js'
 import { ProfileStore, type ProfileSubject } from './profile.js'
 import { openReader, type ReadingOptions } from './reading.js'
 import { chooseRollback } from './rollback.js'
@@ -40,6 +41,7 @@ export interface TuningOptions {
   maxNodes?: number
   /** Further options that change what is measured, e.g. repacking. */
   modelOptions: Record<string, unknown>
+  onProgress?: (progress: LoadingProgress) => void
 }
 
 /** A context made as was found best, and what is known of it. */
@@ -90,6 +92,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     },
   }
   const known = await store?.read(subject)
+  if (!known) options.onProgress?.({ stage: 'exactness' })
   const { exactness, isHeldUp } = known
     ? { exactness: known.exactness, isHeldUp: false }
     : await chooseConfiguration(model, {
@@ -110,6 +113,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     valueType: exactness.valueType,
   })
   context.useThreads(first)
+  if (!known?.cost) options.onProgress?.({ stage: 'cost' })
   const measured = known?.cost ? undefined : await measureForwardCost(context, { budgetMs: calibrationMs })
   const cost = known?.cost ?? measured!.cost
   // On a busy machine all forwards may be held up alike.

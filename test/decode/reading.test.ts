@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import type { DraftMode } from '../../src/decode/drafting.js'
-import type { Generation } from '../../src/decode/generation.js'
+import type { Generation, PromptProgress } from '../../src/decode/generation.js'
 import { KeptPrompts } from '../../src/decode/kept-prompts.js'
 import { DecodeLoop } from '../../src/decode/loop.js'
 import { blockTokens, Reader } from '../../src/decode/reader.js'
@@ -21,6 +21,7 @@ interface Run {
   reusePrefix?: boolean
   maxTokens?: number
   signal?: AbortSignal
+  onPrompt?: (progress: PromptProgress) => void
 }
 
 function makeLoop({ slots = 1, keptBytes = 1e9, pauseBlocks = 2 } = {}) {
@@ -40,10 +41,10 @@ function makeLoop({ slots = 1, keptBytes = 1e9, pauseBlocks = 2 } = {}) {
     ...{ vocabulary, slots, branches, contextTokens, maxNodes, reader, maxPauseMs: 1, ordered: true },
     cost: new ForwardCost([{ rows: 1, ms: 1 }]),
   })
-  const start = ({ prompt, draft = 'off', owner, reusePrefix, maxTokens = 30, signal }: Run): Generation => {
+  const start = ({ prompt, draft = 'off', owner, reusePrefix, maxTokens = 30, signal, onPrompt }: Run): Generation => {
     const session = new RandomSession(prompt.length, 7)
     const sampler = new FakeSampler(decoder)
-    return loop.start({ prompt, draft, session, sampler, maxTokens, owner, reusePrefix, signal })
+    return loop.start({ prompt, draft, session, sampler, maxTokens, owner, reusePrefix, signal, onPrompt })
   }
   return { decoder, reading, kept, reader, loop, start }
 }
@@ -69,6 +70,51 @@ function expectWholeForwards(reading: FakeDecoder): void {
     await decode()
   }
 }
+
+describe('what is told of the reading of a prompt', () => {
+  const told = async (loop: ReturnType<typeof makeLoop>, run: Run): Promise<PromptProgress[]> => {
+    const progress: PromptProgress[] = []
+    await loop.start({ ...run, onPrompt: (now) => progress.push(now) }).result
+    return progress
+  }
+
+  it('begins with what is cached, grows with every part and ends with the whole, for any prompts', async () => {
+    let parts = 0
+    await fc.assert(
+      fc.asyncProperty(arbitraryPrompts, fc.integer({ min: 1, max: 4 }), async (prompts, slots) => {
+        const loop = makeLoop({ slots })
+        for (const progress of await Promise.all(prompts.map((prompt) => told(loop, { prompt })))) {
+          const [first] = progress
+          const last = progress[progress.length - 1]
+          expect(first.readTokens).toBe(first.cachedTokens)
+          expect(last.readTokens).toBe(last.promptTokens)
+          for (let i = 1; i < progress.length; i++) {
+            expect(progress[i]).toMatchObject({ promptTokens: first.promptTokens, cachedTokens: first.cachedTokens })
+            expect(progress[i].readTokens).toBeGreaterThan(progress[i - 1].readTokens)
+            expect(progress[i].elapsedMs).toBeGreaterThanOrEqual(progress[i - 1].elapsedMs)
+          }
+          parts = Math.max(parts, progress.length)
+        }
+      }),
+      { numRuns: 30 },
+    )
+    expect(parts).toBeGreaterThan(2)
+  })
+
+  it('fails the request that throws while it is told, and no other', async () => {
+    const { start } = makeLoop({ slots: 2 })
+    const prompt = Array.from({ length: 150 }, (_, i) => i % 7)
+    const fails = start({
+      prompt,
+      onPrompt: () => {
+        throw new Error('no paper')
+      },
+    })
+    const other = start({ prompt: [...prompt, 3] })
+    await expect(fails.result).rejects.toThrow('no paper')
+    expect((await other.result).tokens).toEqual(await alone({ prompt: [...prompt, 3] }))
+  })
+})
 
 describe('a reader beside the context that writes', () => {
   it('gives every prompt the same answer: read alone, in company, in parts, kept or not, with drafts or without', async () => {

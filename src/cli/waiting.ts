@@ -1,0 +1,67 @@
+// A line that shows whoever watches what is waited for, and for how long.
+
+import type { PromptProgress } from '../decode/generation.js'
+import type { LoadingProgress, LoadingStage } from '../measure/loading.js'
+import type { Terminal } from './terminal.js'
+
+/** What each part of loading is called for people. */
+const stageNames: Record<LoadingStage, string> = {
+  weights: 'reading the model',
+  exactness: 'probing how exact its forwards are',
+  cost: 'measuring what forwards cost',
+  'draft-model': 'reading the draft model',
+}
+
+/** The same for a log. */
+export function describeStage({ stage }: LoadingProgress): string {
+  return stageNames[stage]
+}
+
+/**
+ * One line on stderr, drawn again every second, while something is waited for; where nobody watches it shows nothing.
+ *
+ *     lookahead-qa: measuring what forwards cost … 2 s
+ */
+export class WaitingLine {
+  readonly #terminal: Terminal
+  readonly #subject: string
+  #beganAt = 0
+  #what = ''
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(terminal: Terminal, subject: string) {
+    this.#terminal = terminal
+    this.#subject = subject
+  }
+
+  /** Shows what is done now. */
+  show(what: string): void {
+    if (!this.#terminal.watched) return
+    if (this.#what === '') this.#beganAt = performance.now()
+    this.#what = what
+    this.#draw()
+    this.#timer ??= setInterval(() => this.#draw(), 1000).unref()
+  }
+
+  /** For `Engine.load`. */
+  readonly onProgress = (progress: LoadingProgress): void => this.show(describeStage(progress))
+
+  /** For the `onPrompt` of a request. */
+  readonly onPrompt = ({ readTokens, promptTokens }: PromptProgress): void => {
+    if (readTokens < promptTokens) this.show(`reading the prompt, ${readTokens} of ${promptTokens} tokens`)
+    else this.end()
+  }
+
+  /** Takes the line away. */
+  end(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    if (this.#what !== '') this.#terminal.err('\r\x1b[K')
+    this.#what = ''
+  }
+
+  #draw(): void {
+    const waited = Math.floor((performance.now() - this.#beganAt) / 1000)
+    this.#terminal.err(`\r\x1b[K${this.#subject}: ${this.#what} …${waited > 0 ? ` ${waited} s` : ''}`)
+  }
+}
