@@ -1,10 +1,12 @@
-import type { Generation, GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { Generation, GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import { stopping } from './errors.js'
 import type { Metrics } from './metrics.js'
 
 /** News of one of several answers. */
 export type AnswerEvent =
   | { index: number; step: GenerationStep }
+  /** So much of its prompt has been read. */
+  | { index: number; progress: PromptProgress }
   /** The answer is complete. */
   | { index: number; result: GenerationResult }
 
@@ -44,6 +46,11 @@ export class Answers {
         // A slot counts as taken until every answer has given its own back.
         return Promise.allSettled(generations.map(({ result }) => result)).then(leave)
       })
+  }
+
+  /** Tells how far the prompt of an answer has been read. */
+  tell(index: number, progress: PromptProgress): void {
+    this.#push({ index, progress })
   }
 
   /** Ends all answers before their next forward. */

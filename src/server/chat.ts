@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { MessageDelta, ToolCall } from '../chat/message.js'
-import type { EndReason, GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { EndReason, GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
 import { badRequest } from './errors.js'
@@ -13,11 +13,11 @@ import { documents, messages, requestDocuments, templateMessages } from './messa
 import { done, type Frame, fingerprint, type Reply } from './reply.js'
 import { formOf, responseFormat, schema } from './response-format.js'
 import type { Served } from './served.js'
-import type { Service } from './service.js'
+import type { Beginning, Service } from './service.js'
 import { respond } from './stream.js'
 import { continuationFields, continuationOptions, thinkingFields, thinkingOptions } from './thinking.js'
 import { planTools, type ToolUse, toolChoice, tools } from './tools.js'
-import { timingsOf, usageOf } from './usage.js'
+import { promptProgress, RunningTimings, timingsOf, usageOf } from './usage.js'
 
 /** The body of `POST /v1/chat/completions`. */
 export const chatBody = bodyOf({
@@ -69,8 +69,9 @@ export async function chat(service: Service, request: Request): Promise<Response
   const together = (body.n ?? 1) > 1 ? {} : undefined
   const fields = { ...body, namespace, grammar: form.grammar }
   const ready = await served.prepare({ ...requestOptions(engine, fields, id, signal), ...shared, together })
-  const begin = Array.from({ length: body.n ?? 1 }, (_, index) => () => {
-    return engine.chat({ ...ready, seed: seedOf(body, index) })
+  const streams = body.stream === true
+  const begin = Array.from({ length: body.n ?? 1 }, (_, index): Beginning => {
+    return (onPrompt) => engine.chat({ ...ready, seed: seedOf(body, index), ...(streams && { onPrompt }) })
   })
   const answers = service.start(served, begin, signal, namespace)
   return respond(service, answers, new ChatReply(served, id, body), body.stream ?? false)
@@ -103,21 +104,32 @@ class ChatReply implements Reply {
   readonly #created = Math.floor(Date.now() / 1000)
   readonly #model: string
   readonly #choices: Choice[]
+  readonly #timings: RunningTimings[]
 
   constructor(served: Served, id: string, body: ChatBody) {
     this.#id = id
     this.#body = body
     this.#model = served.name
     this.#choices = Array.from({ length: body.n ?? 1 }, (_, index) => new Choice(index, served.engine, body))
+    this.#timings = this.#choices.map(() => new RunningTimings())
   }
 
   begin(): Frame[] {
     return this.#choices.map(({ index }) => this.#chunk(delta(index, { role: 'assistant', content: null })))
   }
 
+  progress(index: number, progress: PromptProgress): Frame[] {
+    this.#timings[index].progress(progress)
+    if (!this.#body.return_progress) return []
+    const told = { ...this.#times(index), prompt_progress: promptProgress(progress) }
+    return [this.#chunk(delta(index, { role: 'assistant', content: null }), told)]
+  }
+
   step(index: number, step: GenerationStep): Frame[] {
+    this.#timings[index].step(step)
     const told = this.#choices[index].take(step)
-    return told ? [this.#chunk(told, this.#body.explain ? { lookahead: explanationOf(step) } : {})] : []
+    const explained = this.#body.explain ? { lookahead: explanationOf(step) } : {}
+    return told ? [this.#chunk(told, { ...this.#times(index), ...explained })] : []
   }
 
   end(index: number, result: GenerationResult): Frame[] {
@@ -150,6 +162,10 @@ class ChatReply implements Reply {
       usage: usageOf(results, results.length),
       timings: timingsOf(results[0]),
     }
+  }
+
+  #times(index: number) {
+    return this.#body.timings_per_token ? { timings: this.#timings[index].timings } : {}
   }
 
   #head(object: string) {

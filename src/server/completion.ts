@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import type { GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import { readBody } from './body.js'
 import { finishReason } from './chat.js'
 import { type Explanation, explanationOf } from './explanation.js'
@@ -13,7 +13,7 @@ import type { Served } from './served.js'
 import type { Service } from './service.js'
 import { respond } from './stream.js'
 import { startTexts, textFields } from './texts.js'
-import { timingsOf, usageOf } from './usage.js'
+import { promptProgress, RunningTimings, timingsOf, usageOf } from './usage.js'
 
 /** The body of `POST /v1/completions`. */
 export const completionBody = bodyOf({
@@ -50,6 +50,7 @@ class CompletionReply implements Reply {
   readonly #logprobs: CompletionLogprobs[]
   readonly #offsets: number[]
   readonly #steps: Explanation[][]
+  readonly #timings: RunningTimings[]
 
   constructor(served: Served, id: string, body: CompletionBody, count: number) {
     this.#served = served
@@ -57,6 +58,7 @@ class CompletionReply implements Reply {
     this.#body = body
     this.#offsets = new Array<number>(count).fill(0)
     this.#steps = Array.from({ length: count }, () => [])
+    this.#timings = this.#steps.map(() => new RunningTimings())
     this.#logprobs = Array.from({ length: count }, () => ({
       tokens: [],
       token_logprobs: [],
@@ -69,11 +71,19 @@ class CompletionReply implements Reply {
     return []
   }
 
+  progress(index: number, progress: PromptProgress): Frame[] {
+    this.#timings[index].progress(progress)
+    if (!this.#body.return_progress) return []
+    const told = { ...this.#times(index), prompt_progress: promptProgress(progress) }
+    return [this.#chunk(this.#choice(index, '', null), told)]
+  }
+
   step(index: number, step: GenerationStep): Frame[] {
+    this.#timings[index].step(step)
     const logprobs = this.#take(index, step)
     if (step.text === '' && !logprobs && !this.#body.explain) return []
     const extra = this.#body.explain ? { lookahead: explanationOf(step) } : {}
-    return [this.#chunk(this.#choice(index, step.text, logprobs ?? null), extra)]
+    return [this.#chunk(this.#choice(index, step.text, logprobs ?? null), { ...this.#times(index), ...extra })]
   }
 
   end(index: number, result: GenerationResult): Frame[] {
@@ -100,6 +110,10 @@ class CompletionReply implements Reply {
       usage: usageOf(results, n ?? 1),
       timings: timingsOf(results[0]),
     }
+  }
+
+  #times(index: number) {
+    return this.#body.timings_per_token ? { timings: this.#timings[index].timings } : {}
   }
 
   #head() {

@@ -79,6 +79,8 @@ export const samplingFields = {
   namespace: maybe(keptName),
   n: maybe(integer.min(1).max(64)),
   stream: maybe(z.boolean()),
+  return_progress: maybe(z.boolean()),
+  timings_per_token: maybe(z.boolean()),
   stream_options: maybe(partOf({ include_usage: maybe(z.boolean()), include_obfuscation: maybe(z.boolean()) })),
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
 import { isCut } from './chat.js'
@@ -14,7 +14,7 @@ import type { Served } from './served.js'
 import type { Service } from './service.js'
 import { respond } from './stream.js'
 import { startTexts, textFields } from './texts.js'
-import { timingsOf } from './usage.js'
+import { promptProgress, RunningTimings, timingsOf } from './usage.js'
 
 const token = z.number().int().min(0)
 
@@ -112,6 +112,9 @@ class NativeReply implements Reply {
   readonly #isList: boolean
   readonly #probabilities: object[][]
   readonly #counts: number[]
+  readonly #timings: RunningTimings[]
+  /** Tokens of the prompts. */
+  readonly #evaluated: number[]
 
   constructor(served: Served, body: NativeBody, prompts: readonly Prompt[], isList: boolean) {
     this.#served = served
@@ -120,31 +123,44 @@ class NativeReply implements Reply {
     this.#isList = isList
     this.#probabilities = prompts.map(() => [])
     this.#counts = prompts.map(() => 0)
+    this.#evaluated = prompts.map(() => 0)
+    this.#timings = prompts.map(() => new RunningTimings())
   }
 
   begin(): Frame[] {
     return []
   }
 
+  progress(index: number, progress: PromptProgress): Frame[] {
+    this.#evaluated[index] = progress.promptTokens
+    this.#timings[index].progress(progress)
+    if (!this.#body.return_progress) return []
+    return [{ data: this.#partial(index, '', [], { prompt_progress: promptProgress(progress) }) }]
+  }
+
   step(index: number, step: GenerationStep): Frame[] {
+    this.#timings[index].step(step)
     const tokens = step.pieces.map((piece) => piece.token)
     this.#counts[index] += tokens.length
     const told = probabilities(this.#body) > 0 ? this.#tell(step) : []
     for (const one of told) this.#probabilities[index].push(one)
     if (step.text === '' && tokens.length === 0) return []
-    return [
-      {
-        data: {
-          index,
-          content: step.text,
-          tokens,
-          stop: false,
-          id_slot: -1,
-          tokens_predicted: this.#counts[index],
-          ...(told.length > 0 && { completion_probabilities: told }),
-        },
-      },
-    ]
+    const extra = told.length > 0 ? { completion_probabilities: told } : {}
+    return [{ data: this.#partial(index, step.text, tokens, extra) }]
+  }
+
+  #partial(index: number, content: string, tokens: number[], extra: object) {
+    return {
+      index,
+      content,
+      tokens,
+      stop: false,
+      id_slot: -1,
+      tokens_predicted: this.#counts[index],
+      tokens_evaluated: this.#evaluated[index],
+      ...(this.#body.timings_per_token && { timings: this.#timings[index].timings }),
+      ...extra,
+    }
   }
 
   end(index: number, result: GenerationResult): Frame[] {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import { llamaRelease } from '../llama/abi.js'
 import type { ApiError } from './errors.js'
 
@@ -23,13 +23,15 @@ export const done: Frame = { data: '[DONE]' }
  * What one route tells of its answers. The same calls come in the same order whether it is streamed or not; streamed,
  * the frames go out as they are made, else they are dropped and {@link whole} is sent at the end.
  *
- *     begin → step … → end     (each answer: its steps, then its end; several answers in turns)
+ *     begin → progress … → step … → end     (each answer; several in turns)
  *                        … → close | whole
  */
 export interface Reply {
   /** Before the first token. */
   begin(): Frame[]
   step(index: number, step: GenerationStep): Frame[]
+  /** So much of an answer's prompt has been read; told to what is streamed. */
+  progress?(index: number, progress: PromptProgress): Frame[]
   /** One answer is complete. */
   end(index: number, result: GenerationResult): Frame[]
   /** All are, and were streamed. */

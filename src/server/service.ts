@@ -1,5 +1,5 @@
 import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
-import type { Generation } from '../decode/generation.js'
+import type { Generation, PromptProgress } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
 import type { NamespaceKey } from './access.js'
@@ -56,6 +56,9 @@ export interface ServerOptions {
   /** Takes one line about what went wrong inside; never text of prompts or answers. Default: stderr. */
   log?: (line: string) => void
 }
+
+/** Starts one answer. */
+export type Beginning = (onPrompt: (progress: PromptProgress) => void) => Generation
 
 /** What the routes share: the models, the counters, whose request is whose. */
 export class Service {
@@ -188,13 +191,15 @@ export class Service {
   /**
    * Starts answers of a model together, or none of them.
    *
-   * @param begin one for each answer
+   * @param begin one for each answer; it may hand what it is given to its request, for the stream to tell of its prompt
    * @param signal aborts when the client goes
    * @param namespace whose request it is
    * @throws ApiError
    */
-  start(served: Served, begin: readonly (() => Generation)[], signal: AbortSignal, namespace?: string): Answers {
-    const { generations, leave } = served.start(begin)
+  start(served: Served, begin: readonly Beginning[], signal: AbortSignal, namespace?: string): Answers {
+    const { generations, leave } = served.start(
+      begin.map((start, index) => () => start((progress) => this.#answers.get(signal)?.tell(index, progress))),
+    )
     const name = namespace ?? DEFAULT_NAMESPACE
     this.#active.push(name)
     const answers = new Answers(generations, this.metrics, signal, () => {

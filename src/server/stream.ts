@@ -1,4 +1,4 @@
-import type { Answers } from './answers.js'
+import type { AnswerEvent, Answers } from './answers.js'
 import { type Frame, type Reply, written } from './reply.js'
 import type { Service } from './service.js'
 
@@ -11,8 +11,7 @@ export async function respond(service: Service, answers: Answers, reply: Reply, 
   reply.begin()
   for (let event = await answers.next(longWait); event !== undefined; event = await answers.next(longWait)) {
     if (event === 'quiet') continue
-    if ('step' in event) reply.step(event.index, event.step)
-    else reply.end(event.index, event.result)
+    tell(reply, event)
   }
   return Response.json(reply.whole(await answers.results()))
 }
@@ -44,10 +43,7 @@ function streamAnswers(service: Service, answers: Answers, reply: Reply): Respon
               if (last !== '') controller.enqueue(encoder.encode(last))
               controller.close()
               return
-            } else
-              text = textOf(
-                'step' in event ? reply.step(event.index, event.step) : reply.end(event.index, event.result),
-              )
+            } else text = textOf(tell(reply, event))
             if (text !== '') controller.enqueue(encoder.encode(text))
           }
         } catch (error) {
@@ -73,6 +69,13 @@ function streamAnswers(service: Service, answers: Answers, reply: Reply): Respon
       'X-Accel-Buffering': 'no',
     },
   })
+}
+
+/** Hands an event to the call that is meant for it. */
+function tell(reply: Reply, event: AnswerEvent): Frame[] {
+  if ('step' in event) return reply.step(event.index, event.step)
+  if ('progress' in event) return reply.progress?.(event.index, event.progress) ?? []
+  return reply.end(event.index, event.result)
 }
 
 function textOf(frames: readonly Frame[]): string {

@@ -1,12 +1,11 @@
 import type { z } from 'zod'
-import type { Generation } from '../decode/generation.js'
 import type { CompletionRequest } from '../engine/options.js'
 import type { Answers } from './answers.js'
 import { badRequest } from './errors.js'
 import { prediction, predictionText, requestOptions, samplingFields, seedOf, tokenCount } from './fields.js'
 import { grammarOf, responseFormat, schema } from './response-format.js'
 import type { Served } from './served.js'
-import type { Service } from './service.js'
+import type { Beginning, Service } from './service.js'
 
 /** Fields of the routes that continue texts as they stand. */
 export const textFields = {
@@ -44,7 +43,8 @@ export async function startTexts(
   const namespace = service.namespaceOf(request, body.namespace)
   if (prompts.length * n > 64) throw badRequest('n: prompts times n may be at most 64', 'n')
   const options = requestOptions(engine, { ...body, namespace, grammar: grammarOf(body) }, id, signal)
-  const begin: (() => Generation)[] = []
+  const begin: Beginning[] = []
+  const streams = body.stream === true
   let predicted: CompletionRequest['prediction'] = predictionText(body.prediction)
   for (const prompt of prompts) {
     const ready: CompletionRequest = await served.prepare({
@@ -56,7 +56,8 @@ export async function startTexts(
       logprobs,
     })
     predicted = ready.prediction
-    for (let index = 0; index < n; index++) begin.push(() => engine.complete({ ...ready, seed: seedOf(body, index) }))
+    for (let index = 0; index < n; index++)
+      begin.push((onPrompt) => engine.complete({ ...ready, seed: seedOf(body, index), ...(streams && { onPrompt }) }))
   }
   return service.start(served, begin, signal, namespace)
 }

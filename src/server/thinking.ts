@@ -75,6 +75,8 @@ export function continuationOptions(
       "continue_final_message: expected a last message of the role 'assistant', without calls",
       'continue_final_message',
     )
+  if (last?.role === 'assistant' && messages.at(-2)?.role === 'assistant')
+    throw badRequest('messages: ends with several messages of the assistant; expected one at most', 'messages')
   return {
     addGenerationPrompt: add_generation_prompt ?? true,
     continueFinal: canContinue && (continue_final_message ?? !add_generation_prompt),

@@ -1,4 +1,4 @@
-import type { GenerationResult, GenerationStats } from '../decode/generation.js'
+import type { GenerationResult, GenerationStats, GenerationStep, PromptProgress } from '../decode/generation.js'
 
 /** Tokens of a request, as OpenAI counts them. */
 export interface Usage {
@@ -56,20 +56,76 @@ export function usageOf(results: readonly GenerationResult[], answersPerPrompt: 
 
 /** The times of one answer. */
 export function timingsOf({ stats }: GenerationResult): Timings {
-  const read = stats.promptTokens - stats.cachedPromptTokens
-  const written = stats.completionTokens
   return {
-    cache_n: stats.cachedPromptTokens,
-    prompt_n: read,
-    prompt_ms: stats.prefillMs,
-    prompt_per_token_ms: ratio(stats.prefillMs, read),
-    prompt_per_second: ratio(read * 1000, stats.prefillMs),
-    predicted_n: written,
-    predicted_ms: stats.decodeMs,
-    predicted_per_token_ms: ratio(stats.decodeMs, written),
-    predicted_per_second: stats.tokensPerSecond,
+    ...promptTimings(stats.cachedPromptTokens, stats.promptTokens - stats.cachedPromptTokens, stats.prefillMs),
+    ...writingTimings(stats.completionTokens, stats.decodeMs, stats.tokensPerSecond),
     draft_n: stats.draftedTokens,
     draft_n_accepted: stats.acceptedTokens,
+  }
+}
+
+/** The times of an answer that is being written, from what is told of it. */
+export class RunningTimings {
+  #cached = 0
+  #read = 0
+  #readMs = 0
+  #written = 0
+  /** Tokens that came with the first step, from the prompt's own forward. */
+  #first = 0
+  #firstAt = 0
+  #lastAt = 0
+  #drafted = 0
+  #accepted = 0
+
+  progress({ cachedTokens, readTokens, elapsedMs }: PromptProgress): void {
+    this.#cached = cachedTokens
+    this.#read = readTokens - cachedTokens
+    this.#readMs = this.#read > 0 ? elapsedMs : 0
+  }
+
+  step({ pieces, drafted, accepted }: GenerationStep): void {
+    this.#lastAt = performance.now()
+    if (this.#written === 0) {
+      this.#first = pieces.length
+      this.#firstAt = this.#lastAt
+    }
+    this.#written += pieces.length
+    this.#drafted += drafted
+    this.#accepted += accepted
+  }
+
+  get timings(): Timings {
+    const ms = this.#lastAt - this.#firstAt
+    return {
+      ...promptTimings(this.#cached, this.#read, this.#readMs),
+      ...writingTimings(this.#written, ms, ratio((this.#written - this.#first) * 1000, ms)),
+      draft_n: this.#drafted,
+      draft_n_accepted: this.#accepted,
+    }
+  }
+}
+
+/** How far a prompt has been read, by llama-server's names. */
+export function promptProgress({ promptTokens, cachedTokens, readTokens, elapsedMs }: PromptProgress) {
+  return { total: promptTokens, cache: cachedTokens, processed: readTokens, time_ms: Math.round(elapsedMs) }
+}
+
+function promptTimings(cached: number, read: number, ms: number) {
+  return {
+    cache_n: cached,
+    prompt_n: read,
+    prompt_ms: ms,
+    prompt_per_token_ms: ratio(ms, read),
+    prompt_per_second: ratio(read * 1000, ms),
+  }
+}
+
+function writingTimings(written: number, ms: number, perSecond: number) {
+  return {
+    predicted_n: written,
+    predicted_ms: ms,
+    predicted_per_token_ms: ratio(ms, written),
+    predicted_per_second: perSecond,
   }
 }
 

@@ -80,6 +80,37 @@ describe('POST /completion', () => {
   })
 })
 
+describe('signs of life in a stream', () => {
+  const prompt = 'The quick brown fox jumps over the lazy dog. '.repeat(40)
+  const routes: [string, object][] = [
+    ['/completion', { prompt, n_predict: 3 }],
+    ['/v1/completions', { prompt, max_tokens: 3 }],
+    ['/v1/chat/completions', { messages: [{ role: 'user', content: prompt }], max_tokens: 3 }],
+  ]
+  it.each(routes)('%s tells how its prompt is read, and times with every chunk, where asked', async (route, body) => {
+    const ask = async (more: object) =>
+      parseEvents(await (await server.post(route, { ...body, stream: true, ...more })).text())
+        .map(({ data }) => data)
+        .filter((data) => typeof data === 'object')
+    for (const chunk of await ask({})) expect(chunk).not.toHaveProperty('prompt_progress')
+    const chunks = await ask({ return_progress: true, timings_per_token: true, cache_prompt: false })
+    const told = chunks.filter((chunk) => chunk.prompt_progress)
+    expect(told[0].prompt_progress).toMatchObject({ cache: 0, processed: 0, total: expect.any(Number) })
+    expect(told[0].timings).toMatchObject({ prompt_n: 0, prompt_ms: 0, predicted_n: 0, predicted_ms: 0 })
+    const last = told[told.length - 1]
+    expect(last.prompt_progress.processed).toBe(last.prompt_progress.total)
+    expect(last.timings.prompt_n).toBe(last.prompt_progress.total)
+    for (let i = 1; i < told.length; i++) {
+      expect(told[i].prompt_progress.processed).toBeGreaterThan(told[i - 1].prompt_progress.processed)
+      expect(told[i].timings.prompt_ms).toBeGreaterThanOrEqual(told[i - 1].timings.prompt_ms)
+    }
+    const written = chunks.flatMap((chunk) => (chunk.timings ? [chunk.timings.predicted_n] : []))
+    expect(written.at(-1)).toBe(3)
+    for (const { timings } of chunks.filter((chunk) => chunk.timings))
+      for (const value of Object.values(timings)) expect(value).toBeGreaterThanOrEqual(0)
+  })
+})
+
 describe('POST /infill', () => {
   const file = path.join(tmpdir(), `lookahead-infill-${process.pid}.gguf`)
   const source = randomModel({ architecture: 'qwen2', seed: 5 })
