@@ -1,6 +1,6 @@
 // How a family writes calls, read off answers of made-up conversations that hold one call, and two.
 
-import type { ArgumentForm, CallForm, CallShape, Field, ReasoningForm } from './dialect.js'
+import type { ArgumentForm, CallForm, CallShape, Field, ObjectPart, ReasoningForm } from './dialect.js'
 import { jsonEnd } from './json-text.js'
 import { commonEnd, commonStart } from './markers.js'
 import { type Piece, type ProbeArguments, words } from './probe.js'
@@ -8,9 +8,15 @@ import { type Piece, type ProbeArguments, words } from './probe.js'
 /** What the assistant wrote, as one text with the places of the words in it. */
 export class Segment {
   text: string
+  /** Whether it stands between the markers of what is said. */
+  readonly isSaid: boolean
   readonly marks: { word: keyof typeof words; start: number; end: number }[] = []
 
-  constructor(pieces: readonly Piece[], header: number, reasoning: ReasoningForm | undefined) {
+  /**
+   * @param header length of what stands before the answer
+   * @param contentOpen what opens all that is said, calls among it
+   */
+  constructor(pieces: readonly Piece[], header: number, reasoning: ReasoningForm | undefined, contentOpen: string) {
     let text = ''
     for (const piece of pieces) {
       if (piece.word) this.marks.push({ word: piece.word, start: text.length, end: text.length + piece.text.length })
@@ -29,6 +35,13 @@ export class Segment {
     }
     const open = reasoning?.open.trim()
     if (open && text.slice(from, limit).trimStart().startsWith(open)) from = text.indexOf(open, from) + open.length
+    const said = contentOpen.trim()
+    this.isSaid = said !== '' && text.slice(from, limit).trimStart().startsWith(said)
+    if (this.isSaid) {
+      from = text.indexOf(said, from) + said.length
+      const space = /\s*$/.exec(contentOpen)?.[0] ?? ''
+      if (text.startsWith(space, from)) from += space.length
+    }
     this.text = text.slice(from)
     for (const mark of this.marks) {
       mark.start -= from
@@ -54,8 +67,10 @@ export class Segment {
 /** The form of calls that an answer with one shows, and one with two; undefined where it shows none that can be read. */
 export function callForm(one: Segment, two: Segment | undefined): CallForm | undefined {
   const call = shapeOf(one)
-  return call && split(call, two)
+  return call && { ...split(call, two), isSaid: one.isSaid }
 }
+
+type ObjectShape = CallShape & { kind: 'object' }
 
 interface OneCall {
   shape: CallShape
@@ -80,7 +95,9 @@ function shapeOf(segment: Segment): OneCall | undefined {
       const end = jsonEnd(text, at)
       if (end === undefined || end <= args.end || at === args.start) continue
       const found = objectShape(text.slice(at, end))
-      if (found) return { shape: { ...found, open: text.slice(0, at), close: text.slice(end) }, start: at, end, text }
+      if (!found) continue
+      const parts = partsOf(segment, at, end, args, found.list)
+      return { shape: { ...found, parts, open: text.slice(0, at), close: text.slice(end) }, start: at, end, text }
     }
     const fields: (Field & Mark)[] = []
     for (const [field, mark] of [
@@ -177,7 +194,27 @@ function argumentsAt(text: string, key: number): { start: number; end: number } 
   return undefined
 }
 
-function objectShape(json: string): (CallShape & { kind: 'object' }) | undefined {
+/** What an object consists of, in the order the template writes it. */
+function partsOf(segment: Segment, start: number, end: number, args: Mark, isList: boolean): ObjectPart[] {
+  const inner = isList ? segment.text.indexOf('{', start) : start
+  const innerEnd = isList ? segment.text.lastIndexOf('}', end - 1) + 1 : end
+  const named = (['name', 'id'] as const).flatMap((field) => {
+    const mark = segment.marks.find((other) => other.word === field && other.start > inner && other.end < innerEnd)
+    return mark ? [{ field, start: mark.start, end: mark.end }] : []
+  })
+  const fields = [...named, { field: 'arguments' as const, ...args }].sort((a, b) => a.start - b.start)
+  const parts: ObjectPart[] = []
+  let at = inner
+  // Some count their calls where others have ids.
+  const literal = (from: number, to: number) => ({ text: segment.text.slice(from, to).replaceAll('"0"', '"\0"') })
+  for (const { field, start: from, end: to } of fields) {
+    parts.push(literal(at, from), { field })
+    at = to
+  }
+  return [...parts, literal(at, innerEnd)]
+}
+
+function objectShape(json: string): Omit<ObjectShape, 'parts'> | undefined {
   const value = parsed(json)
   const list = Array.isArray(value)
   const entry = list ? value[0] : value
@@ -221,8 +258,8 @@ function parsed(json: string): unknown {
 }
 
 /** Tells what opens and closes all calls from what opens and closes each, by an answer that holds two. */
-function split({ shape, start, end, text }: OneCall, two: Segment | undefined): CallForm {
-  const alone: CallForm = { section: { open: '', close: '' }, separator: '', call: shape }
+function split({ shape, start, end, text }: OneCall, two: Segment | undefined): Omit<CallForm, 'isSaid'> {
+  const alone = { section: { open: '', close: '' }, separator: '', call: shape }
   const before = text.slice(0, start)
   const after = text.slice(end)
   if (!two?.find('otherName') && !two?.find('otherId')) return alone

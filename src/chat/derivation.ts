@@ -99,6 +99,10 @@ class Derivation {
       reasoning.open = header.slice(at) + (reasoning.open.includes(opening) ? '' : reasoning.open)
       header = header.slice(0, at)
     }
+    // What opens an answer behind its thoughts is not what closes these.
+    const said = openingOf(firstMarker(after))
+    const saidAt = said === undefined ? -1 : (reasoning?.close.lastIndexOf(said) ?? -1)
+    if (reasoning && saidAt > 0) reasoning.close = reasoning.close.slice(0, saidAt)
     const content = this.#content(answer, header, after, reasoning)
     // Where thinking can be switched off, the prompt itself shows what stands for no thoughts.
     const [on, off] = prompts.map((given) => (given.startsWith(header) ? given.slice(header.length) : ''))
@@ -108,10 +112,10 @@ class Derivation {
       // Some prompts only close what others open.
       else if (on.trim() === opens && off.trim() === closes) content.unthought = on + off
     }
-    const said = content.open.trim()
-    if (reasoning && said !== '' && reasoning.close.trimEnd().endsWith(said))
-      reasoning.close = reasoning.close.slice(0, reasoning.close.lastIndexOf(said))
-    const ending = firstMarker(after.slice(content.close.length))
+    const opensSaid = content.open.trim()
+    if (reasoning && opensSaid !== '' && reasoning.close.trimEnd().endsWith(opensSaid))
+      reasoning.close = reasoning.close.slice(0, reasoning.close.lastIndexOf(opensSaid))
+    const ending = firstMarker(after.slice(after.indexOf(content.close) + content.close.length))
     const turnEnd = /^[<[]/.test(ending) || ending === this.#eos ? ending : ''
     const shown =
       call &&
@@ -119,8 +123,9 @@ class Derivation {
         call,
         header,
         after,
-        [turnEnd, ...markersOf(header)].filter((marker) => marker !== ''),
+        [content.close, turnEnd, ...markersOf(header)].filter((marker) => marker !== ''),
         reasoning,
+        content.open,
       )
     // LFM2's first templates list tools between markers and never show a call.
     const isListed = this.#template.literals.some((literal) => literal.includes('<|tool_list_start|>'))
@@ -308,9 +313,10 @@ class Derivation {
     after: string,
     turnMarkers: readonly string[],
     reasoning: ReasoningForm | undefined,
+    contentOpen: string,
   ): CallForm | undefined {
     const segment = (pieces: readonly Piece[]) => {
-      const made = new Segment(pieces, header.length, reasoning)
+      const made = new Segment(pieces, header.length, reasoning, contentOpen)
       made.dropEnd(after, turnMarkers)
       return made
     }

@@ -34,11 +34,16 @@ export interface ReasoningForm {
   isShown: boolean
 }
 
+/** How models think whose templates say nothing of thoughts, if they do. */
+export const usualThoughts: ReasoningForm = { open: '<think>', close: '</think>', isShown: false }
+
 /** Around all calls of an answer, and between them. */
 export interface CallForm {
   /** Before the first call, and after the last; empty where each call stands alone. */
   section: { open: string; close: string }
   separator: string
+  /** Whether they stand between the markers of what is said. */
+  isSaid: boolean
   call: CallShape
 }
 
@@ -54,6 +59,8 @@ export type CallShape =
       name: string[]
       arguments: string[]
       id: string[] | undefined
+      /** What it consists of, as the template writes it. */
+      parts: ObjectPart[]
     }
   /** Name, then arguments as JSON: `<function=f>{…}</function>`. */
   | { kind: 'json'; open: string; fields: Field[]; close: string }
@@ -63,6 +70,9 @@ export type CallShape =
   | { kind: 'python'; open: string; close: string }
   /** Braces with bare keys and quotes of its own: `call:f{key:<|"|>value<|"|>}`. */
   | { kind: 'loose'; open: string; quote: string; close: string }
+
+/** A part of an object that is a call: text, in which `\0` stands for a number, or where the name, the id or the arguments stand. */
+export type ObjectPart = { text: string } | { field: 'name' | 'id' | 'arguments' }
 
 /**
  * A part of a call before its arguments, and the literal after it. In an id, `\0` stands for a number and the name may

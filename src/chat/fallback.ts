@@ -1,11 +1,20 @@
-import type { CallForm } from './dialect.js'
+// Ways of writing calls that are tried besides the one a template shows.
+
+import type { CallForm, ObjectPart } from './dialect.js'
 
 const none = { open: '', close: '' }
+
+/** `{"name": "f", "arguments": {…}}` */
+function object(argumentsKey: string): ObjectPart[] {
+  const [text, between] = ['{"name": "', `", ${JSON.stringify(argumentsKey)}: `]
+  return [{ text }, { field: 'name' }, { text: between }, { field: 'arguments' }, { text: '}' }]
+}
 
 /** `<tool_call>{"name": "f", "arguments": {…}}</tool_call>`: the widest spread way of writing calls. */
 const hermes: CallForm = {
   section: none,
   separator: '\n',
+  isSaid: false,
   call: {
     kind: 'object',
     open: '<tool_call>\n',
@@ -14,6 +23,7 @@ const hermes: CallForm = {
     name: ['name'],
     arguments: ['arguments'],
     id: undefined,
+    parts: object('arguments'),
   },
 }
 
@@ -21,13 +31,24 @@ const hermes: CallForm = {
 const bare: CallForm = {
   section: none,
   separator: '',
-  call: { kind: 'object', open: '', close: '', list: false, name: ['name'], arguments: ['parameters'], id: undefined },
+  isSaid: false,
+  call: {
+    kind: 'object',
+    open: '',
+    close: '',
+    list: false,
+    name: ['name'],
+    arguments: ['parameters'],
+    id: undefined,
+    parts: object('parameters'),
+  },
 }
 
 /** `<|tool_call_start|>[f(a=1)]<|tool_call_end|>` */
 export const pythonForm: CallForm = {
   section: { open: '<|tool_call_start|>[', close: ']<|tool_call_end|>' },
   separator: ', ',
+  isSaid: false,
   call: { kind: 'python', open: '', close: '' },
 }
 
@@ -35,6 +56,7 @@ export const pythonForm: CallForm = {
 const list: CallForm = {
   section: none,
   separator: '',
+  isSaid: false,
   call: {
     kind: 'object',
     open: '[TOOL_CALLS]',
@@ -43,6 +65,7 @@ const list: CallForm = {
     name: ['name'],
     arguments: ['arguments'],
     id: ['id'],
+    parts: object('arguments'),
   },
 }
 

@@ -19,6 +19,9 @@ export interface Opening {
   isInText: boolean
 }
 
+/** Shortest word that may open calls in the middle of a line, in characters. */
+const shortestWord = 5
+
 /** A way of writing calls, ready for reading: the calls of an answer, one after another. */
 export class Form {
   /** The section's opening, a call's, and a call's without its first marker. */
@@ -43,8 +46,14 @@ export class Form {
     this.#call = new CallReader(reader, parameters, call, after)
     const all = new Literal(section.open)
     if (!all.isEmpty) this.#opensWith(all, { isSection: true })
-    if (!this.#open.isEmpty || all.isEmpty) this.#opensWith(this.#open, { isInText: call.kind === 'object' })
-    if (this.#open.isEmpty && this.#separator.first.length > 1) this.#opensWith(this.#separator, { isBare: false })
+    if (!this.#open.isEmpty || all.isEmpty) {
+      const isObject = call.kind === 'object'
+      // A word that an object has to follow (`functools[{`) tells enough.
+      const isBare = !this.#open.isMarker && !(isObject && this.#open.first.length >= shortestWord)
+      this.#opensWith(this.#open, { isBare, isInText: isObject })
+    }
+    // Where calls are messages of their own, what was said before is closed like one.
+    if (!this.#open.isMarker && this.#separator.first.length > 1) this.#opensWith(this.#again, { isBare: false })
     // Models leave out the first marker of several.
     const rest = this.#open.from(1)
     if (rest.isMarker) this.#opensWith(rest, {})
@@ -82,11 +91,14 @@ export class Form {
       if (reading === 'cut') return 'cut'
       yield* reader.takeStart(this.#close)
       // Another call, the end of all of them, or something else.
-      if ((yield* reader.match(this.#again)) === undefined || this.#again.isEmpty) {
+      if (this.#again.isEmpty && !this.#sectionClose.isEmpty) {
+        // Nothing but white space stands between them: they end where they are closed.
+        if (yield* reader.takeStart(this.#sectionClose)) return 'whole'
+        isOpen = true
+      } else if (this.#again.isEmpty || (yield* reader.match(this.#again)) === undefined) {
         yield* reader.takeStart(this.#sectionClose)
         return 'whole'
-      }
-      yield* reader.takeLiteral(this.#separator)
+      } else yield* reader.takeLiteral(this.#separator)
     }
   }
 }

@@ -1,8 +1,10 @@
 // What functions say of their parameters, as far as reading calls depends on it.
 
 import type { ToolDefinition } from './message.js'
+import { pythonText } from './values.js'
 
-type Schema = Record<string, unknown>
+/** A JSON schema that is no boolean. */
+export type Schema = Record<string, unknown>
 
 /** What the functions of a request say of their parameters: dialects that write values without quotes need to know. */
 export class Parameters {
@@ -91,6 +93,15 @@ export function typesOf(schema: Schema | undefined, root: Schema): Set<string> |
   return types.size === 0 ? undefined : types
 }
 
+/** The type of a value of JSON; undefined: it is none. */
+function jsonType(json: string): string | undefined {
+  try {
+    return typeOf(JSON.parse(json))
+  } catch {
+    return undefined
+  }
+}
+
 export function typeOf(value: unknown): string {
   if (value === null) return 'null'
   return Array.isArray(value) ? 'array' : typeof value
@@ -127,12 +138,13 @@ export function parametersOf(parameters: Schema | null | undefined): Schema {
 export function typedValue(raw: string, types: Set<string> | undefined): string {
   if (isText(types)) return JSON.stringify(raw)
   const text = raw.trim()
-  const asJson = { True: 'true', False: 'false', None: 'null' }[text] ?? text
-  try {
-    const type = typeOf(JSON.parse(asJson))
-    if (types === undefined || (type !== 'string' && (types.has(type) || !types.has('string')))) return asJson
-  } catch {
-    // Text, then.
+  const isOne = (json: string | undefined) => {
+    const type = json === undefined ? undefined : jsonType(json)
+    if (type === undefined) return false
+    return types === undefined || (type !== 'string' && (types.has(type) || !types.has('string')))
   }
-  return JSON.stringify(raw)
+  if (isOne(text)) return text
+  // Some write as Python does: `True`, `['a', 1]`.
+  const python = /^(?:True|False|None)$|^[[{]/.test(text) ? pythonText(text) : undefined
+  return isOne(python) ? (python as string) : JSON.stringify(raw)
 }

@@ -1,7 +1,7 @@
 // An answer, understood while it is written: its thoughts, then its words and calls.
 
 import { Channels } from './channels.js'
-import type { Dialect } from './dialect.js'
+import { type Dialect, usualThoughts } from './dialect.js'
 import { fallbackForms } from './fallback.js'
 import { Form } from './form.js'
 import { find, Literal } from './literal.js'
@@ -90,9 +90,7 @@ export class AnswerParser {
     if (dialect.channels) return yield* new Channels(reader, parameters, split).read(transcript)
     const written = dialect.calls ? [dialect.calls, ...fallbackForms(dialect.calls)] : fallbackForms(undefined)
     const forms = parameters.names.length > 0 ? written.map((form) => new Form(form, reader, parameters)) : []
-    // Models of templates without thoughts may think all the same.
-    const markers = dialect.reasoning ?? { open: '<think>', close: '</think>' }
-    const thoughts = new Thoughts(reader, transcript, markers, split, forms)
+    const thoughts = new Thoughts(reader, transcript, dialect.reasoning ?? usualThoughts, split, forms)
     yield* thoughts.readFirst()
     yield* isJson ? this.#json(dialect) : new Speech(reader, transcript, dialect, thoughts, forms).read()
     transcript.dropSpace()

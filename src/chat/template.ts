@@ -7,7 +7,7 @@ import {
   shownMessages,
 } from './conversation.js'
 import { type Derived, derive } from './derivation.js'
-import type { Dialect, ReasoningForm } from './dialect.js'
+import { type Dialect, type ReasoningForm, usualThoughts } from './dialect.js'
 import { ChatError } from './error.js'
 import { Budget } from './jinja/budget.js'
 import { JinjaError } from './jinja/error.js'
@@ -155,14 +155,15 @@ function continuedPrompt({ dialect, header }: Derived, wanted: Str, begins: numb
   const text = plain(wanted)
   const generation = text.slice(begins)
   const thought = last.reasoning_content ?? ''
-  const { reasoning } = dialect
   const said = contentText(last.content) ?? ''
+  const isThinking = thought !== '' && said === ''
+  // Thoughts were told apart even where the template knows none.
+  const reasoning = dialect.reasoning ?? (isThinking ? usualThoughts : undefined)
   const opening = reasoning?.open.trim() ?? ''
   const at = opening === '' ? -1 : generation.indexOf(opening)
   const tail = promptedPart(header, generation)
   const start =
     at >= 0 ? generation.slice(0, at) : generation.slice(0, generation.length - (reasoning ? tail.length : 0))
-  const isThinking = thought !== '' && said === ''
   const opened = reasoning?.open.trimStart() ?? ''
   const thoughts = isThinking
     ? `${opened}${thought}`
@@ -195,10 +196,14 @@ function unthought(reasoning: ReasoningForm | undefined, { content }: Dialect): 
 
 /** What stands behind the header of the assistant's turn. */
 function promptedPart(header: string, generation: string): string {
-  const places = [0, ...markersOf(header).map((marker) => header.indexOf(marker))]
-  for (const place of places) {
-    const part = header.slice(place)
-    const at = part.trim() === '' ? -1 : generation.lastIndexOf(part)
+  // The end of the last turn, which the header begins with, is no part of it.
+  for (let at = 0; at < header.length; at++) {
+    const part = header.slice(at)
+    if (part.trim() !== '' && generation.startsWith(part)) return generation.slice(part.length)
+  }
+  for (const marker of markersOf(header)) {
+    const part = header.slice(header.indexOf(marker))
+    const at = generation.lastIndexOf(part)
     if (at >= 0) return generation.slice(at + part.length)
   }
   return markersOf(header).length === 0 && !/[<[]/.test(generation) ? '' : generation

@@ -1,7 +1,7 @@
 // Values as models write them, as JSON text.
 
 import { JsonScanner } from './json-text.js'
-import type { Reader, Reading, Waiting } from './reader.js'
+import { Reader, type Reading, type Waiting } from './reader.js'
 
 /**
  * A value as Python writes it, or JSON, as JSON text: `{'a': True}` gives `{"a": true}`. Undefined where it is none or
@@ -23,6 +23,17 @@ export function* pythonValue(reader: Reader, depth = 0): Waiting<string | undefi
     )
   const word = yield* reader.while((next) => /[-+.\w]/.test(next))
   return word === '' ? undefined : bareWord(word)
+}
+
+/** A text that is one such value, whole, as JSON text; undefined where it is not. */
+export function pythonText(text: string): string | undefined {
+  const reader = new Reader()
+  reader.text = text
+  reader.ended = true
+  const run = pythonValue(reader)
+  let step = run.next()
+  while (!step.done) step = run.next()
+  return reader.isSpent ? step.value : undefined
 }
 
 function bareWord(word: string): string {

@@ -229,9 +229,9 @@ export class Interpreter {
         return dict
       }
       case 'attribute':
-        return this.#attribute(this.#evaluate(expression.of, scope), expression.name, expression.of)
+        return this.#attribute(this.#evaluate(expression.of, scope), expression.name)
       case 'item':
-        return this.#item(this.#evaluate(expression.of, scope), this.#evaluate(expression.key, scope), expression.of)
+        return this.#item(this.#evaluate(expression.of, scope), this.#evaluate(expression.key, scope))
       case 'slice':
         return this.#slice(expression, scope)
       case 'call':
@@ -275,18 +275,20 @@ export class Interpreter {
   }
 
   /** A key of a dictionary, or a method; `items` is the method even of a dictionary with such a key, as a call says. */
-  #attribute(of: Value, name: string, from: Expression): Value {
+  #attribute(of: Value, name: string): Value {
     if (of instanceof Dict) return of.has(name) ? of.get(name) : methodOf(of, name)
     if (of instanceof Namespace) return of.attributes.get(name)
     if (of instanceof Callable) {
       const read = of.attributes?.get(name)
       return read ? read() : undefined
     }
-    if (of === undefined) throw new JinjaError('render', `${spelled(from)} is undefined, so it has no '${name}'`)
+    // As in llama.cpp; Python's Jinja would refuse what many schemas leave out.
+    if (of === undefined) return undefined
     return methodOf(of, name)
   }
 
-  #item(of: Value, key: Value, from: Expression): Value {
+  #item(of: Value, key: Value): Value {
+    if (key === undefined) return undefined
     if (of instanceof Dict) return of.has(key) ? of.get(key) : undefined
     if (Array.isArray(of) || isStr(of)) {
       if (isNumber(key)) {
@@ -296,7 +298,7 @@ export class Interpreter {
       }
       return methodOf(of, plain(toStr(key)))
     }
-    return this.#attribute(of, plain(toStr(key)), from)
+    return this.#attribute(of, plain(toStr(key)))
   }
 
   #slice({ of, start, stop, step }: Expression & { kind: 'slice' }, scope: Scope): Value {
@@ -340,7 +342,7 @@ export class Interpreter {
     if (callee.kind === 'attribute') {
       // `message.items()` is the method even where the dictionary has a key of that name.
       const of = this.#evaluate(callee.of, scope)
-      const read = this.#attribute(of, callee.name, callee.of)
+      const read = this.#attribute(of, callee.name)
       target = of instanceof Dict && !(read instanceof Callable) ? (methodOf(of, callee.name) ?? read) : read
       if (target === undefined) throw new JinjaError('render', `${nameOfType(of)} has no method '${callee.name}'`)
       if (isStr(of)) this.#budget.spend(of.length / 8)

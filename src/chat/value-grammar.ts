@@ -1,0 +1,213 @@
+// Values of arguments as a family writes them, as a grammar.
+
+import type { GrammarBuilder } from '../grammar/json-schema.js'
+import { literal } from '../grammar/notation.js'
+import type { ArgumentForm } from './dialect.js'
+import { choices, isStructure, isText, type Schema, textsOf, typesOf } from './parameter.js'
+
+/** Most arguments that may come in any order: there are as many rules as sets of them. */
+const mostUnordered = 7
+
+/** Deepest nesting of a value's tags. */
+const mostDepth = 64
+
+/** What entries of a list are called where values stand in tags. */
+const entryKey = 'item'
+
+/** Writes values, and lists of named ones, for the grammar of calls. */
+export class ValueGrammar {
+  readonly #builder: GrammarBuilder
+  /** Rules of lists and objects in the family's own way, by their schemas. */
+  readonly #structures = new Map<Schema, string>()
+
+  constructor(builder: GrammarBuilder) {
+    this.#builder = builder
+  }
+
+  /** An argument in markers of its own: `<parameter=city>Oslo</parameter>`. @param root where references lead */
+  argument(form: ArgumentForm, key: string, schema: Schema, root: Schema, depth = 0): string {
+    const types = typesOf(schema, root)
+    const texts = isText(types) ? textsOf(schema, root) : undefined
+    const close = form.closesWithKey ? `${form.close}${key}${form.afterKey}` : form.close
+    const isString = types === undefined || types.has('string')
+    const nested = form.closesWithKey && types && isStructure(types) && this.#nested(form, schema, root, depth)
+    const value = texts
+      ? `(${texts.map(literal).join(' | ')}) ${quoted(close)}`
+      : isString
+        ? this.#until(close)
+        : `${nested || this.python(schema, root)} ${quoted(close)}`
+    return `${quoted(`${form.open}${key}${isString ? form.beforeString : form.beforeOther}`)} ${value}`
+  }
+
+  /** Objects and lists in tags of their own: `<a><b>1</b></a>`; JSON where the schema does not say what is in them. */
+  #nested(form: ArgumentForm, schema: Schema, root: Schema, depth: number): string {
+    const within = (key: string, inner: Schema) => this.argument(form, key, inner, root, depth + 1)
+    return this.#structure(schema, root, depth, {
+      list: (of) => `(${this.#builder.rule(within(entryKey, of))})*`,
+      object: (known) => this.list(known, form.separator, within),
+      other: (one) => this.#builder.add(one, root),
+    })
+  }
+
+  /** A value that may be several things, of which lists and objects are written in the family's own way. */
+  #structure(
+    schema: Schema,
+    root: Schema,
+    depth: number,
+    write: Record<'list' | 'object' | 'other', (schema: Schema) => string>,
+  ): string {
+    const ways = depth > mostDepth ? undefined : choices(schema, root)
+    if (!ways) return write.other(schema)
+    const parts = ways.map((way) => {
+      const { items, properties } = way
+      if ((!isObject(items) && !isObject(properties)) || isNarrow(way)) return write.other(way)
+      // Schemas may hold themselves, and so may rules.
+      const known = this.#structures.get(way)
+      if (known !== undefined) return known
+      return this.#builder.rule((name) => {
+        this.#structures.set(way, name)
+        return isObject(items) ? write.list(items) : write.object(way)
+      })
+    })
+    return `(${parts.join(' | ')})`
+  }
+
+  /** Arguments, each once, the required ones among them: in any order where they are few, else in the schema's. */
+  list(schema: Schema, separator: string, write: (key: string, property: Schema) => string): string {
+    const { properties = {}, required: needed } = schema as { properties?: Record<string, Schema>; required?: string[] }
+    const required = new Set(needed)
+    const args = Object.entries(properties).map(([key, property]) => ({
+      text: this.#builder.rule(write(key, property)),
+      isRequired: required.has(key),
+    }))
+    const between = separator.trim() === '' ? '[ \\n]{0,2}' : quoted(separator)
+    const rests = new Map<number, string>()
+    /** What may follow once the arguments in `used` are written. */
+    const rest = (used: number): string => {
+      const known = rests.get(used)
+      if (known !== undefined) return known
+      const ways: string[] = []
+      let isWhole = true
+      for (const [i, { text, isRequired }] of args.entries()) {
+        if ((used & (1 << i)) !== 0) continue
+        const others = args.length <= mostUnordered ? used | (1 << i) : (2 << i) - 1
+        if (isWhole || args.length <= mostUnordered) ways.push(`${used === 0 ? '' : between} ${text} ${rest(others)}`)
+        if (isRequired) isWhole = false
+      }
+      if (isWhole) ways.push('""')
+      const name = this.#builder.rule(ways.join(' | '))
+      rests.set(used, name)
+      return name
+    }
+    return rest(0)
+  }
+
+  /** A value as Python writes it, or JSON. */
+  python(schema: Schema, root: Schema, depth = 0): string {
+    const types = typesOf(schema, root)
+    const texts = isText(types) ? textsOf(schema, root) : undefined
+    if (texts) return `(${texts.flatMap((text) => [JSON.stringify(text), pythonText(text)].map(literal)).join(' | ')})`
+    const within = (inner: Schema) => this.python(inner, root, depth + 1)
+    return this.#structure(schema, root, depth, {
+      list: (of) => {
+        const entry = this.#builder.rule(within(of))
+        return `"[" ws (${entry} (ws "," ws ${entry})*)? ws "]"`
+      },
+      object: (known) => {
+        const pair = (key: string, inner: Schema) =>
+          `(${literal(JSON.stringify(key))} | ${literal(pythonText(key))}) ws ":" ws ${within(inner)}`
+        return `"{" ws ${this.list(known, ', ', pair)} ws "}"`
+      },
+      other: (one) => {
+        const text = types?.has('string') && !isNarrow(one) ? [`"'" ([^'\\\\] | "\\\\" [^\\x00-\\x1f])* "'"`] : []
+        return `(${[this.#builder.add(one, root), ...text, ...pythonWords(types)].join(' | ')})`
+      },
+    })
+  }
+
+  /** A value of a dialect with quotes of its own. */
+  loose(schema: Schema, root: Schema, quote: string, depth = 0): string {
+    const types = typesOf(schema, root)
+    const texts = isText(types) ? textsOf(schema, root) : undefined
+    if (texts) return `(${texts.map((text) => literal(`${quote}${text}${quote}`)).join(' | ')})`
+    if (isText(types)) return `${quoted(quote)} ${this.#until(quote)}`
+    if (types && [...types].every((type) => ['number', 'boolean', 'null'].includes(type)))
+      return this.#builder.add(schema, root)
+    const within = (inner: Schema) => this.loose(inner, root, quote, depth + 1)
+    return this.#structure(schema, root, depth, {
+      list: (of) => {
+        const entry = this.#builder.rule(within(of))
+        return `"[" (${entry} ("," ${entry})*)? "]"`
+      },
+      object: (known) => `"{" ${this.list(known, ',', (key, inner) => `${literal(`${key}:`)} ${within(inner)}`)} "}"`,
+      other: () => this.#anyLoose(quote),
+    })
+  }
+
+  #anyLoose(quote: string): string {
+    return this.#builder.rule((value) => {
+      const text = `${quoted(quote)} ${this.#until(quote)}`
+      const pair = `[a-zA-Z0-9_-]+ ":" ${value}`
+      return `"{" (${pair} ("," ${pair})*)? "}" | "[" (${value} ("," ${value})*)? "]" | ${text} | number | boolean | null`
+    })
+  }
+
+  /** Any text up to a marker, and the marker: an automaton that knows how much of it has been read. */
+  #until(marker: string): string {
+    const chars = [...marker]
+    if (chars.length === 0) return '[^\\x00]*'
+    const states = chars.map(() => this.#builder.rule(''))
+    const distinct = [...new Set(chars)]
+    for (const state of chars.keys()) {
+      const steps = distinct.map((char) => {
+        const next = longestStart(chars, [...chars.slice(0, state), char])
+        return next === chars.length ? literal(char) : next === 0 ? undefined : `${literal(char)} ${states[next]}`
+      })
+      const home = distinct.filter((_, i) => steps[i] === undefined)
+      const others = `[^${distinct.map(inClass).join('')}] ${states[0]}`
+      const back = home.map((char) => `${literal(char)} ${states[0]}`)
+      this.#builder.define(states[state], [...steps.filter((step) => step !== undefined), ...back, others].join(' | '))
+    }
+    return states[0]
+  }
+}
+
+/** How much of a marker the end of a text is. */
+function longestStart(marker: readonly string[], text: readonly string[]): number {
+  for (let length = Math.min(marker.length, text.length); length > 0; length--)
+    if (marker.slice(0, length).join('') === text.slice(text.length - length).join('')) return length
+  return 0
+}
+
+/** Keywords by which a schema allows less than its types, properties and entries say. */
+const narrowing =
+  /^(?:enum|const|pattern|format|not|if|min.+|max.+|multipleOf|uniqueItems|prefixItems|contains|propertyNames|(?:pattern|dependent|unevaluated).+)$/
+
+/** Whether only a grammar made of the whole schema keeps to it. */
+function isNarrow(schema: Schema): boolean {
+  return Object.keys(schema).some((keyword) => narrowing.test(keyword))
+}
+
+/** Python's words for the values of some types that have other names in JSON. */
+function pythonWords(types: Set<string> | undefined): string[] {
+  return [...(types?.has('boolean') ? ['"True"', '"False"'] : []), ...(types?.has('null') ? ['"None"'] : [])]
+}
+
+/** A text in single quotes. */
+function pythonText(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n')}'`
+}
+
+function isObject(value: unknown): value is Schema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function inClass(char: string): string {
+  if (char === '\n') return '\\n'
+  return /[\]\\^-]/.test(char) ? `\\${char}` : char
+}
+
+/** A text as a literal; nothing for none. */
+export function quoted(text: string): string {
+  return text === '' ? '' : literal(text)
+}

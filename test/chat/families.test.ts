@@ -1,0 +1,255 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { answerGrammar } from '../../src/chat/call-grammar.js'
+import type { Dialect } from '../../src/chat/dialect.js'
+import type { ToolDefinition } from '../../src/chat/message.js'
+import { AnswerParser } from '../../src/chat/parser.js'
+import { ChatTemplate } from '../../src/chat/template.js'
+import { Grammar } from '../../src/grammar/grammar.js'
+import { Lexicon } from '../../src/grammar/lexicon.js'
+import { families } from '../helpers/families.js'
+
+const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
+const lexicon = Lexicon.of({ size: 256, bytesOf: (token) => bytes[token], isEndOfGeneration: () => false })
+
+const schema = {
+  type: 'object',
+  properties: {
+    text: { type: 'string' },
+    count: { type: 'integer' },
+    isDry: { type: 'boolean' },
+    mode: { $ref: '#/$defs/mode' },
+    names: { type: 'array', items: { type: 'string' } },
+    place: { type: 'object', properties: { x: { type: 'number' }, label: { type: 'string' } } },
+  },
+  $defs: { mode: { type: 'string', enum: ['fast', 'slow'] } },
+}
+const tools: ToolDefinition[] = ['look_up', 'look-up-all'].map((name) => ({
+  type: 'function',
+  function: { name, description: 'Looks something up.', parameters: schema },
+}))
+
+/** Texts as people write them: no control characters, and nothing that any family writes around its parts. */
+const words = fc
+  .array(fc.constantFrom('a', 'Zürich', '😀', '"said"', "it's", '{x}', 'two\nlines', '\\', '1', 'True', ',', ')'), {
+    minLength: 1,
+    maxLength: 5,
+  })
+  .map((parts) => parts.join(' '))
+const values = fc.record(
+  {
+    text: words,
+    count: fc.integer(),
+    isDry: fc.boolean(),
+    mode: fc.constantFrom('fast', 'slow'),
+    names: fc.array(words, { maxLength: 3 }),
+    place: fc.record({ x: fc.integer(), label: words }, { requiredKeys: ['x', 'label'] }),
+  },
+  { requiredKeys: ['text'] },
+)
+const calls = fc.array(fc.record({ name: fc.constantFrom('look_up', 'look-up-all'), args: values }), {
+  minLength: 1,
+  maxLength: 3,
+})
+
+const question = { role: 'user', content: 'Where is it?' }
+const templateOf = (source: string) => new ChatTemplate(source, { bos: '<s>', eos: '</s>' })
+
+/** What a template writes for the assistant, behind the header of its turn. */
+function written(template: ChatTemplate, message: Record<string, unknown>): string {
+  const { text } = template.render({
+    messages: [question, { role: 'assistant', ...message }],
+    tools,
+    addGenerationPrompt: false,
+  })
+  const { header } = template.derived(true)
+  const turn = text.slice(text.lastIndexOf(question.content) + question.content.length)
+  return turn.slice(turn.indexOf(header) + header.length)
+}
+
+function understood(template: ChatTemplate, text: string, size = text.length, prompted = '') {
+  const parser = new AnswerParser(template.derived(true).dialect, { tools, prompted })
+  for (let at = 0; at < text.length; at += size) parser.push(text.slice(at, at + size))
+  parser.end()
+  const { content, reasoning, toolCalls } = parser.message
+  return {
+    content: content.trim(),
+    reasoning: reasoning.trim(),
+    calls: toolCalls.map(({ function: { name, arguments: given } }) => ({ name, args: JSON.parse(given) })),
+  }
+}
+
+/** How much of a text a grammar admits, and whether what it admits is whole. */
+function admitted(grammar: Grammar, text: string): { text: string; isWhole: boolean } {
+  const all = Buffer.from(text)
+  let end = 0
+  while (end < all.length && grammar.follows(all.subarray(end, end + 1))) end++
+  return { text: all.subarray(0, end).toString(), isWhole: grammar.isWhole }
+}
+
+describe.each(Object.entries(families))('a family nobody named: %s', (_name, source) => {
+  const template = templateOf(source)
+  const { dialect } = template.derived(true)
+
+  it('is understood in what its template writes for earlier calls, however it is cut', () => {
+    fc.assert(
+      fc.property(calls, fc.integer({ min: 1, max: 9 }), (made, size) => {
+        const toolCalls = made.map(({ name, args }, i) => ({
+          id: `abcdefgh${i}`,
+          type: 'function',
+          function: { name, arguments: JSON.stringify(args) },
+        }))
+        const text = written(template, { content: '', tool_calls: toolCalls })
+        expect(understood(template, text)).toEqual({ content: '', reasoning: '', calls: made })
+        expect(understood(template, text, size)).toEqual(understood(template, text))
+      }),
+      { numRuns: 15 },
+    )
+  })
+
+  it('may write them where it must call, and nothing but calls', () => {
+    const made = answerGrammar(dialect, { tools, mustCall: true, parallel: true })
+    const close = dialect.reasoning?.close.trim() ?? ''
+    fc.assert(
+      fc.property(fc.record({ count: fc.integer(), isDry: fc.boolean() }), (args) => {
+        const toolCalls = ['look_up', 'look-up-all'].map((name, i) => ({
+          id: `abcdefgh${i}`,
+          type: 'function',
+          function: { name, arguments: JSON.stringify(args) },
+        }))
+        const text = written(template, { content: '', tool_calls: toolCalls })
+        const thinks = dialect.reasoning && text.trimStart().startsWith(dialect.reasoning.open.trim())
+        const whole = (thinks ? text.slice(text.indexOf(close) + close.length) : text).trimStart()
+        const grammar = new Grammar(made?.grammar ?? '', lexicon)
+        const got = admitted(grammar, whole)
+        // Behind the calls stands what ends a turn.
+        expect(got.text).toContain(String(args.isDry))
+        expect(whole.slice(got.text.length)).not.toMatch(/count|look/)
+        expect(understood(template, got.text).calls).toHaveLength(2)
+      }),
+      { numRuns: 4 },
+    )
+    const refused = admitted(new Grammar(made?.grammar ?? '', lexicon), 'It is there.')
+    expect(refused.isWhole).toBe(false)
+    expect(refused.text.length).toBeLessThan(3)
+  })
+
+  it('has its thoughts told apart, begun in the prompt or by itself', () => {
+    const { reasoning, content, turnEnd } = dialect
+    const { prompted } = template.render({ messages: [question] })
+    const said = `${content.open}It is there.${content.close}${turnEnd}`
+    if (!reasoning) {
+      expect(understood(template, said, 1, prompted)).toEqual({ content: 'It is there.', reasoning: '', calls: [] })
+      return
+    }
+    const isBegun = prompted.includes(reasoning.open.trim())
+    const thought = `${isBegun ? '' : reasoning.open}Hm, a <b>.${reasoning.close}`
+    for (const size of [1, 4, 1000]) {
+      const got = understood(template, thought + said, size, prompted)
+      expect(got).toEqual({ content: 'It is there.', reasoning: 'Hm, a <b>.', calls: [] })
+      const never = understood(template, thought.slice(0, -reasoning.close.length), size, prompted)
+      expect(never).toEqual({ content: '', reasoning: 'Hm, a <b>.', calls: [] })
+    }
+  })
+})
+
+describe('the channels of gpt-oss', () => {
+  const channels = templateOf(`{%- for m in messages %}
+    {%- if m.role == 'assistant' %}
+    {%- if m.thinking %}{{- '<|start|>assistant<|channel|>analysis<|message|>' + m.thinking + '<|end|>' }}{%- endif %}
+    {%- for c in m.tool_calls or [] %}{{- '<|start|>assistant to=functions.' + c.function.name + '<|channel|>commentary json<|message|>' + c.function.arguments | tojson + '<|call|>' }}{%- endfor %}
+    {%- if m.content %}{{- '<|start|>assistant<|channel|>final<|message|>' + m.content + '<|end|>' }}{%- endif %}
+    {%- else %}{{- '<|start|>' + m.role + '<|message|>' + m.content + '<|end|>' }}{%- endif %}
+    {%- endfor %}{%- if add_generation_prompt %}{{- '<|start|>assistant' }}{%- endif %}`)
+  const { dialect } = channels.derived(true)
+  const call = '{"text": "x"}'
+
+  it('hold a demanded call in each of its spellings', () => {
+    const made = answerGrammar(dialect, { tools, mustCall: true, parallel: false })
+    for (const text of [
+      `<|channel|>commentary to=functions.look_up <|constrain|>json<|message|>${call}`,
+      `<|channel|>commentary to=functions.look_up<|message|>${call}`,
+      ` to=functions.look-up-all<|channel|>commentary json<|message|>${call}`,
+      ` to=functions.look_up<|channel|>analysis<|message|>${call}`,
+    ]) {
+      expect(admitted(new Grammar(made?.grammar ?? '', lexicon), text)).toEqual({ text, isWhole: true })
+      expect(understood(channels, text, 1).calls).toEqual([
+        { name: text.includes('all') ? 'look-up-all' : 'look_up', args: { text: 'x' } },
+      ])
+    }
+    const final = admitted(new Grammar(made?.grammar ?? '', lexicon), '<|channel|>final<|message|>No.')
+    expect(final).toEqual({ text: '<|channel|>', isWhole: false })
+  })
+
+  it('keep strict functions to their schema from where a call begins', () => {
+    const strict = tools.map((tool) => ({ ...tool, function: { ...tool.function, strict: true } }))
+    const made = answerGrammar(dialect, { tools: strict, mustCall: false, parallel: true })
+    for (const wake of made?.wakes ?? []) {
+      const grammar = new Grammar(made?.grammar ?? '', lexicon)
+      const text = `${wake}look_up${wake.startsWith('<') ? ' ' : '<|channel|>commentary '}json<|message|>{"count": 3}`
+      expect(admitted(grammar, text)).toEqual({ text, isWhole: true })
+      const other = new Grammar(made?.grammar ?? '', lexicon)
+      expect(admitted(other, text.replace('3', '"3"')).isWhole).toBe(false)
+    }
+  })
+})
+
+describe('values in tags of their own', () => {
+  const tree = {
+    type: 'object',
+    properties: {
+      name: { type: 'string', enum: ['oak', 'elm'] },
+      branches: { type: 'array', items: { $ref: '#/properties/tree' } },
+      size: { anyOf: [{ type: 'integer' }, { type: 'object', properties: { most: { type: 'integer' } } }] },
+    },
+    required: ['name'],
+  }
+  const planting: ToolDefinition[] = [
+    { type: 'function', function: { name: 'plant', parameters: { type: 'object', properties: { tree } } } },
+  ]
+  const dialect: Dialect = {
+    content: { open: '', close: '', unthought: '' },
+    turnEnd: '',
+    calls: {
+      section: { open: '', close: '' },
+      separator: '',
+      isSaid: false,
+      call: {
+        kind: 'tagged',
+        open: '<call name="',
+        afterName: '">',
+        argument: {
+          ...{ open: '<', beforeString: '>', beforeOther: '>', close: '</', afterKey: '>' },
+          ...{ separator: '', closesWithKey: true },
+        },
+        close: '</call>',
+      },
+    },
+  }
+  const call = (inner: string) => `<call name="plant"><tree>${inner}</tree></call>`
+
+  it('keep to the whole schema: references, choices, trees', () => {
+    const made = answerGrammar(dialect, { tools: planting, mustCall: true, parallel: false })
+    const isWhole = (inner: string) => admitted(new Grammar(made?.grammar ?? '', lexicon), call(inner)).isWhole
+    const leaf = '<item><name>elm</name></item>'
+    for (const inner of [
+      '<name>oak</name>',
+      `<name>oak</name><branches>${leaf}<item><name>oak</name><branches>${leaf}</branches></item></branches>`,
+      '<size>3</size><name>elm</name>',
+      '<name>elm</name><size><most>3</most></size>',
+    ]) {
+      expect([inner, isWhole(inner)]).toEqual([inner, true])
+      const parser = new AnswerParser(dialect, { tools: planting })
+      parser.push(call(inner))
+      parser.end()
+      expect(JSON.parse(parser.message.toolCalls[0].function.arguments).tree.name).toMatch(/oak|elm/)
+    }
+    for (const inner of [
+      '',
+      '<name>fir</name>',
+      '<name>oak</name><size>x</size>',
+      '<name>oak</name><color>red</color>',
+    ])
+      expect([inner, isWhole(inner)]).toEqual([inner, false])
+  })
+})
