@@ -73,8 +73,11 @@ export { HubError, type HubErrorCode } from './hub/error.js'
 export { type FetchOptions, fetchModel } from './hub/fetch-model.js'
 // The border to llama.cpp, as far as users meet it.
 export type { CacheType } from './llama/context.js'
+export type { Device, DeviceKind, DeviceOptions } from './llama/device.js'
 export { LlamaError, type LlamaErrorCode } from './llama/error.js'
+export { availableDevices } from './llama/library.js'
 export type { ModelDescription, ModelOptions } from './llama/model.js'
+export type { MemoryUse, PlacedDevice, Placement } from './llama/placement.js'
 export type { Pooling } from './llama/pooled-context.js'
 export { type FileType, type QuantizeOptions, quantize } from './llama/quantize.js'
 export type { SamplerOptions } from './llama/sampler-options.js'
@@ -82,4 +85,4 @@ export { type InfillTokens, type TokenizeOptions, Vocabulary } from './llama/voc
 export { loadVocabulary } from './llama/vocabulary-file.js'
 // The engine: a loaded model and the answers it writes.
 export type { Configuration, Exactness, ExactnessWish } from './measure/configuration.js'
-export type { LoadingProgress, LoadingStage } from './measure/loading.js'
+export type { LoadingProgress, LoadingStage } from './measure/progress.js'

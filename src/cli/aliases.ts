@@ -17,6 +17,7 @@ const llamaNames = new Map(
     '-dev': '--device',
     '-mg': '--main-gpu',
     '-ts': '--tensor-split',
+    '-sm': '--split-mode',
     '-sys': '--system',
     '--system-prompt': '--system',
     '-cram': '--cache-ram',

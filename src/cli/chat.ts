@@ -7,6 +7,7 @@ import { Engine } from '../engine/engine.js'
 import type { RequestDocument } from '../engine/options.js'
 import { contextSize, draftMode } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
+import { devicesOf } from './devices.js'
 import { readDocuments } from './documents.js'
 import { describeFailure, UsageError } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
@@ -55,6 +56,7 @@ async function chat(options: ChatOptions, terminal: Terminal): Promise<void> {
     model: file,
     contextTokens: options.ctxSize,
     ...configurationOf(options),
+    ...devicesOf(options),
     draftModel: options.modelDraft,
     cache: options.cache,
     onProgress: waiting.onProgress,

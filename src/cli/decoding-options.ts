@@ -3,11 +3,12 @@ import type { EngineOptions } from '../engine/options.js'
 import type { KernelsWish } from '../llama/kernels.js'
 import type { ExactnessWish } from '../measure/configuration.js'
 import { choice, integer } from './arguments.js'
+import { addDeviceOptions, type DeviceChoice } from './devices.js'
 
 type CacheType = NonNullable<EngineOptions['keyType']>
 
 /** What the commands that decode can be told about how. */
-export interface DecodingOptions {
+export interface DecodingOptions extends DeviceChoice {
   exactness: ExactnessWish
   cacheTypeK?: CacheType
   cacheTypeV?: CacheType
@@ -37,7 +38,7 @@ export function threadsOption(): Option {
 /** Adds the options of {@link DecodingOptions}. */
 export function addDecodingOptions(command: Command): Command {
   const cacheType = choice<CacheType>('f32', 'f16', 'bf16', 'q8_0')
-  return command
+  return addDeviceOptions(command)
     .option(
       '--exactness <level>',
       'how exactly texts stay the same with drafts: bitwise, token or fastest',

@@ -9,6 +9,7 @@ import { registerCache } from './cache.js'
 import { registerChat } from './chat.js'
 import { registerCompletion } from './completion.js'
 import { registerDemo } from './demo.js'
+import { registerDevices } from './devices.js'
 import { describeFailure, exitCodes } from './failure.js'
 import { registerInspect } from './inspect.js'
 import { registerModels } from './models.js'
@@ -46,6 +47,7 @@ registerProbe(program)
 registerVerify(program)
 registerQuantize(program)
 registerModels(program)
+registerDevices(program)
 registerInspect(program)
 registerCompletion(program)
 for (const command of program.commands) command.exitOverride().showHelpAfterError('(add --help for the options)')

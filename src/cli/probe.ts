@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Model } from '../llama/model.js'
+import type { Placement } from '../llama/placement.js'
 import { type FileType, fileTypes, quantize } from '../llama/quantize.js'
 import { loadModel } from '../measure/loading.js'
 import { measureReading, measureRowParts, type RowParts, readTokens } from '../measure/row-parts.js'
@@ -10,6 +11,7 @@ import { type Tuned, tune } from '../measure/tuning.js'
 import { integer } from './arguments.js'
 import { drawCurve, writeCurve } from './curve-plot.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
+import { devicesOf, placementLines } from './devices.js'
 import { addModelSource, type ModelSourceOptions, modelFile } from './model-source.js'
 import { formatTable, palette, processTerminal, type Terminal } from './terminal.js'
 
@@ -61,26 +63,31 @@ async function probe(options: ProbeOptions, terminal: Terminal): Promise<void> {
   const file = await modelFile(options, terminal)
   const paint = palette(terminal.colours)
   const name = path.basename(file)
-  const report = await measure(file, options, ({ tuned, parts, description, kernels, loadMs, measureMs, promptMs }) => {
-    const { exactness, cost, context } = tuned
-    const { level, largestDifference, rows, equalRows, flashAttention, keyType, valueType } = exactness
-    const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
-    terminal.out(`${paint.bold(name)}  ${description}, ${context.threads} threads\n`)
-    terminal.out(paint.dim(`loaded in ${seconds(loadMs)}, measured in ${seconds(measureMs)}\n\n`))
-    terminal.out(`exactness  ${level === 'bitwise' ? paint.good(level) : paint.bad(level)}`)
-    terminal.out(`  ${equalRows} of ${rows} logits rows equal bit for bit, largest difference ${largestDifference}\n`)
-    terminal.out(`kernels    ${kernels}\n`)
-    const attention = flashAttention ? 'fused attention' : 'plain attention'
-    terminal.out(`chosen     keys ${keyType}, values ${valueType}, ${attention}\n\n`)
-    terminal.out(`${drawCurve(cost, options.context, paint.drafted).join('\n')}\n\n`)
-    terminal.out(`${describeParts(parts).join('\n')}\n`)
-    const where = tuned.reader ? 'in a context of its own' : 'in the context that writes'
-    terminal.out(
-      `\nreading    ${readTokens} tokens in ${seconds(promptMs)}, ${((1000 * readTokens) / promptMs).toFixed(0)} a second, ${where}\n`,
-    )
-    if (options.svg !== undefined) writeCurve(options.svg, cost, options.context, name)
-    return { exactness, kernels, cost: cost.record(), threads: context.threads, parts, promptMs }
-  })
+  const report = await measure(
+    file,
+    options,
+    ({ tuned, parts, description, placement, kernels, loadMs, measureMs, promptMs }) => {
+      const { exactness, cost, context } = tuned
+      const { level, largestDifference, rows, equalRows, flashAttention, keyType, valueType } = exactness
+      const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
+      terminal.out(`${paint.bold(name)}  ${description}, ${context.threads} threads\n`)
+      terminal.out(paint.dim(`loaded in ${seconds(loadMs)}, measured in ${seconds(measureMs)}\n\n`))
+      terminal.out(`exactness  ${level === 'bitwise' ? paint.good(level) : paint.bad(level)}`)
+      terminal.out(`  ${equalRows} of ${rows} logits rows equal bit for bit, largest difference ${largestDifference}\n`)
+      terminal.out(`lies on    ${placementLines(placement).join('\n           ')}\n`)
+      terminal.out(`kernels    ${kernels}\n`)
+      const attention = flashAttention ? 'fused attention' : 'plain attention'
+      terminal.out(`chosen     keys ${keyType}, values ${valueType}, ${attention}\n\n`)
+      terminal.out(`${drawCurve(cost, options.context, paint.drafted).join('\n')}\n\n`)
+      terminal.out(`${describeParts(parts).join('\n')}\n`)
+      const where = tuned.reader ? 'in a context of its own' : 'in the context that writes'
+      terminal.out(
+        `\nreading    ${readTokens} tokens in ${seconds(promptMs)}, ${((1000 * readTokens) / promptMs).toFixed(0)} a second, ${where}\n`,
+      )
+      if (options.svg !== undefined) writeCurve(options.svg, cost, options.context, name)
+      return { exactness, placement, kernels, cost: cost.record(), threads: context.threads, parts, promptMs }
+    },
+  )
   const variants = options.types ? await measureTypes(file, options, terminal) : undefined
   if (options.json)
     terminal.out(`${JSON.stringify({ model: name, ...report, ...(variants && { types: variants }) })}\n`)
@@ -91,6 +98,7 @@ interface Measured {
   tuned: Tuned
   parts: RowParts
   description: string
+  placement: Placement
   /** Which kernels compute, in a phrase. */
   kernels: string
   loadMs: number
@@ -109,6 +117,7 @@ async function measure<T>(file: string, options: ProbeOptions, show: (measured: 
     repack: options.repack,
     kernels,
     profile: false,
+    ...devicesOf(options),
   })
   const loaded = performance.now()
   const tuned = await tune(model, {
@@ -125,6 +134,7 @@ async function measure<T>(file: string, options: ProbeOptions, show: (measured: 
     tuned,
     parts,
     description: model.describe().name,
+    placement: model.placement,
     kernels: kernelsOf(model),
     loadMs,
     measureMs,
@@ -133,6 +143,7 @@ async function measure<T>(file: string, options: ProbeOptions, show: (measured: 
 }
 
 function kernelsOf(model: Model): string {
+  if (model.residence === 'device') return "the device's"
   if (model.kernels) return `of our own, ${model.kernels.name}`
   const { kernels } = model.library
   return `llama.cpp's (${typeof kernels === 'string' ? `our own: ${kernels}` : '--kernels off'})`

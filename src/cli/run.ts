@@ -8,6 +8,7 @@ import { type JsonSchema, jsonSchemaToGrammar } from '../grammar/json-schema.js'
 import type { Exactness } from '../measure/configuration.js'
 import { contextSize, draftMode, integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
+import { devicesOf, placementPhrase } from './devices.js'
 import { readDocuments } from './documents.js'
 import { explainSteps } from './explanation.js'
 import { exitCodes, UsageError } from './failure.js'
@@ -88,11 +89,16 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
     model,
     contextTokens: options.ctxSize,
     ...configurationOf(options),
+    ...devicesOf(options),
     draftModel: options.modelDraft,
     cache: options.cache,
     onProgress: waiting.onProgress,
   }).finally(() => waiting.end())
-  if (terminal.watched) terminal.err(`${engine.description.name}, ${seconds(performance.now() - began)}\n`)
+  if (terminal.watched) {
+    const { description, placement } = engine
+    const told = [description.name, placementPhrase(placement), seconds(performance.now() - began)]
+    terminal.err(`${told.filter((part) => part !== undefined).join(', ')}\n`)
+  }
 
   const interrupt = new AbortController()
   const onInterrupt = () => interrupt.abort()

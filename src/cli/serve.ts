@@ -10,6 +10,7 @@ import type { Fleet } from '../fleet/fleet.js'
 import { type App, createApp, type ReadingModel, type RequestEntry, requestLine } from '../server/index.js'
 import { choice, contextSize, gather, integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
+import { devicesOf, placementLines } from './devices.js'
 import { describeFailure, exitCodes, UsageError } from './failure.js'
 import { addModelSource, fetchNamed, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
 import { addSharing, type SharingOptions, SharingPlan } from './sharing.js'
@@ -192,12 +193,15 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
       slots: options.parallel,
       contextTokens: options.ctxSize,
       ...configurationOf(options),
+      ...devicesOf(options),
       draftModel: options.modelDraft,
       chatTemplate: await chatTemplateOf(options),
       promptCacheBytes: options.cacheRam === undefined ? undefined : options.cacheRam * 2 ** 20,
       maxPauseMs: options.maxPause,
-      onProgress: (progress) =>
-        isVerbose ? terminal.err(`${describeStage(progress)} …\n`) : waiting.onProgress(progress),
+      onProgress: (progress) => {
+        if (!isVerbose) waiting.onProgress(progress)
+        else if (!progress.share) terminal.err(`${describeStage(progress)} …\n`)
+      },
       cache: options.cache,
       corpus: {
         totalBytes: options.cacheSize * 2 ** 20,
@@ -227,6 +231,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   terminal.err(
     `${model} (${name}), ${slots} of ${engine.contextTokens} tokens, ${engine.exactness.level}-exact: ${url}\n`,
   )
+  for (const line of placementLines(engine.placement)) terminal.err(`  ${line}\n`)
 
   const signal = await stopping
   terminal.err(`stopping; ${app.inFlight} answers are being written\n`)
@@ -268,7 +273,7 @@ class Readers {
   async begin(name: string | undefined, options: ServeOptions, terminal: Terminal): Promise<ReadingModel | undefined> {
     if (name === undefined) return undefined
     const file = await fetchNamed(name, options, terminal)
-    const embedder = Embedder.load({ model: file, threads: options.threads })
+    const embedder = Embedder.load({ model: file, threads: options.threads, ...devicesOf(options) })
     embedder.catch(() => {})
     this.#loading.push(embedder)
     return { name: path.basename(file, path.extname(file)), embedder }

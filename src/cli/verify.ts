@@ -14,6 +14,7 @@ import { loadModel } from '../measure/loading.js'
 import { tune } from '../measure/tuning.js'
 import { integer } from './arguments.js'
 import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
+import { devicesOf, placementPhrase } from './devices.js'
 import { demoQuestions } from './embedded.js'
 import { exitCodes } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile } from './model-source.js'
@@ -72,6 +73,7 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
     threads: options.threads,
     repack: options.repack,
     kernels,
+    ...devicesOf(options),
   })
   const contextTokens = Math.min(promptTokens + answerTokens, model.describe().trainedContextTokens)
   const longestAnswer = Math.min(answerTokens, contextTokens >> 1)
@@ -87,11 +89,13 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
     },
     company: slots > 1 || undefined,
     reading: { contextTokens, keptBytes },
-    modelOptions: { command: 'verify', repack: options.repack },
+    modelOptions: { command: 'verify', repack: options.repack, ...devicesOf(options) },
   })
   const { level, keyType, valueType } = tuned.exactness
   const guard = tuned.noise > 0 ? `, ties closer than ${tuned.noise.toPrecision(2)} decided alone` : ''
   terminal.out(`${path.basename(file)}: ${level} by the probe, keys ${keyType}, values ${valueType}${guard}\n`)
+  const where = placementPhrase(model.placement)
+  if (where !== undefined) terminal.out(`${where}\n`)
   const comparison = new Comparison(model, tuned, contextTokens, slots)
   const prompts = await makePrompts(model, contextTokens - longestAnswer)
   const total = noAgreement()
@@ -116,6 +120,7 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
     if (terminal.watched) terminal.err(`\r${total.tokens} of ${options.tokens} tokens, ${total.mismatches} mismatches `)
   }
   if (terminal.watched) terminal.err('\r\x1b[K')
+  const { placement } = model
   await comparison.close()
   const paint = palette(terminal.colours)
   const [head, line] = formatTable([
@@ -127,7 +132,7 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
   terminal.out(`${paint.dim(head)}\n${total.mismatches === 0 ? paint.good(line) : paint.bad(line)}\n`)
   if (options.json)
     terminal.out(
-      `${JSON.stringify({ model: path.basename(file), exactness: tuned.exactness, noise: tuned.noise, ...total, next: round })}\n`,
+      `${JSON.stringify({ model: path.basename(file), placement, exactness: tuned.exactness, noise: tuned.noise, ...total, next: round })}\n`,
     )
   return total.mismatches === 0 ? 0 : exitCodes.failure
 }

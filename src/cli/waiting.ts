@@ -1,13 +1,14 @@
 // A line that shows whoever watches what is waited for, and for how long.
 
 import type { PromptProgress } from '../decode/generation.js'
-import type { LoadingProgress, LoadingStage } from '../measure/loading.js'
+import type { LoadingProgress, LoadingStage } from '../measure/progress.js'
 import type { Terminal } from './terminal.js'
 
 /** What each part of loading is called for people. */
 const stageNames: Record<LoadingStage, string> = {
   weights: 'reading the model',
   exactness: 'probing how exact its forwards are',
+  warming: 'computing every size once, for which the device may compile',
   cost: 'measuring what forwards cost',
   'draft-model': 'reading the draft model',
 }
@@ -44,7 +45,10 @@ export class WaitingLine {
   }
 
   /** For `Engine.load`. */
-  readonly onProgress = (progress: LoadingProgress): void => this.show(describeStage(progress))
+  readonly onProgress = (progress: LoadingProgress): void => {
+    const { share } = progress
+    this.show(`${describeStage(progress)}${share === undefined ? '' : `, ${Math.floor(100 * share)} %`}`)
+  }
 
   /** For the `onPrompt` of a request. */
   readonly onPrompt = ({ readTokens, promptTokens }: PromptProgress): void => {

@@ -77,6 +77,27 @@ export function chooseNodes(
 const firstBound = 8
 const leastBound = 4
 
+/** Part of a conventional forward that a draft may lose without having earned more, where its promises are kept. */
+const freeShare = 0.25
+
+/**
+ * Draft nodes that each request may have whatever became of its last ones: if all of them fail, the forward has lost no
+ * more than a small part of a conventional one. None on processors, dozens where a device computes many rows as fast as
+ * one.
+ *
+ * @param share that part
+ */
+export function freeNodes(requests: number, context: number, cost: ForwardCost, share = freeShare): number {
+  const most = (1 + share) * cost.ms(requests, context)
+  let nodes = 0
+  for (const rows of stableRows) {
+    if (rows <= requests) continue
+    if (cost.ms(rows, context) > most) break
+    nodes = Math.floor(rows / requests) - 1
+  }
+  return nodes
+}
+
 /**
  * Bounds the size of drafts by how the last ones went, as TCP bounds what it sends: a draft of which half came true
  * allows one twice as long, a draft that failed at its first token halves the bound. Long drafts promise much, since
@@ -250,6 +271,11 @@ export class Controller {
   begin(leash: Leash): void {
     this.#rest.renew()
     leash.take(this.#leash)
+  }
+
+  /** Most nodes that may compete for each of some requests, beyond what its leash allows. See {@link freeNodes}. */
+  freeNodes(requests: number, context: number): number {
+    return freeNodes(requests, context, this.#cost, freeShare * this.#trust.factor)
   }
 
   /** How many of the nodes that compete are verified; as {@link chooseNodes}, with promises believed as far as they can be. */

@@ -91,10 +91,11 @@ export class Scheduler implements Planner {
       if (draft === 'auto' && this.#controller.resting) continue
       const heads = sequences.reduce((rows, { headLength }) => rows + headLength, 0)
       const most = Math.min(this.#maxNodes, this.#longestChain, tree.capacityNodes)
+      const free = this.#controller.freeNodes(sequences.length, sequence.length)
       const began = performance.now()
       try {
         await session.prepare({
-          budgetNodes: draft === 'auto' ? Math.min(most, sequence.leash.nodes) : Math.min(most, draft),
+          budgetNodes: Math.min(most, draft === 'auto' ? Math.max(free, sequence.leash.nodes) : draft),
           wanted: draft === 'auto' ? undefined : Math.min(most, draft),
           context: sequence.length,
           mostTokens: sequence.tokens.length,
@@ -122,7 +123,12 @@ export class Scheduler implements Planner {
       return
     }
     this.#divideHeads(sequences, freeRows)
-    for (const { headRows } of sequences) freeRows -= headRows
+    let length = 0
+    for (const sequence of sequences) {
+      freeRows -= sequence.headRows
+      length += sequence.length
+    }
+    const free = this.#controller.freeNodes(sequences.length, length / sequences.length)
     for (const sequence of sequences) {
       sequence.nodes = 0
       sequence.retrieved = false
@@ -141,7 +147,7 @@ export class Scheduler implements Planner {
       this.#isAuto = true
       if (sequence.length === sequence.promptLength + 1) this.#controller.begin(sequence.leash)
       if (this.#controller.resting) continue
-      competing += this.#retrieve(sequence, Math.min(this.#maxNodes, sequence.leash.nodes), freeRows)
+      competing += this.#retrieve(sequence, Math.min(this.#maxNodes, Math.max(free, sequence.leash.nodes)), freeRows)
     }
     if (competing === 0) return
     this.#outlook.requests = writing

@@ -1,23 +1,23 @@
 // A model that reads: texts become vectors, or scores.
 
+import { type DeviceOptions, deviceOptionsOf } from '../llama/device.js'
 import { Model } from '../llama/model.js'
 import { PooledContext, type Pooling, poolings } from '../llama/pooled-context.js'
 import { ProfileStore } from '../measure/profile.js'
 import { EngineError } from './error.js'
+import { checkDevices } from './layout.js'
 import { checkNames } from './option-names.js'
 import { checkInteger } from './options.js'
 import { leastTokensOf } from './prompt-room.js'
 
 /** How an embedder is loaded. */
-export interface EmbedderOptions {
+export interface EmbedderOptions extends DeviceOptions {
   /** Path of a GGUF file: an embedding model, a reranker, or any other model. */
   model: string
   /** Most tokens of one text. Default: what the model was trained with, at most 8192. */
   contextTokens?: number
   /** Threads that compute. Default: the processor’s cores. */
   threads?: number
-  /** Layers computed on a device, if there is one. Default: all. */
-  gpuLayers?: number
   /** How the vectors of a text's tokens become one. Default: as the model was made for, or the mean. */
   pooling?: Pooling
   /** As `EngineOptions.profile`. */
@@ -43,6 +43,12 @@ const optionNames: Record<keyof EmbedderOptions, true> = {
   contextTokens: true,
   threads: true,
   gpuLayers: true,
+  device: true,
+  mainGpu: true,
+  tensorSplit: true,
+  splitMode: true,
+  cpuMoe: true,
+  opOffload: true,
   pooling: true,
   profile: true,
 }
@@ -82,12 +88,8 @@ export class Embedder implements AsyncDisposable {
         'invalid-parameter',
         `pooling must be one of ${Object.keys(poolings).join(', ')}, got ${pooling}`,
       )
-    const model = await Model.load(
-      options.model,
-      { gpuLayers: options.gpuLayers },
-      ProfileStore.open(options.profile),
-      'reads',
-    )
+    checkDevices(options)
+    const model = await Model.load(options.model, deviceOptionsOf(options), ProfileStore.open(options.profile), 'reads')
     try {
       const trained = model.describe().trainedContextTokens
       const contextTokens = Math.min(options.contextTokens ?? 8192, trained)

@@ -9,6 +9,7 @@ import type { KeptPromptsReport } from '../decode/kept-prompts.js'
 import { DecodeLoop, type SlotState } from '../decode/loop.js'
 import type { Drafter } from '../draft/drafter.js'
 import type { ModelDescription } from '../llama/model.js'
+import type { Placement } from '../llama/placement.js'
 import type { InfillTokens, TokenizeOptions, Vocabulary } from '../llama/vocabulary.js'
 import type { Exactness } from '../measure/configuration.js'
 import { EngineError } from './error.js'
@@ -97,6 +98,11 @@ export class Engine implements AsyncDisposable {
   /** Threads that compute at the moment: fewer while other programs take the cores. */
   get threads(): number {
     return this.#parts.tuned.context.threads
+  }
+
+  /** Devices in use, layers on them, and what memory weights, cells and logits take. */
+  get placement(): Placement {
+    return this.#parts.model.placement
   }
 
   /** Requests that are being decoded. */

@@ -9,12 +9,12 @@ import type { CacheType } from '../llama/context.js'
 import type { ModelOptions } from '../llama/model.js'
 import type { SamplerOptions } from '../llama/sampler-options.js'
 import type { ExactnessWish } from '../measure/configuration.js'
-import type { LoadingProgress } from '../measure/loading.js'
+import type { LoadingProgress } from '../measure/progress.js'
 import { EngineError } from './error.js'
 import type { MemoryOptions } from './memory.js'
 
 /** How an engine is loaded. */
-export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly'>, MemoryOptions {
+export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly' | 'room' | 'onRead'>, MemoryOptions {
   /**
    * A GGUF file that llama.cpp v0.5.0 knows: its path; a URL; `hf:user/model`, `hf:user/model:Q8_0` or
    * `hf:user/model/file.gguf` of the Hugging Face hub; `ollama:name`, `lmstudio:name` of what these programs have fetched.

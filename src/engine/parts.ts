@@ -4,6 +4,7 @@ import type { Drafter } from '../draft/drafter.js'
 import { ForcedDrafter } from '../draft/forced.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import { fetchModel } from '../hub/fetch-model.js'
+import { deviceOptionsOf } from '../llama/device.js'
 import type { Model } from '../llama/model.js'
 import { openDraftModel } from '../measure/draft-model.js'
 import { loadModel } from '../measure/loading.js'
@@ -38,7 +39,14 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
   const { slots, branches, maxNodes, exactness } = layout
   const file = await fetchModel(layout.model, options.fetch)
   const draftFile = layout.draftModel === undefined ? undefined : await fetchModel(layout.draftModel, options.fetch)
-  const model = await loadModel(file, { ...options, exactness })
+  const contextOf = (trainedTokens: number) => ({
+    contextTokens: slots * (contextTokensOf(options.contextTokens, trainedTokens) + maxNodes),
+    batchTokens: Math.min(65_536, 512 + slots * maxNodes),
+    // Logits of all nodes and of what precedes them, and enough to measure with.
+    mostOutputs: Math.max(128, slots * (1 + maxNodes)),
+    swaFull: options.swaFull,
+  })
+  const model = await loadModel(file, { ...options, exactness, room: contextOf })
   let memory: Memory | undefined
   try {
     const { name, trainedContextTokens } = model.describe()
@@ -54,17 +62,15 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
       maxNodes,
       company: slots > 1 || undefined,
       context: {
-        contextTokens: slots * (contextTokens + maxNodes),
+        ...contextOf(trainedContextTokens),
         maxSequences: draftsChains ? slots : Math.min(256, slots * branches + (slots > 1 ? 1 : 0)),
-        batchTokens: Math.min(65_536, 512 + slots * maxNodes),
         threads: options.threads,
         flashAttention: options.flashAttention,
         keyType: options.keyType,
         valueType: options.valueType,
-        swaFull: options.swaFull,
       },
       reading: { contextTokens, keptBytes: layout.keptBytes },
-      modelOptions: { repack: options.repack, gpuLayers: options.gpuLayers },
+      modelOptions: { repack: options.repack, ...deviceOptionsOf(options) },
       onProgress,
     })
     const chat = new Chat(model, options.chatTemplate)

@@ -122,10 +122,19 @@ koffi.struct('ggml_threadpool_params', {
 
 const logCallback = koffi.pointer(koffi.proto('void lookahead_log_callback(int32 level, const char* text, void* data)'))
 
+const progressCallback = koffi.pointer(koffi.proto('bool lookahead_progress_callback(float share, void* data)'))
+
 /** `struct llama_model_params`, the fields this package sets or checks. */
 export interface ModelParams {
+  devices: BigUint64Array | null
+  tensor_buft_overrides: BigUint64Array | null
+  tensor_split: Float32Array | null
+  progress_callback: Pointer | null
   n_gpu_layers: number
+  split_mode: number
+  main_gpu: number
   load_mode: number
+  no_alloc: boolean
   vocab_only: boolean
   check_tensors: boolean
   use_extra_bufts: boolean
@@ -149,6 +158,7 @@ export interface ContextParams {
   swa_full: boolean
   kv_unified: boolean
   offload_kqv: boolean
+  op_offload: boolean
   [field: string]: unknown
 }
 
@@ -402,47 +412,65 @@ export function bindLlama(library: LibraryHandle): LlamaFunctions {
 
 /** The functions of libggml and libggml-base that this package calls. */
 export interface GgmlFunctions {
+  ggml_log_set: Native<[callback: Pointer | null, data: null], void>
   ggml_backend_load_all_from_path: Native<[folder: string], void>
+  ggml_backend_load: Native<[file: string], Pointer | null>
+  ggml_backend_reg_by_name: Native<[name: string], Pointer | null>
+  ggml_backend_reg_dev_get: Native<[registry: Pointer, index: number], Pointer | null>
+  ggml_backend_reg_get_proc_address: Native<[registry: Pointer, name: string], Pointer | null>
+  ggml_backend_dev_count: Native<[], number | bigint>
+  ggml_backend_dev_get: Native<[index: number], Pointer>
+  ggml_backend_dev_name: Native<[device: Pointer], string>
+  ggml_backend_dev_description: Native<[device: Pointer], string>
+  ggml_backend_dev_type: Native<[device: Pointer], number>
+  ggml_backend_dev_memory: Native<[device: Pointer, free: BigUint64Array, total: BigUint64Array], void>
+  ggml_backend_cpu_buffer_type: Native<[], Pointer>
   ggml_threadpool_params_default: Native<[threads: number], { poll: number; [field: string]: unknown }>
   ggml_threadpool_new: Native<[params: object], Pointer | null>
   ggml_threadpool_free: Native<[pool: Pointer], void>
   /** The device of the CPU backend, which kernels of our own step into. */
   cpuDevice: Pointer | null
-  /** Names and descriptions of the devices that the backends see, e.g. `CUDA0 NVIDIA H100`. */
-  devices: string[]
 }
 
-/** Binds libggml, loads the backends that lie in `folder`, and finds the CPU backend's threadpool functions. */
-export function bindGgml(ggml: LibraryHandle, base: LibraryHandle, folder: string): GgmlFunctions {
-  const loadAll = ggml.func('void ggml_backend_load_all_from_path(const char* folder)')
-  loadAll(folder)
+/**
+ * Binds libggml, has the backends loaded, and finds the CPU backend's threadpool functions.
+ *
+ * @param loadBackends loads them; shown what is bound so far
+ */
+export function bindGgml(
+  ggml: LibraryHandle,
+  base: LibraryHandle,
+  loadBackends: (bound: GgmlFunctions) => void,
+): GgmlFunctions {
+  const bound = {
+    ggml_log_set: base.func('void ggml_log_set(void* callback, void* data)'),
+    ggml_backend_load_all_from_path: ggml.func('void ggml_backend_load_all_from_path(const char* folder)'),
+    ggml_backend_load: ggml.func('void* ggml_backend_load(const char* file)'),
+    ggml_backend_reg_by_name: ggml.func('void* ggml_backend_reg_by_name(const char* name)'),
+    ggml_backend_reg_dev_get: base.func('void* ggml_backend_reg_dev_get(void* registry, size_t index)'),
+    ggml_backend_reg_get_proc_address: base.func(
+      'void* ggml_backend_reg_get_proc_address(void* registry, const char* name)',
+    ),
+    ggml_backend_dev_count: ggml.func('size_t ggml_backend_dev_count()'),
+    ggml_backend_dev_get: ggml.func('void* ggml_backend_dev_get(size_t index)'),
+    ggml_backend_dev_name: base.func('const char* ggml_backend_dev_name(void* device)'),
+    ggml_backend_dev_description: base.func('const char* ggml_backend_dev_description(void* device)'),
+    ggml_backend_dev_type: base.func('int32 ggml_backend_dev_type(void* device)'),
+    ggml_backend_dev_memory: base.func('void ggml_backend_dev_memory(void* device, void* free, void* total)'),
+    ggml_backend_cpu_buffer_type: base.func('void* ggml_backend_cpu_buffer_type()'),
+    ggml_threadpool_params_default: base.func('ggml_threadpool_params ggml_threadpool_params_default(int32 threads)'),
+  } as unknown as GgmlFunctions
+  loadBackends(bound)
   // The CPU backend is a library of its own, one per processor generation; its functions are asked for by name.
-  const registryByName = ggml.func('void* ggml_backend_reg_by_name(const char* name)')
-  const procAddress = base.func('void* ggml_backend_reg_get_proc_address(void* registry, const char* name)')
-  const cpu = registryByName('CPU')
+  const cpu = bound.ggml_backend_reg_by_name('CPU') as Pointer
   const fromCpu = (prototype: string, name: string) =>
-    koffi.decode(procAddress(cpu, name), koffi.proto(prototype)) as never
+    koffi.decode(bound.ggml_backend_reg_get_proc_address(cpu, name), koffi.proto(prototype)) as never
   return {
-    ggml_backend_load_all_from_path: loadAll as never,
-    ggml_threadpool_params_default: base.func(
-      'ggml_threadpool_params ggml_threadpool_params_default(int32 threads)',
-    ) as never,
+    ...bound,
     ggml_threadpool_new: fromCpu('void* ggml_threadpool_new(ggml_threadpool_params* params)', 'ggml_threadpool_new'),
     ggml_threadpool_free: fromCpu('void ggml_threadpool_free(void* pool)', 'ggml_threadpool_free'),
-    devices: listDevices(ggml, base),
-    cpuDevice: base.func('void* ggml_backend_reg_dev_get(void* registry, size_t index)')(cpu, 0) as Pointer | null,
+    cpuDevice: bound.ggml_backend_reg_dev_get(cpu, 0),
   }
-}
-
-function listDevices(ggml: LibraryHandle, base: LibraryHandle): string[] {
-  const count = Number(ggml.func('size_t ggml_backend_dev_count()')())
-  const get = ggml.func('void* ggml_backend_dev_get(size_t index)')
-  const name = base.func('const char* ggml_backend_dev_name(void* device)')
-  const description = base.func('const char* ggml_backend_dev_description(void* device)')
-  return Array.from({ length: count }, (_, index) => {
-    const device = get(index)
-    return `${name(device)} ${description(device)}`
-  })
 }
 
 /** A JavaScript function as a native log callback; `free` must be called once it is no longer set. */
@@ -451,6 +479,19 @@ export function registerLogCallback(write: (level: number, text: string) => void
   free: () => void
 } {
   const pointer = koffi.register((level: number, text: string) => write(level, text), logCallback)
+  return { pointer, free: () => koffi.unregister(pointer) }
+}
+
+/** A JavaScript function that is told what share of a model has been read; `free` must be called after the load. */
+export function registerProgressCallback(tell: (share: number) => void): { pointer: Pointer; free: () => void } {
+  let told = -1
+  const pointer = koffi.register((share: number) => {
+    // A hundred times at most: a model has thousands of tensors.
+    const percent = Math.floor(100 * share)
+    if (percent > told) tell(share)
+    told = Math.max(told, percent)
+    return true
+  }, progressCallback)
   return { pointer, free: () => koffi.unregister(pointer) }
 }
 

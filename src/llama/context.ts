@@ -1,62 +1,20 @@
-import { availableParallelism } from 'node:os'
+// A context: the KV cache of a model, and the forwards over it.
+
 import { addressOf, type BatchStruct, callAsync, type LlamaFunctions, type Pointer, viewFloats } from './abi.js'
 import { Argmax } from './argmax.js'
 import { Batch } from './batch.js'
 import { Candidates } from './candidates.js'
 import { CellCodec } from './cell-codec.js'
+import { type CacheType, type ContextOptions, contextParamsOf, inRange } from './context-options.js'
 import { LlamaError } from './error.js'
 import type { Model } from './model.js'
+import { MemoryLedger } from './placement.js'
 import { ThreadPool } from './thread-pool.js'
-
-/** Types a KV cache can hold, as GGML numbers them. */
-const cacheTypes = { f32: 0, f16: 1, q8_0: 8, bf16: 30 } as const
 
 /** Of the state functions: states and windows only, not all cells. */
 const partialOnly = 1
 
-/** Number type of a KV cache. */
-export type CacheType = keyof typeof cacheTypes
-
-/** How a context is made. */
-export interface ContextOptions {
-  /** KV cells: tokens of all sequences together. Default: what the model was trained with, at most 4096. */
-  contextTokens?: number
-  /** Sequence ids, 1 … 256: every request takes one, every further branch of a draft tree one more. Default 1. */
-  maxSequences?: number
-  /** Most tokens of one forward. Default 512. */
-  batchTokens?: number
-  /** Threads that compute. Default: the processor's cores. */
-  threads?: number
-  /** Fused attention. Default `true`. */
-  flashAttention?: boolean
-  /** Type of the cached keys. Default `'f16'`. */
-  keyType?: CacheType
-  /**
-   * Type of the cached values. Default `'bf16'`: unequal types switch off the kernels whose result depends on how many
-   * rows a forward has, which makes decoding bit-exact on CPUs.
-   */
-  valueType?: CacheType
-  /**
-   * Positions that can be taken back after a forward, for models whose memory is a state and that allow it: it keeps so
-   * many earlier states of each sequence beside the last. Default 0. Other models take back any number.
-   */
-  rollback?: number
-  /**
-   * Whether layers with a sliding window keep all tokens, as other layers do; `false`: those of the window. Then memory
-   * goes back no further than the last forward of a sequence, and sequences share no cells. Default `true`.
-   */
-  swaFull?: boolean
-  /** Threads shared with other contexts that never compute at the same time. Default: threads of its own. */
-  pool?: ThreadPool
-  /** Most rows of a forward whose logits are wanted; fewer take less memory. Default: every row's. */
-  mostOutputs?: number
-}
-
-/** Default number of computing threads: physical cores, as far as they can be told from hardware threads. */
-export function defaultThreads(): number {
-  const threads = availableParallelism()
-  return process.arch === 'x64' && threads > 4 ? Math.ceil(threads / 2) : threads
-}
+export { type CacheType, type ContextOptions, defaultThreads } from './context-options.js'
 
 /**
  * The KV cache of a model and its forward. One forward at a time; the arrays of {@link batch} belong to the forward
@@ -99,6 +57,7 @@ export class Context {
   readonly #llama: LlamaFunctions
   readonly #pointer: Pointer
   readonly #memory: Pointer
+  readonly #mostOutputs: number
   readonly #struct: BatchStruct
   #threads: number
   readonly #forget: () => void
@@ -114,40 +73,26 @@ export class Context {
   /** Makes a context. @throws LlamaError `context-failed`; RangeError for options out of range */
   static async create(model: Model, options: ContextOptions = {}): Promise<Context> {
     const { llama } = model.library
-    const trained = llama.llama_model_n_ctx_train(model.pointer)
-    const threads = inRange('threads', options.threads ?? defaultThreads(), 1, 512)
-    const batchTokens = inRange('batchTokens', options.batchTokens ?? 512, 1, 65_536)
-    const params = llama.llama_context_default_params()
-    params.n_ctx = inRange('contextTokens', options.contextTokens ?? Math.min(trained, 4096), 1, 2 ** 31 - 1)
-    // llama.cpp silently makes a batch no larger than the context, and aborts the process on a forward that is.
-    params.n_batch = Math.min(batchTokens, params.n_ctx)
-    params.n_ubatch = params.n_batch
-    params.n_seq_max = inRange('maxSequences', options.maxSequences ?? 1, 1, 256)
-    // One for each sequence is reserved in any case.
-    if (options.mostOutputs !== undefined) params.n_outputs_max = Math.max(options.mostOutputs, params.n_seq_max)
-    params.n_rs_seq = inRange('rollback', options.rollback ?? 0, 0, Math.max(0, params.n_ubatch - 2))
-    params.n_threads = threads
-    params.n_threads_batch = threads
+    const params = contextParamsOf(llama, llama.llama_model_n_ctx_train(model.pointer), options)
+    params.op_offload = model.opOffload
+    const { n_threads: threads } = params
     const { flashAttention: isFused = true, keyType = 'f16', valueType = 'bf16' } = options
-    params.flash_attn_type = isFused ? 1 : 0
-    params.type_k = cacheTypes[keyType]
-    params.type_v = cacheTypes[valueType]
-    // Branches share cells, so all sequences live in one buffer; a full-size sliding window can be rewound.
-    params.kv_unified = true
-    params.swa_full = options.swaFull ?? true
-    params.no_perf = true
     const pool = options.pool?.share() ?? ThreadPool.create(model.library, threads, model.kernels)
-    const { result: pointer, errors } = await model.library.collectErrors(() =>
-      callAsync(llama.llama_init_from_model, model.pointer, params),
+    const ledger = new MemoryLedger(model.devices)
+    const { result: pointer, errors } = await model.library.collectErrors(
+      () => callAsync(llama.llama_init_from_model, model.pointer, params),
+      ledger.read,
     )
     if (!pointer) {
       pool.free()
+      const shortage = await model.describeShortage(errors, options)
+      if (shortage) throw new LlamaError('device-failed', shortage)
       throw new LlamaError(
         'context-failed',
         `could not make a context of ${params.n_ctx} tokens: ${errors || 'llama.cpp gave no reason'}`,
       )
     }
-    return new Context(model, pointer, pool, { ...params, threads, keyType, valueType, isFused })
+    return new Context(model, pointer, pool, ledger, { ...params, threads, keyType, valueType, isFused })
   }
 
   /** Whether a model takes types of keys and values, and fused attention or none: some families refuse some. */
@@ -169,8 +114,10 @@ export class Context {
     model: Model,
     pointer: Pointer,
     pool: ThreadPool,
+    ledger: MemoryLedger,
     params: {
       n_seq_max: number
+      n_outputs_max: number
       n_batch: number
       threads: number
       keyType: CacheType
@@ -185,6 +132,7 @@ export class Context {
     this.pool = pool
     this.#memory = this.#llama.llama_get_memory(pointer)
     this.#llama.llama_attach_threadpool(pointer, pool.pointer, pool.pointer)
+    this.#mostOutputs = params.n_outputs_max || params.n_batch
     this.keyType = params.keyType
     this.valueType = params.valueType
     this.isFused = params.isFused
@@ -221,7 +169,7 @@ export class Context {
       seq_id: rows,
       logits: batch.outputs,
     }
-    this.#forget = model.adopt(this)
+    this.#forget = model.adopt(this, ledger)
   }
 
   /** Threads that compute; at first those it was made with. */
@@ -240,6 +188,12 @@ export class Context {
   async decode(): Promise<void> {
     const pointer = this.#live()
     if (this.#inFlight) throw new LlamaError('decode-failed', 'a forward is already running in this context')
+    // llama.cpp would end the process.
+    if (this.batch.outputCount > this.#mostOutputs)
+      throw new LlamaError(
+        'decode-failed',
+        `a forward with logits of ${this.batch.outputCount} rows was asked for; this context has room for ${this.#mostOutputs}`,
+      )
     this.#struct.n_tokens = this.batch.size
     const status = await this.#alone(this.model.library.decode(pointer, this.#struct))
     if (status !== 0)
@@ -416,10 +370,4 @@ export class Context {
     this.#logitsAddress = address
     this.#rows = []
   }
-}
-
-function inRange(name: string, value: number, least: number, most: number): number {
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw new RangeError(`${name} must be an integer from ${least} to ${most}, got ${value}`)
-  return value
 }

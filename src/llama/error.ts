@@ -12,6 +12,10 @@ export type LlamaErrorCode =
   | 'model-unsupported'
   /** The context could not be made: most often too little memory. */
   | 'context-failed'
+  /** A device that was asked for is not there. */
+  | 'device-not-found'
+  /** A device has too little memory for what was to lie on it; the message says how much there is, is needed, and would fit. */
+  | 'device-failed'
   /** A forward failed. */
   | 'decode-failed'
   /** A text is so made that llama.cpp would not tokenise it in time, or at all. */

@@ -18,6 +18,8 @@ export interface GgufHeader {
   readonly tensors: ReadonlyMap<string, GgufTensor>
   /** Length of the head. */
   readonly bytes: number
+  /** Length of the file. */
+  readonly fileBytes: number
   /** Hash of the whole head and the length of the file: tells a file from others that differ in their head. */
   readonly digest: string
 }
@@ -41,6 +43,8 @@ export interface GgufTensor {
   readonly type: number
   /** Elements per dimension, the contiguous one first. */
   readonly shape: readonly number[]
+  /** Where its elements begin, counted from the first tensor's. */
+  readonly offset: number
 }
 
 /** Types of values by their number: a name, the fewest bytes one takes, and how numbers are read. */
@@ -188,11 +192,10 @@ function parse(bytes: Buffer, fileBytes: number): GgufHeader {
     if (dimensions > 4) throw new GgufFault(`is damaged: ${what} has ${dimensions} dimensions; expected at most 4`)
     const shape = Array.from({ length: dimensions }, () => reader.count(what))
     const type = reader.uint32(what)
-    reader.skip(8, what)
-    tensors.set(name, { type, shape })
+    tensors.set(name, { type, shape, offset: reader.count(what) })
   }
   const digest = createHash('sha256').update(bytes.subarray(0, reader.at)).update(String(fileBytes)).digest('hex')
-  return { scalars, arrays, tensors, bytes: reader.at, digest }
+  return { scalars, arrays, tensors, bytes: reader.at, fileBytes, digest }
 }
 
 function readArray(reader: Reader, bytes: Buffer, fileBytes: number, what: string): GgufArray {

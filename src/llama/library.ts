@@ -1,5 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import koffi, { type LibraryHandle } from 'koffi'
 import {
@@ -16,12 +15,18 @@ import {
   registerLogCallback,
 } from './abi.js'
 import { DecodeThread } from './decode-thread.js'
+import {
+  type Device,
+  describeTrouble,
+  deviceBackendsIn,
+  listDevices,
+  loadBackends,
+  type NativeDevice,
+} from './device.js'
 import { LlamaError } from './error.js'
 import { Kernels } from './kernels.js'
+import { findFolder, libraryFolderVariable } from './packages.js'
 import { type TokenCall, TokenThread } from './token-thread.js'
-
-/** Environment variable that names a folder with another build of the same llama.cpp release. */
-export const libraryFolderVariable = 'LOOKAHEAD_LLAMA_DIR'
 
 /** GGML log levels as llama.cpp passes them. */
 const logLevelError = 4
@@ -30,8 +35,9 @@ const logLevelContinue = 5
 /**
  * The loaded llama.cpp libraries. A process holds one build: the first folder loaded stays.
  *
- * Found in this order: the `folder` argument, the environment variable `LOOKAHEAD_LLAMA_DIR`, the npm package
- * `@node-llama-cpp/<platform>` (an optional dependency of this one, unmodified llama.cpp v0.5.0).
+ * Found in this order: the `folder` argument, the environment variable `LOOKAHEAD_LLAMA_DIR`, an npm package for devices
+ * that the user has installed and that answers (`@node-llama-cpp/linux-x64-cuda`, …), the npm package
+ * `@node-llama-cpp/<platform>` (an optional dependency of this one; all are unmodified llama.cpp v0.5.0).
  */
 export class LlamaLibrary {
   readonly folder: string
@@ -39,6 +45,8 @@ export class LlamaLibrary {
   readonly version: string
   readonly llama: LlamaFunctions
   readonly ggml: GgmlFunctions
+  /** Why there is no device but the processor, as a phrase, where that is so. */
+  readonly deviceTrouble: string
   /** Native function that ignores what it is given: the resting log sink. */
   readonly #silence: Pointer
   /** The libraries' files. */
@@ -58,7 +66,7 @@ export class LlamaLibrary {
    * @throws LlamaError `library-not-found`, `library-mismatch`
    */
   static load(folder?: string): LlamaLibrary {
-    const found = findFolder(folder)
+    const { folder: found, passedOver } = findFolder(folder)
     const loaded = LlamaLibrary.#loaded
     if (loaded) {
       if (loaded.folder === found || folder === undefined) return loaded
@@ -67,11 +75,11 @@ export class LlamaLibrary {
         `llama.cpp is already loaded from ${loaded.folder}; a process cannot load another build from ${found}`,
       )
     }
-    LlamaLibrary.#loaded = new LlamaLibrary(found)
+    LlamaLibrary.#loaded = new LlamaLibrary(found, passedOver)
     return LlamaLibrary.#loaded
   }
 
-  private constructor(folder: string) {
+  private constructor(folder: string, passedOver: readonly string[]) {
     this.folder = folder
     const files = libraryFiles(folder)
     this.files = files
@@ -94,7 +102,11 @@ export class LlamaLibrary {
     checkDefaults(this.llama, folder)
     this.#silence = llama.symbol('llama_max_devices') as Pointer
     this.llama.llama_log_set(this.#silence, null)
-    this.ggml = bindGgml(ggml, base, folder)
+    let problems: readonly string[] = []
+    this.ggml = bindGgml(ggml, base, (bound) => {
+      problems = loadBackends(bound, folder, this.#silence)
+    })
+    this.deviceTrouble = describeTrouble(folder, [...problems, ...passedOver], deviceBackendsIn(folder))
     this.llama.llama_backend_init()
   }
 
@@ -120,9 +132,9 @@ export class LlamaLibrary {
     return this.#kernels
   }
 
-  /** The devices that llama.cpp sees here. */
-  get devices(): readonly string[] {
-    return this.ggml.devices
+  /** The devices that llama.cpp sees here, the processor among them, with the memory that is free now. */
+  get devices(): readonly NativeDevice[] {
+    return listDevices(this.ggml)
   }
 
   get hasKernels(): boolean {
@@ -177,6 +189,20 @@ export class LlamaLibrary {
   }
 }
 
+/**
+ * The devices that can compute besides the processor; empty where there is none.
+ *
+ * @param libraryFolder as `EngineOptions.libraryFolder`
+ * @example
+ * const [card] = availableDevices()
+ * await using engine = await Engine.load({ model: 'model.gguf', device: card?.name ?? 'none' })
+ * @throws LlamaError `library-not-found`, `library-mismatch`
+ */
+export function availableDevices(libraryFolder?: string): Device[] {
+  const { devices } = LlamaLibrary.load(libraryFolder)
+  return devices.filter(({ kind }) => kind !== 'cpu').map(({ pointer: _, ...device }) => device)
+}
+
 /** The error lines as one phrase: function names and repetitions removed. */
 function tidy(lines: string[]): string {
   const phrases = lines.map((line) =>
@@ -186,48 +212,6 @@ function tidy(lines: string[]): string {
       .replace(/^error loading model: /, ''),
   )
   return [...new Set(phrases)].filter((phrase) => phrase && !/^failed to load model/.test(phrase)).join('; ')
-}
-
-function findFolder(folder: string | undefined): string {
-  const given = folder ?? process.env[libraryFolderVariable]
-  if (given) {
-    const resolved = path.resolve(given)
-    if (existsSync(resolved)) return resolved
-    const origin = folder === undefined ? `$${libraryFolderVariable}` : 'the library folder'
-    throw new LlamaError('library-not-found', `${origin} names ${given}, which does not exist`)
-  }
-  const packages = platformPackages()
-  const require = createRequire(import.meta.url)
-  for (const name of packages) {
-    try {
-      const root = path.join(path.dirname(require.resolve(`@node-llama-cpp/${name}`)), '..', 'bins', name)
-      if (existsSync(root)) return root
-    } catch {
-      // not installed; try the next
-    }
-  }
-  const platform = `${process.platform}-${process.arch}`
-  const advice =
-    packages.length > 0
-      ? `install it with: npm install ${packages.map((name) => `@node-llama-cpp/${name}@3.22.1`).join(' or ')}`
-      : 'there is none for this platform'
-  throw new LlamaError(
-    'library-not-found',
-    `no prebuilt llama.cpp for ${platform}: ${advice}; or build llama.cpp v${llamaRelease} as shared libraries and set ${libraryFolderVariable} to their folder`,
-  )
-}
-
-/** npm packages with a prebuilt library for this platform, best first. Unknown platforms have none. */
-export function platformPackages(platform: string = process.platform, arch: string = process.arch): string[] {
-  const packages: Record<string, string[]> = {
-    'linux-x64': ['linux-x64'],
-    'linux-arm64': ['linux-arm64'],
-    'darwin-arm64': ['mac-arm64-metal'],
-    'darwin-x64': ['mac-x64'],
-    'win32-x64': ['win-x64'],
-    'win32-arm64': ['win-arm64'],
-  }
-  return packages[`${platform}-${arch}`] ?? []
 }
 
 function libraryFiles(folder: string): { base: string; ggml: string; llama: string } {

@@ -1,20 +1,23 @@
 import { open, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { callAsync, type LlamaFunctions, llamaRelease, type Pointer } from './abi.js'
+import { callAsync, type LlamaFunctions, llamaRelease, type Pointer, registerProgressCallback } from './abi.js'
+import type { ContextOptions } from './context-options.js'
+import { chooseDevices, type Device, type DeviceOptions } from './device.js'
 import { LlamaError } from './error.js'
+import type { Trial } from './fitting.js'
 import { GgufFault, type GgufHeader, readHeader } from './gguf.js'
 import type { Kernels, KernelsWish } from './kernels.js'
 import { LlamaLibrary } from './library.js'
+import { describeShortage, layersFor, layersOf, putOnDevices } from './offloading.js'
+import { MemoryLedger, type Placement, placementOf } from './placement.js'
 import { rehearse } from './rehearsal.js'
 import { checkSoundness, describeReader } from './soundness.js'
 import { Vocabulary } from './vocabulary.js'
 
 /** How a model file is loaded. */
-export interface ModelOptions {
+export interface ModelOptions extends DeviceOptions {
   /** Folder with another build of llama.cpp v0.5.0. Default: `$LOOKAHEAD_LLAMA_DIR`, else the prebuilt package. */
   libraryFolder?: string | undefined
-  /** Layers kept on a GPU; -1: all. Default -1 (without a GPU build of the library nothing changes). */
-  gpuLayers?: number | undefined
   /**
    * Let llama.cpp repack weights for this processor, which is faster. Default: `true`, except for K-quant files (Q4_K, …),
    * where on some processors a row of a batch then differs from the same row alone.
@@ -32,7 +35,17 @@ export interface ModelOptions {
   mmap?: boolean | undefined
   /** Load the vocabulary only, no weights. Default `false`. */
   vocabularyOnly?: boolean | undefined
+  /**
+   * The context that shall lie on devices beside the weights, by the context length the model was trained with: what
+   * `gpuLayers: 'auto'` leaves room for. Default: one of 4096 tokens.
+   */
+  room?: ((trainedTokens: number) => ContextOptions) | undefined
+  /** Is told what share of the weights has been read, 0 … 1. */
+  onRead?: ((share: number) => void) | undefined
 }
+
+/** How much of a model lies on devices: nothing, some layers, or all. */
+export type Residence = 'processor' | 'shared' | 'device'
 
 /** What is known of files from earlier loads. */
 export interface KnownFiles {
@@ -80,9 +93,17 @@ export class Model {
   readonly hasKQuants: boolean
   /** The kernels of our own that hold this model's weights; undefined where llama.cpp's do all. */
   readonly kernels: Kernels | undefined
+  /** Devices that hold layers of it. */
+  readonly devices: readonly Device[]
+  /** Whether devices compute large batches of layers that lie with the processor. */
+  readonly opOffload: boolean
   readonly #llama: LlamaFunctions
   readonly #pointer: Pointer
-  readonly #dependents = new Set<AsyncDisposable>()
+  /** What it was loaded with; arrays among it must stay. */
+  readonly #trial: Omit<Trial, 'room'>
+  readonly #ledger: MemoryLedger
+  readonly #offloadedLayers: number
+  readonly #dependents = new Map<AsyncDisposable, MemoryLedger | undefined>()
   #disposing: Promise<void> | undefined
 
   /**
@@ -105,18 +126,34 @@ export class Model {
     const header = await checkFile(library, resolved, file, options.vocabularyOnly ?? false, purpose, known)
     const { llama } = library
     const params = llama.llama_model_default_params()
-    params.n_gpu_layers = options.gpuLayers ?? -1
     params.vocab_only = options.vocabularyOnly ?? false
     if (options.mmap === false) params.load_mode = 0
+    const chosen = params.vocab_only ? [] : chooseDevices(library, options)
+    const hostExpertLayers = putOnDevices(params, chosen, library, options)
+    const trial = { library, file: resolved, header, params, devices: chosen, hostExpertLayers }
+    const room = options.room ?? (() => ({}))
+    if (chosen.length > 0) params.n_gpu_layers = await layersFor(options.gpuLayers, { ...trial, room })
+    const devices = params.n_gpu_layers === 0 ? [] : chosen
     const repack = options.repack ?? !hasKQuants(header)
-    const kernels = options.kernels === 'off' || params.vocab_only ? undefined : kernelsOf(library)
+    const isElsewhere = params.vocab_only || (devices.length > 0 && params.n_gpu_layers > layersOf(header))
+    const kernels = options.kernels === 'off' || isElsewhere ? undefined : kernelsOf(library)
     params.use_extra_bufts = repack || kernels !== undefined
+    const ledger = new MemoryLedger(devices)
+    const progress = options.onRead && registerProgressCallback(options.onRead)
+    if (progress) params.progress_callback = progress.pointer
     const { result: pointer, errors } = await library.collectErrors(() => {
       const load = () => callAsync(llama.llama_model_load_from_file, resolved, params)
       return kernels ? kernels.taking(repack, load) : load()
-    })
-    if (!pointer) throw loadError(file, errors)
-    const model = new Model(library, resolved, pointer, header, kernels)
+    }, ledger.read)
+    progress?.free()
+    params.progress_callback = null
+    if (!pointer) {
+      const shortage = devices.length > 0 && (await describeShortage(errors, { ...trial, room }))
+      if (shortage) throw new LlamaError('device-failed', shortage)
+      throw loadError(file, errors)
+    }
+    const opOffload = options.opOffload ?? devices.length > 0
+    const model = new Model(pointer, { ...trial, devices }, { kernels, opOffload, ledger })
     const unsupported = params.vocab_only ? undefined : model.#unsupported(purpose)
     if (unsupported) {
       await model[Symbol.asyncDispose]()
@@ -126,14 +163,18 @@ export class Model {
   }
 
   private constructor(
-    library: LlamaLibrary,
-    file: string,
     pointer: Pointer,
-    header: GgufHeader,
-    kernels: Kernels | undefined,
+    trial: Omit<Trial, 'room'>,
+    { kernels, opOffload, ledger }: { kernels: Kernels | undefined; opOffload: boolean; ledger: MemoryLedger },
   ) {
+    const { library, file, header, devices, params } = trial
     this.library = library
     this.kernels = kernels
+    this.devices = devices
+    this.opOffload = opOffload
+    this.#trial = trial
+    this.#ledger = ledger
+    this.#offloadedLayers = devices.length === 0 ? 0 : Math.min(params.n_gpu_layers, layersOf(header) + 1)
     this.path = file
     this.#llama = library.llama
     this.#pointer = pointer
@@ -175,16 +216,35 @@ export class Model {
     return readText((text) => this.#llama.llama_model_meta_val_str(this.pointer, key, text, text.length))
   }
 
-  /** Registers something that must be disposed before the model. @internal */
-  adopt(dependent: AsyncDisposable): () => void {
-    this.#dependents.add(dependent)
+  /** How much of it lies on devices. */
+  get residence(): Residence {
+    if (this.devices.length === 0) return 'processor'
+    return this.#offloadedLayers > layersOf(this.#trial.header) ? 'device' : 'shared'
+  }
+
+  /** Where it lies, and its contexts. */
+  get placement(): Placement {
+    const layers = layersOf(this.#trial.header) + 1
+    const ledgers = [...this.#dependents.values()].filter((ledger) => ledger !== undefined)
+    return placementOf(this.devices, { offloadedLayers: this.#offloadedLayers, layers }, [this.#ledger, ...ledgers])
+  }
+
+  /** What llama.cpp's errors mean where a device has too little memory for a context; else `undefined`. @internal */
+  describeShortage(errors: string, context: ContextOptions): Promise<string | undefined> {
+    if (this.devices.length === 0) return Promise.resolve(undefined)
+    return describeShortage(errors, { ...this.#trial, room: () => context }, this.placement)
+  }
+
+  /** Registers something that must be disposed before the model, and what memory it takes. @internal */
+  adopt(dependent: AsyncDisposable, memory?: MemoryLedger): () => void {
+    this.#dependents.set(dependent, memory)
     return () => this.#dependents.delete(dependent)
   }
 
   /** Disposes the contexts made from this model, waiting for calls in flight, then frees it. Once; later calls wait. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= (async () => {
-      await Promise.all([...this.#dependents].map((dependent) => dependent[Symbol.asyncDispose]()))
+      await Promise.all([...this.#dependents.keys()].map((dependent) => dependent[Symbol.asyncDispose]()))
       await this.vocabulary.settle()
       this.vocabulary[Symbol.dispose]()
       this.#llama.llama_model_free(this.#pointer)

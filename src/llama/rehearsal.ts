@@ -34,7 +34,7 @@ const llama = koffi.load(libraries.llama)
 llama.func('${prototypes.llama_log_set}')(llama.symbol('llama_max_devices'), null)
 llama.func('${prototypes.llama_backend_init}')()
 const model_params = llama.func('${prototypes.llama_model_default_params}')()
-Object.assign(model_params, { n_gpu_layers: 0, use_extra_bufts: false, vocab_only: vocabularyOnly })
+Object.assign(model_params, { devices: new BigUint64Array(1), n_gpu_layers: 0, use_extra_bufts: false, vocab_only: vocabularyOnly })
 const model = llama.func('${prototypes.llama_model_load_from_file}')(file, model_params)
 if (model && !vocabularyOnly) {
   const context_params = llama.func('${prototypes.llama_context_default_params}')()

@@ -3,6 +3,7 @@
 import { type CostPoint, ForwardCost } from '../cost/forward-cost.js'
 import type { Decoder } from '../decode/decoder.js'
 import { fillCache, median, timeForward, undisturbed } from './forwards.js'
+import type { OnLoadingProgress } from './progress.js'
 
 /** Sizes measured at load, and those that slow models make do with. */
 const manySizes = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
@@ -10,6 +11,9 @@ const someSizes = [1, 2, 4, 8, 16]
 const fewSizes = [1, 2, 4, 8]
 /** Of the slowest models one forward each: few, but none of the drafts that pay lies far beyond them. */
 const slowSizes = [1, 2, 4, 16]
+
+/** Of devices, where many rows cost little more than one. */
+const deviceSizes = [...manySizes, 48, 64, 96, 128]
 
 /** Rounds over all sizes, at most. */
 const mostRounds = 5
@@ -33,6 +37,31 @@ export interface CalibrationOptions {
    * would take too long. Default 1/10,000.
    */
   contextShare?: number
+  /**
+   * Whether a device computes. Then every size is computed twice before any is timed: devices compile what they have not
+   * computed before, and record a forward when it comes a second time, to replay it from the third on. Default `false`.
+   */
+  onDevice?: boolean
+  onProgress?: OnLoadingProgress
+}
+
+/** Forwards of a size before it is timed. */
+const warmForwards = 2
+
+/** Milliseconds after which no further size is computed beforehand: it is not measured either. */
+const warmMs = 20_000
+
+/** Computes every size before any is timed, as far as there is time. Returns those that were. */
+async function warm(decoder: Decoder, sizes: readonly number[], onProgress: OnLoadingProgress): Promise<number[]> {
+  const began = performance.now()
+  const warmed: number[] = []
+  for (const rows of sizes) {
+    if (warmed.length > 1 && performance.now() - began > warmMs) break
+    onProgress({ stage: 'warming', share: warmed.length / sizes.length })
+    for (let forward = 0; forward < warmForwards; forward++) await timeForward(decoder, rows, 0)
+    warmed.push(rows)
+  }
+  return warmed
 }
 
 /** What was measured. */
@@ -60,33 +89,44 @@ const steadySpread = 1.6
  */
 export async function measureForwardCost(
   decoder: Decoder,
-  { budgetMs, contextShare: guess = 1e-4 }: CalibrationOptions,
+  { budgetMs, contextShare: guess = 1e-4, onDevice = false, onProgress = () => {} }: CalibrationOptions,
 ): Promise<Calibration> {
+  const positions = Math.min(decoder.contextTokens, decoder.mostPositions ?? Number.POSITIVE_INFINITY)
+  const most = Math.min(decoder.batch.capacity, positions)
+  const warmed = onDevice
+    ? await warm(
+        decoder,
+        deviceSizes.filter((rows) => rows <= most),
+        onProgress,
+      )
+    : []
+  onProgress({ stage: 'cost' })
   const began = performance.now()
   const left = () => budgetMs - (performance.now() - began)
   const share = budgetMs * (1 - contextBudget)
-  const positions = Math.min(decoder.contextTokens, decoder.mostPositions ?? Number.POSITIVE_INFINITY)
-  const most = Math.min(decoder.batch.capacity, positions)
   // 1. How slow is the model? The first forwards also warm up: pages of the file, threads, the allocator.
   await timeForward(decoder, 1, 0)
   let single = await timeForward(decoder, 1, 0)
-  // A forward of n rows takes about as long as n/2 of one row, and each size needs two in a round.
-  const roundMs = (sizes: readonly number[]) => sizes.reduce((sum, rows) => sum + single * (1 + rows), 0)
+  // A forward of n rows takes about as long as n/2 of one row, on devices as one to sixteen more; each size needs two in a round.
+  const slope = onDevice ? 1 / 16 : 1
+  const roundMs = (sizes: readonly number[]) => sizes.reduce((sum, rows) => sum + single * (1 + slope * rows), 0)
   if (roundMs(fewSizes) <= share) await timeForward(decoder, 2, 0)
   single = Math.min(single, await timeForward(decoder, 1, 0))
   const isSlow = roundMs(fewSizes) > share
   const sizes = (
     isSlow
       ? slowSizes
-      : [manySizes, someSizes, fewSizes].find(
-          (list) => list === fewSizes || roundMs(list) * (list.length / 5) <= share,
-        )!
+      : onDevice
+        ? warmed
+        : [manySizes, someSizes, fewSizes].find(
+            (list) => list === fewSizes || roundMs(list) * (list.length / 5) <= share,
+          )!
   ).filter((rows) => rows <= most)
   // 2. The sizes, in rounds.
   const rounds = isSlow ? 1 : Math.max(1, Math.min(mostRounds, Math.floor(share / roundMs(sizes))))
   const { times, rebuilds } = isSlow
     ? await measureOnce(decoder, sizes, single, left)
-    : await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextBudget)
+    : await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextBudget, onDevice)
   const points = sizes.flatMap((rows, i) => (times[i].length > 0 ? [{ rows, ms: undisturbed(times[i]) }] : []))
   // The forwards of step 1 count too: all else is compared with one row.
   // And where time is up after a fraction of the rounds, larger forwards were held up far beyond what they can take.
@@ -113,7 +153,7 @@ export async function measureForwardCost(
     ? await measureContext(
         decoder,
         base,
-        { depth, isOccupied, sizes: atDepth },
+        { depth, isOccupied, sizes: atDepth, onDevice },
         Math.max(1, Math.min(mostRounds, Math.floor(left() / (filling + 2 * roundMs(atDepth))))),
       )
     : [1, 2].map((rows) => ({ rows, ms: rows * guess * base.ms(1) }))
@@ -131,13 +171,13 @@ export async function measureForwardCost(
 async function measureContext(
   decoder: Decoder,
   base: ForwardCost,
-  context: { depth: number; isOccupied: boolean; sizes: readonly number[] },
+  context: { depth: number; isOccupied: boolean; sizes: readonly number[]; onDevice: boolean },
   rounds: number,
 ): Promise<CostPoint[]> {
-  const { depth, isOccupied } = context
+  const { depth, isOccupied, onDevice } = context
   if (!isOccupied) await fillCache(decoder, depth)
   const sizes = context.sizes.filter((rows) => rows <= decoder.batch.capacity)
-  const { times } = await measureRounds(decoder, sizes, depth, rounds, () => true)
+  const { times } = await measureRounds(decoder, sizes, depth, rounds, () => true, onDevice)
   decoder.removePositions(0, 0, -1)
   const points = sizes.map((rows, i) => ({ rows, ms: Math.max(0, (undisturbed(times[i]) - base.ms(rows)) / depth) }))
   // A row more never reads less.
@@ -170,6 +210,7 @@ async function measureRounds(
   position: number,
   rounds: number,
   goesOn: () => boolean,
+  onDevice: boolean,
 ): Promise<{ times: number[][]; rebuilds: number[] }> {
   const times: number[][] = sizes.map(() => [])
   const rebuilds: number[] = []
@@ -177,8 +218,9 @@ async function measureRounds(
     for (const [i, rows] of sizes.entries()) {
       if (round === 0 && i > 1 && !goesOn()) break
       const rebuilt = await timeForward(decoder, rows, position)
-      // The step from the largest size back to one row also finds a cold cache: give it one more.
-      if (rows === 1) await timeForward(decoder, rows, position)
+      // The step from the largest size back to one row also finds a cold cache: give it one more; and devices may have
+      // forgotten how they computed this size.
+      if (rows === 1 || onDevice) await timeForward(decoder, rows, position)
       const ms = await timeForward(decoder, rows, position)
       times[i].push(ms)
       // Large forwards hide the rebuild in their noise.

@@ -70,10 +70,18 @@ export async function bitwiseCandidatesOf(
   model: Model,
   fixed: Partial<Configuration> = {},
 ): Promise<readonly Configuration[]> {
+  // Devices attend to equal types alone, and leave others to the processor.
+  if (model.residence !== 'processor') return acceptedBy(model, onDevices(fixed))
   // Attention of our own keeps every bit with equal types, too.
   const candidates = model.kernels ? [equalTypes, ...unequalTypes] : unequalTypes
   const accepted = await acceptedBy(model, complete(candidates, fixed))
   return accepted.length > 0 ? accepted : acceptedBy(model, complete(equalCandidates, fixed))
+}
+
+/** What devices are asked to do: where the user has decided one type, the other is the same. */
+function onDevices(fixed: Partial<Configuration>): readonly Configuration[] {
+  const { keyType = fixed.valueType, valueType = fixed.keyType } = fixed
+  return complete([equalTypes], { ...fixed, keyType, valueType })
 }
 
 /** Candidates with what the user has decided, each once. */
@@ -159,13 +167,15 @@ export interface Choice {
 export async function chooseConfiguration(model: Model, options: ConfigurationOptions): Promise<Choice> {
   const { wish, fixed, budgetMs, company, rollback } = options
   const bitwise = await bitwiseCandidatesOf(model, fixed)
-  const others = await acceptedBy(model, complete(otherCandidates, fixed))
+  const isElsewhere = model.residence !== 'processor'
+  // Plain attention is for models that devices cannot attend to otherwise.
+  const others = isElsewhere && bitwise.length > 0 ? [] : await acceptedBy(model, complete(otherCandidates, fixed))
   const all = complete([...others, ...bitwise], {})
   if (all.length === 0) await refuse(model, { ...otherCandidates[0], ...withoutUndefined(fixed) })
   const first =
-    options.threads === undefined
+    options.threads === undefined && model.residence !== 'device'
       ? await chooseThreads(model, all[0])
-      : { threads: options.threads, isHeldUp: false, isSlow: false }
+      : { threads: options.threads ?? defaultThreads(), isHeldUp: false, isSlow: false }
   const isExact = wish === 'bitwise' && bitwise.length > 0
   const candidates = isExact ? bitwise : all
   const { order, isHeldUp } = first.isSlow
@@ -261,7 +271,8 @@ async function bySpeed(
   threads: number,
 ): Promise<{ order: readonly Configuration[]; isHeldUp: boolean }> {
   // Attention of our own costs the same with all types.
-  if (candidates.length === 1 || model.kernels) return { order: candidates, isHeldUp: false }
+  if (candidates.length === 1 || model.kernels || model.residence === 'device')
+    return { order: candidates, isHeldUp: false }
   // One pool for all: the idle threads of another one would spin and take the cores.
   const pool = ThreadPool.create(model.library, threads, model.kernels)
   const contexts: Context[] = []
@@ -325,6 +336,9 @@ async function timeRound(context: Context, position: number): Promise<{ weighted
   return { weightedMs, wallMs: performance.now() - start }
 }
 
+/** Most nodes of the drafts that devices are probed with. */
+const mostDeviceNodes = 64
+
 /** What candidates are probed with. */
 interface ProbeConditions {
   threads: number
@@ -339,7 +353,9 @@ async function probe(
   { threads, budgetMs, company, rollback }: ProbeConditions,
 ): Promise<Exactness> {
   await using context = await smallContext(model, configuration, threads, undefined, rollback)
-  const result = await probeExactness(context, { budgetMs, company })
+  // Kernels of devices differ by sizes up to the largest draft.
+  const nodes = model.residence === 'processor' ? undefined : mostDeviceNodes
+  const result = await probeExactness(context, { budgetMs, company, nodes })
   // Plain attention differs seldom, and only far into a context: a short probe may miss it, the text would not.
   const level = configuration.flashAttention || longestDraft(context) === 0 ? result.level : 'token'
   return { ...result, level, ...configuration }

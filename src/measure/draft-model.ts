@@ -4,6 +4,7 @@ import type { ForwardCost } from '../cost/forward-cost.js'
 import { DraftModel } from '../decode/draft-model.js'
 import type { Drafter } from '../draft/drafter.js'
 import { Context } from '../llama/context.js'
+import type { DeviceOptions } from '../llama/device.js'
 import { LlamaError } from '../llama/error.js'
 import type { Model, ModelOptions } from '../llama/model.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
@@ -25,7 +26,7 @@ export interface OpenedDraftModel extends AsyncDisposable {
 }
 
 /** How a draft model is opened. */
-export interface DraftModelOptions extends Pick<ModelOptions, 'libraryFolder' | 'gpuLayers' | 'kernels'> {
+export interface DraftModelOptions extends DeviceOptions, Pick<ModelOptions, 'libraryFolder' | 'kernels'> {
   /** Where the cost is remembered; see EngineOptions. */
   profile?: string | boolean
   slots: number
@@ -67,7 +68,10 @@ export async function openDraftModel(
       valueType: 'f16',
       mostOutputs: 32,
     })
-    const { cost } = await measureForwardCost(context, { budgetMs: calibrationMs })
+    const { cost } = await measureForwardCost(context, {
+      budgetMs: calibrationMs,
+      onDevice: model.residence === 'device',
+    })
     const drafter = new DraftModel(context, cost, inner, maxNodes)
     return { drafter, model, cost, [Symbol.asyncDispose]: () => model[Symbol.asyncDispose]() }
   } catch (error) {

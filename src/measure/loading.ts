@@ -1,34 +1,24 @@
 // A model loaded so that its bits hold.
 
 import { Context, defaultThreads } from '../llama/context.js'
+import { deviceOptionsOf } from '../llama/device.js'
 import { LlamaLibrary } from '../llama/library.js'
 import { Model, type ModelOptions } from '../llama/model.js'
 import { bitwiseCandidatesOf, type ExactnessWish } from './configuration.js'
 import { probeExactness } from './probe.js'
 import { ProfileStore, type ProfileSubject } from './profile.js'
+import type { OnLoadingProgress } from './progress.js'
 
 /** Time of the probe that decides, in milliseconds. */
 const probeMs = 500
 
-/**
- * What is done while an engine loads, in this order: a model's weights are read; how exact its forwards are is probed; what
- * they cost is measured; the draft model is loaded. What an earlier load has found out is left out.
- */
-export type LoadingStage = 'weights' | 'exactness' | 'cost' | 'draft-model'
-
-/** Told as loading goes on. */
-export interface LoadingProgress {
-  /** What begins now. */
-  stage: LoadingStage
-}
-
 /** How a model is loaded for decoding. */
-export interface LoadingOptions extends Omit<ModelOptions, 'vocabularyOnly'> {
+export interface LoadingOptions extends Omit<ModelOptions, 'vocabularyOnly' | 'onRead'> {
   exactness: ExactnessWish
   threads?: number
   /** Where the answer is remembered; see EngineOptions. */
   profile?: string | boolean
-  onProgress?: (progress: LoadingProgress) => void
+  onProgress?: OnLoadingProgress
 }
 
 /**
@@ -42,18 +32,20 @@ export async function loadModel(file: string, options: LoadingOptions): Promise<
   const { exactness, repack, profile, threads = defaultThreads(), onProgress } = options
   onProgress?.({ stage: 'weights' })
   const store = ProfileStore.open(profile)
-  const load = (packed?: boolean) => Model.load(file, { ...options, repack: packed }, store)
+  const onRead = onProgress && ((share: number) => onProgress({ stage: 'weights', share }))
+  const load = (packed?: boolean) => Model.load(file, { ...options, onRead, repack: packed }, store)
   if (repack !== undefined || exactness !== 'bitwise') return load(repack ?? true)
   // Kernels of our own are exact, and weights of K-quant files that they leave to llama.cpp are not repacked.
   if (options.kernels !== 'off' && LlamaLibrary.load(options.libraryFolder).hasKernels) return load()
   const packed = await load(true)
-  if (!packed.hasKQuants) return packed
+  // On a device nothing is repacked, and what the processor is left with does not decide about bits alone.
+  if (!packed.hasKQuants || packed.residence !== 'processor') return packed
   const subject: ProfileSubject = {
     model: packed.path,
     libraryVersion: packed.library.version,
     libraryFolder: packed.library.folder,
     threads,
-    options: { asks: 'repacking', gpuLayers: options.gpuLayers },
+    options: { asks: 'repacking', ...deviceOptionsOf(options) },
   }
   const known = await store?.readRepacking(subject)
   if (known === undefined) onProgress?.({ stage: 'exactness' })

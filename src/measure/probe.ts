@@ -36,12 +36,16 @@ export interface ProbeOptions {
   depth?: number
   /** Most rows compared with each draft. Default 24. */
   rows?: number
+  /** Most nodes of a draft that are tried. Default 15. */
+  nodes?: number
   /** Whether requests will share forwards: then rows are compared in company too. Default `false`. */
   company?: boolean
 }
 
-/** Most nodes of the drafts tried. */
-const mostNodes = 15
+/** Most nodes of the drafts tried, where nothing else is said. */
+const someNodes = 15
+/** Sizes of drafts beyond that, as far as they are wanted: kernels of devices are chosen by the number of rows. */
+const largeSizes = [63, 31, 127, 47, 23, 95]
 const branches = 4
 /** Rows of a stranger in the forwards of a walk in company, and how much of the context is read at a time. */
 const strangerRows = 13
@@ -58,6 +62,15 @@ const drafts: Record<string, Draft> = {
   chain(tree, stream, at) {
     const length = [1, 2, 3, 4, 7, 15][at % 6]
     for (let i = 0; i < length && at + i < stream.length; i++) tree.add(stream[at + i], i - 1, 0.9, 0, 1)
+  },
+  /** A branch of up to three nodes that comes true, beside a long one that does not. */
+  large(tree, stream, at) {
+    const size = largeSizes[(at >> 2) % largeSizes.length]
+    let last = -1
+    for (let i = 0; i < 3 && at + i < stream.length; i++) last = tree.add(stream[at + i], last, 0.9, 0, 1)
+    last = -1
+    while (tree.size < Math.min(size, tree.capacityNodes))
+      last = tree.add(Math.abs(stream[(at + tree.size) % stream.length] - 1), last, 0.1, 0, 1)
   },
   /** The likeliest branch is wrong, a side branch comes true. */
   sideBranch(tree, stream, at) {
@@ -81,7 +94,8 @@ export async function probeExactness(decoder: LogitsDecoder, options: ProbeOptio
   const { budgetMs = 1000 } = options
   const result: ProbeResult = { level: 'bitwise', largestDifference: 0, rows: 0, equalRows: 0 }
   if (longestDraft(decoder) === 0) return result
-  const walk = new Walk(decoder)
+  const { nodes = someNodes } = options
+  const walk = new Walk(decoder, nodes)
   const company = options.company ?? false
   const [depth, rows] = await walk.afford(company ? budgetMs / 1.6 : budgetMs, options.depth ?? 320, options.rows ?? 24)
   const prefix = randomTokens(depth, decoder.vocabularySize, 1)
@@ -97,6 +111,7 @@ export async function probeExactness(decoder: LogitsDecoder, options: ProbeOptio
   }
   await walk.follow(prefix, stream, drafts.chain, compare)
   if (decoder.canBranch) await walk.follow(prefix, stream, drafts.sideBranch, compare)
+  if (decoder.canBranch && nodes > someNodes) await walk.follow(prefix, stream, drafts.large, compare)
   walk.release()
   if (!company) return result
   await walk.follow(prefix, stream, drafts.chain, compare, true)
@@ -112,8 +127,11 @@ class Walk {
   /** Tokens of the prefix that have their cells from an earlier walk. */
   #cached = 0
 
-  constructor(decoder: LogitsDecoder) {
+  readonly #nodes: number
+
+  constructor(decoder: LogitsDecoder, nodes: number) {
     this.#decoder = decoder
+    this.#nodes = nodes
     this.#cells = new CellStack(decoder)
     this.#slot = emptySlot(0, decoder.canBranch ? Math.min(branches, decoder.maxSequences - 1) : 1)
   }
@@ -131,7 +149,7 @@ class Walk {
     const affordable = (budgetMs - 6 * single) / single
     const { batch, contextTokens, mostPositions = contextTokens } = this.#decoder
     const compared = Math.max(Math.min(leastRows, rows), Math.min(rows, Math.floor(affordable / 4)))
-    const cells = Math.min(batch.capacity, contextTokens) - 2 * mostNodes - strangerRows - rows
+    const cells = Math.min(batch.capacity, contextTokens) - 2 * this.#nodes - strangerRows - rows
     const most = Math.max(1, Math.min(cells, mostPositions - compared - 1))
     return [Math.max(Math.min(leastDepth, depth, most), Math.min(depth, most, Math.floor(affordable))), compared]
   }
@@ -170,10 +188,10 @@ class Walk {
         sequence.nodes = tree.size
       },
     }
-    const round = new Round(decoder, this.#cells, planner, { maxNodes: mostNodes })
-    const request = { prompt: prefix, draft: mostNodes, session: noSession, sampler, maxTokens: stream.length }
+    const round = new Round(decoder, this.#cells, planner, { maxNodes: this.#nodes })
+    const request = { prompt: prefix, draft: this.#nodes, session: noSession, sampler, maxTokens: stream.length }
     const capacity = prefix.length + stream.length + 1
-    const sequence = new Sequence(request, this.#slot, this.#cached, capacity, mostNodes)
+    const sequence = new Sequence(request, this.#slot, this.#cached, capacity, this.#nodes)
     const sequences = [sequence]
     while (at < stream.length) {
       round.plan(sequences)

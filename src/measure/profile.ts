@@ -73,7 +73,8 @@ export class ProfileStore implements KnownFiles {
   async fileOf(subject: ProfileSubject): Promise<string> {
     const { model, ...rest } = subject
     const visible = visibilityVariables.map((name) => process.env[name])
-    const devices = [LlamaLibrary.load().devices, visible]
+    const seen = LlamaLibrary.load().devices.map(({ name, description, totalBytes }) => [name, description, totalBytes])
+    const devices = [seen, visible]
     const device = { cpus: cpus().map(({ model }) => model), arch: arch(), platform: platform(), devices }
     const identity = JSON.stringify([version, device, rest, await fingerprint(model)])
     return path.join(this.folder, `${createHash('sha256').update(identity).digest('hex').slice(0, 32)}.json`)

@@ -25,6 +25,8 @@ export interface ReadingOptions {
  */
 export async function openReader(writer: Context, options: ReadingOptions): Promise<Reader | undefined> {
   if (!writer.canMove || !writer.canBranch || !writer.isFused) return undefined
+  // A device has that kernel for all, and no memory to spare for cells that lie there twice.
+  if (writer.model.residence !== 'processor') return undefined
   // With kernels of our own both read alike; it is still worth much that prompts are kept, and read between two rounds.
   if (writer.keyType === writer.valueType && !writer.model.kernels) return undefined
   const decoder = await Context.create(writer.model, {

@@ -15,8 +15,8 @@ import {
   noiseOf,
   plausibleMs,
 } from './configuration.js'
-import type { LoadingProgress } from './loading.js'
 import { ProfileStore, type ProfileSubject } from './profile.js'
+import type { OnLoadingProgress } from './progress.js'
 import { openReader, type ReadingOptions } from './reading.js'
 import { chooseRollback } from './rollback.js'
 
@@ -41,7 +41,7 @@ export interface TuningOptions {
   maxNodes?: number
   /** Further options that change what is measured, e.g. repacking. */
   modelOptions: Record<string, unknown>
-  onProgress?: (progress: LoadingProgress) => void
+  onProgress?: OnLoadingProgress
 }
 
 /** A context made as was found best, and what is known of it. */
@@ -64,7 +64,7 @@ export interface Tuned {
 
 /** Makes the context of an engine: configured, probed and measured, or as the profile of an earlier load says. */
 export async function tune(model: Model, options: TuningOptions): Promise<Tuned> {
-  const { exactness: wish, company, modelOptions, slots = 1, maxNodes = Number.POSITIVE_INFINITY } = options
+  const { exactness: wish, company, modelOptions, onProgress, slots = 1, maxNodes = Number.POSITIVE_INFINITY } = options
   const rollback = await chooseRollback(model, slots, maxNodes)
   const wanted = { ...options.context, rollback: options.context.rollback ?? rollback.positions }
   const { flashAttention, keyType, valueType, contextTokens, maxSequences } = wanted
@@ -92,7 +92,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     },
   }
   const known = await store?.read(subject)
-  if (!known) options.onProgress?.({ stage: 'exactness' })
+  if (!known) onProgress?.({ stage: 'exactness' })
   const { exactness, isHeldUp } = known
     ? { exactness: known.exactness, isHeldUp: false }
     : await chooseConfiguration(model, {
@@ -113,8 +113,13 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     valueType: exactness.valueType,
   })
   context.useThreads(first)
-  if (!known?.cost) options.onProgress?.({ stage: 'cost' })
-  const measured = known?.cost ? undefined : await measureForwardCost(context, { budgetMs: calibrationMs })
+  const measured = known?.cost
+    ? undefined
+    : await measureForwardCost(context, {
+        budgetMs: calibrationMs,
+        onDevice: model.residence === 'device',
+        onProgress,
+      })
   const cost = known?.cost ?? measured!.cost
   // On a busy machine all forwards may be held up alike.
   const isCertain = measured === undefined || (measured.isSteady && !isHeldUp && cost.ms(1) <= plausibleMs(model))

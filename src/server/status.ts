@@ -86,6 +86,7 @@ export function properties({ engine, served: [{ name }] }: Service): Response {
     max_draft_nodes: engine.maxNodes,
     forward_ms: engine.cost.points,
     exactness: engine.exactness,
+    placement: engine.placement,
     drafter: engine.drafter.name,
   })
 }

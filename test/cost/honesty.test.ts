@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Leash, Rest, Trust } from '../../src/cost/controller.js'
+import { freeNodes, Leash, Rest, Trust } from '../../src/cost/controller.js'
+import { ForwardCost } from '../../src/cost/forward-cost.js'
 
 /** Runs it over forwards; returns for each whether it drafted. */
 function run(rest: Rest, forwards: number, gain: (step: number) => number): boolean[] {
@@ -103,6 +104,45 @@ describe('Leash', () => {
         const leash = new Leash()
         for (const [drafted, accepted] of outcomes) leash.observe(drafted, Math.min(drafted, accepted))
         expect(leash.nodes).toBeGreaterThanOrEqual(4)
+      }),
+    )
+  })
+})
+
+describe('freeNodes', () => {
+  const curve = (ms: (rows: number) => number) =>
+    new ForwardCost([1, 2, 4, 8, 16, 32, 64, 128, 256].map((rows) => ({ rows, ms: ms(rows) })))
+
+  it('is none where a row more costs much, and all where it costs nothing', () => {
+    expect(
+      freeNodes(
+        1,
+        0,
+        curve((rows) => 10 + 4 * rows),
+      ),
+    ).toBe(0)
+    expect(
+      freeNodes(
+        1,
+        0,
+        curve(() => 10),
+      ),
+    ).toBe(255)
+    expect(
+      freeNodes(
+        4,
+        0,
+        curve(() => 10),
+      ),
+    ).toBe(63)
+  })
+
+  it('never lets drafts that fail lose more than a quarter of a conventional forward', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 16 }), fc.double({ min: 0, max: 1, noNaN: true }), (requests, slope) => {
+        const cost = curve((rows) => 10 + slope * rows)
+        const nodes = freeNodes(requests, 0, cost)
+        expect(cost.ms(requests * (1 + nodes))).toBeLessThanOrEqual(1.2501 * cost.ms(requests))
       }),
     )
   })

@@ -7,7 +7,7 @@ import { Engine } from '../../src/engine/engine.js'
 import { EngineError } from '../../src/engine/error.js'
 import type { ChatRequest, EngineOptions } from '../../src/engine/options.js'
 import { LlamaError } from '../../src/llama/error.js'
-import { platformPackages } from '../../src/llama/library.js'
+import { platformPackages } from '../../src/llama/packages.js'
 import { FAULTS } from '../helpers/faults.js'
 import { writeRandomModel } from '../helpers/random-model.js'
 

@@ -45,7 +45,7 @@ describe('readHeader', () => {
     expect(scalars.get('llama.attention.layer_norm_rms_epsilon')).toBeCloseTo(1e-6)
     expect(arrays.get('tokenizer.ggml.tokens')?.length).toBe(512)
     expect([...arrays.get('tokenizer.ggml.tokens')!.strings()].slice(0, 3)).toEqual(['<unk>', '<s>', '</s>'])
-    expect(tensors.get('token_embd.weight')).toEqual({ type: 0, shape: [128, 512] })
+    expect(tensors.get('token_embd.weight')).toEqual({ type: 0, shape: [128, 512], offset: 0 })
     expect(bytes).toBeLessThan(readFileSync(file).length)
   })
 

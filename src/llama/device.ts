@@ -1,0 +1,194 @@
+/*
+ * The devices that compute: what llama.cpp's backends see here, and what of a model and its contexts lies on which.
+ *
+ *     backends ──► devices ──► chosen ones ──► model: layers, weights ──► context: cells, buffers
+ *     (loaded, or why not)     (DeviceOptions)                Placement
+ */
+
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { type GgmlFunctions, type Pointer, registerLogCallback } from './abi.js'
+import { LlamaError } from './error.js'
+import { deviceAdvice } from './packages.js'
+
+/** What kind of device it is: a processor, a graphics card, one that shares the processor's memory, another. */
+export type DeviceKind = 'cpu' | 'gpu' | 'integrated' | 'accelerator'
+
+const kinds: readonly DeviceKind[] = ['cpu', 'gpu', 'integrated', 'accelerator', 'accelerator']
+
+/** A device as llama.cpp sees it. */
+export interface Device {
+  /** As options name it, e.g. `CUDA0`, `Vulkan0`, `MTL0`, `CPU`. */
+  readonly name: string
+  /** e.g. `NVIDIA H100 80GB HBM3`. */
+  readonly description: string
+  readonly kind: DeviceKind
+  /** Bytes of its memory, and those that were free when it was asked; 0 where its backend does not tell. */
+  readonly totalBytes: number
+  readonly freeBytes: number
+}
+
+/** A device and its native counterpart. @internal */
+export interface NativeDevice extends Device {
+  readonly pointer: Pointer
+}
+
+/** Where a model is put; the names are llama.cpp's. */
+export interface DeviceOptions {
+  /**
+   * Layers on devices, the last ones first, the output's counted as one: a number; `'all'` or -1: all; `'auto'`: as many as
+   * fit into their free memory. Default `'auto'`; 0: none.
+   */
+  gpuLayers?: number | 'auto' | 'all' | undefined
+  /** Devices to use, by the names of {@link Device}; `'none'`: the processor alone. Default: all that there are. */
+  device?: string | readonly string[] | undefined
+  /** Index of the device that holds everything where {@link splitMode} is `'none'`. Default 0. */
+  mainGpu?: number | undefined
+  /** Shares of the model for each device, e.g. `[3, 1]`. Default: by free memory. */
+  tensorSplit?: readonly number[] | undefined
+  /** How several devices share a model: whole layers, rows of matrices, or one device alone. Default `'layer'`. */
+  splitMode?: 'none' | 'layer' | 'row' | undefined
+  /** Experts of mixture models that stay with the processor: `true`: all; a number: those of so many first layers. Default `false`. */
+  cpuMoe?: boolean | number | undefined
+  /**
+   * Let devices compute large batches of layers that lie with the processor. Default: where any layer is on a device;
+   * where none is, drafts and single tokens are computed by the same kernels.
+   */
+  opOffload?: boolean | undefined
+}
+
+/** Names of {@link DeviceOptions}. */
+export const deviceOptionNames = [
+  'gpuLayers',
+  'device',
+  'mainGpu',
+  'tensorSplit',
+  'splitMode',
+  'cpuMoe',
+  'opOffload',
+] as const satisfies readonly (keyof DeviceOptions)[]
+
+/** The options of devices out of others. */
+export function deviceOptionsOf(options: DeviceOptions): DeviceOptions {
+  return Object.fromEntries(deviceOptionNames.map((name) => [name, options[name]]))
+}
+
+/** All devices, the processor among them, with what memory is free now. */
+export function listDevices(ggml: GgmlFunctions): NativeDevice[] {
+  return Array.from({ length: Number(ggml.ggml_backend_dev_count()) }, (_, index) => {
+    const pointer = ggml.ggml_backend_dev_get(index)
+    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)]
+    ggml.ggml_backend_dev_memory(pointer, free, total)
+    return {
+      pointer,
+      name: ggml.ggml_backend_dev_name(pointer),
+      description: ggml.ggml_backend_dev_description(pointer),
+      kind: kinds[ggml.ggml_backend_dev_type(pointer)] ?? 'accelerator',
+      totalBytes: Number(total[0]),
+      freeBytes: Number(free[0]),
+    }
+  })
+}
+
+/** Backends that register under another name than their file has. */
+const registryNames: Record<string, string> = { metal: 'MTL', hip: 'ROCm' }
+
+/**
+ * Loads the backends that lie in a folder. ggml says nothing of those that do not load, so they are tried once more.
+ *
+ * @param silence a native function for ggml to log to afterwards
+ * @returns why some could not be loaded, a phrase each
+ */
+export function loadBackends(ggml: GgmlFunctions, folder: string, silence: Pointer): string[] {
+  const problems: string[] = []
+  let said: string[] = []
+  const log = registerLogCallback((_, text) => said.push(text.trim()))
+  ggml.ggml_log_set(log.pointer, null)
+  try {
+    ggml.ggml_backend_load_all_from_path(folder)
+    for (const file of readdirSync(folder)) {
+      const name = /^(?:lib)?ggml-([a-z]+)\.(?:so|dylib|dll)$/.exec(file)?.[1]
+      if (name === undefined || name === 'base' || name === 'cpu') continue
+      if (ggml.ggml_backend_reg_by_name(registryNames[name] ?? name)) continue
+      said = []
+      if (ggml.ggml_backend_load(path.join(folder, file))) continue
+      const reason = said
+        .map((line) => line.replace(/^\w+: (?:failed to load \S+: )?/, ''))
+        .filter((line) => line !== '')
+      problems.push(`${file} could not be loaded${reason.length > 0 ? `: ${reason.join('; ')}` : ''}`)
+    }
+    return problems
+  } finally {
+    ggml.ggml_log_set(silence, null)
+    log.free()
+  }
+}
+
+/** What choosing needs to know of the libraries. */
+export interface DeviceSource {
+  readonly devices: readonly NativeDevice[]
+  /** Why there is no device but the processor, as a phrase. */
+  readonly deviceTrouble: string
+}
+
+/**
+ * The devices for a model, in llama.cpp's order; none: the processor alone.
+ *
+ * @throws LlamaError `device-not-found` if one that is asked for, or any where layers are asked for, is not there
+ */
+export function chooseDevices(source: DeviceSource, options: DeviceOptions): readonly NativeDevice[] {
+  const { gpuLayers = 'auto', device, mainGpu = 0, tensorSplit, splitMode } = options
+  const names = typeof device === 'string' ? device.split(',').map((name) => name.trim()) : device
+  if (gpuLayers === 0 || names?.every((name) => /^none$/i.test(name))) return []
+  const others = source.devices.filter(({ kind }) => kind === 'gpu' || kind === 'integrated')
+  const cards = others.filter(({ kind }) => kind === 'gpu')
+  const chosen = names
+    ? names.map((name) => others.find((one) => one.name.toLowerCase() === name.toLowerCase()) ?? refuse(source, name))
+    : cards.length > 0
+      ? cards
+      : others
+  const asks = gpuLayers === 'all' || (typeof gpuLayers === 'number' && gpuLayers > 0)
+  if (chosen.length === 0 && asks)
+    throw new LlamaError(
+      'device-not-found',
+      `${gpuLayers === 'all' ? 'all layers are' : gpuLayers === 1 ? '1 layer is' : `${gpuLayers} layers are`} to lie on a device, and there is none: ${source.deviceTrouble}`,
+    )
+  if (chosen.length > 0 && mainGpu >= chosen.length)
+    throw new LlamaError(
+      'device-not-found',
+      `the main device is to be number ${mainGpu}; there are ${chosen.length}, counted from 0: ${nameAll(chosen)}`,
+    )
+  if (tensorSplit !== undefined && tensorSplit.length > Math.max(1, chosen.length))
+    throw new LlamaError(
+      'device-not-found',
+      `the model is to be split among ${tensorSplit.length} devices; there are ${chosen.length}: ${nameAll(chosen) || source.deviceTrouble}`,
+    )
+  return splitMode === 'none' ? chosen.slice(mainGpu, mainGpu + 1) : chosen
+}
+
+function refuse(source: DeviceSource, name: string): never {
+  const others = source.devices.filter(({ kind }) => kind !== 'cpu')
+  const there = others.length > 0 ? `; there is ${nameAll(others)}` : `, nor any other: ${source.deviceTrouble}`
+  throw new LlamaError('device-not-found', `there is no device ${name}${there}`)
+}
+
+function nameAll(devices: readonly Device[]): string {
+  return devices.map(({ name, description }) => `${name} (${description})`).join(', ')
+}
+
+/** Why there is no device but the processor: what did not load, what was passed over, or what to install. */
+export function describeTrouble(folder: string, problems: readonly string[], backends: readonly string[]): string {
+  if (problems.length > 0) return problems.join('; ')
+  if (backends.length > 0) return `${backends.join(' and ')} of ${nameOf(folder)} sees none`
+  return `the llama.cpp of ${nameOf(folder)} is for the processor alone; ${deviceAdvice()}`
+}
+
+/** Backends for devices whose libraries lie in a folder, by the names of their files. */
+export function deviceBackendsIn(folder: string): string[] {
+  return readdirSync(folder).filter((file) => /^(?:lib)?ggml-(?!base|cpu|blas)[a-z]+\.(?:so|dylib|dll)$/.test(file))
+}
+
+/** A package's name, or the folder. */
+function nameOf(folder: string): string {
+  return /@node-llama-cpp[/\\][\w-]+(?=[/\\]bins)/.exec(folder)?.[0].replaceAll('\\', '/') ?? folder
+}

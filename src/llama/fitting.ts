@@ -1,0 +1,141 @@
+// How many layers of a model fit into the memory of devices, by a trial that loads no data.
+
+import { callAsync, type ModelParams } from './abi.js'
+import { type ContextOptions, contextParamsOf } from './context-options.js'
+import type { Device } from './device.js'
+import type { GgufHeader } from './gguf.js'
+import type { LlamaLibrary } from './library.js'
+import { MemoryLedger } from './placement.js'
+
+/** Memory of a device that stays free: this, or a share of a small one. */
+const marginBytes = 2 ** 30
+const marginShare = 1 / 8
+
+/** Weights by where they go. */
+interface Weights {
+  /** Of each repeating layer. */
+  layers: number[]
+  /** Of the output's. */
+  output: number
+}
+
+/** What is tried. */
+export interface Trial {
+  library: LlamaLibrary
+  file: string
+  header: GgufHeader
+  /** As the model will be loaded. */
+  params: ModelParams
+  devices: readonly Device[]
+  /** First layers whose experts stay with the processor. */
+  hostExpertLayers: number
+  /** The context that shall lie beside it, by the length of the one it was trained with. */
+  room: (trainedTokens: number) => ContextOptions
+}
+
+/** What a model, with a context of a given size, takes on devices. */
+export class Fitting {
+  /** Layers with the output's. */
+  readonly layers: number
+  readonly #weights: Weights
+  readonly #cellBytes: number
+  readonly #computeBytes: number
+
+  /** Makes model and context without data, which takes as long as reading the vocabulary. */
+  static async measure(trialled: Trial): Promise<Fitting | undefined> {
+    const { library, file, header, params, devices, room } = trialled
+    const { llama } = library
+    const ledger = new MemoryLedger(devices)
+    const trial = { ...params, n_gpu_layers: -1, load_mode: 0, no_alloc: true }
+    const { result } = await library.collectErrors(async () => {
+      const model = await callAsync(llama.llama_model_load_from_file, file, trial)
+      if (!model) return undefined
+      try {
+        const trained = llama.llama_model_n_ctx_train(model)
+        const context = await callAsync(
+          llama.llama_init_from_model,
+          model,
+          contextParamsOf(llama, trained, { keyType: 'f16', valueType: 'f16', ...room(trained) }),
+        )
+        if (!context) return undefined
+        llama.llama_free(context)
+        return { bytes: Number(llama.llama_model_size(model)), layers: llama.llama_model_n_layer(model) }
+      } finally {
+        llama.llama_model_free(model)
+      }
+    }, ledger.read)
+    if (!result) return undefined
+    const computeBytes = devices.reduce((sum, { name }) => sum + ledger.of(name).computeBytes, 0)
+    return new Fitting(weightsOf(header, result, trialled.hostExpertLayers), ledger.totalCellBytes, computeBytes)
+  }
+
+  private constructor(weights: Weights, cellBytes: number, computeBytes: number) {
+    this.#weights = weights
+    this.#cellBytes = cellBytes
+    this.#computeBytes = computeBytes
+    this.layers = weights.layers.length + 1
+  }
+
+  /** Bytes that so many layers take, by what for. */
+  need(layers: number): { weightBytes: number; cellBytes: number; computeBytes: number; bytes: number } {
+    const repeating = Math.max(0, Math.min(layers, this.layers) - 1)
+    const weightBytes =
+      layers === 0
+        ? 0
+        : this.#weights.layers.slice(this.layers - 1 - repeating).reduce((a, b) => a + b, this.#weights.output)
+    const cellBytes = Math.round((this.#cellBytes * repeating) / Math.max(1, this.layers - 1))
+    const computeBytes = layers === 0 ? 0 : this.#computeBytes
+    return { weightBytes, cellBytes, computeBytes, bytes: weightBytes + cellBytes + computeBytes }
+  }
+
+  /** Most layers that fit into what is free on devices; all where these do not tell. */
+  most(devices: readonly Device[]): number {
+    const room = roomOf(devices)
+    let layers = this.layers
+    while (layers > 0 && this.need(layers).bytes > room) layers--
+    return layers
+  }
+}
+
+/** Bytes that may be taken on devices; infinite where one does not tell. */
+function roomOf(devices: readonly Device[]): number {
+  if (devices.some(({ totalBytes }) => totalBytes === 0)) return Number.POSITIVE_INFINITY
+  return devices.reduce(
+    (sum, { freeBytes, totalBytes }) => sum + Math.max(0, freeBytes - Math.min(marginBytes, totalBytes * marginShare)),
+    0,
+  )
+}
+
+/** Experts of mixture models, as llama.cpp's own option `--cpu-moe` finds them. */
+export const expertTensors = '\\.ffn_(up|down|gate|gate_up)_(ch|)exps'
+
+/** Bytes of each layer's tensors: the distance to the tensor behind it. */
+function weightsOf(header: GgufHeader, model: { bytes: number; layers: number }, hostExpertLayers: number): Weights {
+  const { tensors, scalars, bytes, fileBytes } = header
+  // Of a model in several files this is the head of the first one only.
+  if (Number(scalars.get('split.count') ?? 1) > 1)
+    return {
+      layers: new Array(model.layers).fill(model.bytes / (model.layers + 1)),
+      output: model.bytes / (model.layers + 1),
+    }
+  const weights: Weights = { layers: new Array(model.layers).fill(0), output: 0 }
+  const ordered = [...tensors].sort(([, a], [, b]) => a.offset - b.offset)
+  let embedding = 0
+  for (const [i, [name, { offset }]] of ordered.entries()) {
+    const size = (ordered[i + 1]?.[1].offset ?? fileBytes - bytes) - offset
+    const layer = /^blk\.(\d+)\./.exec(name)?.[1]
+    if (layer !== undefined) {
+      if (new RegExp(expertTensors).test(name) && Number(layer) < hostExpertLayers) continue
+      if (Number(layer) < model.layers) weights.layers[Number(layer)] += size
+    } else if (/^token_embd\./.test(name)) embedding = size
+    else weights.output += size
+  }
+  // Where embeddings and output are the same, the output has a copy.
+  if (!tensors.has('output.weight')) weights.output += embedding
+  return weights
+}
+
+/** Sizes for people. */
+export function gibibytes(bytes: number): string {
+  return bytes < 2 ** 29 ? `${Math.ceil(bytes / 2 ** 20)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`
+}

@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest'
+import { checkDevices } from '../../src/engine/layout.js'
+import { chooseDevices, type Device, type DeviceOptions, describeTrouble } from '../../src/llama/device.js'
+import { availableDevices, LlamaLibrary } from '../../src/llama/library.js'
+import { devicePackages } from '../../src/llama/packages.js'
+import { MemoryLedger, placementOf } from '../../src/llama/placement.js'
+
+const device = (name: string, kind: Device['kind'] = 'gpu') => ({
+  name,
+  kind,
+  description: `a card called ${name}`,
+  totalBytes: 8 * 2 ** 30,
+  freeBytes: 6 * 2 ** 30,
+  pointer: 1n,
+})
+const cpu = device('CPU', 'cpu')
+const two = { devices: [device('CUDA0'), device('CUDA1'), device('Vulkan0', 'integrated'), cpu], deviceTrouble: '' }
+const none = { devices: [cpu], deviceTrouble: 'libcuda.so.1 cannot be opened' }
+const names = (options: DeviceOptions, source = two) => chooseDevices(source, options).map(({ name }) => name)
+
+describe('chooseDevices', () => {
+  it('takes all cards, and those that share the processor’s memory only where there is no card', () => {
+    expect(names({})).toEqual(['CUDA0', 'CUDA1'])
+    expect(names({}, { ...two, devices: [device('Vulkan0', 'integrated'), cpu] })).toEqual(['Vulkan0'])
+    expect(names({}, none)).toEqual([])
+  })
+
+  it('takes those that are named, in that order', () => {
+    expect(names({ device: 'cuda1, Vulkan0' })).toEqual(['CUDA1', 'Vulkan0'])
+    expect(names({ device: ['CUDA1'] })).toEqual(['CUDA1'])
+    expect(names({ splitMode: 'none', mainGpu: 1 })).toEqual(['CUDA1'])
+  })
+
+  it('takes none where none is wanted', () => {
+    for (const options of [{ device: 'none' }, { device: 'none', gpuLayers: 99 }, { gpuLayers: 0 }])
+      expect(names(options)).toEqual([])
+    expect(names({ gpuLayers: 0 }, none)).toEqual([])
+  })
+
+  it.each<[DeviceOptions, typeof two, RegExp]>([
+    [{ gpuLayers: 20 }, none, /^20 layers are to lie on a device, and there is none: libcuda\.so\.1 cannot be opened$/],
+    [{ gpuLayers: 'all' }, none, /^all layers are to lie on a device, and there is none/],
+    [{ device: 'CUDA0' }, none, /^there is no device CUDA0, nor any other: libcuda/],
+    [{ device: 'CUDA0,Metal' }, two, /^there is no device Metal; there is CUDA0 \(a card called CUDA0\), CUDA1/],
+    [{ device: 'CPU' }, two, /^there is no device CPU; /],
+    [{ mainGpu: 2 }, two, /number 2; there are 2, counted from 0: CUDA0/],
+    [{ tensorSplit: [1, 1, 1] }, two, /among 3 devices; there are 2/],
+  ])('refuses %o in one sentence', (options, source, sentence) => {
+    expect(() => chooseDevices(source, options)).toThrow(sentence)
+    expect(() => chooseDevices(source, options)).toThrow(expect.objectContaining({ code: 'device-not-found' }))
+  })
+})
+
+describe('options of devices', () => {
+  it.each<[DeviceOptions, RegExp]>([
+    [{ gpuLayers: 1.5 }, /^gpuLayers must be a number of layers from 0, 'auto' or 'all', got 1\.5$/],
+    [{ gpuLayers: 'some' as never }, /got "some"$/],
+    [{ device: '' }, /^device must be names of devices, or 'none', got ""$/],
+    [{ device: [3] as never }, /^device must be/],
+    [{ mainGpu: -1 }, /^mainGpu must be/],
+    [{ tensorSplit: [0, 0] }, /^tensorSplit must be/],
+    [{ tensorSplit: 'all' as never }, /^tensorSplit must be/],
+    [{ splitMode: 'tensor' as never }, /^splitMode must be/],
+    [{ cpuMoe: -2 }, /^cpuMoe must be/],
+    [{ opOffload: 1 as never }, /^opOffload must be/],
+  ])('are checked: %o', (options, sentence) => {
+    expect(() => checkDevices(options)).toThrow(sentence)
+  })
+})
+
+describe('LlamaLibrary.devices', () => {
+  it('has the processor, and says why there is nothing else', () => {
+    const library = LlamaLibrary.load()
+    expect(library.devices.find(({ kind }) => kind === 'cpu')?.totalBytes).toBeGreaterThan(2 ** 20)
+    if (availableDevices().length === 0) expect(library.deviceTrouble).not.toBe('')
+  })
+
+  it('blames what did not load before what sees no device, and that before what is not installed', () => {
+    expect(describeTrouble('/f', ['libggml-cuda.so could not be loaded: no libcudart'], ['libggml-cuda.so'])).toBe(
+      'libggml-cuda.so could not be loaded: no libcudart',
+    )
+    expect(
+      describeTrouble('/x/@node-llama-cpp/linux-x64-vulkan/bins/linux-x64-vulkan', [], ['libggml-vulkan.so']),
+    ).toBe('libggml-vulkan.so of @node-llama-cpp/linux-x64-vulkan sees none')
+    expect(describeTrouble('/f', [], [])).toMatch(/^the llama\.cpp of \/f is for the processor alone; /)
+  })
+
+  it('prefers CUDA to Vulkan, and asks their drivers', () => {
+    expect(devicePackages('linux', 'x64').map(({ name }) => name)).toEqual(['linux-x64-cuda', 'linux-x64-vulkan'])
+    expect(devicePackages('darwin', 'arm64')).toEqual([])
+    for (const { answers } of devicePackages('linux', 'x64')) expect(typeof answers()).toBe('boolean')
+  })
+})
+
+describe('MemoryLedger', () => {
+  it('adds up what the log tells, however it is cut', () => {
+    const log = [
+      'load_tensors:      Vulkan0 model buffer size =     6.80 MiB',
+      'load_tensors:   CPU_Mapped model buffer size =     1.50 MiB',
+      'llama_kv_cache:    Vulkan0 KV buffer size =    12.00 MiB',
+      'llama_kv_cache: size =   12.00 MiB (  1024 cells,   6 layers,  5/1 seqs), K (f16):    6.00 MiB, V (f16):    6.00 MiB',
+      'sched_reserve:    Vulkan0 compute buffer size =    13.00 MiB',
+      'sched_reserve: Vulkan_Host compute buffer size =     2.00 MiB',
+      'llama_context: Vulkan_Host  output buffer size =     0.25 MiB',
+      '',
+    ].join('\n')
+    for (const pieces of [[log], [...log]]) {
+      const ledger = new MemoryLedger([device('Vulkan0')])
+      for (const piece of pieces) ledger.read(piece)
+      expect(ledger.totalCellBytes).toBe(12 * 2 ** 20)
+      const { devices, host, logitsBytes } = placementOf([device('Vulkan0')], { offloadedLayers: 7, layers: 7 }, [
+        ledger,
+      ])
+      expect(devices[0]).toMatchObject({ weightBytes: 7_130_317, cellBytes: 12 * 2 ** 20, computeBytes: 13 * 2 ** 20 })
+      expect(host).toEqual({ weightBytes: 1.5 * 2 ** 20, cellBytes: 0, computeBytes: 2 * 2 ** 20 })
+      expect(logitsBytes).toBe(2 ** 18)
+    }
+  })
+})
