@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import type { CorpusDocument } from '../corpus/corpus.js'
 import { editStore, exportStore, importStore, inspectStore, verifyStore } from '../corpus/durable/archive.js'
+import { PromptShelf, promptFolderOf } from '../decode/prompt-shelf.js'
 import { Memory } from '../engine/memory.js'
 import { Model } from '../llama/model.js'
 import { exitCodes, UsageError } from './failure.js'
@@ -104,6 +105,8 @@ type DeleteCommand = CacheOptions & { namespace: string; document?: string; requ
 async function remove({ cache, ...what }: DeleteCommand, terminal: Terminal): Promise<void> {
   await using store = await editStore(cache)
   const count = store.corpus.delete(what)
+  // Prompts do not tell which of their tokens come from a document or a request: all of the namespace go.
+  await PromptShelf.forget(promptFolderOf(cache), what.namespace)
   await store.compact()
   terminal.out(count === 0 ? 'nothing by that name\n' : `${count} ${count === 1 ? 'record' : 'records'} deleted\n`)
 }

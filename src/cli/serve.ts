@@ -38,6 +38,7 @@ interface ServeOptions extends DecodingOptions, ModelSourceOptions, SharingOptio
   cacheSize: number
   cacheTtl?: number
   cacheRam?: number
+  cachePrompts?: number
   maxPause?: number
   commonNamespace?: string
   anyModel?: boolean
@@ -102,6 +103,11 @@ export function registerServe(program: Command): void {
       integer(1, 2 ** 31 - 1),
     )
     .option('--cache <folder>', 'keep what is read and written here, to draft from after a restart')
+    .option(
+      '--cache-prompts <MiB>',
+      'files there for prompts that come again, as the model has read them (default: none)',
+      integer(1),
+    )
     .option('--cache-size <MiB>', 'memory for what is remembered, the oldest goes first', integer(1), 256)
     .option('--cache-ttl <seconds>', 'forget what is older (default: never)', integer(1))
     .option('--common-namespace <name>', 'namespace that all requests may draft from (default: none)')
@@ -140,6 +146,8 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   for (const file of options.namespaceKeyFile ?? []) namespaceKeys.push(...(await readKeys(file)))
   const apiKeys = [...openKeys, ...namespaceKeys.map(readNamespaceKey)]
   const names = options.alias?.split(',').map((name) => name.trim()) ?? [modelLabel(options, file)]
+  if (options.cachePrompts !== undefined && options.cache === undefined)
+    throw new UsageError('--cache-prompts needs --cache: prompts are kept in its folder')
   if (names.includes('')) throw new UsageError('the alias is empty; give at least one character')
   const [model, ...aliases] = names
   const prefix = readPrefix(options.apiPrefix)
@@ -197,6 +205,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
       draftModel: options.modelDraft,
       chatTemplate: await chatTemplateOf(options),
       promptCacheBytes: options.cacheRam === undefined ? undefined : options.cacheRam * 2 ** 20,
+      promptDiskBytes: options.cachePrompts === undefined ? undefined : options.cachePrompts * 2 ** 20,
       maxPauseMs: options.maxPause,
       onProgress: (progress) => {
         if (!isVerbose) waiting.onProgress(progress)

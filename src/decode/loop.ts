@@ -217,7 +217,7 @@ export class DecodeLoop {
     try {
       const began = performance.now()
       if (crew) reader.useThreads(crew.threads)
-      if (reading.find()) request.writer.found(reading.cached)
+      if (await reading.find()) request.writer.found(reading.cached)
       await reading.advance(reader.rowsWithin(isAwaited ? pauseMs : Number.POSITIVE_INFINITY))
       if (reading.done === reading.tokens) {
         await this.#cells.makeRoom(reading.tokens, this.#slots.all)

@@ -2,6 +2,7 @@
 
 import type { Decoder } from './decoder.js'
 import type { KeptPrompts } from './kept-prompts.js'
+import type { PromptShelf } from './prompt-shelf.js'
 
 /** The least rows that ggml's tiled attention takes at a time; and tokens from one border of a kept prompt to the next. */
 export const blockTokens = 64
@@ -42,6 +43,8 @@ export interface BlockCodec {
 export class Reader {
   /** Prompts kept aside. */
   readonly kept: KeptPrompts
+  /** Those of them that are on the disk too. */
+  readonly shelf: PromptShelf | undefined
   readonly #decoder: ReadingDecoder
   readonly #codec: BlockCodec
   /** The prompt whose cells lie in the context, whose it is, and how many of its tokens have cells. */
@@ -54,7 +57,8 @@ export class Reader {
   #epoch = 0
 
   /** @param rowMs what reading a token takes, to begin with */
-  constructor(decoder: ReadingDecoder, codec: BlockCodec, kept: KeptPrompts, rowMs: number) {
+  constructor(decoder: ReadingDecoder, codec: BlockCodec, kept: KeptPrompts, rowMs: number, shelf?: PromptShelf) {
+    this.shelf = shelf
     this.#decoder = decoder
     this.#codec = codec
     this.kept = kept
@@ -128,6 +132,15 @@ export class Reader {
     return state
   }
 
+  /** Blocks of a prompt's first tokens that are kept, in memory or on the disk. @internal */
+  async find(prompt: ArrayLike<number>, tokens: number, owner: string): Promise<Uint8Array[]> {
+    const blocks = Math.floor(tokens / blockTokens)
+    const found = this.kept.find(prompt, blocks, owner)
+    if (!this.shelf) return found
+    this.shelf.keep(prompt, found, owner)
+    return [...found, ...(await this.shelf.find(prompt, found.length, blocks, owner))]
+  }
+
   /** @internal */
   split(state: Uint8Array): Uint8Array[] {
     return this.#codec.split(state, blockTokens)
@@ -138,10 +151,12 @@ export class Reader {
     return this.#codec.convert(blocks, blockTokens, states)
   }
 
-  /** Forgets what was read for an owner; what is being read leaves nothing behind. */
-  forget(owner: string): number {
+  /** Forgets what was read for an owner, at once; resolves when the disk holds nothing of it either. */
+  async forget(owner: string): Promise<void> {
+    // What is being read leaves nothing behind.
     this.#epoch++
-    return this.kept.forget(owner)
+    this.kept.forget(owner)
+    await this.shelf?.forget(owner)
   }
 
   /** Empties the context, after a forward that failed. */
@@ -193,11 +208,10 @@ export class Reading {
   }
 
   /** Looks for what had been kept, the first time it is called; another may just have read it. Returns whether it was the first. */
-  find(): boolean {
+  async find(): Promise<boolean> {
     if (!this.#isFirst) return false
     this.#isFirst = false
-    if (this.#keeps)
-      this.#blocks.push(...this.#reader.kept.find(this.#prompt, Math.floor(this.tokens / blockTokens), this.#owner))
+    if (this.#keeps) this.#blocks.push(...(await this.#reader.find(this.#prompt, this.tokens, this.#owner)))
     this.cached = this.#blocks.length * blockTokens
     this.done = this.cached
     return true
@@ -205,7 +219,7 @@ export class Reading {
 
   /** Reads on: so many tokens, or what is left. */
   async advance(rows: number): Promise<void> {
-    this.find()
+    await this.find()
     if (this.done === this.tokens) return
     // What would be too little for a forward of its own is taken along.
     const left = this.tokens - this.done

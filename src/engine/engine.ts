@@ -7,6 +7,7 @@ import type { DraftingReport } from '../decode/drafting.js'
 import type { Generation, GenerationResult } from '../decode/generation.js'
 import type { KeptPromptsReport } from '../decode/kept-prompts.js'
 import { DecodeLoop, type SlotState } from '../decode/loop.js'
+import type { PromptShelfReport } from '../decode/prompt-shelf.js'
 import type { Drafter } from '../draft/drafter.js'
 import type { ModelDescription } from '../llama/model.js'
 import type { Placement } from '../llama/placement.js'
@@ -245,13 +246,14 @@ export class Engine implements AsyncDisposable {
   forget(what: DeleteOptions): Promise<number> {
     this.#checkLive()
     // Prompts kept aside do not tell which of their tokens come from a document or a request: all of the namespace go.
-    this.#parts.tuned.reader?.forget(what.namespace ?? DEFAULT_NAMESPACE)
-    return this.#parts.memory.forget(what)
+    const prompts = this.#parts.tuned.reader?.forget(what.namespace ?? DEFAULT_NAMESPACE)
+    return this.#parts.memory.forget(what).finally(() => prompts)
   }
 
   /** Prompts kept aside, so that what they begin with need not be read again; `undefined` where none can be. */
-  describePrompts(): KeptPromptsReport | undefined {
-    return this.#parts.tuned.reader?.kept.describe()
+  describePrompts(): (KeptPromptsReport & { disk: PromptShelfReport | undefined }) | undefined {
+    const { reader } = this.#parts.tuned
+    return reader && { ...reader.kept.describe(), disk: reader.shelf?.describe() }
   }
 
   /** What is remembered, by namespace. */

@@ -20,8 +20,9 @@ export interface Layout {
   maxNodes: number
   exactness: ExactnessWish
   maxPauseMs: number | undefined
-  /** Most bytes of prompts kept aside. */
+  /** Most bytes of prompts kept aside, in memory and on the disk. */
   keptBytes: number
+  shelfBytes: number
 }
 
 /** Checks the options of an engine and puts defaults where they say nothing. @throws EngineError `invalid-parameter` */
@@ -48,11 +49,14 @@ export function layoutOf(options: EngineOptions): Layout {
     0,
     Number.MAX_SAFE_INTEGER,
   )
+  const shelfBytes = checkInteger('promptDiskBytes', options.promptDiskBytes ?? 0, 0, Number.MAX_SAFE_INTEGER)
+  if (shelfBytes > 0 && options.cache === undefined)
+    throw new EngineError('invalid-parameter', 'promptDiskBytes needs a cache: prompts are kept in its folder')
   if (maxPauseMs !== undefined) checkInteger('maxPauseMs', maxPauseMs, 1, 2 ** 31 - 1)
   const exactness = checkExactness(options.exactness ?? 'bitwise')
   if (draftModel !== undefined) checkName('draftModel', draftModel)
   checkDevices(options)
-  return { model, draftModel, slots, branches, maxNodes, exactness, maxPauseMs, keptBytes }
+  return { model, draftModel, slots, branches, maxNodes, exactness, maxPauseMs, keptBytes, shelfBytes }
 }
 
 /** Most tokens of one request, by what the model was trained with. @throws EngineError `invalid-parameter` */

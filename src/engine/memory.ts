@@ -180,6 +180,7 @@ export function fingerprintOf(vocabulary: Vocabulary): string {
   return hash.digest('hex').slice(0, 32)
 }
 
-function warn(problem: CorpusError): void {
+/** Tells of a problem of the cache where nobody else does. */
+export function warn(problem: CorpusError): void {
   process.emitWarning(problem.message, { type: 'LookaheadWarning', code: problem.code })
 }

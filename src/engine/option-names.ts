@@ -57,6 +57,7 @@ export const optionNames = {
     model: true,
     maxPauseMs: true,
     promptCacheBytes: true,
+    promptDiskBytes: true,
     kernels: true,
     swaFull: true,
     fetch: true,

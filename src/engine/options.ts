@@ -87,6 +87,11 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly' | 'ro
    */
   promptCacheBytes?: number | undefined
   /**
+   * Most bytes of files in the folder of {@link cache} for prompts that came again, so that what they begin with is known
+   * after a restart too; nothing is written of what is asked once only. Needs `cache`. Default 0: none.
+   */
+  promptDiskBytes?: number | undefined
+  /**
    * Milliseconds that answers being written wait while a part of another prompt is read, ≥ 1; a part is at least 64 tokens.
    * Less makes texts flow more evenly, more lets prompts through sooner. Default 500.
    */

@@ -1,5 +1,7 @@
 // What an engine consists of: opened in order, closed in the opposite one.
 
+import { asCorpusError } from '../corpus/durable/system-error.js'
+import { type PromptShelfOptions, promptFolderOf } from '../decode/prompt-shelf.js'
 import type { Drafter } from '../draft/drafter.js'
 import { ForcedDrafter } from '../draft/forced.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
@@ -11,7 +13,7 @@ import { loadModel } from '../measure/loading.js'
 import { type Tuned, tune } from '../measure/tuning.js'
 import { Chat } from './chat.js'
 import { contextTokensOf, type Layout, layoutOf } from './layout.js'
-import { Memory } from './memory.js'
+import { Memory, warn } from './memory.js'
 import { checkFunction, type EngineOptions } from './options.js'
 
 /** What an engine consists of. */
@@ -69,7 +71,7 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
         keyType: options.keyType,
         valueType: options.valueType,
       },
-      reading: { contextTokens, keptBytes: layout.keptBytes },
+      reading: { contextTokens, keptBytes: layout.keptBytes, shelf: shelfOf(layout, options) },
       modelOptions: { repack: options.repack, ...deviceOptionsOf(options) },
       onProgress,
     })
@@ -90,6 +92,7 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
       drafter: small?.drafter ?? drafter,
       async close() {
         try {
+          await tuned.reader?.shelf?.close()
           await tuned.keep()
           await opened.close()
         } finally {
@@ -102,5 +105,20 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
     await memory?.close()
     await model[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+/** Where prompts are kept on the disk: beside the corpus, in the folder it has locked. */
+function shelfOf(
+  { shelfBytes }: Layout,
+  { cache, corpus, onCacheProblem = warn }: EngineOptions,
+): PromptShelfOptions | undefined {
+  if (shelfBytes === 0 || cache === undefined) return undefined
+  const folder = promptFolderOf(cache)
+  return {
+    folder,
+    mostBytes: shelfBytes,
+    ttlMs: corpus?.ttlMs,
+    onProblem: (problem) => onCacheProblem(asCorpusError(problem, `write to ${folder}`)),
   }
 }

@@ -93,6 +93,8 @@ export class Model {
   readonly hasKQuants: boolean
   /** The kernels of our own that hold this model's weights; undefined where llama.cpp's do all. */
   readonly kernels: Kernels | undefined
+  /** Whether llama.cpp repacks the weights that it computes with itself. */
+  readonly repacks: boolean
   /** Devices that hold layers of it. */
   readonly devices: readonly Device[]
   /** Whether devices compute large batches of layers that lie with the processor. */
@@ -153,7 +155,7 @@ export class Model {
       throw loadError(file, errors)
     }
     const opOffload = options.opOffload ?? devices.length > 0
-    const model = new Model(pointer, { ...trial, devices }, { kernels, opOffload, ledger })
+    const model = new Model(pointer, { ...trial, devices }, { kernels, repacks: repack, opOffload, ledger })
     const unsupported = params.vocab_only ? undefined : model.#unsupported(purpose)
     if (unsupported) {
       await model[Symbol.asyncDispose]()
@@ -165,11 +167,17 @@ export class Model {
   private constructor(
     pointer: Pointer,
     trial: Omit<Trial, 'room'>,
-    { kernels, opOffload, ledger }: { kernels: Kernels | undefined; opOffload: boolean; ledger: MemoryLedger },
+    {
+      kernels,
+      repacks,
+      opOffload,
+      ledger,
+    }: { kernels: Kernels | undefined; repacks: boolean; opOffload: boolean; ledger: MemoryLedger },
   ) {
     const { library, file, header, devices, params } = trial
     this.library = library
     this.kernels = kernels
+    this.repacks = repacks
     this.devices = devices
     this.opOffload = opOffload
     this.#trial = trial

@@ -72,12 +72,7 @@ export class ProfileStore implements KnownFiles {
   /** The file that holds the profile of a subject. @throws if the model file cannot be read */
   async fileOf(subject: ProfileSubject): Promise<string> {
     const { model, ...rest } = subject
-    const visible = visibilityVariables.map((name) => process.env[name])
-    const seen = LlamaLibrary.load().devices.map(({ name, description, totalBytes }) => [name, description, totalBytes])
-    const devices = [seen, visible]
-    const device = { cpus: cpus().map(({ model }) => model), arch: arch(), platform: platform(), devices }
-    const identity = JSON.stringify([version, device, rest, await fingerprint(model)])
-    return path.join(this.folder, `${createHash('sha256').update(identity).digest('hex').slice(0, 32)}.json`)
+    return path.join(this.folder, `${await identify(model, version, rest)}.json`)
   }
 
   /** Reads a profile; `undefined` if there is none that can be used. */
@@ -163,6 +158,16 @@ function readRecord(record: unknown): Profile | undefined {
   if (cost === undefined) return { exactness: exactness as Exactness }
   // The cost checks its own numbers, and throws.
   return { exactness: exactness as Exactness, cost: ForwardCost.from(cost as ForwardCostRecord) }
+}
+
+/** Tells this device with a model file, and what else is given, from all others: 32 hexadecimal digits. */
+export async function identify(model: string, ...rest: unknown[]): Promise<string> {
+  const visible = visibilityVariables.map((name) => process.env[name])
+  const seen = LlamaLibrary.load().devices.map(({ name, description, totalBytes }) => [name, description, totalBytes])
+  const devices = [seen, visible]
+  const device = { cpus: cpus().map(({ model }) => model), arch: arch(), platform: platform(), devices }
+  const identity = JSON.stringify([device, rest, await fingerprint(model)])
+  return createHash('sha256').update(identity).digest('hex').slice(0, 32)
 }
 
 /** Tells a model file from others without reading gigabytes: its length, and a hash of both ends. */

@@ -1,9 +1,11 @@
 // The context that reads prompts, where one is worth having.
 
 import { KeptPrompts } from '../decode/kept-prompts.js'
+import { PromptShelf, type PromptShelfOptions } from '../decode/prompt-shelf.js'
 import { blockTokens, Reader } from '../decode/reader.js'
 import { CellCodec } from '../llama/cell-codec.js'
 import { Context } from '../llama/context.js'
+import { identify } from './profile.js'
 
 /** Rows of the reading context's forwards; the last one of a prompt takes along what is less than a block. */
 const mostRows = 512 + blockTokens
@@ -14,6 +16,10 @@ export interface ReadingOptions {
   contextTokens: number
   /** Most bytes of prompts kept aside; 0: none is. */
   keptBytes: number
+  /** Where prompts that come again are kept over restarts. Default: nowhere. */
+  shelf?: PromptShelfOptions | undefined
+  /** Further options of the model that change what is computed. */
+  modelOptions?: unknown
   /** Milliseconds that a token is said to take before one has been read. */
   rowMs: number
 }
@@ -46,5 +52,19 @@ export async function openReader(writer: Context, options: ReadingOptions): Prom
     await decoder[Symbol.asyncDispose]()
     return undefined
   }
-  return new Reader(decoder, codec, new KeptPrompts(blockTokens, options.keptBytes), options.rowMs)
+  const shelf = options.shelf && (await openShelf(writer, codec, options.modelOptions, options.shelf))
+  return new Reader(decoder, codec, new KeptPrompts(blockTokens, options.keptBytes), options.rowMs, shelf)
+}
+
+/** Opens what is kept on the disk; a disk that cannot be used is told of, and prompts are kept in memory alone. */
+async function openShelf({ model }: Context, codec: CellCodec, modelOptions: unknown, options: PromptShelfOptions) {
+  const { library, kernels, repacks } = model
+  // Everything that the cells of a prompt depend on besides its tokens.
+  const parts = [library.version, library.folder, kernels?.name ?? '', repacks, modelOptions]
+  return PromptShelf.open(await identify(model.path, ...parts), blockTokens, codec.cellBytes, options).catch(
+    (problem) => {
+      options.onProblem?.(problem)
+      return undefined
+    },
+  )
 }

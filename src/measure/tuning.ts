@@ -35,7 +35,7 @@ export interface TuningOptions {
   company?: boolean
   context: ContextOptions
   /** How prompts are read in a context of their own, where that can be done. Default: the context that writes reads them. */
-  reading?: Omit<ReadingOptions, 'rowMs'>
+  reading?: Omit<ReadingOptions, 'rowMs' | 'modelOptions'>
   /** Requests decoded at the same time, and most draft nodes of one. Default 1, and any number. */
   slots?: number
   maxNodes?: number
@@ -140,6 +140,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     if (cost.observed >= worthKeeping && isCertain) await store?.write(subject, { exactness, cost })
   }
   const reader =
-    options.reading && (await openReader(context, { ...options.reading, rowMs: cost.ms(blockTokens) / blockTokens }))
+    options.reading &&
+    (await openReader(context, { ...options.reading, modelOptions, rowMs: cost.ms(blockTokens) / blockTokens }))
   return { context, cost, exactness, noise, crew, reader, keep }
 }

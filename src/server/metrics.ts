@@ -248,6 +248,12 @@ const figures: readonly Figure<Seen>[] = [
     help: 'Memory of prompts kept aside.',
     read: ({ prompts }) => prompts?.bytes ?? 0,
   },
+  {
+    type: 'gauge',
+    name: 'kept_prompt_disk_bytes',
+    help: 'Files of prompts that came again.',
+    read: ({ prompts }) => prompts?.disk?.bytes ?? 0,
+  },
 
   // Drafts.
   {

@@ -1,0 +1,259 @@
+// Prompts kept on the disk.
+
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+
+/** Bytes of a file's head: a mark, and the digest of its name and its cells. */
+const markBytes = 4
+const headBytes = markBytes + 32
+const mark = Buffer.from('LKkv')
+const ending = '.cells'
+/** Most blocks that wait to be written; more are not kept. */
+const mostWaiting = 256
+
+/** Where prompts are kept on the disk, and how many of them. */
+export interface PromptShelfOptions {
+  /** The folder; made if need be, readable by its user only. */
+  folder: string
+  /** Most bytes of files; what was not used for longest goes first. */
+  mostBytes: number
+  /** Milliseconds after which a file is not used any more. Default: any age will do. */
+  ttlMs?: number | undefined
+  /** Told when nothing can be written any more. */
+  onProblem?: ((problem: unknown) => void) | undefined
+}
+
+/** The folder of prompts in the folder of a cache. */
+export function promptFolderOf(cache: string): string {
+  return path.join(cache, 'prompts')
+}
+
+/** What is on a shelf, in numbers. */
+export interface PromptShelfReport {
+  files: number
+  bytes: number
+  mostBytes: number
+}
+
+interface Entry {
+  readonly file: string
+  readonly bytes: number
+  readonly writtenAt: number
+}
+
+/**
+ * Blocks of prompts in files, so that what prompts begin with is known after a restart. A block comes here when it is
+ * found in memory for the first time: what is asked once only is never written.
+ *
+ *     FOLDER/ identity / owner / all tokens up to the block's end .cells
+ *                                 ┌──────┬─────────────────────────┬─────────┐
+ *                                 │ LKkv │ SHA-256 of name, cells  │ cells … │
+ *                                 └──────┴─────────────────────────┴─────────┘
+ *
+ * The identity stands for the model, what computes it, and the form of its cells; folders of others count against the
+ * budget but are not used. Names are digests, so they show nobody's tokens; cells do, as any copy of a conversation. A file
+ * that is damaged, of another length or too old is deleted and counts as none. Writing happens beside; nobody waits for it.
+ */
+export class PromptShelf {
+  readonly #options: PromptShelfOptions
+  readonly #identity: string
+  readonly #blockTokens: number
+  readonly #cellBytes: number
+  /** All files, the one not used for longest first. */
+  readonly #entries = new Map<string, Entry>()
+  #bytes = 0
+  #waiting = 0
+  #writing: Promise<void> = Promise.resolve()
+  /** Grows with every {@link forget} of an owner: what waited before that is not written. */
+  readonly #forgotten = new Map<string, number>()
+  #isBroken = false
+
+  /**
+   * Looks what is there.
+   *
+   * @param identity stands for everything the numbers in a block depend on besides its tokens
+   * @param blockTokens tokens of a block
+   * @param cellBytes bytes of one cell
+   * @throws the system's error where the folder cannot be made or read
+   */
+  static async open(
+    identity: string,
+    blockTokens: number,
+    cellBytes: number,
+    options: PromptShelfOptions,
+  ): Promise<PromptShelf> {
+    const shelf = new PromptShelf(digest(identity), blockTokens, cellBytes, options)
+    await shelf.#scan()
+    await shelf.#shrink()
+    return shelf
+  }
+
+  private constructor(identity: string, blockTokens: number, cellBytes: number, options: PromptShelfOptions) {
+    this.#identity = identity
+    this.#blockTokens = blockTokens
+    this.#cellBytes = cellBytes
+    this.#options = options
+  }
+
+  /** What is on the shelf, in numbers. */
+  describe(): PromptShelfReport {
+    return { files: this.#entries.size, bytes: this.#bytes, mostBytes: this.#options.mostBytes }
+  }
+
+  /** Cells of the blocks of a prompt that follow the first `known` ones, at most up to block `blocks`. */
+  async find(prompt: ArrayLike<number>, known: number, blocks: number, owner: string): Promise<Uint8Array[]> {
+    const found: Uint8Array[] = []
+    const names = this.#names(prompt, blocks, owner)
+    while (known + found.length < blocks) {
+      const cells = await this.#read(names[known + found.length])
+      if (!cells) break
+      found.push(cells)
+    }
+    return found
+  }
+
+  /** Keeps the first blocks of a prompt, those that are not here yet. */
+  keep(prompt: ArrayLike<number>, cells: readonly Uint8Array[], owner: string): void {
+    if (this.#isBroken) return
+    const epoch = this.#forgotten.get(owner)
+    for (const [block, name] of this.#names(prompt, cells.length, owner).entries()) {
+      if (this.#entries.has(name) || this.#waiting >= mostWaiting) continue
+      this.#waiting++
+      this.#writing = this.#writing.then(async () => {
+        this.#waiting--
+        if (this.#forgotten.get(owner) === epoch) await this.#write(name, cells[block])
+      })
+    }
+  }
+
+  /** Deletes all prompts of an owner, whatever the model. Resolves when no file of it is left. */
+  async forget(owner: string): Promise<void> {
+    this.#forgotten.set(owner, (this.#forgotten.get(owner) ?? 0) + 1)
+    await this.#writing
+    const folder = digest(owner)
+    for (const [name, { bytes }] of this.#entries)
+      if (name.split('/')[1] === folder) {
+        this.#entries.delete(name)
+        this.#bytes -= bytes
+      }
+    await PromptShelf.forget(this.#options.folder, owner)
+  }
+
+  /** The same for a shelf that nobody has open. */
+  static async forget(folder: string, owner: string): Promise<void> {
+    for (const identity of await list(folder))
+      await rm(path.join(folder, identity, digest(owner)), { recursive: true, force: true })
+  }
+
+  /** Waits until what was to be kept is written. */
+  async close(): Promise<void> {
+    await this.#writing
+  }
+
+  /** Names of the first blocks of a prompt: each stands for all tokens up to its end. */
+  #names(prompt: ArrayLike<number>, blocks: number, owner: string): string[] {
+    const names: string[] = []
+    const tokens = new Int32Array(this.#blockTokens)
+    let before = ''
+    for (let block = 0; block < blocks; block++) {
+      for (let i = 0; i < tokens.length; i++) tokens[i] = prompt[block * tokens.length + i]
+      before = createHash('sha256').update(before).update(tokens).digest('hex').slice(0, 40)
+      names.push(`${this.#identity}/${digest(owner)}/${before}`)
+    }
+    return names
+  }
+
+  async #read(name: string): Promise<Uint8Array | undefined> {
+    const entry = this.#entries.get(name)
+    if (!entry) return undefined
+    const { ttlMs = Number.POSITIVE_INFINITY } = this.#options
+    const bytes = entry.writtenAt + ttlMs > Date.now() ? await readFile(entry.file).catch(() => undefined) : undefined
+    const cells = bytes?.subarray(headBytes)
+    const isWhole =
+      bytes !== undefined &&
+      cells?.length === this.#blockTokens * this.#cellBytes &&
+      bytes.subarray(0, headBytes).equals(headOf(name, cells))
+    if (!isWhole) {
+      await this.#drop(name)
+      return undefined
+    }
+    this.#entries.delete(name)
+    this.#entries.set(name, entry)
+    // The time of use outlives the process; when it was written stays as it is.
+    void utimes(entry.file, new Date(), new Date(entry.writtenAt)).catch(() => {})
+    return cells
+  }
+
+  async #write(name: string, cells: Uint8Array): Promise<void> {
+    if (this.#isBroken || this.#entries.has(name)) return
+    const file = path.join(this.#options.folder, `${name}${ending}`)
+    try {
+      await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
+      await writeFile(`${file}.part`, Buffer.concat([headOf(name, cells), cells]), { mode: 0o600 })
+      await rename(`${file}.part`, file)
+    } catch (problem) {
+      this.#isBroken = true
+      await unlink(`${file}.part`).catch(() => {})
+      this.#options.onProblem?.(problem)
+      return
+    }
+    const bytes = headBytes + cells.length
+    this.#entries.set(name, { file, bytes, writtenAt: Date.now() })
+    this.#bytes += bytes
+    await this.#shrink()
+  }
+
+  async #shrink(): Promise<void> {
+    for (const name of this.#entries.keys()) {
+      if (this.#bytes <= this.#options.mostBytes) return
+      await this.#drop(name)
+    }
+  }
+
+  async #drop(name: string): Promise<void> {
+    const entry = this.#entries.get(name)
+    if (!entry) return
+    this.#entries.delete(name)
+    this.#bytes -= entry.bytes
+    await unlink(entry.file).catch(() => {})
+  }
+
+  async #scan(): Promise<void> {
+    const { folder } = this.#options
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    const found: (Entry & { name: string; usedAt: number })[] = []
+    for (const identity of await list(folder))
+      for (const owner of await list(path.join(folder, identity)))
+        for (const each of await list(path.join(folder, identity, owner))) {
+          const file = path.join(folder, identity, owner, each)
+          if (each.endsWith(ending)) {
+            const { size, mtimeMs, atimeMs } = await stat(file)
+            const name = `${identity}/${owner}/${each.slice(0, -ending.length)}`
+            found.push({ name, file, bytes: size, writtenAt: mtimeMs, usedAt: Math.max(atimeMs, mtimeMs) })
+          } else if (each.endsWith('.part')) await unlink(file)
+        }
+    for (const { name, ...entry } of found.sort((a, b) => a.usedAt - b.usedAt)) {
+      this.#entries.set(name, entry)
+      this.#bytes += entry.bytes
+    }
+  }
+}
+
+function headOf(name: string, cells: Uint8Array): Buffer {
+  return Buffer.concat([mark, createHash('sha256').update(name).update(cells).digest()])
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32)
+}
+
+/** What a folder holds; nothing if it is not there. */
+async function list(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return []
+    throw error
+  }
+}
