@@ -24,6 +24,11 @@ export const commands: Readonly<Record<string, string>> = {
   soak: 'A server under abuse, for a while: nothing may leak, and no answer may change.',
   chat: 'Recorded chat formats of model families: how many prompts and outputs are right. The table of docs/chat.md.',
   answers: 'What several answers to one prompt draw from each other, and what path-consistency saves.',
+  hybrid:
+    'Models whose memory is a state: T(n), what a state costs, and how fast chains are where it can go back and where not.',
+  sources: 'What the answer, the prompt and earlier answers bring as sources of drafts, alone and together.',
+  recycled:
+    'Copied logits as further leaves: what they bring beside retrieval, in tokens per forward and in speed by T(n).',
   forced:
     'How many tokens a forward yields under JSON schemas and in tool calls, with what the grammar forces drafted and not.',
   damage: 'Model files with damaged heads: none may end the process.',

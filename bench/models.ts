@@ -36,6 +36,8 @@ export const SHAPES = {
     ...{ architecture: 'lfm2', context: 32_768, ropeBase: 1e6 },
     ...{ embedding: 2048, layers: 16, heads: 32, kvHeads: 8, feedForward: 8192, vocabulary: 65_536, tied: true },
   },
+  /** Recurrent; its state cannot go back. */
+  'mamba-130m': { architecture: 'mamba', context: 32_768, embedding: 768, layers: 24, vocabulary: 50_280, tied: true },
 } satisfies Record<string, RandomModelOptions>
 
 export type Shape = keyof typeof SHAPES

@@ -5,6 +5,7 @@
  *     deepseek2   MLA: keys and values from one compressed vector              experts, one of them shared
  *     gpt-oss     attention with sinks, every other layer in a window          experts with biases
  *     gpt2        attention from one matrix, positions learnt by heart         feed-forward without gate
+ *     glm4moe     attention                                                    experts, one of them shared
  */
 import type { MetadataValue } from './gguf.js'
 import type { Architecture } from './random-model.js'
@@ -58,6 +59,13 @@ export function describeFamily(o: Family): Record<string, MetadataValue> {
         'attention.value_length_mla': ['uint32', MLA.value],
         'rope.dimension_count': ['uint32', MLA.rotated],
       }
+    case 'glm4moe':
+      return {
+        ...experts,
+        leading_dense_block_count: ['uint32', 0],
+        expert_shared_count: ['uint32', 1],
+        nextn_predict_layers: ['uint32', 1],
+      }
     case 'gpt-oss':
       return { ...experts, 'attention.sliding_window': ['uint32', o.window] }
     case 'gpt2':
@@ -81,8 +89,16 @@ export function addFamilyBlock(tensors: Tensors, block: string, o: Block): boole
       addExperts(tensors, block, o)
       addSharedExpert(tensors, block, o)
       return true
+    case 'glm4moe':
+      addPlainAttention(tensors, block, o)
+      tensors.norm(`${block}.post_attention_norm`, o.embedding)
+      tensors.uniform(`${block}.exp_probs_b.bias`, [EXPERTS.count], -0.1, 0.1)
+      addExperts(tensors, block, o)
+      addSharedExpert(tensors, block, o)
+      return true
     case 'gpt-oss':
-      addSinkAttention(tensors, block, o)
+      addPlainAttention(tensors, block, o)
+      addSinks(tensors, block, o)
       tensors.norm(`${block}.post_attention_norm`, o.embedding)
       addExperts(tensors, block, o)
       addExpertBiases(tensors, block, o)
@@ -102,22 +118,44 @@ function addConvolution(tensors: Tensors, block: string, { embedding, novelty, u
   tensors.matrix(`${block}.shortconv.out_proj`, embedding, embedding, (2 * novelty * unit) / root)
 }
 
-function addNormedAttention(tensors: Tensors, block: string, o: Block): void {
+/** Queries, keys, values and what becomes of them. @param sharpness of the queries: at 2 a head looks at a few tokens */
+function addPlainAttention(tensors: Tensors, block: string, o: Block, sharpness = 2): void {
   const root = Math.sqrt(o.embedding)
-  const head = o.embedding / o.heads
-  tensors.matrix(`${block}.attn_q`, o.embedding, o.embedding, 1 / root)
-  tensors.matrix(`${block}.attn_k`, o.embedding, head * o.kvHeads, 1 / root)
-  tensors.matrix(`${block}.attn_v`, o.embedding, head * o.kvHeads, 1 / root)
+  const values = (o.embedding / o.heads) * o.kvHeads
+  tensors.matrix(`${block}.attn_q`, o.embedding, o.embedding, sharpness / root)
+  tensors.matrix(`${block}.attn_k`, o.embedding, values, 1 / root)
+  tensors.matrix(`${block}.attn_v`, o.embedding, values, 1 / root)
   tensors.matrix(`${block}.attn_output`, o.embedding, o.embedding, (2 * o.novelty * o.unit) / root)
-  tensors.norm(`${block}.attn_q_norm`, head, 2)
-  tensors.norm(`${block}.attn_k_norm`, head)
 }
 
-function addGatedFeedForward(tensors: Tensors, block: string, { embedding, feedForward, unit }: Block): void {
-  tensors.norm(`${block}.ffn_norm`, embedding)
-  tensors.matrix(`${block}.ffn_gate`, embedding, feedForward, 1 / Math.sqrt(embedding))
-  tensors.matrix(`${block}.ffn_up`, embedding, feedForward, 1 / Math.sqrt(embedding))
-  tensors.matrix(`${block}.ffn_down`, feedForward, embedding, (4 * unit) / Math.sqrt(feedForward))
+function addNormedAttention(tensors: Tensors, block: string, o: Block): void {
+  addPlainAttention(tensors, block, o, 1)
+  tensors.norm(`${block}.attn_q_norm`, o.embedding / o.heads, 2)
+  tensors.norm(`${block}.attn_k_norm`, o.embedding / o.heads)
+}
+
+function addSinks(tensors: Tensors, block: string, { embedding, heads }: Block): void {
+  tensors.uniform(`${block}.attn_output.bias`, [embedding], -0.1, 0.1)
+  tensors.uniform(`${block}.attn_sinks.weight`, [heads], -1, 1)
+}
+
+function addGatedFeedForward(tensors: Tensors, block: string, o: Block): void {
+  tensors.norm(`${block}.ffn_norm`, o.embedding)
+  addGatedMatrices(tensors, block, o, o.feedForward)
+}
+
+/** @param kind how the names of the matrices end; `experts`: as many of each */
+function addGatedMatrices(
+  tensors: Tensors,
+  block: string,
+  { embedding, unit }: Block,
+  hidden: number,
+  kind = '',
+  experts?: number,
+): void {
+  tensors.matrix(`${block}.ffn_gate${kind}`, embedding, hidden, 1 / Math.sqrt(embedding), experts)
+  tensors.matrix(`${block}.ffn_up${kind}`, embedding, hidden, 1 / Math.sqrt(embedding), experts)
+  tensors.matrix(`${block}.ffn_down${kind}`, hidden, embedding, (4 * unit) / Math.sqrt(hidden), experts)
 }
 
 function addCompressedAttention(tensors: Tensors, block: string, { embedding, heads, novelty, unit }: Block): void {
@@ -133,30 +171,13 @@ function addCompressedAttention(tensors: Tensors, block: string, { embedding, he
   tensors.matrix(`${block}.attn_output`, heads * value, embedding, (2 * novelty * unit) / Math.sqrt(heads * value))
 }
 
-function addSinkAttention(tensors: Tensors, block: string, o: Block): void {
-  const root = Math.sqrt(o.embedding)
-  const values = (o.embedding / o.heads) * o.kvHeads
-  tensors.matrix(`${block}.attn_q`, o.embedding, o.embedding, 2 / root)
-  tensors.matrix(`${block}.attn_k`, o.embedding, values, 1 / root)
-  tensors.matrix(`${block}.attn_v`, o.embedding, values, 1 / root)
-  tensors.matrix(`${block}.attn_output`, o.embedding, o.embedding, (2 * o.novelty * o.unit) / root)
-  tensors.uniform(`${block}.attn_output.bias`, [o.embedding], -0.1, 0.1)
-  tensors.uniform(`${block}.attn_sinks.weight`, [o.heads], -1, 1)
+function addExperts(tensors: Tensors, block: string, o: Block): void {
+  tensors.uniform(`${block}.ffn_gate_inp.weight`, [o.embedding, EXPERTS.count], -0.2, 0.2)
+  addGatedMatrices(tensors, block, o, o.feedForward / 2, '_exps', EXPERTS.count)
 }
 
-function addExperts(tensors: Tensors, block: string, { embedding, feedForward, unit }: Block): void {
-  const hidden = feedForward / 2
-  tensors.uniform(`${block}.ffn_gate_inp.weight`, [embedding, EXPERTS.count], -0.2, 0.2)
-  tensors.matrix(`${block}.ffn_gate_exps`, embedding, hidden, 1 / Math.sqrt(embedding), EXPERTS.count)
-  tensors.matrix(`${block}.ffn_up_exps`, embedding, hidden, 1 / Math.sqrt(embedding), EXPERTS.count)
-  tensors.matrix(`${block}.ffn_down_exps`, hidden, embedding, (4 * unit) / Math.sqrt(hidden), EXPERTS.count)
-}
-
-function addSharedExpert(tensors: Tensors, block: string, { embedding, feedForward, unit }: Block): void {
-  const hidden = feedForward / 2
-  tensors.matrix(`${block}.ffn_gate_shexp`, embedding, hidden, 1 / Math.sqrt(embedding))
-  tensors.matrix(`${block}.ffn_up_shexp`, embedding, hidden, 1 / Math.sqrt(embedding))
-  tensors.matrix(`${block}.ffn_down_shexp`, hidden, embedding, (4 * unit) / Math.sqrt(hidden))
+function addSharedExpert(tensors: Tensors, block: string, o: Block): void {
+  addGatedMatrices(tensors, block, o, o.feedForward / 2, '_shexp')
 }
 
 function addExpertBiases(tensors: Tensors, block: string, { embedding, feedForward }: Block): void {
@@ -181,4 +202,11 @@ function addJoinedAttention(tensors: Tensors, block: string, { embedding, feedFo
   bias('ffn_up', feedForward)
   tensors.matrix(`${block}.ffn_down`, feedForward, embedding, (4 * unit) / Math.sqrt(feedForward))
   bias('ffn_down', embedding)
+}
+
+/** What makes of a layer behind the last one a head that foretells: it joins the token with what the layers made of it. */
+export function addForetelling(tensors: Tensors, block: string, embedding: number): void {
+  tensors.matrix(`${block}.nextn.eh_proj`, 2 * embedding, embedding, 1 / Math.sqrt(2 * embedding))
+  tensors.norm(`${block}.nextn.enorm`, embedding)
+  tensors.norm(`${block}.nextn.hnorm`, embedding)
 }

@@ -13,7 +13,7 @@
  * Between the ends of `novelty` the text repeats parts of itself and leaves them again, as drafts want it.
  */
 import { type GgufSource, type MetadataValue, type TensorType, writeGguf } from './gguf.js'
-import { addFamilyBlock, describeFamily } from './random-families.js'
+import { addFamilyBlock, addForetelling, describeFamily } from './random-families.js'
 import { Tensors } from './random-tensors.js'
 import { makeVocabulary, type TokenizerKind } from './vocabulary.js'
 
@@ -22,7 +22,7 @@ import { makeVocabulary, type TokenizerKind } from './vocabulary.js'
  * `mamba`: recurrent; `jamba`: hybrid, recurrent and attention layers alternate. Memory of these two cannot branch.
  * `lfm2`: hybrid, convolutions and attention alternate, and the last tokens can be taken back; `deepseek2`: attention
  * over a compressed cache (MLA) and experts; `gpt-oss`: attention sinks, sliding windows and experts; `gpt2`: positions
- * learnt by heart.
+ * learnt by heart; `glm4moe`: experts, and a layer more that foretells the token after the next (MTP).
  */
 export type Architecture = (typeof ARCHITECTURES)[number]
 
@@ -36,6 +36,7 @@ export const ARCHITECTURES = [
   'deepseek2',
   'gpt-oss',
   'gpt2',
+  'glm4moe',
 ] as const
 
 export interface RandomModelOptions {
@@ -110,7 +111,8 @@ export function randomModel(options: RandomModelOptions = {}): GgufSource {
   }
   const unit = (o.tied ? head : 1) * (o.architecture === 'gemma3' ? Math.sqrt(o.embedding) : 1)
 
-  for (let layer = 0; layer < o.layers; layer++) {
+  const blocks = o.layers + (o.architecture === 'glm4moe' ? 1 : 0)
+  for (let layer = 0; layer < blocks; layer++) {
     const block = `blk.${layer}`
     tensors.norm(`${block}.attn_norm`, o.embedding)
     if (addFamilyBlock(tensors, block, { ...o, feedForward, unit, recurrent: recurrent(layer) })) continue
@@ -118,6 +120,7 @@ export function randomModel(options: RandomModelOptions = {}): GgufSource {
     else addAttention(tensors, block, o, unit)
     if (o.architecture !== 'mamba') addFeedForward(tensors, block, o, feedForward, unit)
   }
+  if (o.architecture === 'glm4moe') addForetelling(tensors, `blk.${o.layers}`, o.embedding)
   return { metadata: { ...describe(o, feedForward, recurrent), ...vocabulary.metadata }, tensors: tensors.sources }
 }
 
@@ -173,7 +176,7 @@ function describe(o: Settings, feedForward: number, recurrent: (layer: number) =
   }
   set('context_length', ['uint32', o.context])
   set('embedding_length', ['uint32', o.embedding])
-  set('block_count', ['uint32', o.layers])
+  set('block_count', ['uint32', o.layers + (o.architecture === 'glm4moe' ? 1 : 0)])
   set('vocab_size', ['uint32', o.vocabulary])
   set('attention.layer_norm_rms_epsilon', ['float32', 1e-6])
   const attends = o.architecture !== 'mamba'
