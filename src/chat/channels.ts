@@ -1,14 +1,9 @@
+// Answers of several channels, read.
+
 import { find, Literal } from './literal.js'
 import type { Parameters } from './parameter.js'
 import type { Reader, Waiting } from './reader.js'
-import type { CallSink } from './transcript.js'
-
-/** Where the parts of an answer go. */
-export interface PartSink {
-  say(text: string): void
-  reason(text: string): void
-  call(): CallSink
-}
+import type { Transcript } from './transcript.js'
 
 const message = [new Literal('<|message|>')]
 const endings = ['<|end|>', '<|return|>', '<|call|>', '<|start|>'].map((marker) => new Literal(marker))
@@ -31,7 +26,7 @@ export class Channels {
     this.#split = split
   }
 
-  *read(sink: PartSink): Waiting<void> {
+  *read(sink: Transcript): Waiting<void> {
     let thought = false
     while (true) {
       const header = yield* this.#upTo(message, () => {})
@@ -49,6 +44,7 @@ export class Channels {
         if (!any && !this.#reader.ended) call.add('{}')
       } else if (/to=/.test(channel)) yield* this.#upTo(endings, () => {})
       else if (/^\s*analysis/.test(channel)) {
+        sink.isThinking = true
         if (this.#split) {
           if (thought) sink.reason('\n')
           yield* this.#upTo(endings, (text) => sink.reason(text))
@@ -58,6 +54,7 @@ export class Channels {
           sink.say('<|end|>')
         }
         thought = true
+        sink.isThinking = false
       } else yield* this.#upTo(endings, (text) => sink.say(text))
     }
   }

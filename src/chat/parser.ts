@@ -73,6 +73,11 @@ export class AnswerParser {
     return this.#transcript.taken()
   }
 
+  /** Whether the answer is in the middle of its thoughts, as far as that is certain. */
+  get isThinking(): boolean {
+    return this.#transcript.isThinking
+  }
+
   /** The message so far, without what was prefilled. */
   get message(): AssistantMessage {
     return this.#transcript.message

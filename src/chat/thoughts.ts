@@ -49,6 +49,12 @@ export class Thoughts {
    * @param start where their opening begins
    */
   *read(start: number): Waiting<void> {
+    this.#transcript.isThinking = true
+    yield* this.#read(start)
+    this.#transcript.isThinking = false
+  }
+
+  *#read(start: number): Waiting<void> {
     const reader = this.#reader
     const transcript = this.#transcript
     const from = reader.at
@@ -68,6 +74,7 @@ export class Thoughts {
         say(trimmedEnd(reader.text, said, ending.at))
         if (!this.#split) transcript.say(reader.text.slice(start, ending.end))
         reader.at = ending.end
+        transcript.isThinking = false
         yield* reader.space()
         if (!this.#split) transcript.say(reader.text.slice(ending.end, reader.at))
         return

@@ -31,6 +31,8 @@ export class Transcript {
   #untold = { content: [0, 0], reasoning: [0, 0] }
   /** Whether a call has begun: from then on, white space alone is nothing said. */
   isAfterCall = false
+  /** Whether what is being written are thoughts. */
+  isThinking = false
 
   constructor(options: TranscriptOptions) {
     this.#options = options

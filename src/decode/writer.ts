@@ -121,8 +121,12 @@ export class AnswerWriter {
       this.#emitted++
       if (this.#vocabulary.isEndOfGeneration(token)) return this.#cut(verdict, i + 1, 'stop')
       this.#tokens.push(token)
-      const bytes = (this.#request.reading ?? this.#vocabulary).bytesOf(token)
+      const { reading } = this.#request
+      const bytes = (reading ?? this.#vocabulary).bytesOf(token)
+      const wasThinking = reading?.parser.isThinking
       const text = this.#told(this.#text.push(bytes))
+      // What opens and closes thoughts is written with them.
+      if (wasThinking || reading?.parser.isThinking) this.#reasoningTokens++
       const source = i < verdict.pathLength ? sourceName(tree.sources[verdict.path[i]]) : 'model'
       this.#pieces.push({ token, text, source, ...(logprobs && { logprobs: logprobs.of(verdict.rows[i], token) }) })
       if (this.#text.stoppedBy !== undefined) return this.#cut(verdict, i + 1, 'stop-string')
@@ -172,7 +176,6 @@ export class AnswerWriter {
     if (!reading) return text
     const deltas = [...(text === '' ? [] : reading.parser.push(text)), ...more]
     this.#deltas.push(...deltas)
-    if (deltas.some(({ type }) => type === 'reasoning')) this.#reasoningTokens++
     return deltas.map((delta) => (delta.type === 'content' ? delta.text : '')).join('')
   }
 

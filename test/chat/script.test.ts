@@ -63,6 +63,8 @@ describe('a model that follows a script', () => {
       finish_reason: 'stop',
       message: { content: 'It rains.', reasoning_content: 'Hm.' },
     })
+    // Three characters, and what opens and closes them.
+    expect(plain.body.usage.completion_tokens_details.reasoning_tokens).toBe(5)
     const { body } = await server.ask(route, { messages: question, tools })
     expect(body.choices[0]).toMatchObject({
       finish_reason: 'tool_calls',
@@ -86,6 +88,19 @@ describe('a model that follows a script', () => {
     expect(events.some(({ data }) => data.choices?.[0]?.finish_reason === 'tool_calls')).toBe(true)
   })
 
+  it('tells thoughts that never end, or begin in the prompt, and counts them', async () => {
+    const { body } = await server.ask(route, { messages: question, max_tokens: 3 })
+    expect(body.choices[0]).toMatchObject({
+      finish_reason: 'length',
+      message: { content: '', reasoning_content: 'Hm' },
+    })
+    expect(body.usage.completion_tokens_details.reasoning_tokens).toBe(3)
+    const begun = { role: 'assistant', content: '', reasoning_content: 'Hm' }
+    const continued = await server.ask(route, { messages: [...question, begun], max_tokens: 20 })
+    expect(continued.body.choices[0].message).toMatchObject({ content: 'It rains.', reasoning_content: '.' })
+    expect(continued.body.usage.completion_tokens_details.reasoning_tokens).toBe(2)
+  })
+
   it('keeps thoughts in the content where that is wanted', async () => {
     const { body } = await server.ask(route, { messages: question, reasoning_format: 'none' })
     expect(body.choices[0].message.content).toBe('[THINK]Hm.[/THINK]It rains.')
@@ -98,6 +113,7 @@ describe('a model that follows a script', () => {
     const { body } = await server.ask('/v1/responses', fields)
     expect(body.output.map(({ type }: { type: string }) => type)).toEqual(['reasoning', 'message', 'function_call'])
     expect(body.output[0].content).toEqual([{ type: 'reasoning_text', text: 'I must look.' }])
+    expect(body.usage.output_tokens_details.reasoning_tokens).toBe('I must look.'.length + 2)
     const events = parseEvents(await (await server.post('/v1/responses', { ...fields, stream: true })).text())
     expect(events.map(({ data }) => data.sequence_number)).toEqual(events.map((_, i) => i))
     const kinds = events.filter(({ event }) => event === 'response.output_item.done').map(({ data }) => data.item.type)
