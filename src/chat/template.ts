@@ -15,7 +15,7 @@ import { fromJs } from './jinja/from-js.js'
 import { timeText } from './jinja/globals.js'
 import { JinjaTemplate } from './jinja/template.js'
 import { plain, type Str, Text } from './jinja/text.js'
-import type { Value } from './jinja/value.js'
+import { type Slices, type Value, whole } from './jinja/value.js'
 import { markersOf } from './markers.js'
 import type { ChatMessage, ToolDefinition } from './message.js'
 
@@ -95,6 +95,11 @@ export class ChatTemplate {
 
   /** The prompt of a conversation. @throws ChatError `template-failed` where the template refuses it */
   render(conversation: Conversation): ChatPrompt {
+    return whole(this.slices(conversation))
+  }
+
+  /** The same in slices of some milliseconds. */
+  *slices(conversation: Conversation): Slices<ChatPrompt> {
     const { tools = [], documents = [] } = conversation
     const parsed = tools.length > 0 ? this.#withTools : this.#main
     const isListed = documents.length === 0 || parsed.derived.capabilities.documents
@@ -102,13 +107,13 @@ export class ChatTemplate {
       ? conversation
       : { ...conversation, messages: placeDocuments(conversation.messages, documents), documents: [] }
     try {
-      return this.#prompt(parsed, given)
+      return yield* this.#prompt(parsed, given)
     } catch (error) {
       const refused = failed(error)
       // Some families insist on ids of their own form.
       if (error instanceof JinjaError && error.code === 'raised' && /\bid\b/i.test(error.message))
         try {
-          return this.#prompt(parsed, { ...given, messages: shortIds(given.messages) })
+          return yield* this.#prompt(parsed, { ...given, messages: shortIds(given.messages) })
         } catch (second) {
           throw failed(second)
         }
@@ -116,15 +121,15 @@ export class ChatTemplate {
     }
   }
 
-  #prompt(parsed: Parsed, conversation: Conversation): ChatPrompt {
+  *#prompt(parsed: Parsed, conversation: Conversation): Slices<ChatPrompt> {
     const { messages, continueFinal = false, addGenerationPrompt = true } = conversation
     const last = messages.at(-1)
     const continued = continueFinal && last?.role === 'assistant' ? last : undefined
     const shown = { ...conversation, messages: continued ? messages.slice(0, -1) : messages }
-    const wanted = parsed.render(shown, continued ? true : addGenerationPrompt, this.#tokens)
+    const wanted = yield* parsed.slices(shown, continued ? true : addGenerationPrompt, this.#tokens)
     if (!continued && !addGenerationPrompt)
       return { text: plain(wanted), spans: spansOf(wanted), prompted: '', prefill: '' }
-    const without = plain(parsed.render(shown, false, this.#tokens))
+    const without = plain(yield* parsed.slices(shown, false, this.#tokens))
     const text = plain(wanted)
     const { header, dialect } = parsed.derived
     const begins = generationStart(wanted, without, header)
@@ -252,17 +257,17 @@ class Parsed {
     return this.#derived
   }
 
-  render(conversation: Conversation, addGenerationPrompt: boolean, tokens: TemplateTokens): Str {
+  *slices(conversation: Conversation, addGenerationPrompt: boolean, tokens: TemplateTokens): Slices<Str> {
     const { capabilities, dialect } = this.derived
     const { enableThinking, reasoningEffort, variables = {}, documents = [], tools = [] } = conversation
     const messages = shownMessages(conversation.messages, capabilities, dialect.channels ?? false)
     const { now = new Date() } = conversation
     const input: Record<string, Value> = {
-      messages: fromJs(messages, (path, _text, isKey) =>
-        isKey ? (path.length > 2 ? 1 : 0) : path.at(-1) === 'role' || path.at(-1) === 'type' ? 0 : 1,
+      messages: yield* converted(messages, (path, _text, isKey) =>
+        isKey ? (path.length > 1 ? 1 : 0) : path.at(-1) === 'role' || path.at(-1) === 'type' ? 0 : 1,
       ),
-      ...(tools.length > 0 && { tools: fromJs(tools.map(shownTool), isUsers) }),
-      ...(documents.length > 0 && { documents: fromJs(documents.map(shownDocument), isUsers) }),
+      ...(tools.length > 0 && { tools: yield* converted(tools.map(shownTool), isUsers) }),
+      ...(documents.length > 0 && { documents: yield* converted(documents.map(shownDocument), isUsers) }),
       bos_token: tokens.bos,
       eos_token: tokens.eos,
       enable_thinking: enableThinking ?? true,
@@ -273,11 +278,24 @@ class Parsed {
       ...(addGenerationPrompt && { add_generation_prompt: true }),
       ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, fromJs(value, isUsers)])),
     }
-    return this.#template.render(input, { budget: new Budget(mostSteps), now })
+    return yield* this.#template.slices(input, { budget: new Budget(mostSteps), now })
   }
 }
 
 const isUsers = (): number => 1
+
+/** Entries that are converted at a time. */
+const slice = 64
+
+/** A list as templates see it. @param originOf asked with the path within an entry */
+function* converted(list: readonly unknown[], originOf: Parameters<typeof fromJs>[1]): Slices<Value[]> {
+  const out: Value[] = []
+  for (const entry of list) {
+    out.push(fromJs(entry, originOf))
+    if (out.length % slice === 0) yield
+  }
+  return out
+}
 
 /** A function as the model is to see it: how strictly it is kept to is not its business. */
 function shownTool({ type, function: { strict: _strict, ...shown } }: ToolDefinition): unknown {

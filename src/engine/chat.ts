@@ -6,6 +6,7 @@ import type { Dialect } from '../chat/dialect.js'
 import { ChatError } from '../chat/error.js'
 import { fallbackForms } from '../chat/fallback.js'
 import { takeHeading } from '../chat/headed-text.js'
+import { type Slices, whole } from '../chat/jinja/value.js'
 import type { ToolDefinition } from '../chat/message.js'
 import { AnswerParser } from '../chat/parser.js'
 import { type ChatPrompt, ChatTemplate, type Conversation } from '../chat/template.js'
@@ -43,12 +44,26 @@ export class Chat {
 
   /** The prompt of a conversation. @throws ChatError `template-failed`; EngineError `invalid-parameter` */
   render(conversation: ChatConversation): ChatPrompt {
+    return whole(this.#slices(conversation))
+  }
+
+  /** The same in pieces: whatever the conversation, everything else goes on. @throws as {@link render}; the signal's reason */
+  async renderAside(conversation: ChatConversation, signal?: AbortSignal): Promise<ChatPrompt> {
+    const slices = this.#slices(conversation)
+    for (let step = slices.next(); ; step = slices.next()) {
+      if (step.done) return step.value
+      await new Promise(setImmediate)
+      signal?.throwIfAborted()
+    }
+  }
+
+  #slices(conversation: ChatConversation): Slices<ChatPrompt> {
     const template = this.#template()
     const { messages, tools } = conversation
     checkMessages(messages)
     if (tools && tools.length > 0 && !template.rendersTools)
       throw new EngineError('invalid-parameter', "tools: this model's chat template has no place for tools")
-    return template.render({ ...templateFields(conversation), documents: shownDocuments(conversation) })
+    return template.slices({ ...templateFields(conversation), documents: shownDocuments(conversation) })
   }
 
   /** The tokens of a prompt; control tokens in what users brought stay text. */

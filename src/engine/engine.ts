@@ -179,10 +179,10 @@ export class Engine implements AsyncDisposable {
     return this.#parts.chat.tokenize(this.#requests.render(conversation))
   }
 
-  /** The same, split on another thread. @throws as {@link chat}; the signal's reason */
+  /** The same, rendered in pieces and split on another thread. @throws as {@link chat}; the signal's reason */
   async tokenizeChatAside(conversation: ChatConversation, signal?: AbortSignal): Promise<Int32Array> {
     this.#checkLive()
-    return this.#parts.chat.tokenizeAside(this.#requests.render(conversation), signal)
+    return this.#parts.chat.tokenizeAside(await this.#requests.renderAside(conversation, signal), signal)
   }
 
   /**
@@ -223,6 +223,12 @@ export class Engine implements AsyncDisposable {
   /** The prompt text of a conversation, as the model's chat template renders it. @throws as {@link chat} */
   renderChat(conversation: ChatConversation): string {
     return this.#parts.chat.render(conversation).text
+  }
+
+  /** The same in pieces: whatever the conversation, everything else goes on. @throws as {@link chat}; the signal's reason */
+  async renderChatAside(conversation: ChatConversation, signal?: AbortSignal): Promise<string> {
+    this.#checkLive()
+    return (await this.#parts.chat.renderAside(conversation, signal)).text
   }
 
   /**

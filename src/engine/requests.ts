@@ -88,6 +88,13 @@ export class Requests {
     return prompt
   }
 
+  /** The same in pieces. */
+  async renderAside(conversation: ChatConversation, signal?: AbortSignal): Promise<ChatPrompt> {
+    const prompt = await this.#chat.renderAside(conversation, signal)
+    this.#room.checkText(prompt.text)
+    return prompt
+  }
+
   ofChat(request: ChatRequest): TokenRequest {
     checkObject('request', request)
     checkNames('a chat', request, optionNames.chat)
@@ -120,7 +127,7 @@ export class Requests {
     const ready: Partial<ChatRequest & CompletionRequest & Prepared> = {}
     let { grammar } = request
     if ('messages' in request) {
-      const prompt = this.render(request)
+      const prompt = await this.renderAside(request, signal)
       if (grammar === undefined) {
         grammar = this.#chat.demand(request, prompt)
         if (grammar !== undefined) ready.grammar = grammar

@@ -58,10 +58,11 @@ export async function detokenize(service: Service, request: Request): Promise<Re
 export async function applyTemplate(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, templateBody, service)
   const { engine } = service.find(body.model)
-  const prompt = engine.renderChat({
+  const conversation = {
     messages: templateMessages(engine, body.messages),
     documents: requestDocuments(body.documents),
     tools: body.tools ?? undefined,
-  })
+  }
+  const prompt = await engine.renderChatAside(conversation, request.signal)
   return Response.json({ prompt })
 }

@@ -45,6 +45,18 @@ describe('Jinja', () => {
       expect(() => new JinjaTemplate(source).render({}, { budget: new Budget(1_000_000) })).toThrow()
   })
 
+  it('is left and taken up again while it renders, in macros too', () => {
+    const source = `{% macro shown(all) %}{% for a in all %}{% for b in all %}{% if a.content == b.content and loop.first %}{{ b.role }}{% endif %}{% endfor %}{% endfor %}{% endmacro %}{{ shown(messages) }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}`
+    const template = new ChatTemplate(source, { bos: '', eos: '' })
+    const messages = Array.from({ length: 200 }, (_, i) => ({ role: 'user', content: `${i}` }))
+    const slices = template.slices({ messages })
+    let left = 0
+    let step = slices.next()
+    for (; !step.done; step = slices.next()) left++
+    expect(left).toBeGreaterThan(20)
+    expect(step.value).toEqual(template.render({ messages }))
+  })
+
   it('remembers what came from where', () => {
     const text = new JinjaTemplate("<{{ name | trim | replace('b', '-') }}>").render({ name: marked(' ab ', 1) })
     expect(text).toEqual(new Text('<a->', [1, 2, 1]))

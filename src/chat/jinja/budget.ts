@@ -1,13 +1,28 @@
+// What a rendering may cost, and when it lets others go on.
+
 import { JinjaError } from './error.js'
+
+/** Steps after which a rendering may be left for a while: some milliseconds. */
+const sliceSteps = 20_000
 
 /** What one rendering may cost: templates come with models, and models come from anywhere. */
 export class Budget {
   #steps: number
   #depth = 0
+  /** Steps left when the present slice began. */
+  #sliced: number
 
   /** @param steps expressions evaluated plus characters and entries made */
   constructor(steps = 20_000_000) {
     this.#steps = steps
+    this.#sliced = steps
+  }
+
+  /** Whether a slice is over; then the next begins. */
+  get isSliced(): boolean {
+    if (this.#sliced - this.#steps < sliceSteps) return false
+    this.#sliced = this.#steps
+    return true
   }
 
   /** Pays for work. @throws JinjaError `budget` */
@@ -16,13 +31,12 @@ export class Budget {
     if (this.#steps < 0) throw new JinjaError('budget', 'the template takes too long')
   }
 
-  /** Runs something one level deeper. @throws JinjaError `budget` where templates call themselves without end */
-  deeper<T>(run: () => T): T {
+  /** Goes one level deeper. @throws JinjaError `budget` where templates call themselves without end */
+  enter(): void {
     if (++this.#depth > 100) throw new JinjaError('budget', 'the template calls itself too deeply')
-    try {
-      return run()
-    } finally {
-      this.#depth--
-    }
+  }
+
+  leave(): void {
+    this.#depth--
   }
 }

@@ -50,14 +50,10 @@ export function globals(budget: Budget, now: Date): Record<string, Value> {
     cycler: ({ positional }) => {
       let at = 0
       const next = new Callable('next', () => positional[at++ % positional.length])
-      return new Callable(
-        'cycler',
-        next.call,
-        new Map([
-          ['next', () => next],
-          ['current', () => positional[at % positional.length]],
-        ]),
-      )
+      return new Callable('cycler', next.call, {
+        attribute: (name) =>
+          name === 'next' ? next : name === 'current' ? positional[at % positional.length] : undefined,
+      })
     },
     len: ({ positional }) => itemsOf(positional[0]).length,
     str: ({ positional }) => toStr(positional[0]),

@@ -1,3 +1,5 @@
+// Templates carried out.
+
 import type { Budget } from './budget.js'
 import { JinjaError } from './error.js'
 import { filterAsCallable, filterNamed, filters, percentFormatted } from './filters.js'
@@ -20,15 +22,17 @@ import {
   Namespace,
   Numeral,
   nameOfType,
+  type Slices,
   toNumber,
   toStr,
   type Value,
+  whole,
 } from './value.js'
 
 /** How a body ended: at its end, or at a loop control. */
 type Ending = 'end' | 'break' | 'continue'
 
-/** Carries out a template, tree walking, and pays for each step. */
+/** Carries out a template, tree walking, and pays for each step. What takes long is done in slices. */
 export class Interpreter {
   readonly #budget: Budget
 
@@ -37,51 +41,58 @@ export class Interpreter {
   }
 
   /** The text a template makes. */
-  render(body: readonly Statement[], scope: Scope): Str {
+  *render(body: readonly Statement[], scope: Scope): Slices<Str> {
     const out = new TextBuilder()
-    this.#run(body, scope, out)
+    yield* this.#run(body, scope, out)
     return out.done()
   }
 
-  #run(body: readonly Statement[], scope: Scope, out: TextBuilder): Ending {
+  *#run(body: readonly Statement[], scope: Scope, out: TextBuilder): Slices<Ending> {
     for (const statement of body) {
       this.#budget.spend(1)
-      const ending = this.#execute(statement, scope, out)
-      if (ending !== 'end') return ending
+      if (this.#budget.isSliced) yield
+      if (statement.kind === 'text') this.#write(statement.text, out)
+      else {
+        const ending = yield* this.#execute(statement, scope, out)
+        if (ending !== 'end') return ending
+      }
     }
     return 'end'
   }
 
   /** What a body writes, caught instead of written. */
-  #caught(body: readonly Statement[], scope: Scope): Str {
-    return this.#budget.deeper(() => this.render(body, scope))
+  *#caught(body: readonly Statement[], scope: Scope): Slices<Str> {
+    this.#budget.enter()
+    try {
+      return yield* this.render(body, scope)
+    } finally {
+      this.#budget.leave()
+    }
   }
 
-  #execute(statement: Statement, scope: Scope, out: TextBuilder): Ending {
+  *#execute(statement: Statement, scope: Scope, out: TextBuilder): Slices<Ending> {
     switch (statement.kind) {
       case 'text':
         this.#write(statement.text, out)
         return 'end'
       case 'write':
-        this.#write(toStr(this.#evaluate(statement.value, scope)), out)
+        this.#write(toStr(yield* this.#value(statement.value, scope)), out)
         return 'end'
       case 'if':
         for (const { condition, body } of statement.branches)
-          if (isTrue(this.#evaluate(condition, scope))) return this.#run(body, scope, out)
-        return this.#run(statement.otherwise, scope, out)
+          if (isTrue(this.#evaluate(condition, scope))) return yield* this.#run(body, scope, out)
+        return yield* this.#run(statement.otherwise, scope, out)
       case 'for':
-        this.#loop(statement, this.#evaluate(statement.over, scope), scope, out, 0)
+        yield* this.#loop(statement, this.#evaluate(statement.over, scope), scope, out, 0)
         return 'end'
       case 'set':
-        this.#assign(statement.target, this.#evaluate(statement.value, scope), scope)
+        this.#assign(statement.target, yield* this.#value(statement.value, scope), scope)
         return 'end'
-      case 'set-block':
-        this.#assign(
-          statement.target,
-          this.#filtered(this.#caught(statement.body, new Scope(scope)), statement.filters, scope),
-          scope,
-        )
+      case 'set-block': {
+        const text = yield* this.#caught(statement.body, new Scope(scope))
+        this.#assign(statement.target, this.#filtered(text, statement.filters, scope), scope)
         return 'end'
+      }
       case 'macro':
         scope.set(statement.name, this.#macro(statement.name, statement.parameters, statement.body, scope))
         return 'end'
@@ -89,28 +100,36 @@ export class Interpreter {
         const caller = this.#macro('caller', statement.parameters, statement.body, scope)
         const inner = new Scope(scope)
         inner.set('caller', caller)
-        this.#write(toStr(this.#evaluate(statement.call, inner)), out)
+        this.#write(toStr(yield* this.#value(statement.call, inner)), out)
         return 'end'
       }
-      case 'filter-block':
-        this.#write(
-          toStr(this.#filtered(this.#caught(statement.body, new Scope(scope)), statement.filters, scope)),
-          out,
-        )
+      case 'filter-block': {
+        const text = yield* this.#caught(statement.body, new Scope(scope))
+        this.#write(toStr(this.#filtered(text, statement.filters, scope)), out)
         return 'end'
+      }
       case 'with': {
         const inner = new Scope(scope)
         for (const [target, value] of statement.values) this.#assign(target, this.#evaluate(value, scope), inner)
-        return this.#run(statement.body, inner, out)
+        return yield* this.#run(statement.body, inner, out)
       }
       case 'block':
-        return this.#run(statement.body, scope, out)
+        return yield* this.#run(statement.body, scope, out)
       case 'do':
         this.#evaluate(statement.value, scope)
         return 'end'
       default:
         return statement.kind
     }
+  }
+
+  /** The value of an expression; macros that it consists of are run in slices. */
+  *#value(expression: Expression, scope: Scope): Slices<Value> {
+    if (expression.kind !== 'call') return this.#evaluate(expression, scope)
+    const { target, given } = this.#called(expression, scope)
+    const made = target.slices ? yield* target.slices(given) : target.call(given)
+    this.#pay(made)
+    return made
   }
 
   #write(text: Str, out: TextBuilder): void {
@@ -122,7 +141,13 @@ export class Interpreter {
     return list.reduce((text, { name, args }) => this.#filter(name, text, this.#given(args, scope)), value)
   }
 
-  #loop(statement: Statement & { kind: 'for' }, over: Value, scope: Scope, out: TextBuilder, depth: number): void {
+  *#loop(
+    statement: Statement & { kind: 'for' },
+    over: Value,
+    scope: Scope,
+    out: TextBuilder,
+    depth: number,
+  ): Slices<void> {
     let items = itemsOf(over)
     this.#budget.spend(items.length)
     const { condition, target, body } = statement
@@ -133,54 +158,67 @@ export class Interpreter {
         return isTrue(this.#evaluate(condition, inner))
       })
     if (items.length === 0) {
-      this.#run(statement.otherwise, scope, out)
+      yield* this.#run(statement.otherwise, scope, out)
       return
     }
+    let i = 0
     let changedFrom: Value[] | undefined
-    for (let i = 0; i < items.length; i++) {
-      const inner = new Scope(scope)
-      const again = ({ positional }: Given): Value => {
-        const text = new TextBuilder()
-        this.#budget.deeper(() => this.#loop(statement, positional[0], scope, text, depth + 1))
-        return text.done()
+    const again = ({ positional }: Given): Value => {
+      const text = new TextBuilder()
+      this.#budget.enter()
+      whole(this.#loop(statement, positional[0], scope, text, depth + 1))
+      this.#budget.leave()
+      return text.done()
+    }
+    const attribute = (name: string): Value => {
+      switch (name) {
+        case 'index':
+          return i + 1
+        case 'index0':
+          return i
+        case 'revindex':
+          return items.length - i
+        case 'revindex0':
+          return items.length - i - 1
+        case 'first':
+          return i === 0
+        case 'last':
+          return i === items.length - 1
+        case 'length':
+          return items.length
+        case 'depth':
+          return depth + 1
+        case 'depth0':
+          return depth
+        case 'previtem':
+          return items[i - 1]
+        case 'nextitem':
+          return items[i + 1]
+        case 'cycle':
+          return new Callable('cycle', ({ positional }) => positional[i % positional.length])
+        case 'changed':
+          return new Callable('changed', ({ positional }) => {
+            const isNew = changedFrom === undefined || !equals(changedFrom, positional)
+            changedFrom = positional
+            return isNew
+          })
+        default:
+          return undefined
       }
-      const loop = new Callable(
-        'loop',
-        again,
-        new Map<string, () => Value>([
-          ['index', () => i + 1],
-          ['index0', () => i],
-          ['revindex', () => items.length - i],
-          ['revindex0', () => items.length - i - 1],
-          ['first', () => i === 0],
-          ['last', () => i === items.length - 1],
-          ['length', () => items.length],
-          ['depth', () => depth + 1],
-          ['depth0', () => depth],
-          ['previtem', () => items[i - 1]],
-          ['nextitem', () => items[i + 1]],
-          ['cycle', () => new Callable('cycle', ({ positional }) => positional[i % positional.length])],
-          [
-            'changed',
-            () =>
-              new Callable('changed', ({ positional }) => {
-                const isNew = changedFrom === undefined || !equals(changedFrom, positional)
-                changedFrom = positional
-                return isNew
-              }),
-          ],
-        ]),
-      )
+    }
+    const loop = new Callable('loop', again, { attribute })
+    for (; i < items.length; i++) {
+      const inner = new Scope(scope)
       inner.set('loop', loop)
       this.#assign(target, items[i], inner)
-      if (this.#run(body, inner, out) === 'break') return
+      if ((yield* this.#run(body, inner, out)) === 'break') return
     }
   }
 
   #macro(name: string, parameters: readonly Parameter[], body: readonly Statement[], scope: Scope): Callable {
-    return new Callable(name, ({ positional, named }) => {
+    const names = new Set(parameters.map((parameter) => parameter.name))
+    const slices = ({ positional, named }: Given): Slices<Value> => {
       const inner = new Scope(scope)
-      const names = new Set(parameters.map((parameter) => parameter.name))
       for (const [i, parameter] of parameters.entries()) {
         let value = i < positional.length ? positional[i] : named.get(parameter.name)
         if (value === undefined && parameter.default) value = this.#evaluate(parameter.default, inner)
@@ -192,7 +230,8 @@ export class Interpreter {
       inner.set('kwargs', rest)
       if (named.has('caller')) inner.set('caller', named.get('caller'))
       return this.#caught(body, inner)
-    })
+    }
+    return new Callable(name, (given) => whole(slices(given)), { slices })
   }
 
   #assign(target: Target, value: Value, scope: Scope): void {
@@ -279,8 +318,7 @@ export class Interpreter {
     if (of instanceof Dict) return of.has(name) ? of.get(name) : methodOf(of, name)
     if (of instanceof Namespace) return of.attributes.get(name)
     if (of instanceof Callable) {
-      const read = of.attributes?.get(name)
-      return read ? read() : undefined
+      return of.attribute?.(name)
     }
     // As in llama.cpp; Python's Jinja would refuse what many schemas leave out.
     if (of === undefined) return undefined
@@ -337,7 +375,15 @@ export class Interpreter {
     return { positional, named }
   }
 
-  #call({ callee, args }: Expression & { kind: 'call' }, scope: Scope): Value {
+  #call(expression: Expression & { kind: 'call' }, scope: Scope): Value {
+    const { target, given } = this.#called(expression, scope)
+    const made = target.call(given)
+    this.#pay(made)
+    return made
+  }
+
+  /** The function of a call, and what it is given. */
+  #called({ callee, args }: Expression & { kind: 'call' }, scope: Scope): { target: Callable; given: Given } {
     let target: Value
     if (callee.kind === 'attribute') {
       // `message.items()` is the method even where the dictionary has a key of that name.
@@ -357,9 +403,7 @@ export class Interpreter {
     const caller = scope.get('caller')
     if (caller !== undefined && !given.named.has('caller') && callee.kind === 'name' && callee.name !== 'caller')
       given.named.set('caller', caller)
-    const made = target.call(given)
-    this.#pay(made)
-    return made
+    return { target, given }
   }
 
   #binary({ operator, left, right }: Expression & { kind: 'binary' }, scope: Scope): Value {

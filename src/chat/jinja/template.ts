@@ -6,7 +6,13 @@ import { parseTemplate } from './parser.js'
 import { Scope } from './scope.js'
 import type { Statement } from './syntax.js'
 import type { Str } from './text.js'
-import type { Value } from './value.js'
+import { type Slices, type Value, whole } from './value.js'
+
+/** What one rendering may cost, and what it takes for the present time. */
+export interface RenderOptions {
+  budget?: Budget
+  now?: Date
+}
 
 /** Longest template, in characters. */
 const mostCharacters = 1 << 20
@@ -25,7 +31,11 @@ export class JinjaTemplate {
   constructor(source: string) {
     if (source.length > mostCharacters)
       throw new JinjaError('syntax', `expected at most ${mostCharacters} characters, got ${source.length}`)
-    this.#body = guarded(() => parseTemplate(source))
+    try {
+      this.#body = parseTemplate(source)
+    } catch (error) {
+      throw outOfRoom(error)
+    }
   }
 
   /** All texts the template itself holds: what it writes, and what it compares with. */
@@ -49,22 +59,26 @@ export class JinjaTemplate {
   }
 
   /** The text it makes of its input, with the marks the input had. @throws JinjaError */
-  render(input: Record<string, Value>, { budget = new Budget(), now = new Date() } = {}): Str {
+  render(input: Record<string, Value>, options: RenderOptions = {}): Str {
+    return whole(this.slices(input, options))
+  }
+
+  /** The same in slices of some milliseconds. */
+  *slices(input: Record<string, Value>, { budget = new Budget(), now = new Date() }: RenderOptions = {}): Slices<Str> {
     const scope = new Scope()
     for (const [name, value] of Object.entries(globals(budget, now))) scope.set(name, value)
     for (const [name, value] of Object.entries(input)) scope.set(name, value)
-    return guarded(() => new Interpreter(budget).render(this.#body, scope))
+    try {
+      return yield* new Interpreter(budget).render(this.#body, scope)
+    } catch (error) {
+      throw outOfRoom(error)
+    }
   }
 }
 
 /** The stack's end is the budget's end. */
-function guarded<T>(run: () => T): T {
-  try {
-    return run()
-  } catch (error) {
-    if (error instanceof RangeError) throw new JinjaError('budget', 'the template needs too much room')
-    throw error
-  }
+function outOfRoom(error: unknown): unknown {
+  return error instanceof RangeError ? new JinjaError('budget', 'the template needs too much room') : error
 }
 
 interface Node {

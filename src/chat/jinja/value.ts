@@ -49,17 +49,34 @@ export interface Given {
   named: Map<string, Value>
 }
 
+/** Work that may be left and taken up again; what is yielded means nothing. */
+export type Slices<T> = Generator<void, T, void>
+
+/** Does work in one go. */
+export function whole<T>(slices: Slices<T>): T {
+  let step = slices.next()
+  while (!step.done) step = slices.next()
+  return step.value
+}
+
 /** A function, a method or a macro. */
 export class Callable {
   readonly name: string
   readonly call: (given: Given) => Value
   /** What can be read off it (`loop.index`). */
-  readonly attributes: Map<string, () => Value> | undefined
+  readonly attribute: ((name: string) => Value) | undefined
+  /** The same as {@link call}, where that may take long. */
+  readonly slices: ((given: Given) => Slices<Value>) | undefined
 
-  constructor(name: string, call: (given: Given) => Value, attributes?: Map<string, () => Value>) {
+  constructor(
+    name: string,
+    call: (given: Given) => Value,
+    more: { attribute?: (name: string) => Value; slices?: (given: Given) => Slices<Value> } = {},
+  ) {
     this.name = name
     this.call = call
-    this.attributes = attributes
+    this.attribute = more.attribute
+    this.slices = more.slices
   }
 }
 
