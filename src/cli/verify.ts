@@ -39,6 +39,8 @@ const keptBytes = 256 * 2 ** 20
 
 /** Nodes drafted in every forward, in turns: small and large drafts take different kernels. */
 const draftSizes = [3, 7, 15, 31]
+/** The same on devices, where larger ones pay. */
+const deviceDraftSizes = [...draftSizes, 63]
 
 /** Adds `lookahead verify`. */
 export function registerVerify(program: Command): void {
@@ -97,6 +99,7 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
   const where = placementPhrase(model.placement)
   if (where !== undefined) terminal.out(`${where}\n`)
   const comparison = new Comparison(model, tuned, contextTokens, slots)
+  const sizes = model.residence === 'processor' ? draftSizes : deviceDraftSizes
   const prompts = await makePrompts(model, contextTokens - longestAnswer)
   const total = noAgreement()
   const began = performance.now()
@@ -106,11 +109,9 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
   const roundOf = (round: number): Compared => {
     const prompt = prompts[round % prompts.length]
     const length = Math.min(longestAnswer, Math.max(1, options.tokens - total.tokens))
-    const draft = draftSizes[Math.floor(round / prompts.length) % draftSizes.length]
+    const draft = sizes[Math.floor(round / prompts.length) % sizes.length]
     // Where greedy text would repeat itself, later rounds begin further on in the prompt.
-    const from = options.sampled
-      ? 0
-      : Math.min(Math.floor(round / prompts.length / draftSizes.length), prompt.length - 8)
+    const from = options.sampled ? 0 : Math.min(Math.floor(round / prompts.length / sizes.length), prompt.length - 8)
     const sampling = options.sampled ? { temperature: 0.8, seed: round } : {}
     return { prompt: prompt.subarray(Math.max(0, from)), maxTokens: length, draft, sampling }
   }

@@ -33,6 +33,28 @@ export interface Trial {
   room: (trainedTokens: number) => ContextOptions
 }
 
+/** Most cells of a context that is tried. */
+const triedCells = 4096
+
+/** What a context of so many cells takes. */
+interface Taken {
+  cells: number
+  cellBytes: number
+  computeBytes: number
+}
+
+/** What more cells take than two contexts have. */
+function beyond(small: Taken, large: Taken, cells: number): Taken {
+  if (cells <= large.cells || large.cells === small.cells) return large
+  const steps = (cells - large.cells) / (large.cells - small.cells)
+  const go = (from: number, to: number) => Math.round(to + Math.max(0, to - from) * steps)
+  return {
+    cells,
+    cellBytes: go(small.cellBytes, large.cellBytes),
+    computeBytes: go(small.computeBytes, large.computeBytes),
+  }
+}
+
 /** What a model, with a context of a given size, takes on devices. */
 export class Fitting {
   /** Layers with the output's. */
@@ -45,31 +67,37 @@ export class Fitting {
   static async measure(trialled: Trial): Promise<Fitting | undefined> {
     const { library, file, header, params, devices, room } = trialled
     const { llama } = library
-    const ledger = new MemoryLedger(devices)
     const trial = { ...params, n_gpu_layers: -1, load_mode: 0, no_alloc: true }
-    const { result } = await library.collectErrors(async () => {
-      const model = await callAsync(llama.llama_model_load_from_file, file, trial)
-      if (!model) return undefined
-      try {
-        const trained = llama.llama_model_n_ctx_train(model)
-        const context = await callAsync(
-          llama.llama_init_from_model,
-          model,
-          contextParamsOf(llama, trained, { keyType: 'f16', valueType: 'f16', ...room(trained) }),
+    const model = await library.collectErrors(() => callAsync(llama.llama_model_load_from_file, file, trial))
+    if (!model.result) return undefined
+    const pointer = model.result
+    try {
+      const trained = llama.llama_model_n_ctx_train(pointer)
+      const wanted = contextParamsOf(llama, trained, { keyType: 'f16', valueType: 'f16', ...room(trained) })
+      const taken = async (cells: number): Promise<Taken | undefined> => {
+        const ledger = new MemoryLedger(devices)
+        const context = await library.collectErrors(
+          () => callAsync(llama.llama_init_from_model, pointer, { ...wanted, n_ctx: cells }),
+          ledger.read,
         )
-        if (!context) return undefined
-        llama.llama_free(context)
-        return { bytes: Number(llama.llama_model_size(model)), layers: llama.llama_model_n_layer(model) }
-      } finally {
-        llama.llama_model_free(model)
+        if (!context.result) return undefined
+        llama.llama_free(context.result)
+        const computeBytes = devices.reduce((sum, { name }) => sum + ledger.of(name).computeBytes, 0)
+        return { cells, cellBytes: ledger.totalCellBytes, computeBytes }
       }
-    }, ledger.read)
-    if (!result) return undefined
-    const computeBytes = devices.reduce((sum, { name }) => sum + ledger.of(name).computeBytes, 0)
-    return new Fitting(weightsOf(header, result, trialled.hostExpertLayers), ledger.totalCellBytes, computeBytes)
+      // Large caches are foretold from small ones: ggml ends the process where a device could not hold one in a piece.
+      const small = await taken(Math.min(wanted.n_ctx, triedCells / 2))
+      const large = await taken(Math.min(wanted.n_ctx, triedCells))
+      if (!small || !large) return undefined
+      const size = { bytes: Number(llama.llama_model_size(pointer)), layers: llama.llama_model_n_layer(pointer) }
+      const weights = weightsOf(header, size, trialled.hostExpertLayers)
+      return new Fitting(weights, beyond(small, large, wanted.n_ctx))
+    } finally {
+      llama.llama_model_free(pointer)
+    }
   }
 
-  private constructor(weights: Weights, cellBytes: number, computeBytes: number) {
+  private constructor(weights: Weights, { cellBytes, computeBytes }: Taken) {
     this.#weights = weights
     this.#cellBytes = cellBytes
     this.#computeBytes = computeBytes

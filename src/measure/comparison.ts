@@ -11,7 +11,7 @@ import type { SamplerOptions } from '../llama/sampler-options.js'
 import type { Tuned } from './tuning.js'
 
 /** Most draft nodes; a context for {@link Comparison} needs as many cells more than tokens. */
-export const comparisonNodes = 32
+export const comparisonNodes = 64
 /** Sequence ids a context for {@link Comparison} needs. */
 export const comparisonBranches = 8
 
