@@ -31,5 +31,6 @@ export const commands: Readonly<Record<string, string>> = {
     'Copied logits as further leaves: what they bring beside retrieval, in tokens per forward and in speed by T(n).',
   forced:
     'How many tokens a forward yields under JSON schemas and in tool calls, with what the grammar forces drafted and not.',
+  device: 'A device in eight minutes: T(n) to 128 rows, exactness, whole texts, recorded answers on real shapes.',
   damage: 'Model files with damaged heads: none may end the process.',
 }

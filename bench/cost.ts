@@ -67,6 +67,7 @@ const { values } = readArguments('cost', {
     value: 'A,B',
     help: 'fixed numbers of nodes to compare with; none: only the cost model’s choice',
   },
+  nodes: { type: 'string', default: '32', value: 'N', help: 'most draft nodes of a forward' },
   context: {
     type: 'string',
     default: '256',
@@ -97,7 +98,7 @@ interface Timing {
   others: number
 }
 
-const maxNodes = 32
+const maxNodes = Number(values.nodes)
 const model = await Model.load(values.model)
 // Where memory is a state, drafts are chains, and every sequence id costs the memory of one.
 const branches = model.isRecurrent ? 1 : 8

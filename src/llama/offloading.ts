@@ -75,7 +75,7 @@ export async function describeShortage(errors: string, trial: Trial, placed?: Pl
   )
   const advice =
     most > 0 && most < layers
-      ? `${most} layers would fit (gpuLayers ${most}), or a smaller context`
+      ? `${most} layers would fit (gpuLayers ${most}, -ngl ${most}), or a smaller context`
       : 'a smaller context may fit, or fewer layers there (gpuLayers)'
   return `too little memory on devices: ${layers} of ${fitting.layers} layers need ${gibibytes(bytes)} (weights ${gibibytes(weightBytes)}, cells ${gibibytes(cellBytes)}, buffers ${gibibytes(computeBytes)}); ${names.join(', ')}; ${advice}`
 }
