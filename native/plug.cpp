@@ -4,7 +4,7 @@
 // asked about every operation and may compute it, on all threads of the backend. We ask for that list (by its public name,
 // "ggml_backend_dev_get_extra_bufts"), take the type that repacks weights, and step in front of its object:
 //
-//     CPU backend ──"who computes this?"──► Desk ──┬── a product whose weights are ours:  Products    (products.h)
+//     CPU backend ──"who computes this?"──► Desk ──┬── a product whose weights are ours:  Products    (matrices.h, products.h)
 //       its threads, its barriers                  ├── attention, where it was asked for: Attending   (attention.h)
 //                                                  └── everything else:                   ggml's own object, as before
 //
@@ -13,7 +13,9 @@
 // tensor's `extra`; which contexts attend with us, by their threadpool.
 #include "attention.h"
 #include "check.h"
+#include "crew.h"
 #include "kernels.h"
+#include "matrices.h"
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
@@ -51,62 +53,6 @@ ggml_backend_buffer * (*allocateBefore)(ggml_backend_buffer_type *, size_t) = nu
 ggml_status (*initBefore)(ggml_backend_buffer *, ggml_tensor *) = nullptr;
 void (*setBefore)(ggml_backend_buffer *, ggml_tensor *, const void *, size_t, size_t) = nullptr;
 
-// The threads of a forward meet with the backend's own means.
-void (*barrier)(ggml_threadpool *) = nullptr;
-void (*setChunk)(ggml_threadpool *, int) = nullptr;
-int (*nextChunk)(ggml_threadpool *, int) = nullptr;
-
-/// Gives each thread one piece of work after the other until all `count` are done. Ends without waiting for the others.
-template <class F> void share(const ggml_compute_params * params, int count, F && work) {
-    for (int i = params->ith; i < count; i = nextChunk(params->threadpool, 1)) work(i);
-}
-
-size_t groupsOf(const Kernel & kernel, int64_t rows) { return (rows + kernel.groupRows - 1) / kernel.groupRows; }
-
-class Products final : public ggml::cpu::tensor_traits {
-  public:
-    const Kernel * kernel = nullptr;
-
-    size_t bytes(const ggml_tensor * w) const { return groupsOf(*kernel, w->ne[1]) * kernel->groupRows * (w->ne[0] / kernel->block) * kernel->blockBytes; }
-
-    bool work_size(int, const ggml_tensor * op, size_t & size) override {
-        const ggml_tensor * x = op->src[1];
-        size = x->ne[1] * x->ne[2] * x->ne[3] * kernel->rowBytes(x->ne[0]) + 64;
-        return true;
-    }
-
-    bool compute_forward(ggml_compute_params * params, ggml_tensor * op) override {
-        const ggml_tensor *w = op->src[0], *x = op->src[1];
-        const int64_t columns = w->ne[0], rows = w->ne[1], count = x->ne[1] * x->ne[2] * x->ne[3];
-        const size_t rowBytes = kernel->rowBytes(columns);
-        uint8_t * prepared = (uint8_t *) (((uintptr_t) params->wdata + 63) & ~(uintptr_t) 63);
-
-        // 1. Rows are prepared, a part of all columns by each thread.
-        const int64_t blocks = columns / kernel->block, all = count * blocks;
-        for (int64_t i = all * params->ith / params->nth, end = all * (params->ith + 1) / params->nth; i < end;) {
-            const int64_t m = i / blocks, from = i % blocks, to = std::min(blocks, from + end - i);
-            const char * row = (const char *) x->data + m % x->ne[1] * x->nb[1] + m / x->ne[1] % x->ne[2] * x->nb[2] + m / x->ne[1] / x->ne[2] * x->nb[3];
-            kernel->prepare((const float *) row, columns, from * kernel->block, to * kernel->block, prepared + m * rowBytes);
-            i += to - from;
-        }
-
-        // 2. Groups of weights are shared out, a part that stays in cache at a time if many rows come back to it.
-        const int64_t groups = groupsOf(*kernel, rows), groupBytes = bytes(w) / groups;
-        int64_t parts = std::min<int64_t>(groups, params->nth == 1 ? 1 : 4 * params->nth);
-        if (count > manyRows) parts = std::max(parts, std::min(groups, groups * groupBytes / cacheBytes + 1));
-        if (params->ith == 0) setChunk(params->threadpool, params->nth);
-        barrier(params->threadpool);
-        share(params, (int) parts, [&](int64_t part) {
-            for (int64_t m = 0; m < count; m += manyRows)
-                kernel->multiply((const uint8_t *) w->data, groups * part / parts, groups * (part + 1) / parts, rows, columns, prepared + m * rowBytes, std::min<int64_t>(manyRows, count - m), (float *) op->data + m * rows, rows);
-        });
-        return true;
-    }
-
-  private:
-    static constexpr int64_t manyRows = 32, cacheBytes = 128 << 10;
-};
-
 Products products[16];
 
 ggml_threadpool * const vacant = (ggml_threadpool *) 1;
@@ -143,9 +89,8 @@ class Attending final : public ggml::cpu::tensor_traits {
         const int64_t perHead = t.rows * (t.heads / t.kvHeads), pairs = t.kvHeads * t.streams;
         const int64_t size = std::clamp<int64_t>((perHead * pairs + params->nth - 1) / params->nth, 1, attentionTile);
         const int64_t tiles = (perHead + size - 1) / size;
-        if (params->ith == 0) setChunk(params->threadpool, params->nth);
-        barrier(params->threadpool);
-        share(params, (int) (tiles * pairs), [&](int64_t i) {
+        gather(params);
+        share(params, tiles * pairs, [&](int64_t i) {
             const int64_t pair = i / tiles, tile = i % tiles;
             chosen->attention->tile(t, pair / t.kvHeads, pair % t.kvHeads, tile * size, std::min(perHead, (tile + 1) * size), scratch);
         });
@@ -164,9 +109,9 @@ class Attending final : public ggml::cpu::tensor_traits {
 
 Attending attending;
 
-/// Whether the weights of a tensor may be ours: a plain matrix of a type we have.
+/// Whether the weights of a tensor may be ours: a matrix, or one for each head or expert, of a type we have.
 Products * productsFor(const ggml_tensor * w) {
-    if (w->view_src || w->ne[2] != 1 || w->ne[3] != 1) return nullptr;
+    if (w->view_src || w->ne[3] != 1) return nullptr;
     for (auto & p : products)
         if (p.kernel && p.kernel->type == w->type && w->ne[0] % p.kernel->block == 0) return &p;
     return nullptr;
@@ -181,8 +126,10 @@ class Desk final : public ggml::cpu::extra_buffer_type {
   public:
     bool supports_op(ggml_backend_device * device, const ggml_tensor * op) override {
         const ggml_tensor * w = op->src[0];
-        if (op->op == GGML_OP_MUL_MAT && w && w->buffer && w->buffer->buft == home) {
-            const bool fits = op->src[1]->type == GGML_TYPE_F32 && op->src[1]->nb[0] == 4;
+        if ((op->op == GGML_OP_MUL_MAT || op->op == GGML_OP_MUL_MAT_ID) && w && w->buffer && w->buffer->buft == home) {
+            const ggml_tensor * x = op->src[1];
+            const bool isPair = op->op == GGML_OP_MUL_MAT_ID || w->ne[2] == 1 || (x->ne[3] == 1 && x->ne[2] % w->ne[2] == 0);
+            const bool fits = isPair && x->type == GGML_TYPE_F32 && x->nb[0] == 4;
             if (ownerOf(w)) return fits;
             // A view of weights that lie in our order cannot be computed by anyone.
             if (w->view_src && ownerOf(w->view_src)) return false;
@@ -210,12 +157,12 @@ void setTensor(ggml_backend_buffer * buffer, ggml_tensor * tensor, const void * 
     const Products * ours = ownerOf(tensor);
     if (!ours) return setBefore(buffer, tensor, data, offset, size);
     const Kernel & kernel = *ours->kernel;
-    const int64_t groups = groupsOf(kernel, tensor->ne[1]), rowBytes = tensor->ne[0] / kernel.block * kernel.blockBytes, groupBytes = rowBytes * kernel.groupRows;
-    if (offset != 0 || (int64_t) size != rowBytes * tensor->ne[1]) abort(); // llama.cpp sets weights as a whole
+    const int64_t rows = tensor->ne[1], each = groupsOf(kernel, rows), groups = each * tensor->ne[2], rowBytes = tensor->ne[0] / kernel.block * kernel.blockBytes, groupBytes = rowBytes * kernel.groupRows;
+    if (offset != 0 || (int64_t) size != rowBytes * rows * tensor->ne[2]) abort(); // llama.cpp sets weights as a whole
     const auto lay = [&](int64_t from, int64_t to) {
         for (int64_t g = from; g < to; g++) {
-            const int64_t row = g * kernel.groupRows;
-            kernel.lay((const uint8_t *) data + row * rowBytes, (int) std::min<int64_t>(kernel.groupRows, tensor->ne[1] - row), tensor->ne[0], (uint8_t *) tensor->data + g * groupBytes);
+            const int64_t row = g % each * kernel.groupRows;
+            kernel.lay((const uint8_t *) data + (g / each * rows + row) * rowBytes, (int) std::min<int64_t>(kernel.groupRows, rows - row), tensor->ne[0], (uint8_t *) tensor->data + g * groupBytes);
         }
     };
     // Large matrices by several threads, for the file is in memory more often than not.

@@ -107,19 +107,37 @@ describe.skipIf(typeof kernels === 'string')('a model with kernels of our own', 
     expect(differing(await rows(model, [40], 7, { ...exact, threads: 2 }), alone)).toEqual([])
   })
 
-  it.each(['qwen2', 'gemma3', 'jamba'] as Architecture[])('says what llama.cpp says, for %s', async (architecture) => {
-    const file = path.join(folder, `${architecture}.gguf`)
-    writeRandomModel(file, { type: 'Q8_0', architecture, sharpness: 6 })
-    await using ours = await Model.load(file)
-    await using theirs = await Model.load(file, { kernels: 'off' })
-    expect(theirs.kernels).toBeUndefined()
-    const [mine, stock] = [await rows(ours, [40], 70, exact), await rows(theirs, [40], 70, exact)]
-    expect(differing(mine, stock)).not.toEqual([])
-    // A cache of bf16 keys moves llama.cpp's own logits as far, and further.
-    const length = (rows: Float32Array[]) => Math.hypot(...rows.map((row) => Math.hypot(...row)))
-    const difference = mine.map((row, r) => row.map((value, i) => value - stock[r][i]))
-    expect(length(difference) / length(stock)).toBeLessThan(0.05)
-  })
+  it.each(['Q8_0', 'Q4_0', 'F16'] as TensorType[])(
+    'gives every row its bits where experts of %s are asked',
+    async (type) => {
+      for (const architecture of ['deepseek2', 'gpt-oss'] as Architecture[]) {
+        const file = path.join(folder, `${architecture}-${type}.gguf`)
+        writeRandomModel(file, { type, architecture, embedding: 256, feedForward: 512, vocabulary: 515 })
+        await using model = await Model.load(file)
+        expect(model.kernels).toBe(kernels)
+        const alone = await rows(model, ones, 70, exact)
+        expect(differing(await rows(model, [2, 3, 8, 5, 16, 6], 70, exact), alone)).toEqual([])
+        expect(differing(await rows(model, [40], 7, { ...exact, threads: 2 }), alone)).toEqual([])
+      }
+    },
+  )
+
+  it.each(['qwen2', 'gemma3', 'jamba', 'deepseek2', 'gpt-oss'] as Architecture[])(
+    'says what llama.cpp says, for %s',
+    async (architecture) => {
+      const file = path.join(folder, `${architecture}.gguf`)
+      writeRandomModel(file, { type: 'Q8_0', architecture, sharpness: 6 })
+      await using ours = await Model.load(file)
+      await using theirs = await Model.load(file, { kernels: 'off' })
+      expect(theirs.kernels).toBeUndefined()
+      const [mine, stock] = [await rows(ours, [40], 70, exact), await rows(theirs, [40], 70, exact)]
+      expect(differing(mine, stock)).not.toEqual([])
+      // A cache of bf16 keys moves llama.cpp's own logits as far, and further.
+      const length = (rows: Float32Array[]) => Math.hypot(...rows.map((row) => Math.hypot(...row)))
+      const difference = mine.map((row, r) => row.map((value, i) => value - stock[r][i]))
+      expect(length(difference) / length(stock)).toBeLessThan(0.05)
+    },
+  )
 })
 
 describe('Kernels.install', () => {
