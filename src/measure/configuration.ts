@@ -357,8 +357,18 @@ async function probe(
   const nodes = model.residence === 'processor' ? undefined : mostDeviceNodes
   const result = await probeExactness(context, { budgetMs, company, nodes })
   // Plain attention differs seldom, and only far into a context: a short probe may miss it, the text would not.
-  const level = configuration.flashAttention || longestDraft(context) === 0 ? result.level : 'token'
+  const isPlain = !configuration.flashAttention
+  const level = (isPlain || routesInexactly(model)) && longestDraft(context) > 0 ? 'token' : result.level
   return { ...result, level, ...configuration }
+}
+
+/**
+ * Whether experts are chosen by products of F32 that depend, in llama.cpp's kernels, on how many rows a forward has. What
+ * follows rounds its input to a few bits, so that most rows come out equal all the same; one in thirty or three hundred
+ * does not, which a short probe may miss.
+ */
+function routesInexactly(model: Model): boolean {
+  return !model.kernels && Number(model.metadata(`${model.describe().architecture}.expert_count`) ?? 0) > 0
 }
 
 function smallContext(
