@@ -29,32 +29,84 @@ const llamaNames = new Map(
     '-f': '--file',
     '-cmoe': '--cpu-moe',
     '-ncmoe': '--n-cpu-moe',
+    '--embedding': '--embeddings',
+    '--rerank': '--reranking',
+    '--cors-origins': '--cors-origin',
+    '--no-webui': '--no-ui',
   }),
 )
 
 /** Switches of llama.cpp's commands that ask for what is done here anyway; they take no value. */
 const alreadySo = new Set([
   '--jinja',
-  '--no-webui',
   '--cont-batching',
   '-cb',
   '--no-warmup',
   '-no-cnv',
   '--slots',
   '--metrics',
+  '--ui',
+  '--webui',
+  '--kv-unified',
+  '-kvu',
+  '--swa-full',
+  '--cache-prompt',
+  '--props',
+])
+
+/**
+ * Options of llama.cpp's commands that say how forwards are made, or for how long is waited, each with a value. Here that is
+ * measured, or decided elsewhere; no text hangs on it.
+ */
+const decidedHere = new Set([
+  '-b',
+  '--batch-size',
+  '-ub',
+  '--ubatch-size',
+  '-tb',
+  '--threads-batch',
+  '--threads-http',
+  '-to',
+  '--timeout',
+  '--poll',
+  '--prio',
+  '--sse-ping-interval',
+  '--cache-reuse',
+  '-sps',
+  '--slot-prompt-similarity',
+  '--spec-type',
+  '--spec-draft-n-max',
+  '--spec-draft-n-min',
+  '--spec-draft-p-min',
+  '--draft-max',
+  '--draft-min',
+  '--draft-n',
+  '--draft-n-min',
+  '--draft-p-min',
 ])
 
 /**
  * Rewrites arguments as llama.cpp names them into ours, also where a command has no such option: `-ngl` would else be read
  * as `-n gl`. Values of options stay as they are, and so does what stands behind `--`.
+ *
+ * @param passOver is told the options that are left out with their values
  */
-export function translateArguments(args: readonly string[], program: Command): string[] {
+export function translateArguments(
+  args: readonly string[],
+  program: Command,
+  passOver: (name: string) => void = () => {},
+): string[] {
   const options = program.commands.find((command) => command.name() === args[0])?.options ?? []
   const find = (name: string) => options.find((option) => option.long === name || option.short === name)
   const translated: string[] = []
   const end = args.indexOf('--')
   let isValue = false
+  let isPassedOver = false
   for (const [i, arg] of args.entries()) {
+    if (isPassedOver) {
+      isPassedOver = false
+      continue
+    }
     if (isValue || (end >= 0 && i >= end)) {
       translated.push(arg)
       isValue = false
@@ -62,6 +114,11 @@ export function translateArguments(args: readonly string[], program: Command): s
     }
     const [name, value] = arg.startsWith('--') && arg.includes('=') ? split(arg) : [arg, undefined]
     if (alreadySo.has(name) && !find(name)) continue
+    if (decidedHere.has(name) && !find(name)) {
+      passOver(name)
+      isPassedOver = value === undefined
+      continue
+    }
     const ours = find(name) ? name : (llamaNames.get(name) ?? name)
     translated.push(value === undefined ? ours : `${ours}=${value}`)
     isValue = value === undefined && find(ours)?.required === true

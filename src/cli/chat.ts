@@ -6,7 +6,13 @@ import { describeSystemError } from '../corpus/durable/system-error.js'
 import { Engine } from '../engine/engine.js'
 import type { RequestDocument } from '../engine/options.js'
 import { contextSize, draftMode } from './arguments.js'
-import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
+import {
+  addDecodingOptions,
+  configurationOf,
+  type DecodingOptions,
+  draftModelOption,
+  noteContext,
+} from './decoding-options.js'
 import { devicesOf } from './devices.js'
 import { readDocuments } from './documents.js'
 import { describeFailure, UsageError } from './failure.js'
@@ -61,6 +67,7 @@ async function chat(options: ChatOptions, terminal: Terminal): Promise<void> {
     cache: options.cache,
     onProgress: waiting.onProgress,
   }).finally(() => waiting.end())
+  noteContext(options.ctxSize, engine, terminal)
   const conversation = new Conversation(engine, options, documents, terminal)
   if (isPerson) terminal.err(`${name}; /help lists what may be typed besides questions\n`)
   await converse(conversation, isPerson)

@@ -1,9 +1,11 @@
 import { type Command, Option } from 'commander'
+import type { Engine } from '../engine/engine.js'
 import type { EngineOptions } from '../engine/options.js'
 import type { KernelsWish } from '../llama/kernels.js'
 import type { ExactnessWish } from '../measure/configuration.js'
 import { choice, integer } from './arguments.js'
 import { addDeviceOptions, type DeviceChoice } from './devices.js'
+import type { Terminal } from './terminal.js'
 
 type CacheType = NonNullable<EngineOptions['keyType']>
 
@@ -73,4 +75,12 @@ export function configurationOf({
 }: DecodingOptions) {
   const flashAttention = flashAttn && flashAttn === 'on'
   return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, flashAttention, threads, kernels, mmap, swaFull }
+}
+
+/** Says so where a model holds less than was asked for. */
+export function noteContext(asked: number | undefined, { contextTokens }: Engine, terminal: Terminal): void {
+  if (asked !== undefined && asked > contextTokens)
+    terminal.err(
+      `lookahead: the model was trained with ${contextTokens} tokens of context; --ctx-size ${asked} is taken as that\n`,
+    )
 }

@@ -54,7 +54,9 @@ for (const command of program.commands) command.exitOverride().showHelpAfterErro
 
 try {
   applySettings(program)
-  await program.parseAsync(translateArguments(process.argv.slice(2), program), { from: 'user' })
+  const passOver = (name: string) =>
+    void process.stderr.write(`lookahead: ${name} is passed over: what it sets is measured or decided here\n`)
+  await program.parseAsync(translateArguments(process.argv.slice(2), program, passOver), { from: 'user' })
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has said what is wrong; help and version are no failures.

@@ -7,7 +7,13 @@ import type { RequestDocument, RequestOptions } from '../engine/options.js'
 import { type JsonSchema, jsonSchemaToGrammar } from '../grammar/json-schema.js'
 import type { Exactness } from '../measure/configuration.js'
 import { contextSize, draftMode, integer } from './arguments.js'
-import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
+import {
+  addDecodingOptions,
+  configurationOf,
+  type DecodingOptions,
+  draftModelOption,
+  noteContext,
+} from './decoding-options.js'
 import { devicesOf, placementPhrase } from './devices.js'
 import { readDocuments } from './documents.js'
 import { explainSteps } from './explanation.js'
@@ -94,6 +100,7 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
     cache: options.cache,
     onProgress: waiting.onProgress,
   }).finally(() => waiting.end())
+  noteContext(options.ctxSize, engine, terminal)
   if (terminal.watched) {
     const { description, placement } = engine
     const told = [description.name, placementPhrase(placement), seconds(performance.now() - began)]

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { RequestOptions } from '../engine/options.js'
+import type { RequestDefaults } from '../server/index.js'
 import { decimal, gather, integer } from './arguments.js'
 
 /** What the commands that write can be told about how tokens are drawn, and where to end. */
@@ -82,6 +83,35 @@ export function samplingOf(options: SamplingOptions): RequestOptions {
     dryLastTokens: options.dryPenaltyLastN,
     drySequenceBreakers: options.drySequenceBreaker,
     ignoreEos: options.ignoreEos,
+    stop: options.stop,
+  }
+}
+
+/** The same as fields of the API. */
+export function samplingFieldsOf(options: SamplingOptions): RequestDefaults {
+  return {
+    max_tokens: options.maxTokens,
+    temperature: options.temp,
+    top_k: options.topK,
+    top_p: options.topP,
+    min_p: options.minP,
+    typical_p: options.typical,
+    top_n_sigma: options.topNSigma,
+    xtc_probability: options.xtcProbability,
+    xtc_threshold: options.xtcThreshold,
+    dynatemp_range: options.dynatempRange,
+    dynatemp_exponent: options.dynatempExp,
+    seed: options.seed,
+    repeat_penalty: options.repeatPenalty,
+    repeat_last_n: options.repeatLastN,
+    presence_penalty: options.presencePenalty,
+    frequency_penalty: options.frequencyPenalty,
+    dry_multiplier: options.dryMultiplier,
+    dry_base: options.dryBase,
+    dry_allowed_length: options.dryAllowedLength,
+    dry_penalty_last_n: options.dryPenaltyLastN,
+    dry_sequence_breakers: options.drySequenceBreaker,
+    ignore_eos: options.ignoreEos,
     stop: options.stop,
   }
 }

@@ -3,22 +3,36 @@ import { createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import path from 'node:path'
 import { getRequestListener } from '@hono/node-server'
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { Embedder } from '../engine/embedder.js'
 import { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
 import { type App, createApp, type ReadingModel, type RequestEntry, requestLine } from '../server/index.js'
 import { choice, contextSize, gather, integer } from './arguments.js'
-import { addDecodingOptions, configurationOf, type DecodingOptions, draftModelOption } from './decoding-options.js'
+import {
+  addDecodingOptions,
+  configurationOf,
+  type DecodingOptions,
+  draftModelOption,
+  noteContext,
+} from './decoding-options.js'
 import { devicesOf, placementLines } from './devices.js'
 import { describeFailure, exitCodes, UsageError } from './failure.js'
-import { addModelSource, fetchNamed, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
+import {
+  addModelSource,
+  fetchNamed,
+  type ModelSourceOptions,
+  modelFile,
+  modelLabel,
+  modelName,
+} from './model-source.js'
+import { addSamplingOptions, type SamplingOptions, samplingFieldsOf } from './sampling-options.js'
 import { addSharing, type SharingOptions, SharingPlan } from './sharing.js'
 import { processTerminal, type Terminal } from './terminal.js'
 import { readTextFile } from './text-file.js'
 import { describeStage, WaitingLine } from './waiting.js'
 
-interface ServeOptions extends DecodingOptions, ModelSourceOptions, SharingOptions {
+interface ServeOptions extends DecodingOptions, ModelSourceOptions, SharingOptions, SamplingOptions {
   modelDraft?: string
   chatTemplate?: string
   chatTemplateFile?: string
@@ -44,6 +58,15 @@ interface ServeOptions extends DecodingOptions, ModelSourceOptions, SharingOptio
   anyModel?: boolean
   embeddingModel?: string
   rerankModel?: string
+  embeddings?: boolean
+  reranking?: boolean
+  readerAlias?: string
+  tags?: string
+  slots: boolean
+  ui: boolean
+  reasoningFormat?: 'none' | 'auto' | 'deepseek' | 'deepseek-legacy'
+  reasoningBudget?: number
+  chatTemplateKwargs?: Record<string, unknown>
   apiPrefix?: string
   sslKeyFile?: string
   sslCertFile?: string
@@ -68,7 +91,14 @@ export function registerServe(program: Command): void {
       .option('--any-model', 'take requests for any model, whatever they call it')
       .option('--embedding-model <model>', 'another model, for /v1/embeddings')
       .option('--rerank-model <model>', 'another model, for /v1/rerank')
-      .option('--host <address>', 'address to listen on; a path ending in .sock: a Unix socket', '127.0.0.1')
+      .option('--embeddings', '--model is for /v1/embeddings; the embedded model writes')
+      .option('--reranking', '--model is for /v1/rerank; the embedded model writes')
+      .option('--tags <tags>', 'tags of the model in /v1/models, with commas')
+      .option(
+        '--host <addresses>',
+        'addresses to listen on, with commas; a path ending in .sock: a Unix socket',
+        '127.0.0.1',
+      )
       .option('--port <n>', 'port to listen on, 0: any free one', integer(0, 65_535), 8080)
       .option('--parallel <n>', 'answers written at the same time', integer(1, 64), 4)
       .option('--queue <n>', 'answers that may wait beyond those; then 429', integer(0, 100_000), 32)
@@ -122,6 +152,8 @@ export function registerServe(program: Command): void {
       'Jinja chat template to use instead of the model’s; or the path of a file with it',
     )
     .option('--chat-template-file <file>', 'file with the chat template')
+    .option('--no-slots', 'answer /slots with 501: it shows what every request does')
+    .option('--no-ui', 'serve no page')
     .option('--api-prefix <path>', 'path under which all routes stand, e.g. /llm (default: none)')
     .option('--ssl-key-file <file>', 'key for TLS, PEM; with --ssl-cert-file')
     .option('--ssl-cert-file <file>', 'certificate for TLS, PEM; with --ssl-key-file')
@@ -132,12 +164,22 @@ export function registerServe(program: Command): void {
       'info',
     )
     .option('-v, --verbose', 'the same as --log debug')
-  addSharing(command).action(async (options: ServeOptions) => {
+  addSharing(command)
+  addSamplingOptions(command.optionsGroup('What requests get that do not say it themselves:'))
+    .option(
+      '--reasoning-format <form>',
+      'thoughts apart from what is said: auto, or none (default: auto)',
+      choice('none', 'auto', 'deepseek', 'deepseek-legacy'),
+    )
+    .option('--reasoning-budget <n>', 'most tokens of thinking, 0: none, -1: no bound', integer(-1))
+    .option('--chat-template-kwargs <json>', 'variables for the chat template, a JSON object', jsonObject)
+  command.action(async (options: ServeOptions) => {
     process.exitCode = await serve(options, processTerminal())
   })
 }
 
-async function serve(options: ServeOptions, terminal: Terminal): Promise<number> {
+async function serve(given: ServeOptions, terminal: Terminal): Promise<number> {
+  const options = readersApart(given)
   const file = await modelFile(options, terminal)
   const openKeys = [...(options.apiKey ?? (process.env.LOOKAHEAD_API_KEY ? [process.env.LOOKAHEAD_API_KEY] : []))]
   if (openKeys.includes('')) throw new UsageError('the API key is empty; give at least one character')
@@ -152,6 +194,8 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
   const [model, ...aliases] = names
   const prefix = readPrefix(options.apiPrefix)
   const secure = readTls(options)
+  const hosts = options.host.split(',').map((host) => host.trim())
+  if (hosts.includes('')) throw new UsageError('the host is empty; give an address')
   const plan = await SharingPlan.make(options)
   const stopping = waitForSignal()
   let isLoaded = false
@@ -176,20 +220,36 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
     fleet,
     model,
     aliases,
+    tags: options.tags?.split(',').map((tag) => tag.trim()),
     anyModel: options.anyModel,
+    defaults: {
+      ...samplingFieldsOf(options),
+      reasoning_format: options.reasoningFormat,
+      reasoning_budget: options.reasoningBudget,
+      chat_template_kwargs: options.chatTemplateKwargs,
+    },
+    hides: [...(options.slots ? [] : (['slots'] as const)), ...(options.ui ? [] : (['page'] as const))],
     embedding: await readers.begin(options.embeddingModel, options, terminal),
     rerank: await readers.begin(options.rerankModel, options, terminal),
     prefix,
     apiKeys,
     corsOrigins: options.corsOrigin,
-    allowedHosts: [options.host, ...(options.allowedHost ?? [])],
+    allowedHosts: [...hosts, ...(options.allowedHost ?? [])],
     queue: options.queue,
     onRequest: logOf(options.verbose ? 'debug' : options.log, terminal),
   })
-  const { url: address, close } = await listen(app, options.host, options.port, secure)
-  const url = `${address}${prefix ?? ''}`
-  if (apiKeys.length === 0 && !isLoopback(options.host))
-    terminal.err(`lookahead: warning: ${options.host} can be reached by others and there is no --api-key\n`)
+  const doors: Door[] = []
+  const close = async () => void (await Promise.all(doors.map((door) => door.close())))
+  try {
+    for (const host of hosts) doors.push(await listen(app, host, options.port, secure))
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const url = doors.map((door) => `${door.url}${prefix ?? ''}`).join(', ')
+  const open = hosts.filter((host) => !isLoopback(host))
+  if (apiKeys.length === 0 && open.length > 0)
+    terminal.err(`lookahead: warning: ${open.join(', ')} can be reached by others and there is no --api-key\n`)
   const waiting = new WaitingLine(terminal, model)
   const isVerbose = options.verbose || options.log === 'debug'
   if (!terminal.watched || isVerbose) terminal.err(`loading ${path.basename(file)} …\n`)
@@ -219,6 +279,7 @@ async function serve(options: ServeOptions, terminal: Terminal): Promise<number>
         common: options.commonNamespace,
       },
     }).finally(() => waiting.end())
+    noteContext(options.ctxSize, engine, terminal)
     if (plan) {
       sharing = await plan.join(engine, terminal)
       joined(sharing)
@@ -285,7 +346,7 @@ class Readers {
     const embedder = Embedder.load({ model: file, threads: options.threads, ...devicesOf(options) })
     embedder.catch(() => {})
     this.#loading.push(embedder)
-    return { name: path.basename(file, path.extname(file)), embedder }
+    return { name: options.readerAlias ?? path.basename(file, path.extname(file)), embedder }
   }
 
   /** Waits until all are there. @throws as Embedder.load */
@@ -344,13 +405,55 @@ function readNamespaceKey(text: string): { namespace: string; key: string } {
   return { namespace, key }
 }
 
+/** Where requests come in. */
+interface Door {
+  url: string
+  close(): Promise<void>
+}
+
+/** `--embeddings` and `--reranking`, as llama-server has them, in the words of the options they stand for. */
+function readersApart(options: ServeOptions): ServeOptions {
+  const { embeddings, reranking } = options
+  if (!embeddings && !reranking) return options
+  const name = embeddings ? '--embeddings' : '--reranking'
+  if (embeddings && reranking)
+    throw new UsageError(
+      '--embeddings and --reranking: --model can be one of the two; name the other by --rerank-model',
+    )
+  if (options.model === undefined && options.hfRepo === undefined)
+    throw new UsageError(`${name} says what --model is for, which is missing`)
+  const model = modelName(options)
+  return {
+    ...options,
+    ...(embeddings ? { embeddingModel: model } : { rerankModel: model }),
+    model: undefined,
+    hfRepo: undefined,
+    hfFile: undefined,
+    alias: undefined,
+    readerAlias: options.alias?.split(',')[0].trim(),
+  }
+}
+
+/** Reads an object of JSON. */
+function jsonObject(text: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    value = undefined
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new InvalidArgumentError('expected a JSON object')
+  return value as Record<string, unknown>
+}
+
 /** Opens the port, or a Unix socket. @throws UsageError if it is taken or the address is none of this machine's */
 async function listen(
   app: App,
   host: string,
   port: number,
   secure: { key: Buffer; cert: Buffer } | undefined,
-): Promise<{ url: string; close: () => Promise<void> }> {
+): Promise<Door> {
   const answer = getRequestListener(app.fetch)
   let server: ReturnType<typeof createServer>
   try {

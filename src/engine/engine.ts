@@ -116,6 +116,11 @@ export class Engine implements AsyncDisposable {
     return this.#loop.waitingCount
   }
 
+  /** Path of the model's file. */
+  get modelFile(): string {
+    return this.#parts.model.path
+  }
+
   /** The Jinja source of the chat template in use, if there is one. */
   get chatTemplate(): string | undefined {
     return this.#parts.chat.template?.source
@@ -277,14 +282,20 @@ export class Engine implements AsyncDisposable {
     return this.#vocabulary.tokenize(text, options)
   }
 
-  /** The text of tokens. */
-  detokenize(tokens: ArrayLike<number>): string {
-    return this.#vocabulary.textOf(tokens)
+  /** The text of tokens. @param special whether control tokens are written out, e.g. `</s>`. Default `false` */
+  detokenize(tokens: ArrayLike<number>, special = false): string {
+    return this.#vocabulary.textOf(tokens, special)
   }
 
   /** The bytes one token stands for; seldom a whole character. Read only. */
   bytesOf(token: number): Uint8Array {
     return this.#vocabulary.bytesOf(token)
+  }
+
+  /** The token a text may begin with; undefined if the model has none. */
+  get beginToken(): number | undefined {
+    const { bos } = this.#vocabulary
+    return bos < 0 ? undefined : bos
   }
 
   /** The tokens that end an answer. Read only. */

@@ -59,14 +59,9 @@ export function layoutOf(options: EngineOptions): Layout {
   return { model, draftModel, slots, branches, maxNodes, exactness, maxPauseMs, keptBytes, shelfBytes }
 }
 
-/** Most tokens of one request, by what the model was trained with. @throws EngineError `invalid-parameter` */
+/** Most tokens of one request, by what the model was trained with. */
 export function contextTokensOf(wanted: number | undefined, trained: number): number {
-  const contextTokens = wanted === 0 ? trained : (wanted ?? Math.min(trained, 4096))
-  if (contextTokens <= trained) return contextTokens
-  throw new EngineError(
-    'invalid-parameter',
-    `contextTokens must be at most ${trained}, which the model was trained with, got ${contextTokens}`,
-  )
+  return wanted === 0 ? trained : Math.min(trained, wanted ?? 4096)
 }
 
 /** Checks where a model shall lie; whether there are such devices is seen when it is loaded. */

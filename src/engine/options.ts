@@ -24,8 +24,8 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly' | 'ro
   /** How a model that is not on this machine is fetched. */
   fetch?: FetchOptions | undefined
   /**
-   * Most tokens of one request, prompt and answer together; 0: what the model was trained with. Default: the same, at most
-   * 4096.
+   * Most tokens of one request, prompt and answer together; 0, and whatever is more: what the model was trained with
+   * (`Engine.contextTokens` tells). Default: the same, at most 4096.
    */
   contextTokens?: number | undefined
   /**

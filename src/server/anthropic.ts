@@ -6,7 +6,7 @@ import { broughtDocuments, chatMessages, chatTools, conversationFields } from '.
 import { readBody } from './body.js'
 import { isCut } from './chat.js'
 import { type ApiError, badRequest } from './errors.js'
-import { requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
+import { requestOptions, samplingFields, tokenCount } from './fields.js'
 import { bodyOf, partOf } from './harmless.js'
 import { documents, requestDocuments, templateMessages } from './messages.js'
 import { compactId } from './output-items.js'
@@ -61,7 +61,7 @@ export async function messagesRoute(service: Service, request: Request): Promise
     ...requestOptions(engine, fields, id, signal),
     ...conversation,
     jsonSchema: form.jsonSchema,
-    maxTokens: tokenLimit(['max_tokens', body.max_tokens]),
+    maxTokens: service.defaults.limit(['max_tokens', body.max_tokens]),
   })
   const promptTokens = body.stream ? (await engine.tokenizeChatAside(conversation, signal)).length : 0
   const answers = service.start(served, [() => engine.chat(ready)], signal, namespace)

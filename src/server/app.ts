@@ -14,7 +14,18 @@ import { countResponses, responses } from './responses.js'
 import { live, loadHeaders, ready } from './routing.js'
 import { consistency } from './self-consistency.js'
 import { type ServerOptions, Service } from './service.js'
-import { findModel, health, listModels, metrics, properties, slots, unknownRoute, wrongMethod } from './status.js'
+import {
+  findModel,
+  health,
+  listAdapters,
+  listModels,
+  metrics,
+  notSupported,
+  properties,
+  slots,
+  unknownRoute,
+  wrongMethod,
+} from './status.js'
 import { applyTemplate, detokenize, tokenize } from './tokens.js'
 
 /** Paths that need no API key. */
@@ -109,6 +120,10 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   post(detokenize, '/detokenize')
   post(applyTemplate, '/apply-template')
   get(() => properties(service), '/props')
+  post(() => notSupported('properties are set when the server is started'), '/props')
+  get(() => listAdapters(service), '/lora-adapters')
+  post(() => notSupported('this server has no adapters'), '/lora-adapters')
+  post(() => notSupported('this server saves no slots; prompts are kept by themselves (--cache-ram)'), '/slots/:id')
   get((c) => slots(service, c.req.query('fail_on_no_slot') === '1'), '/slots')
   get(() => metrics(service), '/metrics')
   get((c) => answerLog(service, c.req.raw), '/lookahead/log')
@@ -126,11 +141,14 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   )
   get((c) => {
     // What the page names is found beside it, so its own path ends in a slash.
+    if (service.hides.has('page')) unknownRoute(c.req.method, c.req.path)
     const { pathname } = new URL(c.req.url)
     return pathname.endsWith('/') ? (page() as Response) : c.redirect(`${pathname}/`, 308)
   }, '/')
   get(
-    (c) => page(c.req.path.slice(c.req.path.indexOf('/web/') + 5)) ?? unknownRoute(c.req.method, c.req.path),
+    (c) =>
+      (service.hides.has('page') ? undefined : page(c.req.path.slice(c.req.path.indexOf('/web/') + 5))) ??
+      unknownRoute(c.req.method, c.req.path),
     '/web/*',
   )
 

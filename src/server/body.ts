@@ -42,7 +42,7 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>, servic
   await turns.take()
   const value = parse(bytes)
   await turns.take()
-  return check(checkLengths(value), schema)
+  return check(service.defaults.fill(checkLengths(value), schema), schema)
 }
 
 function parse(bytes: Uint8Array): unknown {

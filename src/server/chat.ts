@@ -6,7 +6,7 @@ import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
 import { badRequest } from './errors.js'
 import { type Explanation, explanationOf } from './explanation.js'
-import { prediction, predictionText, requestOptions, samplingFields, seedOf, tokenCount, tokenLimit } from './fields.js'
+import { prediction, predictionText, requestOptions, samplingFields, seedOf, tokenCount } from './fields.js'
 import { bodyOf } from './harmless.js'
 import { type ChatLogprob, chatLogprobs } from './logprobs.js'
 import { documents, messages, requestDocuments, templateMessages } from './messages.js'
@@ -57,7 +57,7 @@ export async function chat(service: Service, request: Request): Promise<Response
   const shared = {
     ...conversationOf(engine, body, use),
     jsonSchema: form.jsonSchema,
-    maxTokens: tokenLimit(
+    maxTokens: service.defaults.limit(
       ['max_tokens', body.max_tokens],
       ['max_completion_tokens', body.max_completion_tokens],
       ['n_predict', body.n_predict],

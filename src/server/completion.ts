@@ -4,7 +4,6 @@ import type { GenerationResult, GenerationStep, PromptProgress } from '../decode
 import { readBody } from './body.js'
 import { finishReason } from './chat.js'
 import { type Explanation, explanationOf } from './explanation.js'
-import { tokenLimit } from './fields.js'
 import { bodyOf } from './harmless.js'
 import { list, tokenIds } from './lists.js'
 import { type CompletionLogprobs, completionLogprobs } from './logprobs.js'
@@ -35,7 +34,7 @@ export async function completion(service: Service, request: Request): Promise<Re
     prompts: listPrompts(body.prompt),
     n: body.n ?? 1,
     id,
-    maxTokens: tokenLimit(['max_tokens', body.max_tokens], ['n_predict', body.n_predict]),
+    maxTokens: service.defaults.limit(['max_tokens', body.max_tokens], ['n_predict', body.n_predict]),
     logprobs: body.logprobs ?? undefined,
   })
   return respond(service, answers, new CompletionReply(served, id, body, answers.count), body.stream ?? false)

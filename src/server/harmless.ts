@@ -64,7 +64,16 @@ const idle: Record<string, string> = {
  *     mirostat: 0, echo: false, …   what this server lacks, switched off
  */
 export function bodyOf<T extends z.ZodRawShape>(shape: T) {
-  return z.preprocess((value) => without(value, shape), z.strictObject(shape))
+  const schema = z.preprocess((value) => without(value, shape), z.strictObject(shape))
+  shapes.set(schema, shape)
+  return schema
+}
+
+const shapes = new WeakMap<z.ZodType, z.ZodRawShape>()
+
+/** The fields of a body made by {@link bodyOf}. */
+export function knownFields(schema: z.ZodType): z.ZodRawShape | undefined {
+  return shapes.get(schema)
 }
 
 /** An object within a body, of which clients send parts that hold nothing. */

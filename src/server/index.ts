@@ -14,6 +14,7 @@
 export { type JsonSchema, jsonSchemaToGrammar } from '../grammar/json-schema.js'
 export type { NamespaceKey } from './access.js'
 export { type App, createApp } from './app.js'
+export type { RequestDefaults } from './defaults.js'
 export { ApiError, type ErrorBody, type ErrorType } from './errors.js'
 export { type RequestEntry, requestLine } from './request-log.js'
 export type { ReadingModel } from './served-reader.js'

@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
 import { isCut } from './chat.js'
 import { ApiError } from './errors.js'
-import { biasOf, tokenLimit } from './fields.js'
+import { biasOf } from './fields.js'
 import { bodyOf } from './harmless.js'
 import { list, tokenIds } from './lists.js'
 import { chatLogprobs } from './logprobs.js'
@@ -12,6 +12,7 @@ import { compactId } from './output-items.js'
 import type { Frame, Reply } from './reply.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
+import { settingsOf } from './settings.js'
 import { respond } from './stream.js'
 import { startTexts, textFields } from './texts.js'
 import { promptProgress, RunningTimings, timingsOf } from './usage.js'
@@ -97,11 +98,13 @@ async function write(
     prompts,
     n,
     id: `native-${compactId()}`,
-    maxTokens: tokenLimit(['n_predict', body.n_predict], ['max_tokens', body.max_tokens]),
+    maxTokens: service.defaults.limit(['n_predict', body.n_predict], ['max_tokens', body.max_tokens]),
     logprobs: probabilities(body) || undefined,
   })
   const texts = prompts.flatMap((prompt) => Array.from({ length: n }, () => prompt))
-  return respond(service, answers, new NativeReply(served, body, texts, isList || n > 1), body.stream ?? false)
+  const most = body.n_predict ?? body.max_tokens ?? service.defaults.maxTokens
+  const told = { ...body, n_predict: most }
+  return respond(service, answers, new NativeReply(served, told, texts, isList || n > 1), body.stream ?? false)
 }
 
 /** Answers in llama-server's shape. */
@@ -208,10 +211,7 @@ class NativeReply implements Reply {
     const biases = biasOf(engine, body.logit_bias) ?? {}
     const most = body.n_predict ?? body.max_tokens ?? -1
     return {
-      ...defaultSettings,
-      ...Object.fromEntries(
-        Object.entries(body).filter(([name, value]) => Object.hasOwn(defaultSettings, name) && value !== null),
-      ),
+      ...settingsOf(body),
       seed,
       n_predict: most,
       max_tokens: most,
@@ -248,42 +248,6 @@ class NativeReply implements Reply {
     })
     return Object.fromEntries(found)
   }
-}
-
-/** Settings as llama-server tells them, where nothing else was asked for. */
-const defaultSettings = {
-  temperature: 0,
-  dynatemp_range: 0,
-  dynatemp_exponent: 1,
-  top_k: 40,
-  top_p: 0.95,
-  min_p: 0.05,
-  top_n_sigma: -1,
-  xtc_probability: 0,
-  xtc_threshold: 0.1,
-  typical_p: 1,
-  repeat_last_n: 64,
-  repeat_penalty: 1,
-  presence_penalty: 0,
-  frequency_penalty: 0,
-  dry_multiplier: 0,
-  dry_base: 1.75,
-  dry_allowed_length: 2,
-  dry_penalty_last_n: -1,
-  dry_sequence_breakers: ['\n', ':', '"', '*'],
-  mirostat: 0,
-  mirostat_tau: 5,
-  mirostat_eta: 0.1,
-  adaptive_target: -1,
-  adaptive_decay: 0.9,
-  stop: [],
-  n_keep: 0,
-  n_discard: 0,
-  ignore_eos: false,
-  stream: false,
-  min_keep: 0,
-  grammar: '',
-  draft: 'auto',
 }
 
 function probabilities({ n_probs, logprobs }: NativeBody): number {

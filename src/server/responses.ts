@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.js'
 import { samplerDefaults } from '../llama/sampler-options.js'
 import { readBody } from './body.js'
 import { isCut } from './chat.js'
-import { requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
+import { requestOptions, samplingFields, tokenCount } from './fields.js'
 import { bodyOf, partOf } from './harmless.js'
 import { jsonObject } from './lists.js'
 import { documents, requestDocuments, templateMessages } from './messages.js'
@@ -75,7 +75,7 @@ export async function responses(service: Service, request: Request): Promise<Res
     ...requestOptions(engine, { ...body, namespace, grammar: form.grammar }, id, signal),
     ...conversationFor(engine, body, use),
     jsonSchema: form.jsonSchema,
-    maxTokens: tokenLimit(['max_output_tokens', body.max_output_tokens]),
+    maxTokens: service.defaults.limit(['max_output_tokens', body.max_output_tokens]),
   })
   const answers = service.start(served, [() => engine.chat(ready)], signal, namespace)
   return respond(service, answers, new ResponsesReply(served, id, body), body.stream ?? false)

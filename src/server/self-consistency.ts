@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { answerAfter, type SelfConsistencyResult } from '../engine/self-consistency.js'
 import { readBody } from './body.js'
-import { requestOptions, samplingFields, tokenCount, tokenLimit } from './fields.js'
+import { requestOptions, samplingFields, tokenCount } from './fields.js'
 import { bodyOf } from './harmless.js'
 import { documents, messages, requestDocuments, templateMessages } from './messages.js'
 import type { Service } from './service.js'
@@ -49,7 +49,10 @@ export async function consistency(service: Service, request: Request): Promise<R
       levels: body.levels ?? undefined,
       confidence: body.confidence ?? undefined,
       answerOf: body.answer_after ? answerAfter(body.answer_after) : undefined,
-      maxTokens: tokenLimit(['max_tokens', body.max_tokens], ['max_completion_tokens', body.max_completion_tokens]),
+      maxTokens: service.defaults.limit(
+        ['max_tokens', body.max_tokens],
+        ['max_completion_tokens', body.max_completion_tokens],
+      ),
     },
     // Each wave goes through the door as one request.
     (requests) =>

@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
 import type { NamespaceKey } from './access.js'
 import { Answers } from './answers.js'
+import { Defaults, type RequestDefaults } from './defaults.js'
 import { ApiError, toApiError } from './errors.js'
 import { Loading } from './loading.js'
 import { Metrics } from './metrics.js'
@@ -18,6 +19,10 @@ export interface ServerOptions {
   model?: string
   /** Further names of it. Default: none. */
   aliases?: readonly string[]
+  /** Labels of it in `/v1/models`. Default: none. */
+  tags?: readonly string[]
+  /** What is answered with a 501, or a 404 for the page. Default: nothing. */
+  hides?: readonly ('slots' | 'page')[]
   /** Further models, by the names under which requests ask for them. */
   models?: Readonly<Record<string, Engine | PromiseLike<Engine>>>
   /** A model for `/v1/embeddings`. */
@@ -31,6 +36,8 @@ export interface ServerOptions {
    * key that is bound to a namespace belong to that namespace and reach no other. Default: none.
    */
   apiKeys?: readonly (string | NamespaceKey)[]
+  /** What requests get that do not say it themselves, by the names of the API. Default: nothing. */
+  defaults?: RequestDefaults
   /** Answers that may wait for a slot; beyond that the server says 429. Default 32. */
   queue?: number
   /** Most bytes of a request body. Default 8 MiB. */
@@ -65,8 +72,11 @@ export class Service {
   /** The models, by name; the first is the one that requests without a name get. */
   readonly served: readonly [Served, ...Served[]]
   readonly aliases: readonly string[]
+  readonly tags: readonly string[]
+  readonly hides: ReadonlySet<'slots' | 'page'>
   /** Models that read. */
   readonly readers: Readonly<Record<'embedding' | 'rerank', ServedReader | undefined>>
+  readonly defaults: Defaults
   readonly metrics = new Metrics()
   readonly startedAt = performance.now()
   readonly maxBodyBytes: number
@@ -88,9 +98,12 @@ export class Service {
   constructor(engine: Engine | PromiseLike<Engine>, options: ServerOptions) {
     this.#options = options
     const queue = options.queue ?? 32
+    this.defaults = new Defaults(options.defaults)
     const others = Object.entries(options.models ?? {}).map(([name, other]) => new Served(name, other, queue))
     this.served = [new Served(options.model ?? 'lookahead', engine, queue), ...others]
     this.aliases = options.aliases ?? []
+    this.tags = options.tags ?? []
+    this.hides = new Set(options.hides)
     this.readers = {
       embedding: options.embedding && new ServedReader(options.embedding, queue),
       rerank: options.rerank && new ServedReader(options.rerank, queue),

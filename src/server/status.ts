@@ -1,9 +1,11 @@
-import { samplerDefaults } from '../llama/sampler-options.js'
+import path from 'node:path'
 import { ApiError, stopping } from './errors.js'
 import { renderFleet } from './fleet.js'
+import { fingerprint } from './reply.js'
 import type { Served } from './served.js'
 import type { ServedReader } from './served-reader.js'
 import type { Service } from './service.js'
+import { settingsOf } from './settings.js'
 
 /** `GET /health`: public; 503 until the model is loaded. */
 export function health(service: Service): Response {
@@ -43,12 +45,13 @@ function describeReader({ name, created, embedder }: ServedReader) {
   }
 }
 
-function describeModel({ served: [first], aliases }: Service, served: Served) {
+function describeModel({ served: [first], aliases, tags }: Service, served: Served) {
   const { engine, name, created } = served
   const { description } = engine
   return {
     id: name,
-    aliases: served === first ? aliases : [],
+    aliases: served === first && aliases.length > 0 ? [name, ...aliases] : [],
+    tags: served === first ? tags : [],
     object: 'model',
     created,
     owned_by: 'lookahead-llm',
@@ -64,39 +67,58 @@ function describeModel({ served: [first], aliases }: Service, served: Served) {
   }
 }
 
-/** `GET /props` */
-export function properties({ engine, served: [{ name }] }: Service): Response {
+/** `GET /props`: llama-server's names, and ours behind them. */
+export function properties(service: Service): Response {
+  const {
+    engine,
+    served: [{ name }],
+    hides,
+    readers,
+  } = service
+  const { chatTemplate, modelFile } = engine
+  const most = service.defaults.maxTokens
+  const [beginToken, endToken] = [engine.beginToken, engine.endTokens[0]]
+  const text = (token: number | undefined) => (token === undefined ? '' : engine.detokenize([token], true))
   return Response.json({
     default_generation_settings: {
       n_ctx: engine.contextTokens,
-      params: {
-        temperature: samplerDefaults.temperature,
-        top_k: samplerDefaults.topK,
-        top_p: samplerDefaults.topP,
-        min_p: samplerDefaults.minP,
-        repeat_penalty: samplerDefaults.repeatPenalty,
-        draft: 'auto',
-      },
+      params: settingsOf({ ...service.defaults.fields, max_tokens: most, n_predict: most }),
     },
     total_slots: engine.slots,
     model_alias: name,
-    chat_template: engine.chatTemplate ?? null,
+    // Where it lies is nobody's business.
+    model_path: path.basename(modelFile),
+    modalities: { vision: false, video: false, audio: false },
+    endpoint_slots: !hides.has('slots'),
+    endpoint_props: false,
+    endpoint_metrics: true,
+    ui: !hides.has('page'),
+    chat_template: chatTemplate ?? '',
     chat_template_caps: { supports_tools: engine.rendersTools },
+    bos_token: text(beginToken),
+    eos_token: text(endToken),
+    build_info: fingerprint,
+    is_sleeping: false,
     threads: engine.threads,
     max_draft_nodes: engine.maxNodes,
     forward_ms: engine.cost.points,
     exactness: engine.exactness,
     placement: engine.placement,
     drafter: engine.drafter.name,
+    embedding_model: readers.embedding?.name ?? null,
+    rerank_model: readers.rerank?.name ?? null,
   })
 }
 
 /** `GET /slots` */
-export function slots({ engine, inFlight }: Service, failIfNone: boolean): Response {
+export function slots({ engine, inFlight, hides }: Service, failIfNone: boolean): Response {
+  if (hides.has('slots')) notSupported('this server shows no slots; it was started with --no-slots')
   const list = engine.describeSlots().map((slot, id) => ({
     id,
     n_ctx: engine.contextTokens,
     is_processing: slot !== undefined,
+    speculative: true,
+    next_token: [{ n_decoded: slot?.writtenTokens ?? 0, n_remain: -1, has_next_token: slot !== undefined }],
     ...(slot && {
       phase: slot.phase,
       n_prompt_tokens: slot.promptTokens,
@@ -118,6 +140,17 @@ export function metrics(service: Service): Response {
   return new Response(metrics.render(engine, startedAt) + shared, {
     headers: { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' },
   })
+}
+
+/** `POST /props`, and what llama-server does with slots and adapters where it is not started for it. */
+export function notSupported(sentence: string): never {
+  throw new ApiError(501, 'not_supported_error', sentence, { code: 'not_supported' })
+}
+
+/** `GET /lora-adapters`: there are none. */
+export function listAdapters(service: Service): Response {
+  void service.engine
+  return Response.json([])
 }
 
 /** A path that is there, asked with another method. */

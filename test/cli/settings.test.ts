@@ -87,6 +87,10 @@ describe('options', () => {
       maxTokens: 7,
       threads: 2,
     })
+    const passed: string[] = []
+    const args = ['serve', '-b', '32', '--spec-type=ngram-mod', '-np', '2', '-ub', '-1', '--kv-unified']
+    expect(translateArguments(args, programOf(), (name) => passed.push(name))).toEqual(['serve', '--parallel', '2'])
+    expect(passed).toEqual(['-b', '--spec-type', '-ub'])
     expect(translateArguments(['serve', '--', '-fa'], programOf())).toEqual(['serve', '--', '-fa'])
     // What a command does not know is refused whole, and not read as -n gl.
     expect(translateArguments(['serve', '-ngl', '3'], programOf())).toEqual(['serve', '--gpu-layers', '3'])

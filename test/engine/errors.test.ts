@@ -68,7 +68,6 @@ describe('loading', () => {
 
   const misuse: [string, Partial<EngineOptions>, RegExp][] = [
     ['no model', { model: '' }, /model must be the path/],
-    ['a context beyond the training', { contextTokens: 1_000_000 }, /at most/],
     ['no slots', { slots: 0 }, /slots must be an integer from 1/],
     ['too many sequences', { slots: 64, branches: 8 }, /64 × 8 = 512/],
     ['half a thread', { threads: 0.5 }, /threads must be an integer/],
