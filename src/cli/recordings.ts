@@ -19,7 +19,7 @@ export interface RecordedRequest {
 }
 
 /** A file's bytes, unpacked if they are gzipped. */
-export async function readUnpacked(file: string): Promise<Buffer> {
+async function readUnpacked(file: string): Promise<Buffer> {
   let bytes: Buffer
   try {
     bytes = await readFile(file)

@@ -6,7 +6,7 @@ import { describeSystemError } from '../corpus/durable/system-error.js'
 import { UsageError } from './failure.js'
 
 /** Environment variable that names the settings file. */
-export const settingsVariable = 'LOOKAHEAD_CONFIG'
+const settingsVariable = 'LOOKAHEAD_CONFIG'
 
 /** Environment variables that set options where the command line does not, named as llama.cpp's. */
 const variables: Record<string, string> = {

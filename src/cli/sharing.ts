@@ -48,7 +48,10 @@ export class SharingPlan {
     if (peer !== undefined && key === undefined)
       throw new UsageError(`--share ${peer} needs --share-key, a secret that all replicas know`)
     if (key === '') throw new UsageError('the key to share with is empty; give at least one character')
-    return new SharingPlan(await mendable(openTransports({ share, key })), options)
+    return new SharingPlan(
+      await mendable(openTransports({ share, key }), options.share ? '--share' : '$LOOKAHEAD_SHARE'),
+      options,
+    )
   }
 
   private constructor(transports: FleetTransports, options: SharingOptions & { cache?: string }) {
@@ -79,11 +82,12 @@ export class SharingPlan {
   }
 }
 
-async function mendable<Result>(work: Promise<Result>): Promise<Result> {
+/** What fails by what the user wrote, in the words of the option it was written in. */
+async function mendable<Result>(work: Promise<Result>, option = '--share'): Promise<Result> {
   try {
     return await work
   } catch (error) {
-    throw error instanceof FleetError ? new UsageError(error.message, { cause: error }) : error
+    throw error instanceof FleetError ? new UsageError(`${option}: ${error.message}`, { cause: error }) : error
   }
 }
 

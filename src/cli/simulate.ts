@@ -157,7 +157,7 @@ export async function simulate(
 }
 
 /** A replay, and what its forwards would have cost. */
-export function replayAtCost(
+function replayAtCost(
   recordings: Recording[],
   drafter: Drafter,
   record: ForwardCostRecord,

@@ -40,7 +40,7 @@ export class Logprobs {
 }
 
 /** Log-probabilities of `token` and of the `count` most likely tokens; of equals the smaller id stands first. */
-export function logprobsOf(logits: Float32Array, token: number, count: number): TokenLogprobs {
+function logprobsOf(logits: Float32Array, token: number, count: number): TokenLogprobs {
   let most = Number.NEGATIVE_INFINITY
   for (const logit of logits) if (logit > most) most = logit
   let sum = 0

@@ -54,7 +54,7 @@ export function parseModelReference(text: string): ModelReference {
 }
 
 /** Reads `user/model`, `user/model:quant` or `user/model/file.gguf`. @throws HubError `reference-invalid` */
-export function parseHubName(name: string): ModelReference & { kind: 'hub' } {
+function parseHubName(name: string): ModelReference & { kind: 'hub' } {
   const match = hubName.exec(name)
   if (!match || name.split('/').some((part) => part === '..' || part === '.'))
     throw invalid(name, 'user/model, user/model:quant or user/model/file.gguf')

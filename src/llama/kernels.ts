@@ -18,7 +18,7 @@ import type { Native, Pointer } from './abi.js'
 export type KernelsWish = 'auto' | 'off'
 
 /** Environment variable that names the file of the kernels, or is `off`. */
-export const kernelsVariable = 'LOOKAHEAD_KERNELS'
+const kernelsVariable = 'LOOKAHEAD_KERNELS'
 
 /** Raised with every change of the functions below or of what they compute. */
 const interfaceVersion = 1

@@ -12,7 +12,7 @@ import type { KnownFiles } from '../llama/model.js'
 import type { Exactness } from './configuration.js'
 
 /** Environment variable that names the folder of profiles; `off` keeps none. */
-export const profileVariable = 'LOOKAHEAD_PROFILES'
+const profileVariable = 'LOOKAHEAD_PROFILES'
 
 /** Grows with every change of what is measured or how it is written; other files are measured anew. */
 const version = 3

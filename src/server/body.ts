@@ -1,23 +1,8 @@
 import type { z } from 'zod'
-import { ApiError, badRequest } from './errors.js'
+import { check } from './check.js'
+import { ApiError } from './errors.js'
 import { checkBytes, checkLengths } from './json-bounds.js'
 import type { Service } from './service.js'
-
-/** Fields of OpenAI's API that are refused with a word of advice. */
-const advice: Record<string, string> = {
-  functions: 'use tools',
-  function_call: 'use tool_choice',
-  max_output_tokens: 'use max_tokens, or the route /v1/responses',
-  suffix: 'use the route /infill',
-  previous_response_id: 'this server keeps no responses; send the whole conversation as input',
-  conversation: 'this server keeps no conversations; send the whole conversation as input',
-  store: 'this server stores nothing',
-  background: 'this server stores nothing; keep the connection open, or stream',
-  echo: 'this server does not repeat the prompt',
-  best_of: 'use n',
-  truncation: 'this server cuts nothing off',
-  mirostat: 'use temperature with min_p or top_n_sigma',
-}
 
 /**
  * Reads the JSON body of a request and checks it: how long it is, how deep and how much it holds, and only then what it
@@ -53,52 +38,6 @@ function parse(bytes: Uint8Array): unknown {
       code: 'invalid_json',
     })
   }
-}
-
-/**
- * Checks a value against a schema.
- *
- * @param within the field it stands in, if it is not the whole body
- * @throws ApiError 400 that names the first field at fault
- */
-export function check<T>(value: unknown, schema: z.ZodType<T>, within?: string): T {
-  const result = schema.safeParse(value, { reportInput: true })
-  if (result.success) return result.data
-  const issue = deepest(result.error.issues[0])
-  const place = pathOf(within === undefined ? issue.path : [within, ...issue.path])
-  if (issue.code === 'unrecognized_keys') {
-    const key = issue.keys[0].slice(0, mostShown)
-    const param = place === '' ? key : `${place}.${key}`
-    const hint = Object.hasOwn(advice, key) ? `; ${advice[key]}` : ''
-    throw badRequest(`the field '${param}' is not supported by this server${hint}`, param, 'unsupported_field')
-  }
-  const what = issue.message.replace(/^Invalid input: /, '').replace(/^Too /, 'too ')
-  if (place === '') throw badRequest(`the body is not acceptable: ${what}`, undefined, 'invalid_value')
-  throw badRequest(`${place}: ${what}`, place, 'invalid_value')
-}
-
-/** Characters of a name that a sentence repeats. */
-const mostShown = 100
-
-type Issue = z.core.$ZodIssue
-
-/** Of a failed union: the complaint of the alternative that fitted best, if one went deeper than the union itself. */
-function deepest(issue: Issue): Issue {
-  if (issue.code !== 'invalid_union') return issue
-  const inner = issue.errors
-    .map((issues) => issues[0])
-    .filter((candidate): candidate is Issue => candidate !== undefined)
-    .filter((candidate) => candidate.path.length > 0 || candidate.code === 'unrecognized_keys')
-  if (inner.length !== 1) return issue
-  return deepest({ ...inner[0], path: [...issue.path, ...inner[0].path] })
-}
-
-function pathOf(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, key) => {
-    if (typeof key === 'number') return `${text}[${key}]`
-    const name = String(key).slice(0, mostShown)
-    return text === '' ? name : `${text}.${name}`
-  }, '')
 }
 
 async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {

@@ -20,7 +20,7 @@ import { planTools, type ToolUse, toolChoice, tools } from './tools.js'
 import { promptProgress, RunningTimings, timingsOf, usageOf } from './usage.js'
 
 /** The body of `POST /v1/chat/completions`. */
-export const chatBody = bodyOf({
+const chatBody = bodyOf({
   ...samplingFields,
   ...thinkingFields,
   ...continuationFields,

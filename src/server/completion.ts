@@ -15,7 +15,7 @@ import { startTexts, textFields } from './texts.js'
 import { promptProgress, RunningTimings, timingsOf, usageOf } from './usage.js'
 
 /** The body of `POST /v1/completions`. */
-export const completionBody = bodyOf({
+const completionBody = bodyOf({
   ...textFields,
   prompt: z.union([z.string(), list(z.string(), 64, 1), tokenIds(undefined, 1), list(tokenIds(undefined, 1), 64, 1)], {
     error: 'expected a string, token ids, or a list of either',

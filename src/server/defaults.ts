@@ -1,7 +1,7 @@
 // What requests get that do not say it themselves.
 
 import { z } from 'zod'
-import { check } from './body.js'
+import { check } from './check.js'
 import { samplingFields, tokenCount, tokenLimit } from './fields.js'
 import { knownFields } from './harmless.js'
 import { thinkingFields } from './thinking.js'

@@ -38,7 +38,7 @@ const format = z.discriminatedUnion(
 )
 
 /** The body of `POST /v1/responses`. */
-export const responsesBody = bodyOf({
+const responsesBody = bodyOf({
   ...shared,
   ...thinkingFields,
   input,

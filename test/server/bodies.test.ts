@@ -1,14 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { check, readBody } from '../../src/server/body.js'
+import { readBody } from '../../src/server/body.js'
+import { check } from '../../src/server/check.js'
+import { Defaults } from '../../src/server/defaults.js'
 import { ApiError } from '../../src/server/errors.js'
 import { bounds, checkBytes, checkLengths } from '../../src/server/json-bounds.js'
 import { list, tokenIds } from '../../src/server/lists.js'
 import type { Service } from '../../src/server/service.js'
 import { Turns } from '../../src/server/turns.js'
 
-const service = { maxBodyBytes: 8 * 2 ** 20, turns: new Turns() } as Service
+const service = { maxBodyBytes: 8 * 2 ** 20, turns: new Turns(), defaults: new Defaults() } as Service
 
 function read(body: string, schema: z.ZodType = z.unknown()): Promise<unknown> {
   const headers = { 'Content-Type': 'application/json' }

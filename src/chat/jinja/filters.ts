@@ -27,7 +27,7 @@ type Filter = (value: Value, args: Value[], given: Given) => Value
 const arg = ({ positional, named }: Given, place: number, name: string): Value => named.get(name) ?? positional[place]
 
 /** What a dotted path leads to. */
-export function attribute(value: Value, path: Value): Value {
+function attribute(value: Value, path: Value): Value {
   let out = value
   for (const step of typeof path === 'number' ? [path] : plain(toStr(path)).split('.')) {
     if (out instanceof Dict) out = out.has(step) ? out.get(step) : undefined

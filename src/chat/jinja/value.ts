@@ -181,7 +181,7 @@ function sliceOf(value: Text, start: number, end: number): Str {
 }
 
 /** A float as Python prints it. */
-export function floatText(value: number): string {
+function floatText(value: number): string {
   if (Number.isNaN(value)) return 'nan'
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
   const size = Math.abs(value)
@@ -197,7 +197,7 @@ export function toStr(value: Value): Str {
 }
 
 /** A value as Python shows it. */
-export function repr(value: Value): Str {
+function repr(value: Value): Str {
   const out = new TextBuilder()
   writeRepr(value, out, 0)
   return out.done()

@@ -40,7 +40,7 @@ export const FORMAT_VERSION = 1
 /** Bytes of an entry without name and tokens. */
 export const ENTRY_BYTES = 56
 /** No entry is longer. */
-export const MOST_ENTRY_BYTES = 2 ** 28
+const MOST_ENTRY_BYTES = 2 ** 28
 
 /** How every corpus file begins, whatever its version; the version follows. */
 export const MAGIC = 'LKCORPUS'
