@@ -67,7 +67,7 @@ export class Foresight {
   accept(token: number): void {
     if (this.#isLost) return
     if (this.length > 0 && this.tokens[this.begin] === token) {
-      this.#written += this.#lexicon.bytesOf(token).length
+      this.#written += this.#lexicon.lengthOf(token)
       this.begin++
       this.length--
     } else this.length = 0
@@ -121,7 +121,7 @@ export class Foresight {
     }
     let end = 0
     for (let i = 0; i < this.length; i++) {
-      end += this.#lexicon.bytesOf(this.tokens[i]).length
+      end += this.#lexicon.lengthOf(this.tokens[i])
       this.kinds[i] = i === 0 ? foresightKinds.first : end <= certain ? foresightKinds.inner : foresightKinds.spaced
     }
     if (this.length === 0) return
@@ -133,7 +133,7 @@ export class Foresight {
     let at = 0
     for (let i = from; i < ids.length; i++) {
       const agreed = this.#lexicon.agreement(ids[i], this.#text.bytes, at, length)
-      if (agreed === 0 || agreed < this.#lexicon.bytesOf(ids[i]).length) return false
+      if (agreed === 0 || agreed < this.#lexicon.lengthOf(ids[i])) return false
       at += agreed
     }
     return at === length

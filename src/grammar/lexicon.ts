@@ -106,6 +106,12 @@ export class Lexicon {
     return length
   }
 
+  /** Bytes of a token; 0 where it is not in it. */
+  lengthOf(token: number): number {
+    const place = this.#placeOf(token)
+    return place < 0 ? 0 : this.begins[place + 1] - this.begins[place]
+  }
+
   #placeOf(token: number): number {
     if (!this.#places) {
       this.#places = new Int32Array(this.size).fill(-1)

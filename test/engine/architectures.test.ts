@@ -117,13 +117,16 @@ describe('models that need care', () => {
     expect({ reason, tokens: tokens.length }).toEqual({ reason: 'context-full', tokens: context - prompt.length })
   })
 
-  it('hybrids whose memory can go back: chains, bit by bit', async () => {
-    await using engine = await load(write({ architecture: 'lfm2' }))
-    expect(engine.exactness).toMatchObject({ level: 'bitwise' })
-    // The probe has compared: this is no level for want of drafts.
-    expect(engine.exactness.rows).toBeGreaterThan(10)
-    expect(await compare(engine, 60)).toBeGreaterThan(30)
-  })
+  it.each(['lfm2', 'qwen35'] as const)(
+    'hybrids whose memory can go back: chains, bit by bit: %s',
+    async (architecture) => {
+      await using engine = await load(write({ architecture }))
+      expect(engine.exactness).toMatchObject({ level: 'bitwise' })
+      // The probe has compared: this is no level for want of drafts.
+      expect(engine.exactness.rows).toBeGreaterThan(10)
+      expect(await compare(engine, 60)).toBeGreaterThan(30)
+    },
+  )
 
   it('hybrids of inexact weights: near ties are decided alone', async () => {
     await using engine = await load(write({ architecture: 'lfm2', type: 'F16', sharpness: 0.3, context: 1024 }), {
@@ -135,8 +138,8 @@ describe('models that need care', () => {
     expect(engine.describeDrafting().nearTies).toBeGreaterThan(10)
   })
 
-  it('hybrids in company, and conversations that go on', async () => {
-    const file = write({ architecture: 'lfm2' })
+  it.each(['lfm2', 'qwen35'] as const)('hybrids in company, and conversations that go on: %s', async (architecture) => {
+    const file = write({ architecture })
     await using alone = await load(file, sameTypes)
     await using engine = await load(file, { slots: 3, ...sameTypes })
     const prompts = Array.from({ length: 6 }, (_, k) => prompt.map((token) => 300 + ((token * (k + 3)) % 100)))

@@ -5,6 +5,7 @@
  *     deepseek2   MLA: keys and values from one compressed vector              experts, one of them shared
  *     gpt-oss     attention with sinks, every other layer in a window          experts with biases
  *     gpt2        attention from one matrix, positions learnt by heart         feed-forward without gate
+ *     qwen35      delta net ⇄ gated attention with norms                       feed-forward
  *     glm4moe     attention                                                    experts, one of them shared
  */
 import type { MetadataValue } from './gguf.js'
@@ -32,6 +33,8 @@ interface Block extends Family {
 const TAPS = 3
 /** Of MLA: ranks of queries and of keys with values, rotated part of a key, and keys and values of a head. */
 const MLA = { queryRank: 64, rank: 128, rotated: 32, key: 64, value: 32 }
+/** Of delta nets: taps of the convolution, heads of keys and of values, and their length. */
+const DELTA = { taps: 4, keyHeads: 2, valueHeads: 4, head: 32 }
 /** Experts, and how many of them a token asks. */
 const EXPERTS = { count: 4, used: 2 }
 
@@ -58,6 +61,17 @@ export function describeFamily(o: Family): Record<string, MetadataValue> {
         'attention.key_length_mla': ['uint32', MLA.key],
         'attention.value_length_mla': ['uint32', MLA.value],
         'rope.dimension_count': ['uint32', MLA.rotated],
+      }
+    case 'qwen35':
+      return {
+        'ssm.conv_kernel': ['uint32', DELTA.taps],
+        'ssm.inner_size': ['uint32', DELTA.valueHeads * DELTA.head],
+        'ssm.state_size': ['uint32', DELTA.head],
+        'ssm.time_step_rank': ['uint32', DELTA.valueHeads],
+        'ssm.group_count': ['uint32', DELTA.keyHeads],
+        full_attention_interval: ['uint32', 2],
+        'rope.dimension_count': ['uint32', 16],
+        'rope.dimension_sections': ['uint32[]', [3, 3, 2, 0]],
       }
     case 'glm4moe':
       return {
@@ -89,6 +103,12 @@ export function addFamilyBlock(tensors: Tensors, block: string, o: Block): boole
       addExperts(tensors, block, o)
       addSharedExpert(tensors, block, o)
       return true
+    case 'qwen35':
+      if (o.recurrent) addDeltaNet(tensors, block, o)
+      else addNormedAttention(tensors, block, o, 2)
+      tensors.norm(`${block}.post_attention_norm`, o.embedding)
+      addGatedMatrices(tensors, block, o, o.feedForward)
+      return true
     case 'glm4moe':
       addPlainAttention(tensors, block, o)
       tensors.norm(`${block}.post_attention_norm`, o.embedding)
@@ -118,20 +138,40 @@ function addConvolution(tensors: Tensors, block: string, { embedding, novelty, u
   tensors.matrix(`${block}.shortconv.out_proj`, embedding, embedding, (2 * novelty * unit) / root)
 }
 
-/** Queries, keys, values and what becomes of them. @param sharpness of the queries: at 2 a head looks at a few tokens */
-function addPlainAttention(tensors: Tensors, block: string, o: Block, sharpness = 2): void {
+/**
+ * Queries, keys, values and what becomes of them.
+ *
+ * @param sharpness of the queries: at 2 a head looks at a few tokens
+ * @param width of the queries in embeddings: at 2 they bring a gate along for what they find
+ */
+function addPlainAttention(tensors: Tensors, block: string, o: Block, sharpness = 2, width = 1): void {
   const root = Math.sqrt(o.embedding)
   const values = (o.embedding / o.heads) * o.kvHeads
-  tensors.matrix(`${block}.attn_q`, o.embedding, o.embedding, sharpness / root)
+  tensors.matrix(`${block}.attn_q`, o.embedding, width * o.embedding, sharpness / root)
   tensors.matrix(`${block}.attn_k`, o.embedding, values, 1 / root)
   tensors.matrix(`${block}.attn_v`, o.embedding, values, 1 / root)
   tensors.matrix(`${block}.attn_output`, o.embedding, o.embedding, (2 * o.novelty * o.unit) / root)
 }
 
-function addNormedAttention(tensors: Tensors, block: string, o: Block): void {
-  addPlainAttention(tensors, block, o, 1)
+function addNormedAttention(tensors: Tensors, block: string, o: Block, width = 1): void {
+  addPlainAttention(tensors, block, o, 1, width)
   tensors.norm(`${block}.attn_q_norm`, o.embedding / o.heads, 2)
   tensors.norm(`${block}.attn_k_norm`, o.embedding / o.heads)
+}
+
+function addDeltaNet(tensors: Tensors, block: string, { embedding, novelty, unit }: Block): void {
+  const { taps, keyHeads, valueHeads, head } = DELTA
+  const [keys, values] = [keyHeads * head, valueHeads * head]
+  const root = Math.sqrt(embedding)
+  tensors.matrix(`${block}.attn_qkv`, embedding, 2 * keys + values, 1 / root)
+  tensors.matrix(`${block}.attn_gate`, embedding, values, 1 / root)
+  tensors.uniform(`${block}.ssm_conv1d.weight`, [taps, 2 * keys + values], -1, 1)
+  tensors.matrix(`${block}.ssm_alpha`, embedding, valueHeads, 1 / root)
+  tensors.matrix(`${block}.ssm_beta`, embedding, valueHeads, 1 / root)
+  tensors.uniform(`${block}.ssm_dt.bias`, [valueHeads], -3, 0)
+  tensors.uniform(`${block}.ssm_a`, [valueHeads], -1, -0.05)
+  tensors.norm(`${block}.ssm_norm`, head)
+  tensors.matrix(`${block}.ssm_out`, values, embedding, (2 * novelty * unit) / Math.sqrt(values))
 }
 
 function addSinks(tensors: Tensors, block: string, { embedding, heads }: Block): void {

@@ -22,7 +22,8 @@ import { makeVocabulary, type TokenizerKind } from './vocabulary.js'
  * `mamba`: recurrent; `jamba`: hybrid, recurrent and attention layers alternate. Memory of these two cannot branch.
  * `lfm2`: hybrid, convolutions and attention alternate, and the last tokens can be taken back; `deepseek2`: attention
  * over a compressed cache (MLA) and experts; `gpt-oss`: attention sinks, sliding windows and experts; `gpt2`: positions
- * learnt by heart; `glm4moe`: experts, and a layer more that foretells the token after the next (MTP).
+ * learnt by heart; `glm4moe`: experts, and a layer more that foretells the token after the next (MTP);
+ * `qwen35`: hybrid, delta nets and gated attention alternate, and the last tokens can be taken back.
  */
 export type Architecture = (typeof ARCHITECTURES)[number]
 
@@ -37,6 +38,7 @@ export const ARCHITECTURES = [
   'gpt-oss',
   'gpt2',
   'glm4moe',
+  'qwen35',
 ] as const
 
 export interface RandomModelOptions {
@@ -147,7 +149,7 @@ type Settings = typeof DEFAULTS
 
 /** Whether recurrent layers and attention alternate. */
 function isHybrid({ architecture }: Settings): boolean {
-  return architecture === 'jamba' || architecture === 'lfm2'
+  return architecture === 'jamba' || architecture === 'lfm2' || architecture === 'qwen35'
 }
 
 /** Sizes of the recurrent layers (Mamba): taps of the convolution, states per channel, rank of the step size. */
@@ -183,9 +185,12 @@ function describe(o: Settings, feedForward: number, recurrent: (layer: number) =
   set('feed_forward_length', ['uint32', attends ? feedForward : 0])
   set('attention.head_count', ['uint32', attends ? o.heads : 0])
   if (attends) {
-    // A layer without heads of keys and values is a recurrent one.
+    // A layer without heads of keys and values is a recurrent one; where it is not said so, every other is.
     const kvHeads = Array.from({ length: o.layers }, (_, layer) => (recurrent(layer) ? 0 : o.kvHeads))
-    set('attention.head_count_kv', isHybrid(o) ? ['uint32[]', kvHeads] : ['uint32', o.kvHeads])
+    set(
+      'attention.head_count_kv',
+      isHybrid(o) && o.architecture !== 'qwen35' ? ['uint32[]', kvHeads] : ['uint32', o.kvHeads],
+    )
     set('rope.freq_base', ['float32', o.ropeBase])
   }
   if (o.architecture === 'gemma3') {
