@@ -39,8 +39,8 @@ struct Avx2 {
     static Ints scale(Ints s) { return _mm256_or_si256(_mm256_and_si256(s, _mm256_set1_epi32(0xffff)), _mm256_slli_epi32(s, 16)); }
 
     static Codes8 codes8(Bytes b) { return {low(b), high(b)}; }
-    static Bytes table() { return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *) IQ4_NL::values)); }
-    static Codes8 look(Bytes names) { return codes8(_mm256_shuffle_epi8(table(), names)); }
+    static Bytes table(const uint8_t * values) { return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *) values)); }
+    static Codes8 look(Bytes names, const uint8_t * values) { return codes8(_mm256_shuffle_epi8(table(values), names)); }
     static Sums8 start8(int word) { return {_mm256_setzero_si256(), _mm256_set1_epi32(word)}; }
     static void dot8(Sums8 & s, const Codes8 & codes, const uint8_t * x) {
         const auto value = four(x);
@@ -65,6 +65,8 @@ struct Avx2 {
     static Floats times(Floats a, float b) { return _mm256_mul_ps(a, _mm256_set1_ps(b)); }
     static Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
     static Floats fnma(Floats a, Floats b, Floats c) { return _mm256_fnmadd_ps(a, b, c); }
+    /// 2 to the power of a byte − 128, as MXFP4 has it.
+    static Floats powers(const uint8_t * p) { return _mm256_mul_ps(_mm256_castsi256_ps(_mm256_slli_epi32(unsignedBytes(p), 23)), all(0.5f)); }
     static Floats halves(const uint8_t * p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) p)); }
     template <int> static Floats widen(const uint32_t * p) { return _mm256_loadu_ps((const float *) p); }
     template <int type> static Floats widen(const uint16_t * p) {

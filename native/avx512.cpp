@@ -33,7 +33,7 @@ struct Avx512 {
     static Ints scale(Ints s) { return s; }
 
     static Codes8 codes8(Bytes b) { return b; }
-    static Codes8 look(Bytes names) { return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *) IQ4_NL::values)), names); }
+    static Codes8 look(Bytes names, const uint8_t * values) { return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *) values)), names); }
     static Sums8 start8(int word) { return start(word); }
     static void dot8(Sums8 & s, Codes8 codes, const uint8_t * x) { s = dot(s, codes, x); }
     static Ints close8(Sums8 s) { return s; }
@@ -54,6 +54,7 @@ struct Avx512 {
     static Floats times(Floats a, float b) { return _mm512_mul_ps(a, _mm512_set1_ps(b)); }
     static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
     static Floats fnma(Floats a, Floats b, Floats c) { return _mm512_fnmadd_ps(a, b, c); }
+    static Floats powers(const uint8_t * p) { return _mm512_mul_ps(_mm512_castsi512_ps(_mm512_slli_epi32(unsignedBytes(p), 23)), all(0.5f)); }
     static Floats halves(const uint8_t * p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) p)); }
     template <int> static Floats widen(const uint32_t * p) { return _mm512_loadu_ps(p); }
     template <int type> static Floats widen(const uint16_t * p) {

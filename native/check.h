@@ -112,6 +112,10 @@ class Check {
                 memcpy(&weights[at], &value, 4);
                 continue;
             }
+            if (kernel.type == GGML_TYPE_MXFP4) {
+                weights[at] = 112 + random() % 24;
+                continue;
+            }
             ordinary(kernel.type, &weights[at + (kernel.type == GGML_TYPE_Q6_K ? 208 : 0)]);
             if (kernel.type == GGML_TYPE_Q4_K || kernel.type == GGML_TYPE_Q5_K) ordinary(kernel.type, &weights[at + 2]);
         }

@@ -2,12 +2,12 @@
 //
 // A *block* is 32 or 256 weights of one row under one scale. Each weight is a small unsigned *code*; what it stands for is
 //
-//     weight = d · scale · (code − offset)        Q4_0, Q5_0, Q8_0, IQ4_NL (scale 1); Q6_K
+//     weight = d · scale · (code − offset)        Q4_0, Q5_0, Q8_0, IQ4_NL, MXFP4 (scale 1); Q6_K
 //     weight = d · scale · code − dmin · min      Q4_K, Q5_K
 //
 // A *group* is as many rows as a vector has 32-bit lanes (R). Its blocks lie one after the other, each so:
 //
-//     d of R rows (f16) │ dmin of R rows (K with mins) │ scales, R bytes each │ codes of 32 columns │ the next 32 …
+//     d of R rows (f16; MXFP4: a power of two, its exponent in a byte) │ dmin of R rows (K with mins) │ scales, R bytes each │ codes of 32 columns │ the next 32 …
 //
 // and codes lie four columns of one row in one lane, so that one vector of 4·R bytes, multiplied with four activations
 // repeated in every lane, gives R sums at once:
@@ -27,7 +27,7 @@ namespace {
 inline uint32_t load32(const uint8_t * p) { uint32_t v; memcpy(&v, p, 4); return v; }
 inline void store32(uint8_t * p, uint32_t v) { memcpy(p, &v, 4); }
 
-enum class Scales { none, k, kSigned }; // one d; 6-bit scales and mins; 8-bit signed scales
+enum class Scales { none, power, k, kSigned }; // one d; one power of two; 6-bit scales and mins; 8-bit signed scales
 
 /// `code4` gives the codes of columns 4·s … 4·s + 3 of a block as ggml stores it, one a byte.
 struct Q4_0 {
@@ -62,6 +62,15 @@ struct IQ4_NL {
     static constexpr int d = 0;
     static constexpr uint8_t values[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
     static uint32_t code4(const uint8_t * b, int s) { return Q4_0::code4(b, s); }
+};
+
+/// The same with other values, and a power of two for d.
+struct MXFP4 {
+    static constexpr int type = GGML_TYPE_MXFP4, block = 32, bytes = 17, sub = 32, bits = 4, offset = 128;
+    static constexpr Scales scales = Scales::power;
+    static constexpr int d = 0;
+    static constexpr uint8_t values[16] = {128, 129, 130, 131, 132, 134, 136, 140, 128, 127, 126, 125, 124, 122, 120, 116};
+    static uint32_t code4(const uint8_t * b, int s) { return Q4_0::code4(b - 1, s); }
 };
 
 struct Q4_K {
@@ -99,8 +108,10 @@ inline void unpackScale(const uint8_t * p, int j, uint8_t & scale, uint8_t & min
 
 /// Bytes of scales per row and block as they are laid out.
 template <class T> constexpr int scaleBytes() { return T::scales == Scales::k ? 12 : T::scales == Scales::kSigned ? 16 : 0; }
+/// Bytes of one d.
+template <class T> constexpr int dBytes() { return T::scales == Scales::power ? 1 : 2; }
 /// Bytes per row and block before the codes.
-template <class T> constexpr int headBytes() { return scaleBytes<T>() + (T::scales == Scales::k ? 4 : 2); }
+template <class T> constexpr int headBytes() { return scaleBytes<T>() + dBytes<T>() + (T::scales == Scales::k ? 2 : 0); }
 
 /// Lays `rows` rows (at most R; the rest of the group is zero) of `columns` weights as one group.
 template <class T, int R> void layGroup(const uint8_t * from, int rows, int64_t columns, uint8_t * to) {
@@ -111,8 +122,8 @@ template <class T, int R> void layGroup(const uint8_t * from, int rows, int64_t 
         for (int r = 0; r < rows; r++) {
             const uint8_t * in = from + (r * blocks + b) * T::bytes;
             uint8_t * out = to;
-            memcpy(out + 2 * r, in + T::d, 2);
-            out += 2 * R;
+            memcpy(out + dBytes<T>() * r, in + T::d, dBytes<T>());
+            out += dBytes<T>() * R;
             if constexpr (T::scales == Scales::k) {
                 memcpy(out + 2 * r, in + 2, 2);
                 out += 2 * R;

@@ -33,7 +33,7 @@ struct Neon {
     static Ints scale(Ints s) { return s; }
 
     static Codes8 codes8(Bytes b) { return veorq_u8(b, vdupq_n_u8(128)); }
-    static Codes8 look(Bytes names) { return codes8(vqtbl1q_u8(vld1q_u8(IQ4_NL::values), names)); }
+    static Codes8 look(Bytes names, const uint8_t * values) { return codes8(vqtbl1q_u8(vld1q_u8(values), names)); }
     static Sums8 start8(int word) { return start(word); }
     static void dot8(Sums8 & s, Codes8 codes, const uint8_t * x) { s = dot(s, codes, x); }
     static Ints close8(Sums8 s) { return s; }
@@ -56,6 +56,7 @@ struct Neon {
     static Floats times(Floats a, float b) { return vmulq_n_f32(a, b); }
     static Floats fma(Floats a, Floats b, Floats c) { return vfmaq_f32(c, a, b); }
     static Floats fnma(Floats a, Floats b, Floats c) { return vfmsq_f32(c, a, b); }
+    static Floats powers(const uint8_t * p) { return vmulq_n_f32(vreinterpretq_f32_s32(vshlq_n_s32(unsignedBytes(p), 23)), 0.5f); }
     static Floats halves(const uint8_t * p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))); }
     template <int> static Floats widen(const uint32_t * p) { return vreinterpretq_f32_u32(vld1q_u32(p)); }
     template <int type> static Floats widen(const uint16_t * p) {

@@ -39,10 +39,10 @@ template <class T> float product(const uint8_t * w, int64_t columns, const uint8
             int sum = 0, all = 0;
             for (int i = from; i < from + T::sub; i++) {
                 int code = T::code4(w, i / 4) >> 8 * (i & 3) & 255;
-                if constexpr (T::type == GGML_TYPE_IQ4_NL) code = IQ4_NL::values[code];
+                if constexpr (T::type == GGML_TYPE_IQ4_NL || T::type == GGML_TYPE_MXFP4) code = T::values[code];
                 sum += (code - T::offset) * (int8_t) x[i], all += (int8_t) x[i];
             }
-            if constexpr (T::scales == Scales::none) total += sum;
+            if constexpr (T::scales == Scales::none || T::scales == Scales::power) total += sum;
             if constexpr (T::scales == Scales::kSigned) total += sum * (int8_t) w[T::packed + from / 16];
             if constexpr (T::scales == Scales::k) {
                 uint8_t scale, min;
@@ -50,7 +50,8 @@ template <class T> float product(const uint8_t * w, int64_t columns, const uint8
                 total += sum * scale, mins += all * min;
             }
         }
-        y = fmaf((float) total, half(w + T::d) * scales[b], y);
+        const float d = T::scales == Scales::power ? (*w ? ldexpf(1, *w - 128) : 0) : half(w + T::d);
+        y = fmaf((float) total, d * scales[b], y);
         if constexpr (T::scales == Scales::k) y = fmaf(-(float) mins, half(w + 2) * scales[b], y);
     }
     return y;
@@ -87,7 +88,7 @@ template <int type> void multiplyFloats(const uint8_t * groups, int64_t from, in
 template <class T> constexpr Kernel quantised() { return {T::type, T::block, T::bytes, 1, rowBytes<T>, prepare<T>, lay<T>, multiply<T>}; }
 
 const Kernel kernels[] = {
-    quantised<Q4_0>(), quantised<Q5_0>(), quantised<Q8_0>(), quantised<IQ4_NL>(), quantised<Q4_K>(), quantised<Q5_K>(), quantised<Q6_K>(),
+    quantised<Q4_0>(), quantised<Q5_0>(), quantised<Q8_0>(), quantised<IQ4_NL>(), quantised<MXFP4>(), quantised<Q4_K>(), quantised<Q5_K>(), quantised<Q6_K>(),
     {GGML_TYPE_F32, 1, 4, 1, floatBytes, copyFloats, layFloats<4>, multiplyFloats<GGML_TYPE_F32>},
     {GGML_TYPE_F16, 1, 2, 1, floatBytes, copyFloats, layFloats<2>, multiplyFloats<GGML_TYPE_F16>},
     {GGML_TYPE_BF16, 1, 2, 1, floatBytes, copyFloats, layFloats<2>, multiplyFloats<GGML_TYPE_BF16>},

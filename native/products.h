@@ -76,10 +76,15 @@ template <class V, class T, int M> inline void dots8(const uint8_t * w, const ui
     } else {
         for (int i = 0; i < 4; i++) {
             const auto both = V::bytes(w + 4 * V::R * i);
-            const auto first = V::look(V::low(both)), second = V::look(V::high(both));
+            const auto first = V::look(V::low(both), T::values), second = V::look(V::high(both), T::values);
             for (int m = 0; m < M; m++) V::dot8(sums[m], first, x + m * stride + 8 * i), V::dot8(sums[m], second, x + m * stride + 8 * i + 4);
         }
     }
+}
+
+template <class V, class T> inline typename V::Floats scalesOf(const uint8_t * w) {
+    if constexpr (T::scales == Scales::power) return V::powers(w);
+    else return V::halves(w);
 }
 
 template <class V, class T, int M> void tile(const uint8_t * w, int64_t columns, const uint8_t * x, size_t stride, float * y, size_t yStride, int valid) {
@@ -90,7 +95,7 @@ template <class V, class T, int M> void tile(const uint8_t * w, int64_t columns,
     typename V::Floats acc[M];
     for (int m = 0; m < M; m++) acc[m] = V::zero();
     for (int64_t b = 0; b < columns / T::block; b++, w += T::bytes * R, x += T::block, xd++) {
-        const auto d = V::halves(w);
+        const auto d = scalesOf<V, T>(w);
         const uint8_t * codes = w + headBytes<T>() * R;
         if constexpr (T::block == 32 && T::offset == 128) {
             typename V::Sums8 sums[M];
@@ -233,7 +238,7 @@ template <class V, int type> constexpr Kernel floats() {
 /// All kernels of an instruction set.
 template <class V> struct Kernels {
     static constexpr Kernel all[] = {
-        quantised<V, Q4_0>(), quantised<V, Q5_0>(), quantised<V, Q8_0>(), quantised<V, IQ4_NL>(), quantised<V, Q4_K>(), quantised<V, Q5_K>(), quantised<V, Q6_K>(),
+        quantised<V, Q4_0>(), quantised<V, Q5_0>(), quantised<V, Q8_0>(), quantised<V, IQ4_NL>(), quantised<V, MXFP4>(), quantised<V, Q4_K>(), quantised<V, Q5_K>(), quantised<V, Q6_K>(),
         floats<V, GGML_TYPE_F32>(), floats<V, GGML_TYPE_F16>(), floats<V, GGML_TYPE_BF16>(),
     };
 };

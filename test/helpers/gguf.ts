@@ -34,6 +34,7 @@ export const TENSOR_TYPES = {
   BF16: { id: 30, elements: 1, bytes: 2 },
   Q4_0: { id: 2, elements: 32, bytes: 18 },
   IQ4_NL: { id: 20, elements: 32, bytes: 18 },
+  MXFP4: { id: 39, elements: 32, bytes: 17 },
   Q8_0: { id: 8, elements: 32, bytes: 34 },
   Q4_K: { id: 12, elements: 256, bytes: 144 },
   Q6_K: { id: 14, elements: 256, bytes: 210 },

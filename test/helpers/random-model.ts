@@ -216,6 +216,7 @@ const FILE_TYPES: Record<TensorType, number> = {
   BF16: 32,
   Q4_0: 2,
   IQ4_NL: 25,
+  MXFP4: 38,
   Q8_0: 7,
   Q4_K: 14,
   Q6_K: 18,

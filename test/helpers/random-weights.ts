@@ -6,6 +6,7 @@
  * bytes with its scales written over them:
  *
  *     Q8_0   │ d │ 32 × int8 │                      Q4_0, IQ4_NL   │ d │ 16 × 2 nibbles │
+ *     MXFP4  │ exponent │ 16 × 2 nibbles │
  *     Q4_K   │ d │ dmin │ 12 scales │ 128 quants │  Q6_K           │ 192 quants │ 16 scales │ d │
  */
 import { TENSOR_TYPES, type TensorType, tensorBytes } from './gguf.js'
@@ -110,6 +111,12 @@ const finishers: Record<TensorType, Finish> = {
   BF16: dense(Uint16Array, (value) => floatBits(value) >>> 16),
   Q4_0: blocks('Q4_0', 4.64, put),
   IQ4_NL: blocks('IQ4_NL', 70.1, put),
+  // A power of two near the scale; values are 0, ±1, ±2, ±3, ±4, ±6, ±8, ±12.
+  MXFP4: (buffer, offset, bytes, deviation) => {
+    const row = new Uint8Array(buffer, offset, bytes)
+    const exponent = 128 + Math.round(Math.log2(deviation / 5.85))
+    for (let at = 0; at < bytes; at += 17) row[at] = exponent
+  },
   Q8_0: blocks('Q8_0', 73.9, (row, at, d) => {
     put(row, at, d)
     // Odd quants only: -128 does not occur in real files, and the mean is 0.

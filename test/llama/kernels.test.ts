@@ -23,6 +23,7 @@ const types = {
   Q5_0: [6, 32],
   Q8_0: [8, 32],
   IQ4_NL: [20, 32],
+  MXFP4: [39, 32],
   Q4_K: [12, 256],
   Q5_K: [13, 256],
   Q6_K: [14, 256],
@@ -107,7 +108,7 @@ describe.skipIf(typeof kernels === 'string')('a model with kernels of our own', 
     expect(differing(await rows(model, [40], 7, { ...exact, threads: 2 }), alone)).toEqual([])
   })
 
-  it.each(['Q8_0', 'Q4_0', 'F16'] as TensorType[])(
+  it.each(['Q8_0', 'Q4_0', 'MXFP4', 'F16'] as TensorType[])(
     'gives every row its bits where experts of %s are asked',
     async (type) => {
       for (const architecture of ['deepseek2', 'gpt-oss'] as Architecture[]) {
@@ -122,22 +123,25 @@ describe.skipIf(typeof kernels === 'string')('a model with kernels of our own', 
     },
   )
 
-  it.each(['qwen2', 'gemma3', 'jamba', 'deepseek2', 'gpt-oss'] as Architecture[])(
-    'says what llama.cpp says, for %s',
-    async (architecture) => {
-      const file = path.join(folder, `${architecture}.gguf`)
-      writeRandomModel(file, { type: 'Q8_0', architecture, sharpness: 6 })
-      await using ours = await Model.load(file)
-      await using theirs = await Model.load(file, { kernels: 'off' })
-      expect(theirs.kernels).toBeUndefined()
-      const [mine, stock] = [await rows(ours, [40], 70, exact), await rows(theirs, [40], 70, exact)]
-      expect(differing(mine, stock)).not.toEqual([])
-      // A cache of bf16 keys moves llama.cpp's own logits as far, and further.
-      const length = (rows: Float32Array[]) => Math.hypot(...rows.map((row) => Math.hypot(...row)))
-      const difference = mine.map((row, r) => row.map((value, i) => value - stock[r][i]))
-      expect(length(difference) / length(stock)).toBeLessThan(0.05)
-    },
-  )
+  it.each([
+    ['qwen2', 'Q8_0'],
+    ['gemma3', 'Q8_0'],
+    ['jamba', 'Q8_0'],
+    ['deepseek2', 'Q8_0'],
+    ['gpt-oss', 'MXFP4'],
+  ] as [Architecture, TensorType][])('says what llama.cpp says, for %s in %s', async (architecture, type) => {
+    const file = path.join(folder, `${architecture}.gguf`)
+    writeRandomModel(file, { type, architecture, sharpness: 6 })
+    await using ours = await Model.load(file)
+    await using theirs = await Model.load(file, { kernels: 'off' })
+    expect(theirs.kernels).toBeUndefined()
+    const [mine, stock] = [await rows(ours, [40], 70, exact), await rows(theirs, [40], 70, exact)]
+    expect(differing(mine, stock)).not.toEqual([])
+    // A cache of bf16 keys moves llama.cpp's own logits as far, and further.
+    const length = (rows: Float32Array[]) => Math.hypot(...rows.map((row) => Math.hypot(...row)))
+    const difference = mine.map((row, r) => row.map((value, i) => value - stock[r][i]))
+    expect(length(difference) / length(stock)).toBeLessThan(0.05)
+  })
 })
 
 describe('Kernels.install', () => {
