@@ -56,7 +56,7 @@ const found: Part[] = []
 /** Runs one part with a share of the time that is left. */
 async function run(part: string, model: string | undefined, args: string[], share: number, env = {}): Promise<Part> {
   const start = performance.now()
-  const limitMs = Math.max(5000, leftMs() * share)
+  const limitMs = Math.round(Math.max(5000, leftMs() * share))
   const child = spawn(process.execPath, args, {
     env: { ...process.env, LOOKAHEAD_PROFILES: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -78,7 +78,7 @@ async function run(part: string, model: string | undefined, args: string[], shar
   })
   const seconds = (performance.now() - start) / 1000
   const last = out.trim().split('\n').at(-1) ?? ''
-  const result: Part = { part, model, seconds, ended }
+  const result: Part = { part, model: model && path.basename(model), seconds, ended }
   if (last.startsWith('{')) result.report = JSON.parse(last)
   else result.said = (ended === 'code 0' ? out : `${out}${error}`).trim()
   found.push(result)

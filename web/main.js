@@ -62,7 +62,8 @@ async function describeServer() {
   }
   const props = await response.json()
   const level = props.exactness.level === 'bitwise' ? 'bit for bit exact' : 'token-exact'
-  $('model').textContent = `${props.model_alias} · ${plural(props.total_slots, 'slot')} of ${number(props.default_generation_settings.n_ctx)} tokens · ${level}`
+  const places = props.placement.devices.map(({ name }) => ` · ${name}`).join('')
+  $('model').textContent = `${props.model_alias} · ${plural(props.total_slots, 'slot')} of ${number(props.default_generation_settings.n_ctx)} tokens · ${level}${places}`
   useCosts(props.forward_ms)
   void showCorpus()
 }

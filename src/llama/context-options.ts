@@ -68,8 +68,9 @@ export function contextParamsOf(llama: LlamaFunctions, trained: number, options:
   params.n_ctx = inRange('contextTokens', options.contextTokens ?? Math.min(trained, 4096), 1, 2 ** 31 - 1)
   // llama.cpp silently makes a batch no larger than the context, and aborts the process on a forward that is.
   params.n_batch = Math.min(inRange('batchTokens', options.batchTokens ?? 512, 1, 65_536), params.n_ctx)
-  // A window that forgets can take back what was computed at once.
-  params.n_ubatch = options.swaFull === false ? params.n_batch : Math.min(params.n_batch, mostComputedRows)
+  // Memory that forgets can take back what was computed at once.
+  const forgets = options.swaFull === false || (options.rollback ?? 0) > 0
+  params.n_ubatch = forgets ? params.n_batch : Math.min(params.n_batch, mostComputedRows)
   params.n_seq_max = inRange('maxSequences', options.maxSequences ?? 1, 1, 256)
   // One for each sequence is reserved in any case.
   if (options.mostOutputs !== undefined) params.n_outputs_max = Math.max(options.mostOutputs, params.n_seq_max)
