@@ -51,8 +51,8 @@ export interface DeviceOptions {
   /** Experts of mixture models that stay with the processor: `true`: all; a number: those of so many first layers. Default `false`. */
   cpuMoe?: boolean | number | undefined
   /**
-   * Let devices compute large batches of layers that lie with the processor. Default: where any layer is on a device;
-   * where none is, drafts and single tokens are computed by the same kernels.
+   * Let devices compute large batches of layers that lie with the processor. Default: where any layer is on a device; where
+   * none is, drafts and single tokens are then computed by the same kernels.
    */
   opOffload?: boolean | undefined
 }
@@ -137,9 +137,9 @@ export interface DeviceSource {
  * @throws LlamaError `device-not-found` if one that is asked for, or any where layers are asked for, is not there
  */
 export function chooseDevices(source: DeviceSource, options: DeviceOptions): readonly NativeDevice[] {
-  const { gpuLayers = 'auto', device, mainGpu = 0, tensorSplit, splitMode } = options
+  const { gpuLayers = 'auto', device, mainGpu = 0, tensorSplit, splitMode, opOffload = false } = options
   const names = typeof device === 'string' ? device.split(',').map((name) => name.trim()) : device
-  if (gpuLayers === 0 || names?.every((name) => /^none$/i.test(name))) return []
+  if ((gpuLayers === 0 && !opOffload) || names?.every((name) => /^none$/i.test(name))) return []
   const others = source.devices.filter(({ kind }) => kind === 'gpu' || kind === 'integrated')
   const cards = others.filter(({ kind }) => kind === 'gpu')
   const chosen = names

@@ -135,7 +135,8 @@ export class Model {
     const trial = { library, file: resolved, header, params, devices: chosen, hostExpertLayers }
     const room = options.room ?? (() => ({}))
     if (chosen.length > 0) params.n_gpu_layers = await layersFor(options.gpuLayers, { ...trial, room })
-    const devices = params.n_gpu_layers === 0 ? [] : chosen
+    const devices = params.n_gpu_layers === 0 && !options.opOffload ? [] : chosen
+    if (devices.length === 0) params.devices = new BigUint64Array(1)
     const repack = options.repack ?? !hasKQuants(header)
     const isElsewhere = params.vocab_only || (devices.length > 0 && params.n_gpu_layers > layersOf(header))
     const kernels = options.kernels === 'off' || isElsewhere ? undefined : kernelsOf(library)
@@ -143,11 +144,11 @@ export class Model {
     const ledger = new MemoryLedger(devices)
     const progress = options.onRead && registerProgressCallback(options.onRead)
     if (progress) params.progress_callback = progress.pointer
-    const { result: pointer, errors } = await library.collectErrors(() => {
+    const loading = library.collectErrors(() => {
       const load = () => callAsync(llama.llama_model_load_from_file, resolved, params)
       return kernels ? kernels.taking(repack, load) : load()
     }, ledger.read)
-    progress?.free()
+    const { result: pointer, errors } = await loading.finally(() => progress?.free())
     params.progress_callback = null
     if (!pointer) {
       const shortage = devices.length > 0 && (await describeShortage(errors, { ...trial, room }))

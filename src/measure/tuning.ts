@@ -88,6 +88,8 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
       kernels: model.kernels?.id,
       rollback: wanted.rollback || undefined,
       swaFull: wanted.swaFull,
+      // How many layers fit may change from load to load.
+      placed: model.residence === 'processor' ? undefined : placedLayers(model),
       ...modelOptions,
     },
   }
@@ -116,7 +118,8 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
   const measured = known?.cost
     ? undefined
     : await measureForwardCost(context, {
-        budgetMs: calibrationMs,
+        // There are more sizes to measure there.
+        budgetMs: model.residence === 'device' ? 2 * calibrationMs : calibrationMs,
         onDevice: model.residence === 'device',
         onProgress,
       })
@@ -143,4 +146,9 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
     options.reading &&
     (await openReader(context, { ...options.reading, modelOptions, rowMs: cost.ms(blockTokens) / blockTokens }))
   return { context, cost, exactness, noise, crew, reader, keep }
+}
+
+/** Which devices hold how many layers in all. */
+function placedLayers({ placement }: Model): unknown[] {
+  return [placement.offloadedLayers, ...placement.devices.map(({ name }) => name)]
 }

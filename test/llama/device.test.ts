@@ -35,6 +35,7 @@ describe('chooseDevices', () => {
     for (const options of [{ device: 'none' }, { device: 'none', gpuLayers: 99 }, { gpuLayers: 0 }])
       expect(names(options)).toEqual([])
     expect(names({ gpuLayers: 0 }, none)).toEqual([])
+    expect(names({ gpuLayers: 0, opOffload: true })).toEqual(['CUDA0', 'CUDA1'])
   })
 
   it.each<[DeviceOptions, typeof two, RegExp]>([
