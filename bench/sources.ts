@@ -32,6 +32,7 @@ const { values } = readArguments('sources', {
   traces: { type: 'string', value: 'FOLDER', help: 'gzipped JSONL of prompts and answers' },
   vocab: { type: 'string', value: 'FILE', help: 'GGUF whose tokenizer reads them, gzipped or not' },
   budgets: { type: 'string', default: '8,64', value: 'A,B', help: 'nodes per draft' },
+  only: { type: 'string', default: '', value: 'WORD', help: 'only workloads with it in their name' },
   limit: { type: 'string', default: '60', value: 'N', help: 'requests of a workload, at most' },
 })
 if (!values.traces || !values.vocab) refuse('sources', 'expected --traces FOLDER and --vocab FILE.gguf')
@@ -52,7 +53,7 @@ console.log(`| workload | ${sources.map(({ name }) => name).join(' | ')} |`)
 console.log(`|---|${sources.map(() => '---|').join('')}`)
 for (const [workload, file, ...filters] of workloads) {
   const trace = path.join(values.traces, `${file}.jsonl.gz`)
-  if (!existsSync(trace)) continue
+  if (!workload.includes(values.only) || !existsSync(trace)) continue
   const whole = tokenizeRecordings(await readRecordings(trace, filters, Number(values.limit)), vocabulary)
   const answers = whole.map(
     (one): Recording => ({ ...one, prompt: Array.prototype.slice.call(one.prompt, -promptEnd) }),

@@ -41,7 +41,7 @@ export {
 export type { TokenLogprob, TokenLogprobs } from './decode/logprobs.js'
 export type { SlotState } from './decode/loop.js'
 // Drafts: where they come from. More in 'lookahead-llm/draft'.
-export type { Drafter, DraftOrigin, DraftOutlook, DraftSession, SessionOptions } from './draft/drafter.js'
+export type { Drafter, DraftOrigin, DraftOutlook, DraftSession, Foreseen, SessionOptions } from './draft/drafter.js'
 export { RetrievalDrafter } from './draft/retrieval.js'
 export { DraftSource, type DraftSourceName, DraftTree } from './draft/tree.js'
 export { Embedder, type EmbedderOptions, type Embeddings, type Ranking } from './engine/embedder.js'

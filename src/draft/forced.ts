@@ -23,6 +23,11 @@ const memory = 0.99
  *
  * A grammar forces text, not tokens, and a text may be split in several ways. So a chain is a guess like any other, and
  * how often its tokens come true is learnt.
+ *
+ * The engine's own drafter is one; a drafter brought along may be put into another.
+ *
+ * @example
+ * const engine = await Engine.load({ drafter: new ForcedDrafter(new MyDrafter()) })
  */
 export class ForcedDrafter implements Drafter {
   readonly name: string

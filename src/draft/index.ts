@@ -15,7 +15,8 @@
  */
 
 export type { ConfidenceOptions } from './confidence.js'
-export type { Drafter, DraftOrigin, DraftSession, SessionOptions } from './drafter.js'
+export type { Drafter, DraftOrigin, DraftSession, Foreseen, SessionOptions } from './drafter.js'
+export { ForcedDrafter } from './forced.js'
 export type { RetrievalOptions } from './retrieval.js'
 export { RetrievalDrafter } from './retrieval.js'
 export type { DraftSourceName } from './tree.js'

@@ -73,7 +73,7 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly' | 'ro
    * {@link FetchOptions.onProgress}.) Default: nothing.
    */
   onProgress?: ((progress: LoadingProgress) => void) | undefined
-  /** Where drafts come from. Default: retrieval from everything read and written. */
+  /** Where drafts come from. Default: retrieval from everything read and written, and what a grammar leaves no choice about. */
   drafter?: Drafter | undefined
   /**
    * A second, smaller model with the same vocabulary that drafts besides {@link drafter}, named as {@link model} is: its
