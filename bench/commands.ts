@@ -22,6 +22,7 @@ export const commands: Readonly<Record<string, string>> = {
   fleet: 'Replicas that share: tokens per forward, delays, cost, and what is left after everything went wrong.',
   watch: 'What it costs a server to be watched.',
   soak: 'A server under abuse, for a while: nothing may leak, and no answer may change.',
+  stalls: 'How long one hostile request keeps everybody else waiting, kind by kind, and what by.',
   chat: 'Recorded chat formats of model families: how many prompts and outputs are right. The table of docs/chat.md.',
   answers: 'What several answers to one prompt draw from each other, and what path-consistency saves.',
   hybrid:

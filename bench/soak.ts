@@ -1,42 +1,40 @@
 /**
- * A server under abuse: chats, streams broken off, streams nobody reads, fuzzed bodies, all at once, for a while. At the
- * end no slot may be taken, and memory should have stopped growing after the first third.
+ * A server under abuse: chats, streams broken off, streams nobody reads, bodies that are hostile, fuzzed bodies to all
+ * routes, all at once, for a while. At its begin, after each third and at its end everybody rests, and memory is looked at.
  *
  *     npm run bench -- soak --minutes 20
  *
- * The last line of the output is JSON; the exit code is 1 if the server died, a slot leaked, an answer was wrong or,
- * where the server is bitwise exact, a greedy answer changed with the company it was in.
+ * The last line of the output is JSON; the exit code is 1 if the server died, a slot leaked, an answer was wrong, `/health`
+ * took too long or, where the server is bitwise exact, a greedy answer changed with the company it was in. How long
+ * `/health` takes counts on a machine on which nothing else runs.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
+import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { hostile } from '../test/helpers/hostile.js'
 import { isFitAnswer, malformed } from '../test/helpers/malformed.js'
 import { readArguments } from './arguments.js'
+import { HealthWatch } from './health-watch.js'
+import { ServerProcess } from './server-process.js'
 
 const { values } = readArguments('soak', {
   minutes: { type: 'string', default: '20', value: 'N', help: 'how long' },
+  model: { type: 'string', short: 'm', value: 'FILE', help: 'model of the server (default: the embedded one)' },
   workers: { type: 'string', default: '8', value: 'N', help: 'clients that chat' },
   fuzzers: { type: 'string', default: '6', value: 'N', help: 'clients that send rubbish' },
+  'hostile-ones': { type: 'string', default: '1', value: 'N', help: 'clients that send what is dear to read' },
+  'health-ms': { type: 'string', default: '250', value: 'N', help: 'how long /health may take' },
   threads: { type: 'string', default: '1', value: 'N', help: 'of the server' },
   seed: { type: 'string', default: '1', value: 'N', help: 'of what they do' },
 })
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
-const options = ['--port', '0', '--parallel', '4', '--queue', '8', '-t', values.threads]
-const child = spawn(process.execPath, [main, 'serve', ...options], { stdio: ['ignore', 'ignore', 'pipe'] })
-let log = ''
-const url = await new Promise<string>((resolve, reject) => {
-  child.stderr.on('data', (part) => {
-    log = (log + part).slice(-10_000)
-    const [found] = /http:\/\/\S+/.exec(log) ?? []
-    if (found) resolve(found)
-  })
-  child.once('exit', () => reject(new Error(log)))
-})
+/** Milliseconds of a rest before memory is looked at. */
+const restMs = 5000
+/** Milliseconds after which a client that sent something dear gives up on it. */
+const patienceMs = 20_000
+
+const options = ['--parallel', '4', '--queue', '8', '-t', values.threads, '--log', 'off']
+const server = await ServerProcess.start([...options, ...(values.model ? ['-m', values.model] : [])], { watched: true })
+const { url } = server
 
 let state = Number(values.seed)
 function random(below: number): number {
@@ -96,7 +94,7 @@ const acts: (() => Promise<void>)[] = [
   },
   async function readSlowly() {
     const response = await post(chat({ stream: true, max_tokens: 60, grammar: 'root ::= [a-z ]+' }))
-    await new Promise((resolve) => setTimeout(resolve, random(3000)))
+    await delay(random(3000))
     await response.text()
   },
 ]
@@ -111,92 +109,113 @@ async function writeRubbish(): Promise<void> {
     if (!isFitAnswer(response.status, answer))
       wrong.push(`${route} ${body.slice(0, 300)}: ${response.status} ${answer}`)
     fuzzed++
-    if (performance.now() > end) return
+    if (performance.now() > end || isResting) return
   }
 }
 
-/** What once held everybody up, one after the other. */
+/** What once held everybody up, kind after kind. */
+let hostileSent = 0
 async function sendHostile(): Promise<void> {
   const names = Object.keys(hostile)
-  const name = names[random(names.length)]
+  const name = names[hostileSent++ % names.length]
   const [route, body] = hostile[name]()
-  const response = await post(body, undefined, route)
+  const response = await post(body, AbortSignal.timeout(patienceMs), route)
   const answer = await response.text()
   if (response.status !== 413 && !isFitAnswer(response.status, answer))
     wrong.push(`${name}: ${response.status} ${answer.slice(0, 300)}`)
-  hostileSent++
 }
-let hostileSent = 0
 
-/** How long `/health` takes to answer meanwhile, in milliseconds; asked by a thread that does nothing else. */
-const healthMs: number[] = []
-const asker = new Worker(
-  `const { parentPort, workerData } = require('node:worker_threads')
-  void (async () => {
-    for (;;) {
-      const asked = performance.now()
-      await (await fetch(workerData)).text().catch(() => {})
-      parentPort.postMessage(performance.now() - asked)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  })().catch(() => {})`,
-  { eval: true, workerData: `${url}/health` },
-)
-asker.on('message', (ms: number) => healthMs.push(ms))
-
-const end = performance.now() + Number(values.minutes) * 60_000
+let end = Number.POSITIVE_INFINITY
+let isResting = false
+let acting = 0
 async function worker(act: () => Promise<void>): Promise<void> {
-  while (performance.now() < end && child.exitCode === null && child.signalCode === null)
+  while (performance.now() < end && server.isAlive) {
+    if (isResting) {
+      await delay(50)
+      continue
+    }
+    acting++
     await act().catch((error: unknown) => {
       const { name, message } = error as Error
       if (name !== 'AbortError' && name !== 'TimeoutError') wrong.push(message)
     })
+    acting--
+  }
 }
 
-/** Resident megabytes of the server. */
-function memory(): number {
-  if (child.exitCode !== null || child.signalCode !== null) return 0
-  const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? []
-  return Math.round(Number(kilobytes) / 1024)
+/** What the server holds when nobody asks anything. */
+interface Rest {
+  minute: number
+  /** Megabytes that are resident before and after a collection, and of these JavaScript's own. */
+  resident: number
+  collected: number
+  heap: number
+  buffers: number
 }
 
-const samples: number[] = []
-const timer = setInterval(() => {
-  samples.push(memory())
-  console.log(`${samples.at(-1)} MB, ${JSON.stringify(counts)}`)
-}, Number(values.minutes) * 5000)
-const workers = Array.from({ length: Number(values.workers) }, () => worker(() => acts[random(acts.length)]()))
-const fuzzers = Array.from({ length: Number(values.fuzzers) }, () => worker(writeRubbish))
-await Promise.all([...workers, ...fuzzers, worker(sendHostile)])
-await asker.terminate()
-clearInterval(timer)
-await new Promise((resolve) => setTimeout(resolve, 1000))
+const rests: Rest[] = []
+async function rest(minute: number): Promise<void> {
+  isResting = true
+  while (acting > 0 && server.isAlive) await delay(20)
+  await delay(restMs)
+  if (server.isAlive) {
+    const resident = server.residentMegabytes
+    const { heapUsed, arrayBuffers, external, rss } = await server.memory()
+    const [collected, heap, buffers] = [rss, heapUsed, Math.max(external, arrayBuffers)].map((bytes) =>
+      Math.round(bytes / 2 ** 20),
+    )
+    rests.push({ minute, resident, collected, heap, buffers })
+    console.log(`minute ${minute}: ${JSON.stringify(rests.at(-1))}, ${JSON.stringify(counts)}`)
+  }
+  isResting = false
+}
+
+// Once around, so that what is made when first needed is there.
+await (await post(chat({}))).text()
+await rest(0)
+const watch = new HealthWatch(url)
+const totalMs = Number(values.minutes) * 60_000
+end = performance.now() + totalMs + 2 * restMs
+const clients = (count: string, act: () => Promise<void>) => Array.from({ length: Number(count) }, () => worker(act))
+const workers = [
+  ...clients(values.workers, () => acts[random(acts.length)]()),
+  ...clients(values.fuzzers, writeRubbish),
+  ...clients(values['hostile-ones'], sendHostile),
+]
+for (const third of [1, 2]) {
+  await delay(totalMs / 3)
+  await rest(Math.round((third * totalMs) / 180) / 1000)
+}
+await Promise.all(workers)
+await rest(Number(values.minutes))
+const healthMs = await watch.stop()
 const get = async (path: string) => (await fetch(url + path)).json().catch(() => undefined)
-const alive = child.exitCode === null && child.signalCode === null
-const slots = alive ? ((await get('/slots')) as { is_processing: boolean }[]) : []
-const level = alive ? ((await get('/props')) as { exactness: { level: string } }).exactness.level : 'unknown'
+const { isAlive } = server
+const slots = isAlive ? ((await get('/slots')) as { is_processing: boolean }[]) : []
+const level = isAlive ? ((await get('/props')) as { exactness: { level: string } }).exactness.level : 'unknown'
 const taken = slots.filter((slot) => slot.is_processing).length
-samples.push(memory())
-if (alive) child.kill('SIGTERM')
-const code = alive ? (await once(child, 'exit'))[0] : (child.exitCode ?? child.signalCode)
+const code = await server.stop()
 for (const line of wrong.slice(0, 10)) console.log(`wrong: ${line}`)
-if (!alive) console.log(log)
+if (!isAlive) console.log(server.log)
+const mostMs = quantile(healthMs, 1)
 const summary = {
   minutes: Number(values.minutes),
   level,
   counts,
   fuzzed,
   hostile: hostileSent,
-  healthMs: { median: quantile(healthMs, 0.5), p99: quantile(healthMs, 0.99), most: quantile(healthMs, 1) },
-  memoryMegabytes: samples,
+  healthMs: { asked: healthMs.length, median: quantile(healthMs, 0.5), p99: quantile(healthMs, 0.99), most: mostMs },
+  memoryMegabytes: rests,
   taken,
   changed,
   wrong: wrong.length,
+  crashes: isAlive ? 0 : 1,
   exit: code,
 }
 console.log(JSON.stringify(summary))
+const isSlow = mostMs > Number(values['health-ms'])
 const differs = level === 'bitwise' && changed > 0
-process.exitCode = taken > 0 || wrong.length > 0 || differs || code !== 0 ? 1 : 0
+process.exitCode = taken > 0 || wrong.length > 0 || differs || isSlow || code !== 0 ? 1 : 0
 
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)

@@ -10,9 +10,25 @@
  * else.
  */
 export function takeHeading(text: string): { title: string; text: string } | undefined {
-  const [, marked, underlined, rest] =
-    /^\s*(?:#{1,2}[ \t]+([^\n]+?)[ \t]*#*[ \t]*|([^\n]+?)[ \t]*\r?\n={3,}[ \t]*)\r?(?:\n([\s\S]*))?$/.exec(text) ?? []
-  const title = marked ?? underlined
-  const body = rest?.trim() ?? ''
-  return title === undefined || body === '' ? undefined : { title, text: body }
+  // By lines, not by one expression: those of a client may be a megabyte of spaces.
+  const [first, afterFirst] = takeLine(text.trimStart())
+  const [second, afterSecond] = takeLine(afterFirst)
+  const marked = /^#{1,2}[ \t]/.test(first)
+  if (!marked && !/^={3,}$/.test(second)) return undefined
+  const title = marked ? withoutMarks(first) : first
+  const body = (marked ? afterFirst : afterSecond).trim()
+  return title === '' || body === '' ? undefined : { title, text: body }
+}
+
+/** The first line, without what is white at its end, and what stands behind it. */
+function takeLine(text: string): [line: string, rest: string] {
+  const end = text.indexOf('\n')
+  return end < 0 ? [text.trimEnd(), ''] : [text.slice(0, end).trimEnd(), text.slice(end + 1)]
+}
+
+/** A heading without the marks before and behind it. */
+function withoutMarks(line: string): string {
+  let end = line.length
+  while (line[end - 1] === '#') end--
+  return line.slice(line[1] === '#' ? 2 : 1, end).trim()
 }

@@ -147,12 +147,20 @@ export class ChatTemplate {
 /** Where a prompt begins to be the assistant's: where it parts from the same without the assistant's turn. */
 function generationStart(wanted: Str, without: string, header: string): number {
   const text = plain(wanted)
-  let shared = 0
-  while (shared < text.length && text[shared] === without[shared]) shared++
+  const shared = sharedLength(text, without)
   if (shared < text.length || header.trim() === '') return shared
   // Some templates begin the assistant's turn unasked.
   const place = text.lastIndexOf(header.trim())
   return place >= (spansOf(wanted).at(-1) ?? 0) ? place : shared
+}
+
+/** Characters that two texts have in common at their beginning. */
+function sharedLength(a: string, b: string): number {
+  const block = 4096
+  let shared = 0
+  while (shared < a.length && a.slice(shared, shared + block) === b.slice(shared, shared + block)) shared += block
+  while (shared < a.length && a[shared] === b[shared]) shared++
+  return Math.min(shared, a.length)
 }
 
 /** A prompt that ends within the assistant's turn: the header, thoughts closed or open, and what was said so far. */

@@ -59,6 +59,8 @@ export function longestDraft({ canBranch, rollback = 0, saveState }: Decoder): n
 export interface TokenSampler extends Disposable {
   /** The seed in use. */
   readonly seed: number
+  /** What has to be worked out before the next {@link sample} or {@link isSure}, in pieces, where that takes long. */
+  prepare?(): Iterator<void> | undefined
   /** Draws the token that follows a batch row with an output, and remembers it; one of `halts` if none may. */
   sample(row: number): number
   /**

@@ -51,6 +51,14 @@ export interface LoopOptions extends Omit<RoundOptions, 'isEnd'> {
 /** Default of {@link LoopOptions.maxPauseMs}. */
 const maxPauseMs = 500
 
+/** Milliseconds that the requests of a forward keep the event loop; then others are heard. */
+const longestMs = 20
+
+/** Lets others be heard. Not in turns with them: whatever they do, the forward is not to wait for all of it. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 /** What a slot does. */
 export interface SlotState {
   phase: 'prefill' | 'decode'
@@ -245,8 +253,16 @@ export class DecodeLoop {
     await round.makeRoom(taking, this.#slots.all)
     round.lay(taking)
     await round.decode()
+    let began = performance.now()
     for (const sequence of taking.filter(({ headRows }) => headRows > 0)) {
+      if (performance.now() - began > longestMs) {
+        await pause()
+        began = performance.now()
+      }
       try {
+        round.verdict.clear()
+        for (let work = round.tryVerify(sequence); work; work = round.tryVerify(sequence))
+          while (!work.next().done) await pause()
         this.#settle(sequence)
       } catch (error) {
         // What a request brings along (its drafter, its sampler) fails that request and no other.
@@ -256,12 +272,12 @@ export class DecodeLoop {
     round.learn()
   }
 
-  /** Verifies, commits and emits what one request got from the forward. */
+  /** Commits and emits what one request got from the forward, once that is verified. */
   #settle(sequence: Sequence<Started>): void {
     const round = this.#round
     const { writer } = sequence.request
     const wasPrefilling = sequence.isPrefilling
-    const verdict = round.verify(sequence)
+    const { verdict } = round
     const ended = writer.take(sequence, verdict)
     this.#options.stopwatch?.lap('emit')
     round.commit(sequence)

@@ -1,5 +1,6 @@
 // One round: plan, lay, decode, verify, commit.
 
+import { finish } from '../llama/turns.js'
 import type { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
 import { Forward } from './forward.js'
@@ -112,11 +113,21 @@ export class Round {
 
   /** 5. Draws the model's own tokens for a sequence that took part, in the order they were laid. */
   verify(sequence: Sequence): Verdict {
+    this.verdict.clear()
+    for (let work = this.tryVerify(sequence); work; work = this.tryVerify(sequence)) finish(work)
+    return this.verdict
+  }
+
+  /**
+   * The same with a {@link verdict} that was cleared; where a sampler has work to do that takes long, that is returned, to
+   * be done in pieces before this is called again.
+   */
+  tryVerify(sequence: Sequence): Iterator<void> | undefined {
     // The prompt is read in the same forwards with drafts as without; a forward of one row is conventional.
     const isExact = sequence.isPrefilling || this.#decoder.batch.size === 1
-    verify(sequence, this.verdict, this.#isEnd, isExact ? 0 : this.#noise)
+    const work = verify(sequence, this.verdict, this.#isEnd, isExact ? 0 : this.#noise)
     this.#stopwatch?.lap('verify')
-    return this.verdict
+    return work
   }
 
   /** 6. Takes what {@link verdict} says into the cache, the sequence and its session. */

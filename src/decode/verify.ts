@@ -60,34 +60,43 @@ export class Verdict {
  * behind a stop string, which whoever writes the text finds afterwards, may a token be drawn that is not emitted; nothing
  * is drawn for that request again.
  *
- * @param verdict where the outcome goes
+ * What a sampler has to work out first, the tokens that a grammar lets follow, may take long: then that is returned, to be
+ * done in pieces, and verification goes on where it stopped when called again with the same verdict.
+ *
+ * @param verdict where the outcome goes; {@link Verdict.clear} it before the first call
  * @param isEnd whether a token ends every answer
  * @param noise how far two logits of these rows may lie from where a forward of one token has them; 0: they are exact
  */
-export function verify(sequence: Sequence, verdict: Verdict, isEnd: (token: number) => boolean, noise: number): void {
+export function verify(
+  sequence: Sequence,
+  verdict: Verdict,
+  isEnd: (token: number) => boolean,
+  noise: number,
+): Iterator<void> | undefined {
   const { tree, nodes, nodeRows, wanted } = sequence
   const { sampler } = sequence.request
-  let node = -1
-  let row = sequence.rootRow
-  verdict.clear()
+  let node = verdict.pathLength > 0 ? verdict.path[verdict.pathLength - 1] : -1
+  let row = node < 0 ? sequence.rootRow : nodeRows[node]
   // The prompt is not through.
-  if (row < 0) return
+  if (row < 0) return undefined
   for (;;) {
+    const work = sampler.prepare?.()
+    if (work) return work
     if (noise > 0 && sampler.isSure?.(row, noise) === false) {
       verdict.undecided = true
-      return
+      return undefined
     }
     const token = sampler.sample(row)
     if (token < 0) {
       verdict.halt = token === halts.whole ? 'stop' : 'dead-end'
-      return
+      return undefined
     }
     verdict.rows[verdict.count] = row
     verdict.tokens[verdict.count++] = token
     const child = tree.childOf(node, token, nodes)
-    if (child < 0) return
+    if (child < 0) return undefined
     verdict.path[verdict.pathLength++] = child
-    if (verdict.count >= wanted || isEnd(token)) return
+    if (verdict.count >= wanted || isEnd(token)) return undefined
     node = child
     row = nodeRows[child]
   }

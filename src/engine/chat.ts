@@ -1,10 +1,11 @@
 // How a model is spoken to, and how its answers are understood.
 
 import { randomUUID } from 'node:crypto'
-import { answerGrammar } from '../chat/call-grammar.js'
+import { type AnswerDemand, type AnswerGrammar, answerGrammar } from '../chat/call-grammar.js'
 import type { Dialect } from '../chat/dialect.js'
 import { ChatError } from '../chat/error.js'
 import { fallbackForms } from '../chat/fallback.js'
+import { grammars } from '../chat/grammar-thread.js'
 import { takeHeading } from '../chat/headed-text.js'
 import { type Slices, whole } from '../chat/jinja/value.js'
 import type { ToolDefinition } from '../chat/message.js'
@@ -13,6 +14,7 @@ import { type ChatPrompt, ChatTemplate, type Conversation } from '../chat/templa
 import type { AnswerReading } from '../decode/writer.js'
 import type { GrammarPlan } from '../grammar/gate.js'
 import type { Model } from '../llama/model.js'
+import { turns } from '../llama/turns.js'
 import type { TokenizeOptions, Vocabulary } from '../llama/vocabulary.js'
 import { EngineError } from './error.js'
 import {
@@ -52,7 +54,7 @@ export class Chat {
     const slices = this.#slices(conversation)
     for (let step = slices.next(); ; step = slices.next()) {
       if (step.done) return step.value
-      await new Promise(setImmediate)
+      await turns.take()
       signal?.throwIfAborted()
     }
   }
@@ -106,22 +108,37 @@ export class Chat {
    *
    * @throws GrammarError `schema-invalid`; EngineError `invalid-parameter`
    */
-  demand(request: ChatRequest, { prompted, prefill }: ChatPrompt): GrammarPlan | undefined {
-    const { tools = [], toolChoice = 'auto', jsonSchema, reasoningBudget, enableThinking } = request
+  demand(request: ChatRequest, prompt: ChatPrompt): GrammarPlan | undefined {
+    const [dialect, demand] = this.#demanded(request)
+    return this.#plan(request, prompt, dialect, answerGrammar(dialect, demand))
+  }
+
+  /** The same off the event loop: schemas may take long to follow. */
+  async demandAside(request: ChatRequest, prompt: ChatPrompt): Promise<GrammarPlan | undefined> {
+    const [dialect, demand] = this.#demanded(request)
+    const asksForMuch =
+      demand.schema !== undefined || demand.mustCall || demand.tools.some((tool) => tool.function.strict)
+    const made = asksForMuch ? await grammars.write({ kind: 'answer', dialect, demand }) : undefined
+    return this.#plan(request, prompt, dialect, made)
+  }
+
+  #demanded({ tools = [], toolChoice = 'auto', jsonSchema, parallelToolCalls }: ChatRequest): [Dialect, AnswerDemand] {
     const { dialect } = this.#template().derived(tools.length > 0)
     const callable = callableTools(tools, toolChoice)
     const mustCall = toolChoice === 'required' || typeof toolChoice === 'object'
     if (mustCall && callable.length === 0)
       throw new EngineError('invalid-parameter', 'toolChoice demands a call, but there is no such tool')
-    const made = answerGrammar(dialect, {
-      tools: callable,
-      mustCall,
-      // A demanded call is one, unless several were asked for: nothing else would end them.
-      parallel: mustCall
-        ? toolChoice === 'required' && request.parallelToolCalls === true
-        : request.parallelToolCalls !== false,
-      schema: jsonSchema,
-    })
+    // A demanded call is one, unless several were asked for: nothing else would end them.
+    const parallel = mustCall ? toolChoice === 'required' && parallelToolCalls === true : parallelToolCalls !== false
+    return [dialect, { tools: callable, mustCall, parallel, schema: jsonSchema }]
+  }
+
+  #plan(
+    { reasoningBudget, enableThinking }: ChatRequest,
+    { prompted, prefill }: ChatPrompt,
+    dialect: Dialect,
+    made: AnswerGrammar | undefined,
+  ): GrammarPlan | undefined {
     if (reasoningBudget !== undefined) checkInteger('reasoningBudget', reasoningBudget, 0, 2 ** 31 - 1)
     if (!made && reasoningBudget === undefined) return undefined
     const { reasoning } = dialect

@@ -5,6 +5,7 @@ import { Corpus, type CorpusDocument, type CorpusOptions, type DeleteOptions } f
 import { CorpusStore } from '../corpus/durable/store.js'
 import { CorpusError } from '../corpus/error.js'
 import { Spelling } from '../corpus/spelling.js'
+import { turns } from '../llama/turns.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
 import { EngineError } from './error.js'
 
@@ -96,7 +97,7 @@ export class Memory {
   ): Promise<void> {
     for (const document of documents) {
       await this.#addAside(document, namespace, signal)
-      await new Promise(setImmediate)
+      await turns.take()
     }
   }
 
@@ -116,7 +117,7 @@ export class Memory {
       if (record && fresh) report.tokens += record.length
       options.onProgress?.(k + 1, documents.length)
       if (performance.now() < pause) continue
-      await new Promise(setImmediate)
+      await turns.take()
       pause = performance.now() + SLICE_MS
     }
     return report

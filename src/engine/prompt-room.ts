@@ -8,9 +8,9 @@ import { EngineError } from './error.js'
  */
 const longestTokenBytes = 256
 
-/** Tokens that a text has at least, however it is split. */
-export function leastTokensOf(text: string): number {
-  return Math.ceil(Buffer.byteLength(text) / longestTokenBytes)
+/** Tokens that some texts have at least, however they are split. */
+export function leastTokensOf(...texts: readonly string[]): number {
+  return Math.ceil(texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) / longestTokenBytes)
 }
 
 /** What a context has room for: prompts that leave at least one token for the answer. */
@@ -22,9 +22,9 @@ export class PromptRoom {
     this.contextTokens = contextTokens
   }
 
-  /** Refuses a text that cannot fit, however it is split into tokens. @throws EngineError `prompt-too-long` */
-  checkText(text: string): void {
-    const least = leastTokensOf(text)
+  /** Refuses texts that cannot fit together, however they are split into tokens. @throws EngineError `prompt-too-long` */
+  checkText(...texts: readonly string[]): void {
+    const least = leastTokensOf(...texts)
     if (least >= this.contextTokens) throw this.#tooLong(least, 'at least ')
   }
 

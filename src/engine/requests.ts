@@ -12,6 +12,8 @@ import { parseGbnf } from '../grammar/gbnf.js'
 import type { SpacingHabits } from '../grammar/spacing.js'
 import type { Context } from '../llama/context.js'
 import { Sampler } from '../llama/sampler.js'
+import { checkSamplerOptions } from '../llama/sampler-options.js'
+import { turns } from '../llama/turns.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
 import { type Chat, documentsOf } from './chat.js'
 import { EngineError } from './error.js'
@@ -83,6 +85,7 @@ export class Requests {
 
   /** The prompt of a conversation, unless it is too long in any case. */
   render(conversation: ChatConversation): ChatPrompt {
+    this.#checkShown(conversation)
     const prompt = this.#chat.render(conversation)
     this.#room.checkText(prompt.text)
     return prompt
@@ -90,9 +93,17 @@ export class Requests {
 
   /** The same in pieces. */
   async renderAside(conversation: ChatConversation, signal?: AbortSignal): Promise<ChatPrompt> {
+    this.#checkShown(conversation)
     const prompt = await this.#chat.renderAside(conversation, signal)
     this.#room.checkText(prompt.text)
     return prompt
+  }
+
+  /** Looks at what is shown in any case: templates take their time over megabytes. */
+  #checkShown({ messages, documents }: ChatConversation): void {
+    const last = Array.isArray(messages) ? messages.at(-1)?.content : undefined
+    const texts = documentsOf(documents).map(({ text }) => text)
+    this.#room.checkText(...texts, typeof last === 'string' ? last : '')
   }
 
   ofChat(request: ChatRequest): TokenRequest {
@@ -129,7 +140,7 @@ export class Requests {
     if ('messages' in request) {
       const prompt = await this.renderAside(request, signal)
       if (grammar === undefined) {
-        grammar = this.#chat.demand(request, prompt)
+        grammar = await this.#chat.demandAside(request, prompt)
         if (grammar !== undefined) ready.grammar = grammar
       }
       const tokens = await this.#chat.tokenizeAside(prompt, signal)
@@ -140,11 +151,15 @@ export class Requests {
       ready.prompt = await vocabulary.tokenizeAside(request.prompt, { addSpecial: true, special: true }, signal)
       this.#room.checkTokens(ready.prompt.length)
     }
+    await this.#checked(async () => {
+      checkSamplerOptions(request, vocabulary.size)
+      await this.#context.model.dry.prepare(request, this.#context.contextTokens)
+    })
     const source = typeof grammar === 'object' ? grammar.grammar : grammar
     if (source) {
-      await vocabulary.readLexicon()
+      await vocabulary.readLexicon(typeof grammar === 'object' ? grammar.markers : undefined)
       parseGbnf(source)
-      await new Promise(setImmediate)
+      await turns.take()
     }
     if (typeof request.prediction === 'string')
       ready.prediction = await vocabulary.tokenizeAside(this.#cutShort(request.prediction), {}, signal)
@@ -212,8 +227,15 @@ export class Requests {
     try {
       return Sampler.create(this.#context, request, prompt)
     } catch (error) {
-      if (error instanceof RangeError) throw new EngineError('invalid-parameter', error.message, { cause: error })
-      throw error
+      throw ofRange(error)
+    }
+  }
+
+  async #checked(act: () => Promise<void>): Promise<void> {
+    try {
+      await act()
+    } catch (error) {
+      throw ofRange(error)
     }
   }
 
@@ -236,4 +258,10 @@ export class Requests {
     const tokenize = (text: string, special: boolean) => vocabulary.tokenize(text, { special })
     return new Foresight(plan, vocabulary.lexiconWith(plan.markers ?? []), tokenize, this.#habits)
   }
+}
+
+/** What a sampler says of an option, as the engine says it. */
+function ofRange(error: unknown): unknown {
+  if (!(error instanceof RangeError)) return error
+  return new EngineError('invalid-parameter', error.message, { cause: error })
 }

@@ -112,6 +112,14 @@ export class Gate {
     grammar?.foresee(into)
   }
 
+  /** Finds what {@link allowed} then tells soon, in pieces of some ten milliseconds; undefined where that takes no time. */
+  prepare(): Iterator<void> | undefined {
+    if (this.#phase === 'awake') return this.#grammar?.prepare()
+    if (this.#phase === 'closing') return this.#opening?.prepare()
+    if (this.#phase !== 'start' || this.#isLazy) return undefined
+    return this.#opening?.prepare() ?? this.#grammar?.prepare()
+  }
+
   /** Reads a token that {@link allowed} allows. */
   accept(token: number): void {
     const bytes = this.#lexicon.bytesOf(token)

@@ -74,6 +74,8 @@ class Reader {
   readonly #rules: (Element[][] | undefined)[] = []
   readonly #sets: Int32Array[] = []
   readonly #setIds = new Map<string, number>()
+  /** Sets of one character, by that. */
+  readonly #letters: Element[] = []
 
   constructor(text: string) {
     this.#text = text
@@ -227,7 +229,9 @@ class Reader {
     const elements: Element[] = []
     while (this.#text[this.#at] !== '"') {
       const character = this.#character()
-      elements.push(this.#setOf([character, character]))
+      this.#letters[character] ??= this.#setOf([character, character])
+      elements.push(this.#letters[character])
+      if (elements.length > mostPositions) this.#count(elements.length)
     }
     this.#at++
     return elements

@@ -12,14 +12,19 @@ const whole = -1
 const mostFrames = 4096
 const mostFramesInAll = 1 << 18
 /**
- * Bounds of work, counted in ways of reading looked at: of finding the tokens that may come next, once, and of all of it,
- * where every token read adds to what was there from the beginning. A million takes some 80 ms.
+ * Bounds of work, counted in ways of reading looked at and left: of one character, of finding the tokens that may come
+ * next, and of all of it, where every token read adds to what was there from the beginning. A million takes some 80 ms.
  */
+const mostWorkAtOnce = 1 << 18
 const mostWork = 1 << 20
 const mostWorkInAll = 1 << 23
 const workPerToken = 1 << 16
 /** The same of looking ahead once for what must follow. */
 const mostForesightWork = 1 << 12
+
+/** Work after which others get their turn, and as many tokens looked at count as one of it. */
+const slice = 1 << 17
+const tokensPerWork = 2
 
 /** How many sets of allowed tokens are kept. */
 const keptMasks = 32
@@ -80,6 +85,7 @@ export class Grammar {
   readonly #states = new Map<string, State>()
   readonly #masks = new Map<State, Uint32Array>()
   #work = 0
+  readonly #mostWork: number
   #workLeft = mostWorkInAll
   #state: State
   /** Where texts are looked ahead for: how the model spaces them, and the last byte read. */
@@ -93,6 +99,8 @@ export class Grammar {
    */
   constructor(source: string | GrammarTable, lexicon: Lexicon, spacing?: Spacing) {
     this.#spacing = spacing
+    // What is looked ahead for is found while an answer is written, not beforehand.
+    this.#mostWork = spacing ? mostForesightWork << 4 : mostWork
     this.#table = typeof source === 'string' ? parseGbnf(source) : source
     this.#lexicon = lexicon
     const frames = new Set<number>()
@@ -111,10 +119,16 @@ export class Grammar {
   allowed(): Uint32Array {
     const known = this.#masks.get(this.#state)
     if (known) return known
-    const mask = this.#maskOf(this.#state)
-    if (this.#masks.size === keptMasks) this.#masks.clear()
-    this.#masks.set(this.#state, mask)
-    return mask
+    const finding = this.#find(this.#state)
+    for (;;) {
+      const { done, value } = finding.next()
+      if (done) return value
+    }
+  }
+
+  /** Finds what {@link allowed} then tells at once, in pieces of some ten milliseconds; undefined where that is known. */
+  prepare(): Iterator<void> | undefined {
+    return this.#masks.has(this.#state) ? undefined : this.#find(this.#state)
   }
 
   /** Reads a token that {@link allowed} allows. */
@@ -206,15 +220,20 @@ export class Grammar {
   }
 
   /** Follows every token byte by byte; what a token has in common with the one before it is not followed again. */
-  #maskOf(start: State): Uint32Array {
+  *#find(start: State): Generator<void, Uint32Array> {
     const { ids, bytes, begins, shared, ends, size } = this.#lexicon
     const mask = new Uint32Array(Math.ceil(size / 32))
     const path: State[] = [start]
     // Tokens that share so many bytes with one that was not allowed are not either.
     let dead = Number.POSITIVE_INFINITY
     this.#work = 0
+    let pause = slice
     for (let i = 0; i < ids.length; i++) {
       if (shared[i] >= dead) continue
+      if (this.#work + i / tokensPerWork > pause) {
+        yield
+        pause = this.#work + i / tokensPerWork + slice
+      }
       dead = Number.POSITIVE_INFINITY
       const length = begins[i + 1] - begins[i]
       for (let depth = shared[i]; depth < length; depth++) {
@@ -230,11 +249,13 @@ export class Grammar {
     if (this.#isSpent) mask.fill(0)
     this.#workLeft -= this.#work
     if (start.missing === 0 && start.frames[0] === whole) for (const id of ends) mask[id >>> 5] |= 1 << (id & 31)
+    if (this.#masks.size === keptMasks) this.#masks.clear()
+    this.#masks.set(start, mask)
     return mask
   }
 
   get #isSpent(): boolean {
-    return this.#work > mostWork || this.#work > this.#workLeft
+    return this.#work > this.#mostWork || this.#work > this.#workLeft
   }
 
   #step(state: State, byte: number): State | null {
@@ -266,13 +287,17 @@ export class Grammar {
   /** The ways of reading that a whole character leaves. */
   #advance(frames: readonly number[], character: number): State | null {
     const after = new Set<number>()
-    this.#work += frames.length
+    let work = frames.length
     for (const frame of frames) {
       if (frame === whole || !meets(this.#setAt(frame), character, character)) continue
       const following = this.#following(frame)
       if (following === null) return null
+      work += following.length
+      if (work > mostWorkAtOnce) break
       for (const next of following) after.add(next)
     }
+    this.#work += work
+    if (work > mostWorkAtOnce) return null
     return after.size === 0 || after.size > mostFrames ? null : this.#stateOf(after, 0, 0)
   }
 

@@ -29,30 +29,38 @@ export class Lexicon {
   /** Where each token stands; -1: nowhere. Found when first needed. */
   #places: Int32Array | undefined
 
-  private constructor(size: number, pieces: readonly Piece[], ends: readonly number[]) {
+  private constructor(size: number, count: number, bytes: number, ends: readonly number[]) {
     this.size = size
     this.ends = Int32Array.from(ends)
-    this.ids = Int32Array.from(pieces, ({ id }) => id)
-    this.bytes = Buffer.concat(pieces.map(({ bytes }) => bytes))
-    this.begins = new Int32Array(pieces.length + 1)
-    this.shared = new Int32Array(pieces.length)
-    for (const [i, { bytes }] of pieces.entries()) {
-      this.begins[i + 1] = this.begins[i] + bytes.length
+    this.ids = new Int32Array(count)
+    this.bytes = new Uint8Array(bytes)
+    this.begins = new Int32Array(count + 1)
+    this.shared = new Int32Array(count)
+  }
+
+  /** @param pieces in the order of their bytes */
+  static *#of(size: number, pieces: readonly Piece[], ends: readonly number[]): Generator<void, Lexicon> {
+    let length = 0
+    for (const { bytes } of pieces) length += bytes.length
+    const lexicon = new Lexicon(size, pieces.length, length, ends)
+    for (let i = 0; i < pieces.length; i++) {
+      const { id, bytes } = pieces[i]
+      lexicon.ids[i] = id
+      lexicon.bytes.set(bytes, lexicon.begins[i])
+      lexicon.begins[i + 1] = lexicon.begins[i] + bytes.length
+      if (i % WIDE_SLICE === WIDE_SLICE - 1) yield
       if (i === 0) continue
       const before = pieces[i - 1].bytes
       let shared = 0
       while (shared < before.length && shared < bytes.length && before[shared] === bytes[shared]) shared++
-      this.shared[i] = shared
+      lexicon.shared[i] = shared
     }
+    return lexicon
   }
 
   /** The lexicon of a vocabulary. */
   static of(vocabulary: TokenTexts): Lexicon {
-    const reading = Lexicon.read(vocabulary)
-    for (;;) {
-      const { done, value } = reading.next()
-      if (done) return value
-    }
+    return finish(Lexicon.read(vocabulary))
   }
 
   /** The same in steps of a few milliseconds: a large vocabulary takes a second. */
@@ -73,24 +81,37 @@ export class Lexicon {
     let sorted = 0
     for (const group of heads) {
       if (!group) continue
-      group.sort((a, b) => a.bytes.compare(b.bytes) || a.id - b.id)
+      group.sort(inOrder)
       for (const piece of group) pieces.push(piece)
       if (pieces.length - sorted < SLICE) continue
       sorted = pieces.length
       yield
     }
-    return new Lexicon(vocabulary.size, pieces, ends)
+    return yield* Lexicon.#of(vocabulary.size, pieces, ends)
   }
 
   /** The same with control tokens that count by their text. */
-  with(markers: readonly { id: number; bytes: Uint8Array }[]): Lexicon {
-    const pieces = Array.from(this.ids, (id, i) => ({
-      id,
-      bytes: Buffer.from(this.bytes.subarray(this.begins[i], this.begins[i + 1])),
-    }))
-    for (const { id, bytes } of markers) if (!this.ends.includes(id)) pieces.push({ id, bytes: Buffer.from(bytes) })
-    pieces.sort((a, b) => a.bytes.compare(b.bytes) || a.id - b.id)
-    return new Lexicon(this.size, pieces, Array.from(this.ends))
+  with(markers: readonly Marker[]): Lexicon {
+    return finish(this.readWith(markers))
+  }
+
+  /** The same in steps of a few milliseconds. */
+  *readWith(markers: readonly Marker[]): Generator<void, Lexicon> {
+    const isIn = (id: number) => this.ends.includes(id)
+    const added = markers.filter(({ id }) => !isIn(id)).map(({ id, bytes }) => ({ id, bytes: Buffer.from(bytes) }))
+    added.sort(inOrder)
+    const pieces: Piece[] = []
+    let next = 0
+    for (let i = 0; i < this.ids.length; i++) {
+      if (i % WIDE_SLICE === WIDE_SLICE - 1) yield
+      const { buffer, byteOffset } = this.bytes
+      const begin = this.begins[i]
+      const piece = { id: this.ids[i], bytes: Buffer.from(buffer, byteOffset + begin, this.begins[i + 1] - begin) }
+      while (next < added.length && inOrder(added[next], piece) < 0) pieces.push(added[next++])
+      pieces.push(piece)
+    }
+    for (; next < added.length; next++) pieces.push(added[next])
+    return yield* Lexicon.#of(this.size, pieces, Array.from(this.ends))
   }
 
   /**
@@ -127,10 +148,28 @@ export class Lexicon {
   }
 }
 
+/** A control token that counts by its text. */
+interface Marker {
+  id: number
+  bytes: Uint8Array
+}
+
 interface Piece {
   id: number
   bytes: Buffer
 }
 
-/** Tokens looked at in one step. */
+function inOrder(a: Piece, b: Piece): number {
+  return a.bytes.compare(b.bytes) || a.id - b.id
+}
+
+function finish(reading: Iterator<void, Lexicon>): Lexicon {
+  for (;;) {
+    const { done, value } = reading.next()
+    if (done) return value
+  }
+}
+
+/** Tokens looked at in one step, and where that is less work. */
 const SLICE = 2048
+const WIDE_SLICE = 16_384

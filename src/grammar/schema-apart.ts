@@ -15,6 +15,7 @@ const mostDepth = 4
  *     { x }             and  { y }, y required     by a name
  */
 export function areApart(source: SchemaSource, a: Facts, b: Facts, depth = 0): boolean {
+  source.spend('#', 1 + (a.values?.length ?? 0) * (b.values?.length ?? 0))
   if (a.values && b.values) return !a.values.some((value) => b.values?.some((other) => isSame(value, other)))
   if (a.values) return a.values.every((value) => isOutside(source, value, b))
   if (b.values) return b.values.every((value) => isOutside(source, value, a))

@@ -4,7 +4,7 @@ import { type Demand, meetsDemands } from './automaton.js'
 import { formats } from './formats.js'
 import { readPattern } from './pattern.js'
 import { checkKeywords } from './schema-facts.js'
-import { isSame, type SchemaNode, type SchemaSource } from './schema-source.js'
+import { isSame, type SchemaNode, type SchemaSource, ValueSet } from './schema-source.js'
 
 /** Deepest schema that values are checked against. */
 const mostDepth = 64
@@ -16,6 +16,7 @@ export function isValid(source: SchemaSource, value: unknown, schema: unknown, p
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
     throw source.refuse(path, 'must be an object or a boolean')
   const node = schema as SchemaNode
+  source.spend(path)
   checkKeywords(source, node, path)
   const fits = (part: unknown, held: unknown = value) => isValid(source, held, part, path, depth + 1)
   const list = (keyword: string) => (Array.isArray(node[keyword]) ? (node[keyword] as unknown[]) : undefined)
@@ -37,9 +38,12 @@ export function isValid(source: SchemaSource, value: unknown, schema: unknown, p
 
 /** Of listed values, those that are valid under a schema, each once. */
 export function validOf(source: SchemaSource, values: readonly unknown[], schema: unknown, path: string): unknown[] {
-  return values
-    .filter((value, i) => !values.slice(0, i).some((other) => isSame(value, other)))
-    .filter((value) => isValid(source, value, schema, path))
+  const seen = new ValueSet()
+  // Looking each up in the very list that it comes from is not worth the time.
+  const own = typeof schema === 'object' && schema !== null ? (schema as SchemaNode).enum : undefined
+  const rest = Array.isArray(own) ? { ...(schema as SchemaNode), enum: undefined } : schema
+  const listed = Array.isArray(own) ? new ValueSet(own) : undefined
+  return values.filter((value) => seen.add(value) && (listed?.has(value) ?? true) && isValid(source, value, rest, path))
 }
 
 type Fits = (schema: unknown, value?: unknown) => boolean
@@ -75,8 +79,8 @@ function isValidList(list: unknown[], node: SchemaNode, fits: Fits): boolean {
   const { minItems, maxItems, uniqueItems } = node
   if (typeof minItems === 'number' && list.length < minItems) return false
   if (typeof maxItems === 'number' && list.length > maxItems) return false
-  if (uniqueItems === true && list.some((item, i) => list.slice(0, i).some((other) => isSame(item, other))))
-    return false
+  const seen = new ValueSet()
+  if (uniqueItems === true && !list.every((item) => seen.add(item))) return false
   const { first, rest } = itemSchemas(node)
   return list.every((item, i) => fits(i < first.length ? first[i] : rest, item))
 }

@@ -1,6 +1,6 @@
 // What a schema says, its references followed and its parts joined.
 
-import { isAnnotation, isSame, type SchemaNode, type SchemaSource } from './schema-source.js'
+import { isAnnotation, isSame, type SchemaNode, type SchemaSource, ValueSet } from './schema-source.js'
 
 /** Types of values; a whole number is a number too. */
 export const types = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'] as const
@@ -129,10 +129,8 @@ function both(a: Facts, b: Facts): Facts[] {
     else if (type === 'integer' && b.types.has('number')) shared.add('integer')
   }
   if (shared.size === 0) return []
-  const values =
-    a.values && b.values
-      ? a.values.filter((value) => b.values?.some((other) => isSame(value, other)))
-      : (a.values ?? b.values)
+  const valuesOfB = new ValueSet(a.values && b.values)
+  const values = a.values && b.values ? a.values.filter((value) => valuesOfB.has(value)) : (a.values ?? b.values)
   if (values?.length === 0) return []
   return [{ types: shared, values, parts: [...a.parts, ...b.parts], choices: [...a.choices, ...b.choices] }]
 }

@@ -21,6 +21,9 @@ export function isAnnotation(keyword: string): boolean {
   return annotations.has(keyword) || keyword.startsWith('x-')
 }
 
+/** Most comparisons of values, schemas and alternatives that a schema is worth; a fifth of a second. */
+const mostSteps = 300_000
+
 /** The whole of a schema: where its references lead, and how what is wrong with it is said. */
 export class SchemaSource {
   readonly #root: JsonSchema
@@ -61,6 +64,14 @@ export class SchemaSource {
     if (target === undefined) throw this.refuse(path, `$ref points at nothing: ${reference}`)
     return target
   }
+
+  /** Pays for work: schemas of a few bytes may ask for much. @throws GrammarError */
+  spend(path: string, steps = 1): void {
+    this.#steps += steps
+    if (this.#steps > mostSteps) throw this.refuse(path, 'the schema as a whole takes too long to follow')
+  }
+
+  #steps = 0
 
   /** An error that says where in the schema it is. */
   refuse(path: string, why: string): GrammarError {
@@ -109,4 +120,33 @@ export function isSame(a: unknown, b: unknown): boolean {
   const keys = Object.keys(a)
   if (keys.length !== Object.keys(b).length) return false
   return keys.every((key) => Object.hasOwn(b, key) && isSame((a as SchemaNode)[key], (b as SchemaNode)[key]))
+}
+
+/** Values of JSON, each once; objects in any order, 1 as 1.0. */
+export class ValueSet {
+  readonly #texts = new Set<string>()
+
+  constructor(values: Iterable<unknown> = []) {
+    for (const value of values) this.add(value)
+  }
+
+  /** @returns whether it is new */
+  add(value: unknown): boolean {
+    const before = this.#texts.size
+    this.#texts.add(sorted(value))
+    return this.#texts.size > before
+  }
+
+  has(value: unknown): boolean {
+    return this.#texts.has(sorted(value))
+  }
+}
+
+/** A value as JSON, names in order. */
+function sorted(value: unknown): string {
+  return JSON.stringify(value, (_, held: unknown) =>
+    typeof held !== 'object' || held === null || Array.isArray(held)
+      ? held
+      : Object.fromEntries(Object.entries(held).sort(([a], [b]) => (a < b ? -1 : 1))),
+  )
 }

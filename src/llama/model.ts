@@ -3,6 +3,7 @@ import path from 'node:path'
 import { callAsync, type LlamaFunctions, llamaRelease, type Pointer, registerProgressCallback } from './abi.js'
 import type { ContextOptions } from './context-options.js'
 import { chooseDevices, type Device, type DeviceOptions } from './device.js'
+import { DryLinks } from './dry-links.js'
 import { LlamaError } from './error.js'
 import type { Trial } from './fitting.js'
 import { GgufFault, type GgufHeader, readHeader } from './gguf.js'
@@ -243,6 +244,17 @@ export class Model {
     if (this.devices.length === 0) return Promise.resolve(undefined)
     return describeShortage(errors, { ...this.#trial, room: () => context }, this.placement)
   }
+
+  /** Samplers against repetition, which take long to make. @internal */
+  get dry(): DryLinks {
+    if (!this.#dry) {
+      this.#dry = new DryLinks(this.#llama, this.vocabulary)
+      this.adopt(this.#dry)
+    }
+    return this.#dry
+  }
+
+  #dry: DryLinks | undefined
 
   /** Registers something that must be disposed before the model, and what memory it takes. @internal */
   adopt(dependent: AsyncDisposable, memory?: MemoryLedger): () => void {

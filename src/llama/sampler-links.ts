@@ -2,17 +2,15 @@
 
 import type { Pointer } from './abi.js'
 import type { Context } from './context.js'
+import { dryWindow } from './dry-links.js'
 import { leastTemperature, needsDry, needsPenalties, type SamplerOptions, samplerDefaults } from './sampler-options.js'
 
 /** Keeps the least number of candidates a filter may leave. */
 const minKeep = 1
 
-/** Characters of a sequence breaker that llama.cpp reads; a cut in the middle of one would be no text. */
-const breakerBytes = 40
-
 /** What changes the logits: bias, penalties, DRY. */
 export function shapingLinks(context: Context, options: SamplerOptions, prompt: ArrayLike<number>): Pointer[] {
-  const { library, vocabulary } = context.model
+  const { library, vocabulary, dry } = context.model
   const { llama } = library
   const links: Pointer[] = []
   const read = (link: Pointer, last: number) => {
@@ -37,24 +35,7 @@ export function shapingLinks(context: Context, options: SamplerOptions, prompt: 
       last,
     )
   }
-  if (needsDry(options)) {
-    const last = Math.min(options.dryLastTokens ?? most, most)
-    const breakers = (options.drySequenceBreakers ?? samplerDefaults.drySequenceBreakers).filter(
-      (text) => text !== '' && Buffer.byteLength(text) <= breakerBytes,
-    )
-    read(
-      llama.llama_sampler_init_dry(
-        vocabulary.pointer,
-        options.dryMultiplier ?? samplerDefaults.dryMultiplier,
-        options.dryBase ?? samplerDefaults.dryBase,
-        options.dryAllowedLength ?? samplerDefaults.dryAllowedLength,
-        last,
-        breakers,
-        breakers.length,
-      ),
-      last,
-    )
-  }
+  if (needsDry(options)) read(dry.open(options, most), dryWindow(options, most))
   return links
 }
 

@@ -86,6 +86,11 @@ export class Sampler {
     this.#owed = parts.owed ?? 0
   }
 
+  /** What a grammar has to work out before the next token, in pieces of some ten milliseconds; undefined: nothing. */
+  prepare(): Iterator<void> | undefined {
+    return this.#grammar?.prepare()
+  }
+
   /** Draws the token that follows a batch row with an output, and remembers it; one of {@link halts} if none may. */
   sample(row: number): number {
     if (this.#grammar !== undefined) return this.#sampleInGrammar(row, this.#grammar)

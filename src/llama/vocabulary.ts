@@ -4,6 +4,7 @@ import { Cuts, type CutVocabulary } from './cuts.js'
 import { LlamaError } from './error.js'
 import type { LlamaLibrary } from './library.js'
 import { type PromptPiece, piecesOf } from './plain-text.js'
+import { finish, turns } from './turns.js'
 
 /** How text becomes tokens. */
 export interface TokenizeOptions {
@@ -129,13 +130,15 @@ export class Vocabulary {
   async tokenizeAside(text: string, options: TokenizeOptions = {}, signal?: AbortSignal): Promise<Int32Array> {
     if (text.length <= shortText) return this.tokenize(text, options)
     const cuts = await this.#readCuts()
+    this.#controlTokens ??= await turns.finish(this.#findControls())
+    await turns.take()
     const parts: Int32Array[] = []
     let short = 0
     for (const piece of this.#promptPieces(text, options)) {
       if (piece.text.length <= veryShortText) {
         // Not worth a call to another thread, but there may be very many.
         parts.push(this.#split(piece.text, false, piece.special))
-        if ((++short & 31) === 0) await new Promise(setImmediate)
+        if ((++short & 31) === 0) await turns.take()
         signal?.throwIfAborted()
         continue
       }
@@ -218,15 +221,19 @@ export class Vocabulary {
 
   /** Ids of control tokens (turns, roles, markers) by their text. Found when first asked for. */
   get controlTokens(): ReadonlyMap<string, number> {
-    if (!this.#controlTokens) {
-      this.#controlTokens = new Map()
-      for (let token = 0; token < this.size; token++) {
-        if ((this.#llama.llama_vocab_get_attr(this.pointer, token) & controlBits) === 0) continue
-        const text = Buffer.from(this.#readPiece(token, true)).toString('utf8')
-        if (text !== '') this.#controlTokens.set(text, token)
-      }
-    }
+    this.#controlTokens ??= finish(this.#findControls())
     return this.#controlTokens
+  }
+
+  *#findControls(): Generator<void, Map<string, number>> {
+    const found = new Map<string, number>()
+    for (let token = 0; token < this.size; token++) {
+      if (token % 4096 === 4095) yield
+      if ((this.#llama.llama_vocab_get_attr(this.pointer, token) & controlBits) === 0) continue
+      const text = Buffer.from(this.#readPiece(token, true)).toString('utf8')
+      if (text !== '') found.set(text, token)
+    }
+    return found
   }
 
   /** The tokens by their bytes, for grammars. Sorted when first asked for, if {@link readLexicon} has not done it. */
@@ -236,23 +243,26 @@ export class Vocabulary {
   }
 
   /** Sorts the tokens for grammars, a few at a time; at once where that is done. @internal */
-  readLexicon(): Promise<Lexicon> {
-    if (this.#lexicon) return Promise.resolve(this.#lexicon)
-    this.#sorting ??= inSlices(Lexicon.read(this)).then((lexicon) => {
-      this.#lexicon ??= lexicon
-      return this.#lexicon
-    })
-    return this.#sorting
+  async readLexicon(markers: readonly number[] = []): Promise<Lexicon> {
+    this.#sorting ??= turns.finish(Lexicon.read(this))
+    this.#lexicon ??= await this.#sorting
+    const key = markers.join()
+    if (key !== '' && !this.#markedLexicons.has(key))
+      this.#markedLexicons.set(key, await turns.finish(this.#lexicon.readWith(this.#marked(markers))))
+    return this.#markedLexicons.get(key) ?? this.#lexicon
   }
 
   /** The same with some control tokens, which count by their text. */
   lexiconWith(markers: readonly number[]): Lexicon {
     if (markers.length === 0) return this.lexicon
     const key = markers.join()
-    const marked = markers.map((id) => ({ id, bytes: this.bytesOf(id, true) }))
-    const known = this.#markedLexicons.get(key) ?? this.lexicon.with(marked)
+    const known = this.#markedLexicons.get(key) ?? this.lexicon.with(this.#marked(markers))
     this.#markedLexicons.set(key, known)
     return known
+  }
+
+  #marked(markers: readonly number[]): { id: number; bytes: Uint8Array }[] {
+    return markers.map((id) => ({ id, bytes: this.bytesOf(id, true) }))
   }
 
   /** Frees what `loadVocabulary` loaded. The vocabulary of a model goes with it. */
@@ -288,7 +298,7 @@ export class Vocabulary {
 
   /** Looks at all tokens once, a few at a time. */
   #readCuts(): Promise<Cuts> {
-    this.#reading ??= inSlices(Cuts.read(this.#cutVocabulary())).then((cuts) => {
+    this.#reading ??= turns.finish(Cuts.read(this.#cutVocabulary())).then((cuts) => {
       this.#cuts = cuts
       return cuts
     })
@@ -333,20 +343,3 @@ const veryShortText = 256
 
 /** Characters of a text that is split at once: well below what any tokenizer's stack holds. */
 const shortText = 4096
-
-/** The value of a generator, with a pause for others after each of its steps. */
-async function inSlices<Result>(generator: Generator<void, Result>): Promise<Result> {
-  for (;;) {
-    const { done, value } = generator.next()
-    if (done) return value
-    await new Promise(setImmediate)
-  }
-}
-
-/** The value of a generator whose steps need no pauses. */
-function finish<Result>(generator: Generator<void, Result>): Result {
-  for (;;) {
-    const { done, value } = generator.next()
-    if (done) return value
-  }
-}

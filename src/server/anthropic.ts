@@ -51,7 +51,7 @@ export async function messagesRoute(service: Service, request: Request): Promise
   const namespace = service.namespaceOf(request, body.namespace)
   const conversation = conversationOf(engine, body)
   const wanted = body.output_config?.format ?? body.output_format
-  const form = formOf({ grammar: body.grammar, json_schema: wanted?.schema })
+  const form = await formOf({ grammar: body.grammar, json_schema: wanted?.schema })
   if (conversation.tools && form.grammar !== undefined)
     throw badRequest('grammar: cannot be kept together with tools; give one of the two', 'grammar')
   const { signal } = request

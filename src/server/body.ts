@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { turns } from '../llama/turns.js'
 import { check } from './check.js'
 import { ApiError } from './errors.js'
 import { checkBytes, checkLengths } from './json-bounds.js'
@@ -21,13 +22,14 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>, servic
       `the body must be JSON with the header 'Content-Type: application/json', got ${type === '' ? 'no content type' : `'${type.slice(0, 100)}'`}`,
       { code: 'unsupported_media_type' },
     )
-  const { maxBodyBytes, turns } = service
-  const bytes = await readBytes(request, maxBodyBytes)
-  await checkBytes(bytes, turns)
+  const bytes = await readBytes(request, service.maxBodyBytes)
+  await checkBytes(bytes)
   await turns.take()
   const value = parse(bytes)
   await turns.take()
-  return check(service.defaults.fill(checkLengths(value), schema), schema)
+  const checked = check(service.defaults.fill(checkLengths(value), schema), schema)
+  await turns.take()
+  return checked
 }
 
 function parse(bytes: Uint8Array): unknown {
@@ -39,6 +41,9 @@ function parse(bytes: Uint8Array): unknown {
     })
   }
 }
+
+/** Bytes of room for a body whose length is not told. */
+const leastRoom = 2 ** 16
 
 async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
   const tooLarge = () =>
@@ -52,12 +57,18 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
     )
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge()
   if (!request.body) return new Uint8Array()
-  const parts: Uint8Array[] = []
+  // Copied at once: a part may be a single byte, and what holds it a thousand.
+  let bytes = new Uint8Array(Number(request.headers.get('content-length') ?? 0) || leastRoom)
   let length = 0
   for await (const part of request.body as unknown as AsyncIterable<Uint8Array>) {
+    if (length + part.length > maxBytes) throw tooLarge()
+    if (length + part.length > bytes.length) {
+      const larger = new Uint8Array(Math.max(2 * bytes.length, length + part.length))
+      larger.set(bytes)
+      bytes = larger
+    }
+    bytes.set(part, length)
     length += part.length
-    if (length > maxBytes) throw tooLarge()
-    parts.push(part)
   }
-  return Buffer.concat(parts, length)
+  return bytes.subarray(0, length)
 }

@@ -50,7 +50,7 @@ export async function chat(service: Service, request: Request): Promise<Response
   if (body.top_logprobs && !body.logprobs)
     throw badRequest('top_logprobs: expected only together with logprobs: true', 'top_logprobs')
   const use = planTools(engine, body)
-  const form = formOf(body)
+  const form = await formOf(body)
   if (use.tools && form.grammar !== undefined)
     throw badRequest('grammar: cannot be kept together with tools; give one of the two', 'grammar')
   const { signal } = request

@@ -161,15 +161,22 @@ export function tokenLimit(...named: [name: string, count: number | null | undef
   return first && first[1] >= 0 ? first[1] : undefined
 }
 
+/** Most tokens of biases that are given by a text, which is to be split. */
+const mostTexts = 256
+
 /** What is added to the logits of tokens, by their ids. @throws ApiError 400 */
 export function biasOf(engine: Engine, given: SamplingFields['logit_bias']): Record<number, number> | undefined {
   if (!given) return undefined
   const biases: Record<number, number> = {}
+  let texts = 0
   for (const [token, value] of given) {
     const bias = value === false ? Number.NEGATIVE_INFINITY : value
     if (String(token).length > 256)
       throw badRequest('logit_bias: expected tokens by their id or by a text of at most 256 characters', 'logit_bias')
-    const ids = /^-?\d+$/.test(String(token)) ? [Number(token)] : engine.tokenize(String(token))
+    const isId = /^-?\d+$/.test(String(token))
+    if (!isId && ++texts > mostTexts)
+      throw badRequest(`logit_bias: expected at most ${mostTexts} tokens given by a text`, 'logit_bias')
+    const ids = isId ? [Number(token)] : engine.tokenize(String(token))
     for (const id of ids) {
       if (id < 0 || id >= engine.vocabularySize)
         throw badRequest(`logit_bias: ${id} is not a token id (0 to ${engine.vocabularySize - 1})`, 'logit_bias')

@@ -1,5 +1,5 @@
+import { turns } from '../llama/turns.js'
 import { badRequest } from './errors.js'
-import type { Turns } from './turns.js'
 
 /**
  * Bounds of a JSON body, looked at before anything is made of it. A few bytes can cost much: two million `[` nest as
@@ -33,7 +33,7 @@ const comma = 0x2c
  *
  * @throws ApiError 400
  */
-export async function checkBytes(bytes: Uint8Array, turns: Turns): Promise<void> {
+export async function checkBytes(bytes: Uint8Array): Promise<void> {
   let depth = 0
   let parts = 0
   let commas = 0

@@ -3,6 +3,7 @@ import type { Embedder } from '../engine/embedder.js'
 import { readBody } from './body.js'
 import { badRequest } from './errors.js'
 import { bodyOf } from './harmless.js'
+import { json } from './json.js'
 import { list } from './lists.js'
 import type { Service } from './service.js'
 
@@ -27,7 +28,7 @@ const embeddingsBody = bodyOf({
 /** `POST /v1/embeddings` */
 export async function embeddings(service: Service, request: Request): Promise<Response> {
   const { reader, body, vectors, tokens } = await embed(service, request)
-  return Response.json({
+  return json({
     object: 'list',
     model: reader.name,
     data: vectors.map((vector, index) => ({
@@ -42,7 +43,7 @@ export async function embeddings(service: Service, request: Request): Promise<Re
 /** `POST /embedding` and `/embeddings`, llama-server's own shape. */
 export async function nativeEmbeddings(service: Service, request: Request): Promise<Response> {
   const { vectors } = await embed(service, request)
-  return Response.json(vectors.map((vector, index) => ({ index, embedding: [Array.from(vector)] })))
+  return json(vectors.map((vector, index) => ({ index, embedding: [Array.from(vector)] })))
 }
 
 async function embed(service: Service, request: Request) {
@@ -100,10 +101,10 @@ export async function rerank(service: Service, request: Request): Promise<Respon
     const order = scores.map((score, index) => ({ score, index })).sort((a, b) => b.score - a.score)
     const best = order.slice(0, body.top_n ?? order.length)
     if (body.texts)
-      return Response.json(
+      return await json(
         best.map(({ score, index }) => ({ index, score, ...(body.return_text && { text: documents[index] }) })),
       )
-    return Response.json({
+    return await json({
       object: 'list',
       model: reader.name,
       usage: { prompt_tokens: tokens, total_tokens: tokens },

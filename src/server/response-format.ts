@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type JsonSchema, jsonObjectGrammar, jsonSchemaToGrammar } from '../grammar/json-schema.js'
+import { grammars } from '../chat/grammar-thread.js'
+import { type JsonSchema, jsonObjectGrammar } from '../grammar/json-schema.js'
 import { badRequest } from './errors.js'
 import { jsonObject } from './lists.js'
 
@@ -44,8 +45,8 @@ export interface AnswerForm {
 }
 
 /** @throws ApiError 400 where two fields say a form; GrammarError for a schema or grammar that cannot be followed */
-export function formOf(body: FormFields): AnswerForm {
-  const grammar = grammarOf(body)
+export async function formOf(body: FormFields): Promise<AnswerForm> {
+  const grammar = await grammarOf(body)
   const { response_format: format, json_schema } = body
   if (grammar === undefined) return {}
   if (json_schema !== undefined && json_schema !== null) return { jsonSchema: json_schema }
@@ -55,7 +56,11 @@ export function formOf(body: FormFields): AnswerForm {
 }
 
 /** The grammar that a body demands, if it does. @throws ApiError 400 where two fields do */
-export function grammarOf({ response_format: format, json_schema, grammar }: FormFields): string | undefined {
+export async function grammarOf({
+  response_format: format,
+  json_schema,
+  grammar,
+}: FormFields): Promise<string | undefined> {
   const demands = format && format.type !== 'text'
   const demanding = [
     ...(grammar ? ['grammar'] : []),
@@ -65,7 +70,7 @@ export function grammarOf({ response_format: format, json_schema, grammar }: For
   if (demanding.length > 1)
     throw badRequest(`${demanding[0]}: expected only without ${demanding[1]}; give one of the two`, demanding[0])
   if (json_schema !== undefined && json_schema !== null)
-    return jsonSchemaToGrammar(json_schema as JsonSchema, 'json_schema')
+    return grammarOfSchema(json_schema as JsonSchema, 'json_schema')
   if (!demands) return grammar ?? undefined
   if (format.type === 'grammar') return format.grammar
   const wrapped = format.type === 'json_schema' ? format.json_schema?.schema : undefined
@@ -78,5 +83,10 @@ export function grammarOf({ response_format: format, json_schema, grammar }: For
     )
   }
   const place = wrapped === undefined ? 'response_format.schema' : 'response_format.json_schema.schema'
-  return jsonSchemaToGrammar(given as JsonSchema, place)
+  return grammarOfSchema(given as JsonSchema, place)
+}
+
+/** Off the event loop. @throws GrammarError `schema-invalid` */
+async function grammarOfSchema(schema: JsonSchema, field: string): Promise<string | undefined> {
+  return (await grammars.write({ kind: 'schema', schema, field }))?.grammar
 }

@@ -66,7 +66,7 @@ export async function responses(service: Service, request: Request): Promise<Res
   const namespace = service.namespaceOf(request, body.namespace)
   const use = planTools(engine, body)
   const wanted = body.text?.format
-  const form = formOf({
+  const form = await formOf({
     response_format: wanted?.type === 'json_schema' ? { type: 'json_schema', json_schema: wanted } : wanted,
   })
   const { signal } = request

@@ -11,7 +11,6 @@ import { Metrics } from './metrics.js'
 import { entryOf, type RequestEntry } from './request-log.js'
 import { Served } from './served.js'
 import { type ReadingModel, ServedReader } from './served-reader.js'
-import { Turns } from './turns.js'
 
 /** How an app is made. */
 export interface ServerOptions {
@@ -80,8 +79,6 @@ export class Service {
   readonly metrics = new Metrics()
   readonly startedAt = performance.now()
   readonly maxBodyBytes: number
-  /** Work that keeps the event loop busy takes turns here. */
-  readonly turns = new Turns()
   readonly pingMs: number
   readonly #anyModel: boolean
   readonly #log: (line: string) => void

@@ -1,4 +1,5 @@
 import type { AnswerEvent, Answers } from './answers.js'
+import { json } from './json.js'
 import { type Frame, type Reply, written } from './reply.js'
 import type { Service } from './service.js'
 
@@ -13,7 +14,7 @@ export async function respond(service: Service, answers: Answers, reply: Reply, 
     if (event === 'quiet') continue
     tell(reply, event)
   }
-  return Response.json(reply.whole(await answers.results()))
+  return json(reply.whole(await answers.results()))
 }
 
 /**

@@ -42,7 +42,7 @@ export async function startTexts(
   const { signal } = request
   const namespace = service.namespaceOf(request, body.namespace)
   if (prompts.length * n > 64) throw badRequest('n: prompts times n may be at most 64', 'n')
-  const options = requestOptions(engine, { ...body, namespace, grammar: grammarOf(body) }, id, signal)
+  const options = requestOptions(engine, { ...body, namespace, grammar: await grammarOf(body) }, id, signal)
   const begin: Beginning[] = []
   const streams = body.stream === true
   let predicted: CompletionRequest['prediction'] = predictionText(body.prediction)

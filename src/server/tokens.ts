@@ -1,9 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
+import { turns } from '../llama/turns.js'
 import { readBody } from './body.js'
 import { check } from './check.js'
 import { bodyOf } from './harmless.js'
+import { json } from './json.js'
 import { tokenIds } from './lists.js'
 import { documents, messages, requestDocuments, templateMessages } from './messages.js'
 import type { Service } from './service.js'
@@ -11,6 +13,9 @@ import { tools } from './tools.js'
 
 /** Longest text that is split into tokens at a time: others wait meanwhile. */
 const mostText = 2 ** 20
+
+/** Tokens looked at in one turn. */
+const slice = 2 ** 14
 
 const tokenizeBody = bodyOf({
   model: z.string().nullish(),
@@ -38,8 +43,13 @@ export async function tokenize(service: Service, request: Request): Promise<Resp
   const { engine } = service.find(body.model)
   const options = { addSpecial: body.add_special ?? false, special: body.parse_special ?? true }
   const ids = await engine.tokenizeAside(body.content, options, request.signal)
-  const tokens = body.with_pieces ? Array.from(ids, (id) => ({ id, piece: pieceOf(engine, id) })) : Array.from(ids)
-  return Response.json({ tokens })
+  if (!body.with_pieces) return json({ tokens: Array.from(ids) })
+  const tokens: { id: number; piece: string | number[] }[] = []
+  for (const [i, id] of ids.entries()) {
+    if (i % slice === slice - 1) await turns.take()
+    tokens.push({ id, piece: pieceOf(engine, id) })
+  }
+  return json({ tokens })
 }
 
 /** What a token stands for: text, or where that is no whole character, its bytes, as llama-server has it. */
@@ -52,7 +62,14 @@ function pieceOf(engine: Engine, id: number): string | number[] {
 export async function detokenize(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, detokenizeBody, service)
   const { engine } = service.find(body.model)
-  return Response.json({ content: engine.detokenize(check(body.tokens, tokenIds(engine.vocabularySize), 'tokens')) })
+  const ids = check(body.tokens, tokenIds(engine.vocabularySize), 'tokens')
+  const parts: Uint8Array[] = []
+  for (let i = 0; i < ids.length; i++) {
+    if (i % slice === slice - 1) await turns.take()
+    parts.push(engine.bytesOf(ids[i]))
+  }
+  await turns.take()
+  return json({ content: Buffer.concat(parts).toString('utf8') })
 }
 
 /** `POST /apply-template`: `{ messages }` → `{ prompt }`. */
@@ -65,5 +82,5 @@ export async function applyTemplate(service: Service, request: Request): Promise
     tools: body.tools ?? undefined,
   }
   const prompt = await engine.renderChatAside(conversation, request.signal)
-  return Response.json({ prompt })
+  return json({ prompt })
 }

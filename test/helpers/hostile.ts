@@ -40,6 +40,151 @@ export const hostile: Readonly<Record<string, () => [route: string, body: string
   'unknown fields by the hundred thousand': () =>
     chat(Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`x${i}`, 1]))),
   'a name of megabytes': () => chat({ model: 'm'.repeat(8_000_000) }),
+  'documents of nothing but spaces': () =>
+    chat({ documents: Array.from({ length: 4 }, (_, i) => `${i}${' '.repeat(2 ** 20 - 8)}x`), max_tokens: 1 }),
+  'documents by the thousand': () => chat({ documents: Array.from({ length: 4000 }, (_, i) => `Note ${i}.`) }),
+  'a conversation of thousands of turns': () =>
+    chat({
+      messages: Array.from({ length: 4000 }, (_, i) => ({ role: i % 2 === 0 ? 'user' : 'assistant', content: `${i}` })),
+    }),
+  'a conversation of megabytes': () =>
+    chat({ messages: [{ role: 'user', content: 'the fee is due. '.repeat(2 ** 19) }] }),
+  'the prompt of a conversation of megabytes': () => [
+    '/apply-template',
+    JSON.stringify({ messages: [{ role: 'user', content: 'the fee is due. '.repeat(2 ** 19 - 10) }] }),
+  ],
+  'variables for the template by the thousand': () =>
+    chat({ chat_template_kwargs: Object.fromEntries(Array.from({ length: 4000 }, (_, i) => [`v${i}`, [i, `${i}`]])) }),
+  'stop strings of megabytes': () =>
+    chat({ stop: Array.from({ length: 16 }, (_, i) => `${i}${'a '.repeat(200_000)}`), max_tokens: 32 }),
+  'biases of thousands of texts': () =>
+    chat({
+      logit_bias: Array.from({ length: 4000 }, (_, i) => [`${i} the annual fee is due `.repeat(9).slice(0, 250), 1]),
+    }),
+  'breakers of sequences, as many and as long as may be': () =>
+    chat({
+      dry_multiplier: 1,
+      dry_sequence_breakers: Array.from({ length: 64 }, (_, i) => `${i}${'a '.repeat(50_000)}`),
+      max_tokens: 4,
+    }),
+  'breakers of sequences that begin many tokens': () =>
+    chat({
+      dry_multiplier: 1,
+      dry_sequence_breakers: Array.from({ length: 64 }, (_, i) => String.fromCharCode(58 + i)),
+      max_tokens: 4,
+    }),
+  'pieces of a text of a megabyte': () => [
+    '/tokenize',
+    JSON.stringify({ content: 'a b c d '.repeat(2 ** 15), with_pieces: true }),
+  ],
+  'what else was likely, of many answers': () =>
+    chat({ n: 8, logprobs: true, top_logprobs: 20, max_tokens: 60, temperature: 1, ignore_eos: true }),
+  'a text of nothing but escapes': () => [
+    '/v1/completions',
+    `{"prompt":"${'\\u0041'.repeat(1_300_000)}","max_tokens":1}`,
+  ],
+  'objects by the ten thousand': () =>
+    chat({ messages: [{ role: 'user', content: Array(20_000).fill({ type: 'text', text: '' }) }] }),
+  'tools by the hundred, each with a schema': () =>
+    chat({
+      tools: Array.from({ length: 500 }, (_, i) => ({
+        type: 'function',
+        function: {
+          name: `tool_${i}`,
+          parameters: {
+            type: 'object',
+            properties: { a: { type: 'string', pattern: `^[a-z]{1,20}${i}$` }, b: { enum: [1, i] } },
+          },
+        },
+      })),
+      tool_choice: 'required',
+      max_tokens: 4,
+    }),
+  'a grammar of one long text': () => chat({ grammar: `root ::= "${'a'.repeat(400_000)}"` }),
+  'a grammar of megabytes of remarks': () => chat({ grammar: `${'# nothing\n'.repeat(700_000)}root ::= "a"` }),
+  'a grammar of many sets': () =>
+    chat({
+      grammar: `root ::= x*\nx ::= ${Array.from({ length: 3000 }, (_, i) => `[a-z${String.fromCodePoint(200 + i)}] y`).join(' | ')}\ny ::= [a-z ]*`,
+      max_tokens: 16,
+    }),
+  'a schema of many patterns': () =>
+    chat(
+      schema({
+        properties: Object.fromEntries(
+          Array.from({ length: 40 }, (_, i) => [
+            `p${i}`,
+            { type: 'string', pattern: `^(?!.*${i}x)(?=.*[a-c]{1,9}).{3,60}$` },
+          ]),
+        ),
+      }),
+    ),
+  'a schema of many bounds': () =>
+    chat(
+      schema({
+        anyOf: Array.from({ length: 60 }, (_, i) => ({
+          type: 'integer',
+          minimum: i,
+          maximum: 987_654_321 + i,
+          multipleOf: 7,
+        })),
+      }),
+    ),
+  'a schema of all of many': () =>
+    chat(
+      schema({
+        allOf: Array.from({ length: 200 }, (_, i) => ({
+          anyOf: [{ properties: { [`a${i}`]: { type: 'string' } } }, { required: [`b${i}`] }],
+        })),
+      }),
+    ),
+  'a schema whose enums are of objects': () =>
+    chat(
+      schema({ enum: Array.from({ length: 1000 }, (_, i) => ({ a: i, b: [i, { c: `${i}` }], d: 'x'.repeat(50) })) }),
+    ),
+  'a schema that names itself without end': () =>
+    chat(
+      schema({
+        $ref: '#/$defs/a',
+        $defs: { a: { anyOf: [{ $ref: '#/$defs/b' }, {}] }, b: { allOf: [{ $ref: '#/$defs/a' }] } },
+      }),
+    ),
+  'a namespace for each request': () => [
+    '/lookahead/warm',
+    JSON.stringify({ namespace: `n${Math.random()}`, documents: ['A text.'] }),
+  ],
+  'documents to keep, by the thousand': () => [
+    '/lookahead/warm',
+    JSON.stringify({
+      namespace: 'many',
+      documents: Array.from({ length: 4000 }, (_, i) => `Note ${i}: the fee is ${Math.random()}.`),
+    }),
+  ],
+  'documents to keep, of megabytes': () => [
+    '/lookahead/warm',
+    JSON.stringify({
+      namespace: 'large',
+      documents: Array.from({ length: 2 }, () => `${Math.random()} ${'the fee is due. '.repeat(64_000)}`),
+    }),
+  ],
+  'items of the newer shape, by the thousand': () => [
+    '/v1/responses',
+    JSON.stringify({
+      input: Array.from({ length: 4000 }, () => ({ role: 'user', content: [{ type: 'input_text', text: 'a' }] })),
+      max_output_tokens: 1,
+    }),
+  ],
+  'blocks of the other shape, by the thousand': () => [
+    '/v1/messages',
+    JSON.stringify({
+      model: 'x',
+      max_tokens: 1,
+      messages: [{ role: 'user', content: Array.from({ length: 4000 }, () => ({ type: 'text', text: 'a' })) }],
+    }),
+  ],
+  'prompts of thousands of tokens, as many as may be': () => [
+    '/v1/completions',
+    JSON.stringify({ prompt: Array.from({ length: 30 }, (_, i) => Array(2000).fill(300 + i)), max_tokens: 1 }),
+  ],
 }
 
 function chat(fields: object): [string, string] {

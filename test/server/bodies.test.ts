@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { Turns } from '../../src/llama/turns.js'
 import { readBody } from '../../src/server/body.js'
 import { check } from '../../src/server/check.js'
 import { Defaults } from '../../src/server/defaults.js'
@@ -8,9 +9,8 @@ import { ApiError } from '../../src/server/errors.js'
 import { bounds, checkBytes, checkLengths } from '../../src/server/json-bounds.js'
 import { list, tokenIds } from '../../src/server/lists.js'
 import type { Service } from '../../src/server/service.js'
-import { Turns } from '../../src/server/turns.js'
 
-const service = { maxBodyBytes: 8 * 2 ** 20, turns: new Turns(), defaults: new Defaults() } as Service
+const service = { maxBodyBytes: 8 * 2 ** 20, defaults: new Defaults() } as Service
 
 function read(body: string, schema: z.ZodType = z.unknown()): Promise<unknown> {
   const headers = { 'Content-Type': 'application/json' }
@@ -57,7 +57,7 @@ describe('the bounds of a body', () => {
         const deepest = bounds.depth - depth
         const text = JSON.stringify(value)
         const passes = (text: string) =>
-          checkBytes(Buffer.from(text), service.turns).then(
+          checkBytes(Buffer.from(text)).then(
             () => true,
             () => false,
           )

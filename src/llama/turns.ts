@@ -15,4 +15,24 @@ export class Turns {
     this.#last = this.#last.then(() => new Promise<void>((resolve) => setImmediate(resolve)))
     return this.#last
   }
+
+  /** The value of a generator that pauses every few milliseconds: each piece of its work has a turn of its own. */
+  async finish<Result>(work: Iterator<void, Result>): Promise<Result> {
+    for (;;) {
+      await this.take()
+      const { done, value } = work.next()
+      if (done) return value
+    }
+  }
+}
+
+/** The turns of this process: there is one event loop. */
+export const turns = new Turns()
+
+/** The value of a generator whose pauses nobody needs. */
+export function finish<Result>(work: Iterator<void, Result>): Result {
+  for (;;) {
+    const { done, value } = work.next()
+    if (done) return value
+  }
 }

@@ -1,0 +1,35 @@
+import { Worker } from 'node:worker_threads'
+
+/** Asks a server for `/health` again and again, from a thread that does nothing else. */
+export class HealthWatch {
+  /** How long each answer took, in milliseconds. */
+  readonly ms: number[] = []
+  readonly #worker: Worker
+
+  /** @param url of the server */
+  constructor(url: string) {
+    this.#worker = new Worker(script, { eval: true, workerData: `${url}/health` })
+    this.#worker.on('message', (ms: number) => this.ms.push(ms))
+  }
+
+  /** Ends it; what was asked last is waited for. */
+  async stop(): Promise<readonly number[]> {
+    this.#worker.postMessage('stop')
+    await new Promise((resolve) => this.#worker.once('exit', resolve))
+    return this.ms
+  }
+}
+
+const script = `
+const { parentPort, workerData } = require('node:worker_threads')
+let isOver = false
+parentPort.once('message', () => { isOver = true })
+void (async () => {
+  while (!isOver) {
+    const asked = performance.now()
+    await (await fetch(workerData)).text()
+    parentPort.postMessage(performance.now() - asked)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+})().catch(() => {}).finally(() => process.exit())
+`

@@ -1,0 +1,120 @@
+import { existsSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
+import { GrammarError, type GrammarErrorCode } from '../grammar/error.js'
+import type { AnswerGrammar } from './call-grammar.js'
+import { type GrammarJob, writeGrammar } from './grammar-job.js'
+
+/** What the thread says of a job. */
+export interface GrammarOutcome {
+  made?: AnswerGrammar | undefined
+  refusal?: { code: GrammarErrorCode; message: string; field: string | undefined }
+  failure?: string
+}
+
+interface Waiting {
+  job: GrammarJob
+  resolve: (made: AnswerGrammar | undefined) => void
+  reject: (error: Error) => void
+}
+
+/** Bounds of a job, once the thread runs. What people write takes milliseconds. */
+const mostMs = 5000
+const mostMegabytes = 256
+
+/** How many grammars are kept, and characters of what they were made of: most requests ask for one of a few. */
+const kept = 64
+const mostKept = 2 ** 16
+
+/**
+ * Writes grammars of schemas and tools on a thread of its own, one after the other: a schema of a few lines may ask for
+ * seconds of work, and many are not known to before it is done. A job that takes too long is refused, and the thread begun
+ * anew.
+ *
+ * Where there is no such thread (sources that were never built, bundles), they are written here and now.
+ */
+export class GrammarThread {
+  readonly #entry: URL
+  readonly #known = new Map<string, Promise<AnswerGrammar | undefined>>()
+  readonly #waiting: Waiting[] = []
+  #running: Waiting | undefined
+  #worker: Worker | undefined
+  #isOnline = false
+
+  /** @param entry what the thread runs */
+  constructor(entry = new URL('./grammar-worker.js', import.meta.url)) {
+    this.#entry = entry
+  }
+
+  /** The grammar. @throws GrammarError `schema-invalid` */
+  async write(job: GrammarJob): Promise<AnswerGrammar | undefined> {
+    if (this.#entry.protocol !== 'file:' || !existsSync(this.#entry)) return writeGrammar(job)
+    const key = JSON.stringify(job)
+    const known = this.#known.get(key)
+    if (known) return known
+    const made = new Promise<AnswerGrammar | undefined>((resolve, reject) => {
+      this.#waiting.push({ job, resolve, reject })
+      this.#next()
+    })
+    if (key.length <= mostKept) {
+      if (this.#known.size === kept) this.#known.delete(this.#known.keys().next().value as string)
+      this.#known.set(key, made)
+      // A refusal may have been for want of time.
+      made.catch(() => this.#known.delete(key))
+    }
+    return made
+  }
+
+  #next(): void {
+    if (this.#running) return
+    const next = this.#waiting.shift()
+    if (!next) {
+      // Only a job keeps the process alive.
+      this.#worker?.unref()
+      return
+    }
+    this.#running = next
+    this.#worker ??= new Worker(this.#entry, { resourceLimits: { maxOldGenerationSizeMb: mostMegabytes } })
+    const worker = this.#worker
+    worker.ref()
+    const end = (outcome: GrammarOutcome | undefined) => {
+      clearTimeout(timer)
+      worker.off('message', end).off('error', fail).off('exit', fail).off('online', begin)
+      if (!outcome) {
+        this.#worker = undefined
+        this.#isOnline = false
+        void worker.terminate()
+      }
+      this.#running = undefined
+      settle(next, outcome)
+      this.#next()
+    }
+    let timer: NodeJS.Timeout | undefined
+    // It takes too long, has used up its memory, or cannot be.
+    const fail = () => end(undefined)
+    const begin = () => {
+      this.#isOnline = true
+      timer = setTimeout(fail, mostMs)
+    }
+    if (this.#isOnline) begin()
+    else worker.on('online', begin)
+    worker.on('message', end).on('error', fail).on('exit', fail)
+    try {
+      worker.postMessage(next.job)
+    } catch (error) {
+      end({ failure: String(error) })
+    }
+  }
+}
+
+/** The thread of this process. */
+export const grammars = new GrammarThread()
+
+function settle({ job, resolve, reject }: Waiting, outcome: GrammarOutcome | undefined): void {
+  if (!outcome) {
+    const field = job.kind === 'schema' ? job.field : job.demand.tools.length > 0 ? 'tools' : 'response_format'
+    reject(new GrammarError('schema-invalid', `${field}: #: the schema as a whole takes too long to follow`, field))
+  } else if (outcome.refusal)
+    reject(new GrammarError(outcome.refusal.code, outcome.refusal.message, outcome.refusal.field))
+  else if (outcome.failure !== undefined) reject(new Error(outcome.failure))
+  else resolve(outcome.made)
+}

@@ -1,0 +1,116 @@
+import { callAsync, type LlamaFunctions, type Pointer } from './abi.js'
+import { needsDry, type SamplerOptions, samplerDefaults } from './sampler-options.js'
+import type { Vocabulary } from './vocabulary.js'
+
+/** Bytes of a sequence breaker that llama.cpp reads; a cut in the middle of one would be no text. */
+const breakerBytes = 40
+/** How many are kept. */
+const kept = 4
+/**
+ * Most of what breakers may take: places where they stand in tokens of the vocabulary, each of which llama.cpp remembers
+ * for every answer, and for each eight places of their first byte one more.
+ */
+const mostPlaces = 1 << 18
+
+/**
+ * Samplers that punish repetition (DRY). To make one, llama.cpp looks through the whole vocabulary for each text that ends
+ * a repetition: a second and more where there are many. So it is made aside, kept, and copied for each answer.
+ */
+export class DryLinks implements AsyncDisposable {
+  readonly #llama: LlamaFunctions
+  readonly #vocabulary: Vocabulary
+  readonly #made = new Map<string, Promise<Pointer>>()
+  /** Those of {@link #made} that are there. */
+  readonly #ready = new Map<string, Pointer>()
+
+  constructor(llama: LlamaFunctions, vocabulary: Vocabulary) {
+    this.#llama = llama
+    this.#vocabulary = vocabulary
+  }
+
+  /**
+   * Makes aside what {@link open} then copies, where the options want one.
+   *
+   * @param contextTokens most tokens that are looked back at
+   * @throws RangeError for breakers that occur in too much of the vocabulary
+   */
+  async prepare(options: SamplerOptions, contextTokens: number): Promise<void> {
+    if (!needsDry(options)) return
+    const [key, args] = this.#argumentsOf(options, contextTokens)
+    let making = this.#made.get(key)
+    if (!making) {
+      if (options.drySequenceBreakers) await this.#check(args[5])
+      making = callAsync(this.#llama.llama_sampler_init_dry, ...args)
+      this.#made.set(key, making)
+      const [oldest] = this.#made.keys()
+      if (this.#made.size > kept) this.#drop(oldest)
+    }
+    this.#ready.set(key, await making)
+  }
+
+  /** A sampler of these options, its caller's to free. */
+  open(options: SamplerOptions, contextTokens: number): Pointer {
+    const [key, args] = this.#argumentsOf(options, contextTokens)
+    const made = this.#ready.get(key)
+    return made === undefined ? this.#llama.llama_sampler_init_dry(...args) : this.#llama.llama_sampler_clone(made)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [...this.#made.values()]
+    this.#made.clear()
+    this.#ready.clear()
+    for (const made of await Promise.allSettled(all))
+      if (made.status === 'fulfilled') this.#llama.llama_sampler_free(made.value)
+  }
+
+  #drop(key: string): void {
+    const made = this.#made.get(key)
+    this.#made.delete(key)
+    made?.then(
+      (link) => {
+        this.#ready.delete(key)
+        this.#llama.llama_sampler_free(link)
+      },
+      () => {},
+    )
+  }
+
+  #argumentsOf(options: SamplerOptions, contextTokens: number) {
+    const { dryMultiplier, dryBase, dryAllowedLength, drySequenceBreakers } = { ...samplerDefaults, ...given(options) }
+    const breakers = drySequenceBreakers.filter((text) => text !== '' && Buffer.byteLength(text) <= breakerBytes)
+    const numbers = [dryMultiplier, dryBase, dryAllowedLength, dryWindow(options, contextTokens)] as const
+    const { pointer } = this.#vocabulary
+    return [JSON.stringify([numbers, breakers]), [pointer, ...numbers, breakers, breakers.length]] as const
+  }
+
+  /** @throws RangeError */
+  async #check(breakers: readonly string[]): Promise<void> {
+    const { bytes } = await this.#vocabulary.readLexicon()
+    let places = 0
+    for (const text of breakers) {
+      const wanted = Buffer.from(text)
+      places += countOf(wanted, bytes) + countOf(wanted.subarray(0, 1), bytes) / 8
+      if (places > mostPlaces)
+        throw new RangeError(
+          `drySequenceBreakers occur in too many tokens of this model; expected fewer, or longer ones, from ${JSON.stringify(text)} on`,
+        )
+    }
+  }
+}
+
+/** Tokens that are looked back at. */
+export function dryWindow({ dryLastTokens }: SamplerOptions, contextTokens: number): number {
+  return Math.min(dryLastTokens ?? contextTokens, contextTokens)
+}
+
+function countOf(wanted: Buffer, bytes: Uint8Array): number {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  let count = 0
+  for (let at = all.indexOf(wanted); at >= 0; at = all.indexOf(wanted, at + wanted.length)) count++
+  return count
+}
+
+/** The options that say something. */
+function given(options: SamplerOptions): Partial<Pick<Required<SamplerOptions>, 'drySequenceBreakers'>> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
