@@ -10,7 +10,7 @@ import { arbitraryGrammar, SOUND } from '../helpers/grammars.js'
 const words = ['name', '":', ' "', ', "', '{"', 'café', '"}', '   ']
 const pieces = [...Array.from({ length: 256 }, (_, byte) => Buffer.of(byte)), ...words.map((word) => Buffer.from(word))]
 const lexicon = Lexicon.of({
-  size: pieces.length + 1,
+  size: pieces.length + 2,
   bytesOf: (token) => pieces[token] ?? new Uint8Array(),
   isEndOfGeneration: (token) => token === pieces.length,
 })
@@ -100,6 +100,24 @@ describe('foresight', () => {
     expect(expected(foresight)).toBe('')
     read(foresight, '<call>')
     expect(expected(foresight)).toBe('name')
+  })
+
+  it('expects a marker as the control token it is, and text that only looks like one as text', () => {
+    const marker = { id: pieces.length + 1, bytes: Buffer.from('<call>') }
+    const marked = lexicon.with([marker])
+    const special = (text: string, isSpecial: boolean) =>
+      isSpecial && text.startsWith('<call>')
+        ? Int32Array.of(marker.id, ...tokenize(text.slice(6)))
+        : isSpecial && text.startsWith('<end>')
+          ? Int32Array.of(pieces.length, ...tokenize(text.slice(5)))
+          : tokenize(text)
+    const called = new Foresight({ grammar: 'root ::= "<call>name" [0-9]' }, marked, special)
+    called.look()
+    expect([...called.tokens.subarray(0, called.length)]).toEqual([marker.id, 256])
+    called.accept(marker.id)
+    expect(expected(called)).toBe('name')
+    const named = new Foresight({ grammar: 'root ::= "<end>name" [0-9]' }, marked, special)
+    expect(expected(named)).toBe('<end>name')
   })
 
   it('never holds for certain what could be otherwise, whatever the grammar', () => {
