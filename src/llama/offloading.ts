@@ -47,7 +47,7 @@ export function putOnDevices(
   return cpuMoe === true ? Number.POSITIVE_INFINITY : cpuMoe
 }
 
-/** Layers to put on devices; -1 of llama.cpp's is all. */
+/** How many layers go to devices, the output's counted. */
 export async function layersFor(wanted: DeviceOptions['gpuLayers'], trial: Trial): Promise<number> {
   const all = layersOf(trial.header) + 1
   if (wanted === 'all') return all

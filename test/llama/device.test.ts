@@ -1,9 +1,16 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
 import { checkDevices } from '../../src/engine/layout.js'
 import { chooseDevices, type Device, type DeviceOptions, describeTrouble } from '../../src/llama/device.js'
+import { Fitting } from '../../src/llama/fitting.js'
+import { readHeader } from '../../src/llama/gguf.js'
 import { availableDevices, LlamaLibrary } from '../../src/llama/library.js'
+import { Model } from '../../src/llama/model.js'
 import { devicePackages } from '../../src/llama/packages.js'
 import { MemoryLedger, placementOf } from '../../src/llama/placement.js'
+import { writeRandomModel } from '../helpers/random-model.js'
 
 const device = (name: string, kind: Device['kind'] = 'gpu') => ({
   name,
@@ -90,6 +97,49 @@ describe('LlamaLibrary.devices', () => {
     expect(devicePackages('linux', 'x64').map(({ name }) => name)).toEqual(['linux-x64-cuda', 'linux-x64-vulkan'])
     expect(devicePackages('darwin', 'arm64')).toEqual([])
     for (const { answers } of devicePackages('linux', 'x64')) expect(typeof answers()).toBe('boolean')
+  })
+})
+
+describe('Fitting', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-fitting-'))
+  const file = path.join(folder, 'random.gguf')
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  const fit = async (contextTokens: number, hostExpertLayers = 0) => {
+    const library = LlamaLibrary.load()
+    const params = { ...library.llama.llama_model_default_params(), devices: new BigUint64Array(1) }
+    const header = await readHeader(file)
+    const room = () => ({ contextTokens, batchTokens: 64 })
+    const fitting = await Fitting.measure({ library, file, header, params, devices: [], hostExpertLayers, room })
+    expect(fitting).toBeDefined()
+    return fitting!
+  }
+
+  it('knows the weights of layers, and what cells take, beyond what it has tried', async () => {
+    writeRandomModel(file, { type: 'Q8_0', layers: 3, context: 65_536 })
+    await using model = await Model.load(file)
+    const small = await fit(4096)
+    expect(small.layers).toBe(4)
+    const all = small.need(4)
+    // All tensors but the embedding, with what fills them up to 32 bytes.
+    const { tensors } = await readHeader(file)
+    const [length, tokens] = tensors.get('token_embd.weight')!.shape
+    const expected = model.describe().weightBytes - (tensors.has('output.weight') ? (length * tokens * 34) / 32 : 0)
+    expect(Math.abs(all.weightBytes - expected)).toBeLessThan(32 * tensors.size)
+    expect(small.need(0).bytes).toBe(0)
+    expect(small.need(1).cellBytes).toBe(0)
+    expect(small.need(2).cellBytes).toBeCloseTo(all.cellBytes / 3, -1)
+    expect((await fit(32_768)).need(4).cellBytes / all.cellBytes).toBeCloseTo(8, 1)
+  })
+
+  it('puts as much on a device as is free there, less what stays free', async () => {
+    const fitting = await fit(4096)
+    const { bytes } = fitting.need(fitting.layers)
+    const card = (freeBytes: number) => [{ ...device('CUDA0'), totalBytes: 2 ** 33, freeBytes }]
+    expect(fitting.most(card(bytes + 2 ** 30))).toBe(fitting.layers)
+    expect(fitting.most(card(bytes + 2 ** 30 - 1))).toBeLessThan(fitting.layers)
+    expect(fitting.most(card(2 ** 30 - 1))).toBe(0)
+    expect(fitting.most([{ ...device('CUDA0'), totalBytes: 0, freeBytes: 0 }])).toBe(fitting.layers)
   })
 })
 
