@@ -105,7 +105,7 @@ describe('Fitting', () => {
   const file = path.join(folder, 'random.gguf')
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  const fit = async (contextTokens: number, hostExpertLayers = 0) => {
+  const measured = async (contextTokens: number, hostExpertLayers = 0) => {
     const library = LlamaLibrary.load()
     const params = { ...library.llama.llama_model_default_params(), devices: new BigUint64Array(1) }
     const header = await readHeader(file)
@@ -118,7 +118,7 @@ describe('Fitting', () => {
   it('knows the weights of layers, and what cells take, beyond what it has tried', async () => {
     writeRandomModel(file, { type: 'Q8_0', layers: 3, context: 65_536 })
     await using model = await Model.load(file)
-    const small = await fit(4096)
+    const small = await measured(4096)
     expect(small.layers).toBe(4)
     const all = small.need(4)
     // All tensors but the embedding, with what fills them up to 32 bytes.
@@ -129,11 +129,11 @@ describe('Fitting', () => {
     expect(small.need(0).bytes).toBe(0)
     expect(small.need(1).cellBytes).toBe(0)
     expect(small.need(2).cellBytes).toBeCloseTo(all.cellBytes / 3, -1)
-    expect((await fit(32_768)).need(4).cellBytes / all.cellBytes).toBeCloseTo(8, 1)
+    expect((await measured(32_768)).need(4).cellBytes / all.cellBytes).toBeCloseTo(8, 1)
   })
 
   it('puts as much on a device as is free there, less what stays free', async () => {
-    const fitting = await fit(4096)
+    const fitting = await measured(4096)
     const { bytes } = fitting.need(fitting.layers)
     const card = (freeBytes: number) => [{ ...device('CUDA0'), totalBytes: 2 ** 33, freeBytes }]
     expect(fitting.most(card(bytes + 2 ** 30))).toBe(fitting.layers)

@@ -39,6 +39,37 @@ describe('measureForwardCost', () => {
     for (const rows of [1, 8, 32]) expect(cost.ms(rows)).toBeCloseTo(0.9 + rows / 10, 6)
   })
 
+  it('finds the curve of a device to 128 rows, however long it compiles first', async () => {
+    stopClock()
+    /** Compiles a size for seconds, records it the second time in a row, and replays it from the third on. */
+    class Device extends FakeDecoder {
+      readonly #seen = new Set<number>()
+      #last = 0
+      #inARow = 0
+
+      override async decode(): Promise<void> {
+        const { size } = this.batch
+        await super.decode()
+        this.#inARow = size === this.#last ? this.#inARow + 1 : 1
+        this.#last = size
+        nowMs += 10 + size / 50 + (this.#seen.has(size) ? 0 : 700) + ([0, 4, 2][this.#inARow] ?? 0)
+        this.#seen.add(size)
+      }
+    }
+    const decoder = new Device({ vocabularySize: 100, contextTokens: 1400, batchTokens: 256 })
+    const shares: (number | undefined)[] = []
+    const { cost, isSteady } = await measureForwardCost(decoder, {
+      budgetMs: 1800,
+      onDevice: true,
+      onProgress: ({ stage, share }) => stage === 'warming' && shares.push(share),
+    })
+    expect(isSteady).toBe(true)
+    expect(cost.points.at(-1)?.rows).toBe(128)
+    for (const rows of [1, 8, 64, 128]) expect(cost.ms(rows)).toBeCloseTo(10 + rows / 50, 6)
+    expect(shares).toHaveLength(14)
+    expect(shares[0]).toBe(0)
+  })
+
   it('finds the curve of a slow model in two seconds', async () => {
     stopClock()
     const began = nowMs

@@ -44,6 +44,21 @@ describe('probeExactness', () => {
     expect(decoder.usedCells).toBe(0)
   })
 
+  it('tries drafts as large as it is asked to', async () => {
+    // Wrong only in forwards of more rows than a short draft has, as kernels of devices may be.
+    class Wide extends FakeLogits {
+      override async decode(): Promise<void> {
+        await super.decode()
+        if (this.batch.size > 40 && this.batch.size < 100) this.logits[this.batch.outputRows[0]] += 0.25
+      }
+    }
+    expect(await probeExactness(new Wide(0), { depth: 140 })).toMatchObject({ level: 'bitwise' })
+    const wide = new Wide(0)
+    expect(await probeExactness(wide, { depth: 140, nodes: 64 })).toMatchObject({ level: 'token' })
+    expect(await probeExactness(new FakeLogits(0), { depth: 140, nodes: 64 })).toMatchObject({ level: 'bitwise' })
+    expect(wide.usedCells).toBe(0)
+  })
+
   it('compares rows in company where requests will share forwards', async () => {
     // Wrong only in forwards with a stranger, whose rows stand at the end.
     class Shy extends FakeLogits {
