@@ -154,6 +154,20 @@ describe('wrong use', () => {
     expect(stderr).not.toMatch(/ {4}at /)
   })
 
+  it.skipIf(process.platform === 'win32')('explains a pipe that nobody writes to, as model or document', async () => {
+    const pipe = path.join(folder, 'pipe')
+    expect(spawnSync('mkfifo', [pipe]).status).toBe(0)
+    for (const args of [
+      ['-m', pipe],
+      ['--documents', pipe],
+    ]) {
+      const { code, stderr } = await lookahead(['run', '-p', 'a', ...args])
+      expect(code).toBe(2)
+      expect(stderr).toMatch(/pipe/)
+      expect(stderr).not.toMatch(/ {4}at /)
+    }
+  })
+
   it('explains a library folder that holds none', async () => {
     const { code, stderr } = await lookahead(['run', '-p', 'a'], { env: { LOOKAHEAD_LLAMA_DIR: folder } })
     expect(code).toBe(2)

@@ -1,16 +1,6 @@
 import fc from 'fast-check'
 import { mangledGrammar } from './grammars.js'
 
-const routes = [
-  '/v1/chat/completions',
-  '/v1/completions',
-  '/v1/responses',
-  '/tokenize',
-  '/detokenize',
-  '/apply-template',
-  '/lookahead/warm',
-]
-
 /** Bodies that are in order; what the fuzzer starts from. One token each, so that what passes costs little. */
 const good: Record<string, object[]> = {
   '/v1/chat/completions': [
@@ -62,11 +52,35 @@ const good: Record<string, object[]> = {
       text: { format: { type: 'text' } },
     },
   ],
+  '/v1/messages': [
+    {
+      max_tokens: 1,
+      system: [{ type: 'text', text: 'Be brief.' }],
+      messages: [{ role: 'user', content: [{ type: 'text', text: 'a' }] }],
+      thinking: { type: 'disabled' },
+      stop_sequences: ['x'],
+      metadata: { user_id: 'b' },
+    },
+  ],
+  '/completion': [
+    { prompt: ['a', 5], n_predict: 1, n_probs: 1, logit_bias: [[5, false]], samplers: ['top_k'], cache_prompt: true },
+    { prompt: { prompt_string: 'a' }, n_predict: 1, dry_multiplier: 0.5, dry_sequence_breakers: ['x'], stream: true },
+  ],
+  '/infill': [{ input_prefix: 'a', input_suffix: 'b', input_extra: [{ filename: 'c', text: 'd' }], n_predict: 1 }],
+  '/lookahead/self-consistency': [
+    { messages: [{ role: 'user', content: 'a' }], samples: 2, max_tokens: 1, temperature: 1, answer_after: '#' },
+  ],
+  '/v1/embeddings': [{ input: ['a', 'b'], encoding_format: 'float' }],
+  '/v1/rerank': [{ query: 'a', documents: ['b', { text: 'c' }], top_n: 1 }],
+  '/v1/chat/completions/input_tokens': [{ messages: [{ role: 'user', content: 'a' }] }],
+  '/v1/messages/count_tokens': [{ messages: [{ role: 'user', content: 'a' }] }],
   '/tokenize': [{ content: 'abc', add_special: true, with_pieces: true }],
   '/detokenize': [{ tokens: [1, 2, 3] }],
   '/apply-template': [{ messages: [{ role: 'user', content: 'a' }] }],
   '/lookahead/warm': [{ documents: ['a', { id: 'b', title: 'c', text: 'd' }], namespace: 'e' }],
 }
+
+const routes = Object.keys(good)
 
 const odd = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
@@ -75,10 +89,14 @@ const odd = fc.oneof(
     '\0',
     '\ud800',
     '<|end|>',
+    'x'.repeat(100_000),
     -1,
     0,
     1e308,
+    -1e308,
+    2 ** 31,
     2 ** 53,
+    2 ** 64,
     0.1,
     [],
     {},
@@ -120,9 +138,31 @@ const mutated = fc
     return [route, JSON.stringify(copy)]
   })
 
+/** Numbers and names that JSON can write and programs trip over. */
+const strange = fc.constantFrom(
+  '1e999',
+  '-0',
+  '1E400',
+  '9'.repeat(400),
+  '"\\ud800"',
+  '"\\u0000"',
+  '{"__proto__":{"x":1}}',
+  '{"constructor":{"prototype":1},"a":1,"a":2}',
+)
+
 const raw = fc.tuple(
   fc.constantFrom(...routes),
-  fc.oneof(fc.string({ unit: 'binary' }), fc.json(), fc.constant('['.repeat(5000))),
+  fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.json(),
+    fc.constant('['.repeat(5000)),
+    fc.tuple(fc.constantFrom(...Object.values(good).flat()), fc.nat(9), strange).map(([body, at, text]) => {
+      const keys = Object.keys(body)
+      const rest = Object.entries(body).map(([key, value]) => [key, JSON.stringify(value)])
+      rest[at % keys.length][1] = text
+      return `{${rest.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join()}}`
+    }),
+  ),
 )
 
 /** A good body with a grammar of any kind, of which a few tokens are written. */
@@ -151,10 +191,14 @@ export const malformed: fc.Arbitrary<[route: string, body: string]> = fc.oneof(
   { weight: 1, arbitrary: inGrammar },
 )
 
-/** Whether an answer to a {@link malformed} body is one that a server may give: it was in order, or one sentence says why not. */
+/**
+ * Whether an answer to a {@link malformed} body is one that a server may give: it was in order, or one sentence says why
+ * not. 501: what is asked for is not this server's to do.
+ */
 export function isFitAnswer(status: number, text: string): boolean {
   if (status === 200) return true
-  if (![400, 404, 429].includes(status)) return false
-  const { error } = JSON.parse(text) as { error: { message: string } }
-  return Object.keys(error).join().startsWith('message,type,param,code') && error.message.length > 5
+  if (![400, 404, 429, 501].includes(status)) return false
+  const { type, error } = JSON.parse(text) as { type?: string; error: { type: string; message: string } }
+  const isShaped = type === 'error' || Object.keys(error).join().startsWith('message,type,param,code')
+  return isShaped && error.message.length > 5 && error.message.length < 2000 && !/\n {4}at /.test(error.message)
 }

@@ -126,3 +126,29 @@ describe('samplers by llama.cpp’s names', () => {
     expect((await server.ask(chat, { ...hello, ...off })).status).toBe(200)
   })
 })
+
+describe('seeds', () => {
+  const text = async (fields: object) => {
+    const body = { prompt: 'The annual fee', temperature: 2, top_k: 0, top_p: 1, min_p: 0, max_tokens: 12, ...fields }
+    const { body: answer } = await server.ask('/v1/completions', body)
+    return answer.choices.map((choice: { text: string }) => choice.text)
+  }
+
+  it.each([0, 1, 4294967295, 4294967296, 2 ** 53, -2, 1e300])('give the same text every time: %d', async (seed) => {
+    expect(await text({ seed })).toEqual(await text({ seed }))
+  })
+
+  it('of several answers follow each other, over the largest one too', async () => {
+    const [, second] = await text({ seed: 4294967294, n: 2 })
+    expect([second]).toEqual(await text({ seed: 4294967295 }))
+    const [, behind] = await text({ seed: 4294967295, n: 2 })
+    expect([behind]).toEqual(await text({ seed: 0 }))
+  })
+
+  it('are drawn anew for -1, and refused where they are none', async () => {
+    const texts = new Set((await Promise.all(Array.from({ length: 4 }, () => text({ seed: -1 })))).flat())
+    expect(texts.size).toBeGreaterThan(1)
+    for (const seed of ['5', 1.5, true])
+      expect((await server.ask('/v1/completions', { prompt: 'a', seed })).status).toBe(400)
+  })
+})

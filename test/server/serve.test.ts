@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -135,6 +135,49 @@ describe('lookahead serve', () => {
     const text = await response.text()
     expect(await server.exit).toBe(0)
     expect(text).toMatch(/data: \{"error":\{"message":"the server is stopping"[^\n]*\n\n$/)
+  })
+
+  it('says that it is stopping, and keeps what it has seen, when its terminal goes', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-'))
+    try {
+      const server = start('--port', '0', '--parallel', '1', '--cache', folder, '--no-mmap')
+      const url = await server.url()
+      const endless = { ...question, namespace: 'acme', grammar: 'root ::= [a-z ]{400}', stream: true }
+      const response = await chat(url, endless)
+      server.child.kill('SIGHUP')
+      let health = await fetch(`${url}/health`)
+      while (health.status === 200) health = await fetch(`${url}/health`)
+      expect(health.status).toBe(503)
+      expect(await health.json()).toMatchObject({ error: { code: 'stopping' } })
+      await response.text()
+      expect(await server.exit).toBe(0)
+      const again = await start('--port', '0', '--parallel', '1', '--cache', folder).url()
+      expect(await (await fetch(`${again}/lookahead/cache/acme`)).json()).toMatchObject({ documents: 1, requests: 1 })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('takes keys from files, a line each', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-'))
+    try {
+      const [keys, owned, none] = ['keys', 'owned', 'none'].map((name) => path.join(folder, name))
+      writeFileSync(keys, '# of the team\nfirst\r\n\n  second  \n')
+      writeFileSync(owned, 'acme=third=3\n')
+      writeFileSync(none, '# none\n\n')
+      const url = await start('--port', '0', '--api-key-file', keys, '--namespace-key-file', owned).url()
+      const asked = (key: string, more = '') =>
+        fetch(`${url}/lookahead/cache${more}`, { headers: { 'X-Api-Key': key } }).then(({ status }) => status)
+      expect(
+        await Promise.all(['first', 'second', 'third=3', '# of the team', 'third', ''].map((key) => asked(key))),
+      ).toEqual([200, 200, 200, 401, 401, 401])
+      expect(await asked('third=3', '/other')).toBe(403)
+      const without = start('--port', '0', '--api-key-file', none)
+      expect(await without.exit).toBe(2)
+      expect(without.text()).toMatch(/^lookahead: .*none holds no key; expected one on each line\n$/)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it('says in one sentence that the model is missing', async () => {
