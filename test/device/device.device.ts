@@ -50,7 +50,7 @@ describe.skipIf(!device)(`on ${device?.name} (${device?.description})`, () => {
       engine = await Engine.load({ model, slots, contextTokens: 1024, gpuLayers: 'all', maxNodes: 48, onProgress })
       app = createApp(engine, { model: 'test', log: () => {} })
       for (const { question, documents } of await demoQuestions())
-        questions.push({ messages: [{ role: 'user', content: question }], documents, maxTokens: 48 })
+        questions.push({ messages: [{ role: 'user', content: question }], documents, maxTokens: 32 })
     })
     afterAll(() => engine?.close())
 
@@ -65,15 +65,16 @@ describe.skipIf(!device)(`on ${device?.name} (${device?.description})`, () => {
       expect(host.cellBytes).toBe(0)
     })
 
-    it('was probed, warmed and measured to 128 rows, with keys and values of one type', () => {
+    it('was probed, warmed and measured, with keys and values of one type', () => {
       expect(stages).toEqual(['weights', 'exactness', 'warming', 'cost'])
       expect(engine.exactness).toMatchObject({ keyType: 'f16', valueType: 'f16', flashAttention: true })
-      expect(engine.exactness.rows).toBeGreaterThan(50)
+      // On slow devices twelve in each of three walks.
+      expect(engine.exactness.rows).toBeGreaterThanOrEqual(36)
       expect(engine.exactness.largestDifference).toBeLessThan(0.1)
     })
 
     it('writes the same text with any drafts as without', async () => {
-      for (const request of questions.slice(0, 3)) {
+      for (const request of questions.slice(0, 2)) {
         const conventional = await answer(request, 'off')
         expect(conventional.stats.acceptedTokens).toBe(0)
         for (const draft of ['auto', 7, 48] as const) {
