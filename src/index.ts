@@ -38,6 +38,7 @@ export {
   type PromptProgress,
   type StepPiece,
 } from './decode/generation.js'
+export type { KeptPromptsReport } from './decode/kept-prompts.js'
 export type { TokenLogprob, TokenLogprobs } from './decode/logprobs.js'
 export type { SlotState } from './decode/loop.js'
 // Drafts: where they come from. More in 'lookahead-llm/draft'.
@@ -66,15 +67,17 @@ export {
   type SelfConsistencyResult,
 } from './engine/self-consistency.js'
 export { GrammarError, type GrammarErrorCode } from './grammar/error.js'
+export type { GrammarPlan } from './grammar/gate.js'
 export { compileSchema, type JsonSchema } from './grammar/json-schema.js'
 // Where models come from.
 export type { DownloadProgress } from './hub/download.js'
 export { HubError, type HubErrorCode } from './hub/error.js'
 export { type FetchOptions, fetchModel } from './hub/fetch-model.js'
-// The border to llama.cpp, as far as users meet it.
 export type { CacheType } from './llama/context.js'
 export type { Device, DeviceKind, DeviceOptions } from './llama/device.js'
 export { LlamaError, type LlamaErrorCode } from './llama/error.js'
+// The border to llama.cpp, as far as users meet it.
+export type { KernelsWish } from './llama/kernels.js'
 export { availableDevices } from './llama/library.js'
 export type { ModelDescription, ModelOptions } from './llama/model.js'
 export type { MemoryUse, PlacedDevice, Placement } from './llama/placement.js'

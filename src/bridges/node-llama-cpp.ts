@@ -108,6 +108,7 @@ export class LookaheadTokenPredictor {
     this.#known = []
   }
 
+  /** Closes what it remembers. */
   [Symbol.dispose](): void {
     this.dispose()
   }

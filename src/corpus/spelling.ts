@@ -3,6 +3,7 @@
 /** What is to be known of a vocabulary: how many tokens it has, and the bytes each stands for. */
 export interface Spelt {
   readonly size: number
+  /** The bytes one token stands for; read only. */
   bytesOf(token: number): Uint8Array
 }
 

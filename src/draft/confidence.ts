@@ -5,7 +5,7 @@ import { type Evidence, FEATURES } from './evidence.js'
 import { FIRST_TOKEN_TABLE, fillFeatures, type Surroundings, WEIGHTS } from './features.js'
 import { prior } from './prior.js'
 
-/** Options of a {@link Confidence}. */
+/** How confidence is learnt; see `RetrievalDrafter`. */
 export interface ConfidenceOptions {
   /** Step size of learning; 0 learns nothing. Default 0.05. */
   learningRate?: number

@@ -25,7 +25,7 @@ export interface MemoryOptions {
   onCacheProblem?: ((problem: CorpusError) => void) | undefined
 }
 
-/** How {@link Memory.warm} is to go about. */
+/** How `Engine.warm` is to go about. */
 export interface WarmOptions {
   /** Namespace that gets the documents. Default `'default'`. */
   namespace?: string | undefined
@@ -35,7 +35,7 @@ export interface WarmOptions {
   signal?: AbortSignal | undefined
 }
 
-/** What {@link Memory.warm} did. */
+/** What `Engine.warm` did. */
 export interface WarmReport {
   /** Documents indexed now. */
   added: number

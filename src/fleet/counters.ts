@@ -27,6 +27,7 @@ export class Counters {
   /** Milliseconds from when it was said to when it was taken here, of the last messages. */
   readonly delays = new Delays()
 
+  /** Counts a record that was not taken. */
   refuse(why: RefusalReason): void {
     this.refused.set(why, (this.refused.get(why) ?? 0) + 1)
   }
@@ -40,6 +41,7 @@ export class Delays {
   count = 0
   sumMs = 0
 
+  /** Counts one delay. */
   observe(ms: number): void {
     this.count++
     this.sumMs += ms

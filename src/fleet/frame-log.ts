@@ -67,6 +67,7 @@ export class FrameLog {
     this.#readers.delete(reader)
   }
 
+  /** Appends a message; the oldest go where there is no room. */
   append(frame: Uint8Array, { writer, namespace, type }: Pick<Message, 'writer' | 'namespace' | 'type'>): void {
     this.#entries.push({ place: ++this.last, frame, writer, namespace, type, at: performance.now() })
     this.byteLength += frame.length

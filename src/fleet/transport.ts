@@ -16,6 +16,7 @@ export interface Transport {
    * Resolves when what was said so far is kept on the other side, with `true`; with `false` when `signal` aborts first.
    */
   flushed(signal: AbortSignal): Promise<boolean>
+  /** Ends it. */
   close(): Promise<void>
 }
 

@@ -7,6 +7,7 @@ import { ThreadPool } from './thread-pool.js'
 
 /** How the vectors of a text's tokens become one, as llama.cpp numbers it. */
 export const poolings = { mean: 1, cls: 2, last: 3, rank: 4 } as const
+/** How the vectors of a text's tokens become one; `rank`: they become a score. */
 export type Pooling = keyof typeof poolings
 
 const noPooling = 0

@@ -236,7 +236,7 @@ export class Vocabulary {
     return found
   }
 
-  /** The tokens by their bytes, for grammars. Sorted when first asked for, if {@link readLexicon} has not done it. */
+  /** The tokens by their bytes, for grammars. Sorted when first asked for, if that has not been done before. */
   get lexicon(): Lexicon {
     this.#lexicon ??= Lexicon.of(this)
     return this.#lexicon

@@ -15,11 +15,17 @@ import { SuffixDecodingDrafter } from './suffix-decoding.js'
  * ours makes use of how tokens are written.
  */
 export const drafters = {
+  /** Ours: retrieval from everything read and written. */
   lookahead: (spelling?: Spelling) => new RetrievalDrafter({ spelling }),
+  /** The paper's own trie. */
   'paper-trie': () => new PaperTrieDrafter(),
+  /** Arctic's suffix decoding. */
   'suffix-tree': () => new SuffixDecodingDrafter(),
+  /** What follows the last tokens where they stood before. */
   'prompt-lookup': () => new PromptLookupDrafter(),
+  /** llama.cpp's `ngram-simple`. */
   'ngram-simple': () => new NgramSimpleDrafter(),
+  /** Sees the answer; no drafter that continues earlier text can bring more. */
   oracle: () => new OracleDrafter(),
 } satisfies Record<string, (spelling?: Spelling) => Drafter>
 

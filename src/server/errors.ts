@@ -67,6 +67,7 @@ export class ApiError extends Error {
     this.overflow = details.overflow
   }
 
+  /** The body of the response, in OpenAI's shape. */
   toJSON(): ErrorBody {
     const { message, type, param, code, overflow } = this
     return {

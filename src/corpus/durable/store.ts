@@ -261,6 +261,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     return this.#closed
   }
 
+  /** The same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -88,6 +88,7 @@ export class PeerTransport implements Transport {
     }
   }
 
+  /** Ends it. */
   async close(): Promise<void> {
     this.#ending.abort()
     await this.#running

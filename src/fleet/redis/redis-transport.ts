@@ -100,6 +100,7 @@ export class RedisTransport implements Transport {
     return true
   }
 
+  /** Ends it. */
   async close(): Promise<void> {
     this.#ending.abort()
     await this.#running
