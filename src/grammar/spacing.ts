@@ -8,6 +8,9 @@ const [colon, comma] = [58, 44]
 /** Most bytes of one stretch of white space that are remembered. */
 const longest = 24
 
+/** Most pairs of characters that are remembered. */
+const mostHabits = 1024
+
 /** Whether a byte or character is white space that may stand between the parts of JSON. */
 export function isSpace(character: number): boolean {
   return character === space || character === lineFeed || character === tab || character === 13
@@ -63,6 +66,8 @@ export class Spacing {
   #remember(): void {
     const known = this.between(this.#before, this.#after)
     if (known.length === this.#length && known.every((byte, i) => byte === this.#open[i])) return
+    // Grammars may have any characters; those of JSON are few.
+    if (this.#habits.size >= mostHabits) this.#habits.clear()
     this.#habits.set(keyOf(this.#before, this.#after), this.#open.slice(0, this.#length))
   }
 }

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { CorpusError } from '../../src/corpus/error.js'
 import { question, TestServer } from './server.js'
 
 const server = TestServer.forFile()
@@ -51,6 +52,19 @@ describe('POST /lookahead/warm', () => {
     const cold = await drafted('cold')
     await warm([text], 'primed')
     expect(await drafted('primed')).toBeGreaterThan(cold)
+  })
+
+  it('says 507 and one sentence where the disk is full', async () => {
+    const full = new CorpusError('disk-full', 'the cache cannot be written: the disk is full')
+    const flush = vi.spyOn(server.engine, 'flushMemory').mockRejectedValueOnce(full)
+    const { status, body } = await server.ask('/lookahead/warm', { documents: ['A text.'], namespace: 'full' })
+    expect([status, body.error]).toEqual([
+      507,
+      { message: full.message, type: 'server_error', param: null, code: 'disk_full' },
+    ])
+    expect(flush).toHaveBeenCalledOnce()
+    flush.mockRestore()
+    await remove('/lookahead/cache/full')
   })
 
   it('refuses what it cannot index with a sentence', async () => {
