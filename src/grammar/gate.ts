@@ -96,9 +96,11 @@ export class Gate {
         return this.#isLazy ? undefined : this.#withoutEnds()
       case 'start': {
         if (this.#isLazy) return undefined
-        const both = Uint32Array.from(this.#grammar?.allowed() ?? [])
+        const demanded = this.#grammar?.allowed()
         const opening = this.#opening?.allowed()
-        if (opening) for (let i = 0; i < both.length; i++) both[i] |= opening[i]
+        if (!demanded || !opening) return demanded ?? opening
+        const both = Uint32Array.from(demanded)
+        for (let i = 0; i < both.length; i++) both[i] |= opening[i]
         return both
       }
     }
@@ -149,6 +151,9 @@ export class Gate {
     const said = this.#seen.trimStart()
     if (said.startsWith(this.#opens)) {
       this.#phase = 'thinking'
+      // An opening of several tokens may have begun like the demanded text.
+      const { grammar } = this.#plan
+      if (said.length > bytes.length && grammar !== '') this.#grammar = new Grammar(grammar, this.#lexicon)
       this.#seen = said.slice(this.#opens.length)
       this.#think()
       return
