@@ -127,9 +127,7 @@ export class CallReader {
     const reader = this.#reader
     if ((yield* reader.peek()) !== '{') return yield* reader.otherwise()
     sink.begin(name, undefined)
-    const value = yield* looseValue(reader, quote)
-    if (value === undefined) return 'cut'
-    sink.add(value)
+    if ((yield* looseValue(reader, quote, (text) => sink.add(text))) === undefined) return 'cut'
     return 'whole'
   }
 }

@@ -82,7 +82,12 @@ function* pythonString(reader: Reader, quote: string): Waiting<string | undefine
 }
 
 /** A value with bare keys and quotes of its own: `{city:<|"|>Oslo<|"|>,days:3}`. */
-export function* looseValue(reader: Reader, quote: string, depth = 0): Waiting<string | undefined> {
+export function* looseValue(
+  reader: Reader,
+  quote: string,
+  told?: (text: string) => void,
+  depth = 0,
+): Waiting<string | undefined> {
   if (depth > 100) return undefined
   yield* reader.space()
   const char = yield* reader.peek()
@@ -94,8 +99,8 @@ export function* looseValue(reader: Reader, quote: string, depth = 0): Waiting<s
     const bare = yield* inner.while((next) => next !== ':' && next !== '}' && next !== ',')
     return bare.trim() === '' ? undefined : JSON.stringify(bare.trim())
   }
-  if (char === '{') return yield* object(reader, key, (inner) => looseValue(inner, quote, depth + 1))
-  if (char === '[') return yield* list(reader, ']', (inner) => looseValue(inner, quote, depth + 1))
+  if (char === '{') return yield* object(reader, key, (inner) => looseValue(inner, quote, undefined, depth + 1), told)
+  if (char === '[') return yield* list(reader, ']', (inner) => looseValue(inner, quote, undefined, depth + 1))
   const quoted = yield* between(reader, quote)
   if (quoted !== undefined) return quoted
   if (char === '"') return yield* pythonString(reader, '"')
@@ -129,19 +134,31 @@ function* list(reader: Reader, close: string, value: ReadValue): Waiting<string 
   }
 }
 
-function* object(reader: Reader, key: ReadValue, value: ReadValue): Waiting<string | undefined> {
+/** @param told given the text of the object while it is read: entry by entry */
+function* object(
+  reader: Reader,
+  key: ReadValue,
+  value: ReadValue,
+  told: (text: string) => void = () => {},
+): Waiting<string | undefined> {
   reader.at++
+  told('{')
   const parts: string[] = []
   while (true) {
     yield* reader.space()
-    if (yield* reader.take('}')) return `{${parts.join(', ')}}`
+    if (yield* reader.take('}')) {
+      told('}')
+      return `{${parts.join(', ')}}`
+    }
     const name = yield* key(reader)
     if (name === undefined) return undefined
     yield* reader.space()
     if (!(yield* reader.take(':'))) return undefined
     const part = yield* value(reader)
     if (part === undefined) return undefined
-    parts.push(`${name.startsWith('"') ? name : JSON.stringify(name)}: ${part}`)
+    const entry = `${name.startsWith('"') ? name : JSON.stringify(name)}: ${part}`
+    told(parts.length > 0 ? `, ${entry}` : entry)
+    parts.push(entry)
     yield* reader.space()
     if (!(yield* reader.take(',')) && (yield* reader.peek()) !== '}') return undefined
   }
