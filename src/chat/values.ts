@@ -81,7 +81,11 @@ function* pythonString(reader: Reader, quote: string): Waiting<string | undefine
   }
 }
 
-/** A value with bare keys and quotes of its own: `{city:<|"|>Oslo<|"|>,days:3}`. */
+/**
+ * A value with bare keys and quotes of its own: `{city:<|"|>Oslo<|"|>,days:3}`.
+ *
+ * @param told given the text of an object while it is read: entry by entry
+ */
 export function* looseValue(
   reader: Reader,
   quote: string,
