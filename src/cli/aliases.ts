@@ -1,3 +1,5 @@
+// llama.cpp's option names, and what they are called here.
+
 import type { Command } from 'commander'
 
 /** Option names of llama.cpp's commands that differ from ours, and what they are called here. */

@@ -1,3 +1,5 @@
+// Values of options: how they are read, and what is said of those that cannot be.
+
 import { InvalidArgumentError } from 'commander'
 import type { DraftMode } from '../decode/drafting.js'
 

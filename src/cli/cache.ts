@@ -1,3 +1,5 @@
+// `lookahead cache`: what a cache folder holds.
+
 import { statSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'

@@ -1,3 +1,5 @@
+// `lookahead chat`: a conversation in the terminal.
+
 import { writeFile } from 'node:fs/promises'
 import { createInterface, type Interface } from 'node:readline'
 import type { Command } from 'commander'

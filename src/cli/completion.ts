@@ -1,3 +1,5 @@
+// `lookahead completion`: completions for shells.
+
 import type { Command } from 'commander'
 import { choice } from './arguments.js'
 import { processTerminal } from './terminal.js'

@@ -1,3 +1,5 @@
+// Curves of what forwards cost, read from files or taken from a device.
+
 import { readFileSync } from 'node:fs'
 import { describeSystemError } from '../corpus/durable/system-error.js'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'

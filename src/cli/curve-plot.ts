@@ -1,3 +1,5 @@
+// A curve of what forwards cost, drawn as SVG.
+
 import { writeFileSync } from 'node:fs'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { UsageError } from './failure.js'

@@ -1,3 +1,5 @@
+// Options of the commands that decode.
+
 import { type Command, Option } from 'commander'
 import type { Engine } from '../engine/engine.js'
 import type { EngineOptions } from '../engine/options.js'

@@ -1,3 +1,5 @@
+// `lookahead demo`: both ways of decoding, side by side, on the embedded model.
+
 import type { Command } from 'commander'
 import type { DraftMode } from '../decode/drafting.js'
 import type { GenerationResult, GenerationStats } from '../decode/generation.js'

@@ -1,3 +1,5 @@
+// Documents from files.
+
 import path from 'node:path'
 import { takeHeading } from '../chat/headed-text.js'
 import type { RequestDocument } from '../engine/options.js'

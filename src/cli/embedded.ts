@@ -1,3 +1,5 @@
+// The questions that come with the embedded model.
+
 import { readFile } from 'node:fs/promises'
 import type { RequestDocument } from '../engine/options.js'
 

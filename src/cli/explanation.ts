@@ -1,3 +1,5 @@
+// Where each token of an answer came from, for people.
+
 import type { TokenOrigin } from '../decode/explain.js'
 import type { GenerationStep } from '../decode/generation.js'
 import type { Palette } from './terminal.js'

@@ -1,3 +1,5 @@
+// What went wrong, in one sentence, and the exit code that goes with it.
+
 import { CorpusError } from '../corpus/error.js'
 import { EngineError } from '../engine/error.js'
 import { GrammarError } from '../grammar/error.js'

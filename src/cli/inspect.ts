@@ -1,3 +1,5 @@
+// `lookahead inspect`: what a model file says of itself, and what it needs.
+
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import type { Dialect } from '../chat/dialect.js'

@@ -1,3 +1,5 @@
+// Which model a command is given, and how it is fetched.
+
 import path from 'node:path'
 import type { Command } from 'commander'
 import type { DownloadProgress } from '../hub/download.js'

@@ -1,3 +1,5 @@
+// `lookahead pull`, `list` and `rm`: the models on this machine.
+
 import type { Command } from 'commander'
 import { sizeOf } from '../hub/download.js'
 import { HubCache } from '../hub/hub-cache.js'

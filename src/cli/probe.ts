@@ -1,3 +1,5 @@
+// `lookahead probe`: how exact and how fast forwards are here.
+
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'

@@ -1,3 +1,5 @@
+// `lookahead quantize`: a model in other number types.
+
 import { statSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'

@@ -1,3 +1,5 @@
+// Recorded answers, to be replayed.
+
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'

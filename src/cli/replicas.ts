@@ -1,3 +1,5 @@
+// Several replicas in a simulation, and what each knows of the others.
+
 import type { Drafter, DraftSession, SessionOptions } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import { Replica } from '../fleet/replica.js'

@@ -1,3 +1,5 @@
+// `lookahead run`: one answer to stdout.
+
 import path from 'node:path'
 import type { Command } from 'commander'
 import type { DraftMode } from '../decode/drafting.js'

@@ -1,3 +1,5 @@
+// Options that say how tokens are drawn, and where to end.
+
 import type { Command } from 'commander'
 import type { RequestOptions } from '../engine/options.js'
 import type { RequestDefaults } from '../server/index.js'

@@ -1,3 +1,5 @@
+// `lookahead serve`: the server on a port.
+
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'

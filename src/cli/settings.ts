@@ -1,3 +1,5 @@
+// Options that are given every time: variables and the settings file.
+
 import { readFileSync } from 'node:fs'
 import { homedir, platform } from 'node:os'
 import path from 'node:path'

@@ -1,3 +1,5 @@
+// Options of `serve` for sharing with other replicas.
+
 import type { Command } from 'commander'
 import type { Engine } from '../engine/engine.js'
 import { FleetError } from '../fleet/error.js'

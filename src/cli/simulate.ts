@@ -1,3 +1,5 @@
+// `lookahead simulate`: drafters on recorded answers.
+
 import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { Spelling } from '../corpus/spelling.js'

@@ -1,3 +1,5 @@
+// What one forward brought, written to the terminal.
+
 import type { GenerationStep } from '../decode/generation.js'
 import type { Palette, Terminal } from './terminal.js'
 

@@ -1,3 +1,5 @@
+// What commands write to, with colours and tables.
+
 import { describeSystemError } from '../corpus/durable/system-error.js'
 import { exitCodes } from './failure.js'
 

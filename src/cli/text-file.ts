@@ -1,3 +1,5 @@
+// Text from files and from stdin.
+
 import { readFile, stat } from 'node:fs/promises'
 import { describeSystemError } from '../corpus/durable/system-error.js'
 import { UsageError } from './failure.js'

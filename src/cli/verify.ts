@@ -1,3 +1,5 @@
+// `lookahead verify`: whether drafts change a text.
+
 import path from 'node:path'
 import type { Command } from 'commander'
 import { ChatTemplate } from '../chat/template.js'

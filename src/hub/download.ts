@@ -1,3 +1,5 @@
+// One file over HTTP: resumed, checked, with progress.
+
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, rename, stat, statfs, unlink } from 'node:fs/promises'

@@ -1,3 +1,5 @@
+// Why a model could not be found or fetched.
+
 /** Why a model could not be found or fetched. Users may switch on it. */
 export type HubErrorCode =
   /** The name is no path, URL, or name of a model. */

@@ -1,3 +1,5 @@
+// From the name of a model to the path of its file.
+
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'

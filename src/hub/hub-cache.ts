@@ -1,3 +1,5 @@
+// The Hugging Face cache on this machine, in its own layout.
+
 import {
   lstat,
   mkdir,

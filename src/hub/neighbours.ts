@@ -1,3 +1,5 @@
+// Models that Ollama and LM Studio have fetched.
+
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import path from 'node:path'

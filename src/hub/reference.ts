@@ -1,3 +1,5 @@
+// Names of models, taken apart.
+
 import { HubError } from './error.js'
 
 /** Where a model is to be found. */

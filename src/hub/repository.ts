@@ -1,3 +1,5 @@
+// What a repository of the Hugging Face hub holds.
+
 import { refuse } from './download.js'
 import { HubError, unreachable } from './error.js'
 

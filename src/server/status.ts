@@ -138,7 +138,11 @@ export function metrics(service: Service): Response {
   const { engine, fleet, metrics, startedAt } = service
   const shared = fleet ? renderFleet(fleet.replica.describe()) : ''
   return new Response(metrics.render(engine, startedAt) + shared, {
-    headers: { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' },
+    headers: {
+      'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
+      // llama-server's word for when counting began, in seconds since 1970.
+      'Process-Start-Time-Unix': String(Math.floor((performance.timeOrigin + startedAt) / 1000)),
+    },
   })
 }
 
