@@ -1,3 +1,5 @@
+// Conversations as templates want them.
+
 import { createHash } from 'node:crypto'
 import type { Capabilities } from './derivation.js'
 import { JinjaError } from './jinja/error.js'

@@ -1,3 +1,5 @@
+// Prompts of conversations, made by a chat template.
+
 import {
   type ChatDocument,
   contentText,
@@ -55,7 +57,7 @@ export interface TemplateTokens {
   eos: string
 }
 
-/** Longest prompt a template may write, in characters. */
+/** What one rendering may cost, in steps. */
 const mostSteps = 20_000_000
 
 /**
