@@ -11,7 +11,7 @@ import type { DemoQuestion } from '../src/cli/embedded.js'
 import { formatTable } from '../src/cli/terminal.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Engine } from '../src/engine/engine.js'
-import { readArguments } from './arguments.js'
+import { readArguments } from './kit/arguments.js'
 
 const { values } = readArguments('answers', {
   model: { type: 'string', value: 'FILE', help: 'GGUF that answers (default: the embedded model)' },

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { readArguments, refuse } from './arguments.js'
+import { readArguments, refuse } from './kit/arguments.js'
 import {
   compareCalls,
   compareOutputs,
@@ -10,7 +10,7 @@ import {
   type Formats,
   type OutputCase,
   type PromptCase,
-} from './formats.js'
+} from './kit/formats.js'
 
 const { positionals, values } = readArguments(
   'chat',

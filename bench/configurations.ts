@@ -10,9 +10,9 @@ import { type CacheType, Context, defaultThreads } from '../src/llama/context.js
 import { Model } from '../src/llama/model.js'
 import { ThreadPool } from '../src/llama/thread-pool.js'
 import { type ProbeResult, probeExactness } from '../src/measure/probe.js'
-import { readArguments, refuse } from './arguments.js'
-import { fillCache, timeSizes } from './forwards.js'
-import { describeMachine } from './machine.js'
+import { readArguments, refuse } from './kit/arguments.js'
+import { fillCache, timeSizes } from './kit/forwards.js'
+import { describeMachine } from './kit/machine.js'
 
 interface Candidate {
   repack: boolean

@@ -15,9 +15,9 @@ import { Leash, Rest, Trust } from '../src/cost/controller.js'
 import type { Drafter } from '../src/draft/drafter.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { simulateEngine } from '../src/rivals/simulation.js'
-import { readArguments, refuse } from './arguments.js'
-import { LyingSession } from './liar.js'
-import { openSpelling, readWorkloads } from './recordings.js'
+import { LyingSession } from './contest/liar.js'
+import { readArguments, refuse } from './kit/arguments.js'
+import { openSpelling, readWorkloads } from './kit/recordings.js'
 
 const { values } = readArguments('controller', {
   traces: { type: 'string', value: 'FOLDER', help: 'gzipped JSONL of prompts and answers' },

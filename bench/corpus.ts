@@ -23,10 +23,10 @@ import { Spelling } from '../src/corpus/spelling.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { DraftTree } from '../src/draft/tree.js'
 import type { Vocabulary } from '../src/llama/vocabulary.js'
-import { profileAllocations } from './allocations.js'
-import { readArguments } from './arguments.js'
-import { describeMachine } from './machine.js'
-import { readWorkload, WORKLOADS } from './traces.js'
+import { profileAllocations } from './kit/allocations.js'
+import { readArguments } from './kit/arguments.js'
+import { describeMachine } from './kit/machine.js'
+import { readWorkload, WORKLOADS } from './kit/traces.js'
 
 /** Tokens of one record, about what an answer or a chunk has. */
 const RECORD = 300

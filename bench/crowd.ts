@@ -13,8 +13,8 @@ import { Spelling } from '../src/corpus/spelling.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import type { SamplerOptions } from '../src/llama/sampler-options.js'
 import { RealLoop, type RealRun, type Trace } from '../test/helpers/real-loop.js'
-import { readArguments } from './arguments.js'
-import { samplePrompts } from './samples.js'
+import { readArguments } from './kit/arguments.js'
+import { samplePrompts } from './kit/samples.js'
 
 const model = fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
 const slots = 8

@@ -17,7 +17,7 @@ import { readHeader } from '../src/llama/gguf.js'
 import { Model } from '../src/llama/model.js'
 import { damage } from '../test/helpers/damage.js'
 import { Random } from '../test/helpers/random-weights.js'
-import { readArguments } from './arguments.js'
+import { readArguments } from './kit/arguments.js'
 
 const { values, positionals } = readArguments(
   'damage',

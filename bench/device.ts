@@ -17,8 +17,8 @@ import path from 'node:path'
 import { formatTable } from '../src/cli/terminal.js'
 import { availableDevices, LlamaLibrary } from '../src/llama/library.js'
 import type { Placement } from '../src/llama/placement.js'
-import { readArguments } from './arguments.js'
-import { root } from './machine.js'
+import { readArguments } from './kit/arguments.js'
+import { root } from './kit/machine.js'
 import { benchmarkModel } from './models.js'
 
 const { values } = readArguments('device', {

@@ -21,10 +21,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Chat } from '../src/engine/chat.js'
 import { Model } from '../src/llama/model.js'
-import { readArguments } from './arguments.js'
+import { readArguments } from './kit/arguments.js'
+import { quantile } from './kit/statistics.js'
+import { groundedQuestions } from './kit/workloads.js'
 import { benchmarkModel, type Shape } from './models.js'
-import { quantile } from './statistics.js'
-import { groundedQuestions } from './workloads.js'
 
 const root = new URL('../../', import.meta.url)
 

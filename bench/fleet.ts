@@ -20,7 +20,7 @@ import { ReplicatedDrafter } from '../src/cli/replicas.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import { drafters } from '../src/rivals/drafters.js'
 import { replay } from '../src/rivals/replay.js'
-import { readArguments, refuse } from './arguments.js'
+import { readArguments, refuse } from './kit/arguments.js'
 
 const workloads: [name: string, file: string, ...filters: string[]][] = [
   ['RAG, claude-haiku-4.5', 'rag_mtragun_semeval2026', 'model=haiku'],
@@ -50,7 +50,7 @@ class Member {
   readonly #answers: AsyncIterator<string>
 
   constructor(share = '', port = '0', key = '') {
-    const file = fileURLToPath(new URL('./fleet-member.js', import.meta.url))
+    const file = fileURLToPath(new URL('./kit/fleet-member.js', import.meta.url))
     this.process = spawn(process.execPath, [file, share, port, key], { stdio: ['pipe', 'pipe', 'inherit'] })
     this.#answers = createInterface({ input: this.process.stdout! })[Symbol.asyncIterator]()
   }

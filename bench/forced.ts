@@ -14,7 +14,7 @@ import { ForcedDrafter } from '../src/draft/forced.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Engine } from '../src/engine/engine.js'
 import type { ChatRequest } from '../src/engine/options.js'
-import { readArguments } from './arguments.js'
+import { readArguments } from './kit/arguments.js'
 
 const { values } = readArguments('forced', {
   model: { type: 'string', value: 'FILE', help: 'GGUF that answers (default: the embedded model)' },

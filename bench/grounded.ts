@@ -17,12 +17,12 @@ import type { DraftMode } from '../src/decode/drafting.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Engine } from '../src/engine/engine.js'
 import type { ExactnessWish } from '../src/measure/configuration.js'
-import { readArguments } from './arguments.js'
-import { describeMachine, root } from './machine.js'
-import { DISTURBED, OthersWatch } from './others.js'
-import type { PlainAnswer } from './plain-loop.js'
-import { median, spread, sum } from './statistics.js'
-import { groundedQuestions } from './workloads.js'
+import type { PlainAnswer } from './contest/plain-loop.js'
+import { readArguments } from './kit/arguments.js'
+import { describeMachine, root } from './kit/machine.js'
+import { DISTURBED, OthersWatch } from './kit/others.js'
+import { median, spread, sum } from './kit/statistics.js'
+import { groundedQuestions } from './kit/workloads.js'
 
 const modes: DraftMode[] = ['off', 'auto', 3, 7, 15, 31]
 const ways = [...modes, 'plain loop']
@@ -138,7 +138,7 @@ console.log(JSON.stringify({ machine, model: path.basename(values.model), exactn
 
 /** Has a plain loop in a process of its own answer. */
 function addPlain(total: Round): void {
-  const script = fileURLToPath(new URL('./plain-loop.js', import.meta.url))
+  const script = fileURLToPath(new URL('./contest/plain-loop.js', import.meta.url))
   const args = [script, values.model, String(engine.threads), String(maxTokens)]
   const input = JSON.stringify(prompts.map((prompt) => Array.from(prompt)))
   const answers = JSON.parse(execFileSync(process.execPath, args, { input, encoding: 'utf8' })) as PlainAnswer[]

@@ -16,10 +16,10 @@ import { formatTable } from '../src/cli/terminal.js'
 import { Context, defaultThreads } from '../src/llama/context.js'
 import { loadModel } from '../src/measure/loading.js'
 import { chooseRollback } from '../src/measure/rollback.js'
-import { readArguments, refuse } from './arguments.js'
-import { describeMachine } from './machine.js'
+import { readArguments, refuse } from './kit/arguments.js'
+import { describeMachine } from './kit/machine.js'
+import { median } from './kit/statistics.js'
 import { benchmarkModel, SHAPES, type Shape } from './models.js'
-import { median } from './statistics.js'
 
 const sizes = [1, 2, 3, 4, 5, 6, 8, 12, 16]
 const chances = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95]

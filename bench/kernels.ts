@@ -10,9 +10,9 @@ import { formatTable } from '../src/cli/terminal.js'
 import { Context, defaultThreads } from '../src/llama/context.js'
 import { Model } from '../src/llama/model.js'
 import { TENSOR_TYPES, type TensorType } from '../test/helpers/gguf.js'
-import { readArguments, refuse } from './arguments.js'
-import { fillCache, timeForward } from './forwards.js'
-import { describeMachine, measureBandwidth } from './machine.js'
+import { readArguments, refuse } from './kit/arguments.js'
+import { fillCache, timeForward } from './kit/forwards.js'
+import { describeMachine, measureBandwidth } from './kit/machine.js'
 import { benchmarkModel, SHAPES, type Shape } from './models.js'
 
 const sizes = [1, 2, 4, 8, 16]

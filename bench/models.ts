@@ -13,7 +13,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TENSOR_TYPES, type TensorType } from '../test/helpers/gguf.js'
 import { type RandomModelOptions, writeRandomModel } from '../test/helpers/random-model.js'
-import { readArguments, refuse } from './arguments.js'
+import { readArguments, refuse } from './kit/arguments.js'
 
 const qwen = { architecture: 'qwen2', context: 32_768, ropeBase: 1e6 } as const
 

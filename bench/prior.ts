@@ -20,8 +20,8 @@ import { FIRST_TOKEN_TABLE, GUESS, OWN_LENGTH, SHARED_LENGTH } from '../src/draf
 import { prior } from '../src/draft/prior.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { type Recording, replay } from '../src/rivals/replay.js'
-import { readArguments, refuse } from './arguments.js'
-import { mean } from './statistics.js'
+import { readArguments, refuse } from './kit/arguments.js'
+import { mean } from './kit/statistics.js'
 
 const REQUESTS = 80
 const ROUNDS = 2

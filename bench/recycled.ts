@@ -19,8 +19,8 @@ import { Context } from '../src/llama/context.js'
 import { Model } from '../src/llama/model.js'
 import { type Recording, replay } from '../src/rivals/replay.js'
 import { simulateEngine } from '../src/rivals/simulation.js'
-import { readArguments } from './arguments.js'
-import { samplePrompts } from './samples.js'
+import { readArguments } from './kit/arguments.js'
+import { samplePrompts } from './kit/samples.js'
 
 const { values } = readArguments('recycled', {
   model: { type: 'string', value: 'FILE', help: 'GGUF whose logits are copied (default: the embedded model)' },

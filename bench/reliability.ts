@@ -10,11 +10,11 @@ import { formatTable } from '../src/cli/terminal.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Engine } from '../src/engine/engine.js'
 import { type CalibrationBin, replay } from '../src/rivals/replay.js'
-import { readArguments, refuse } from './arguments.js'
-import { root } from './machine.js'
-import { openSpelling, readWorkloads } from './recordings.js'
+import { readArguments, refuse } from './kit/arguments.js'
+import { root } from './kit/machine.js'
+import { openSpelling, readWorkloads } from './kit/recordings.js'
+import { groundedQuestions } from './kit/workloads.js'
 import { element, label, picture, seriesColour } from './report/svg.js'
-import { groundedQuestions } from './workloads.js'
 
 /** Bins of one tenth. */
 type Bins = CalibrationBin[]

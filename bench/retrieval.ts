@@ -21,9 +21,9 @@ import { tables } from '../src/draft/features.js'
 import type { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { type DrafterName, drafterNames, drafters } from '../src/rivals/drafters.js'
 import { type ReplayReport, replay } from '../src/rivals/replay.js'
-import { readArguments, refuse } from './arguments.js'
-import { describeMachine } from './machine.js'
-import { mean, median, sum } from './statistics.js'
+import { readArguments, refuse } from './kit/arguments.js'
+import { describeMachine } from './kit/machine.js'
+import { mean, median, sum } from './kit/statistics.js'
 
 /** Workloads: a name, a file of the folder, and what its requests are filtered by. */
 const WORKLOADS: [name: string, file: string, ...filters: string[]][] = [

@@ -9,9 +9,9 @@
  */
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
-import { readArguments } from './arguments.js'
-import { type Answer, load, quantile, withServer } from './load.js'
-import type { SamplePrompt } from './samples.js'
+import { readArguments } from './kit/arguments.js'
+import { type Answer, load, quantile, withServer } from './kit/load.js'
+import type { SamplePrompt } from './kit/samples.js'
 
 interface Cell {
   concurrency: number

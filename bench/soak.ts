@@ -12,9 +12,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { hostile } from '../test/helpers/hostile.js'
 import { isFitAnswer, malformed } from '../test/helpers/malformed.js'
-import { readArguments } from './arguments.js'
-import { HealthWatch } from './health-watch.js'
-import { ServerProcess } from './server-process.js'
+import { readArguments } from './kit/arguments.js'
+import { HealthWatch } from './kit/health-watch.js'
+import { ServerProcess } from './kit/server-process.js'
 
 const { values } = readArguments('soak', {
   minutes: { type: 'string', default: '20', value: 'N', help: 'how long' },

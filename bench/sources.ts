@@ -12,7 +12,7 @@ import { openVocabulary, readRecordings, tokenizeRecordings } from '../src/cli/r
 import { Spelling } from '../src/corpus/spelling.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { type Recording, replay } from '../src/rivals/replay.js'
-import { readArguments, refuse } from './arguments.js'
+import { readArguments, refuse } from './kit/arguments.js'
 
 const workloads: [name: string, file: string, ...filters: string[]][] = [
   ['RAG, claude-haiku-4.5', 'rag_mtragun_semeval2026', 'model=haiku'],

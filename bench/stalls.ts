@@ -12,10 +12,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { hostile } from '../test/helpers/hostile.js'
 import { writeRandomModel } from '../test/helpers/random-model.js'
-import { readArguments, refuse } from './arguments.js'
-import { HealthWatch } from './health-watch.js'
-import type { LoopReport } from './loop-watch.js'
-import { ServerProcess } from './server-process.js'
+import { readArguments, refuse } from './kit/arguments.js'
+import { HealthWatch } from './kit/health-watch.js'
+import type { LoopReport } from './kit/loop-watch.js'
+import { ServerProcess } from './kit/server-process.js'
 
 /** Milliseconds of a stretch from which on it is told what they were spent on. */
 const long = 60

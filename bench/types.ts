@@ -10,9 +10,9 @@ import { Context, defaultThreads } from '../src/llama/context.js'
 import { chooseConfiguration } from '../src/measure/configuration.js'
 import { loadModel } from '../src/measure/loading.js'
 import { TENSOR_TYPES, type TensorType } from '../test/helpers/gguf.js'
-import { readArguments, refuse } from './arguments.js'
-import { fillCache, timeSizes } from './forwards.js'
-import { describeMachine } from './machine.js'
+import { readArguments, refuse } from './kit/arguments.js'
+import { fillCache, timeSizes } from './kit/forwards.js'
+import { describeMachine } from './kit/machine.js'
 import { benchmarkModel, SHAPES, type Shape } from './models.js'
 
 /** K-quants have blocks of 256; where rows are no multiple of that, llama.cpp takes other types. */

@@ -7,9 +7,9 @@
  * The last line of the output is JSON.
  */
 import { availableParallelism, cpus } from 'node:os'
-import { readArguments } from './arguments.js'
-import { load, quantile, withServer } from './load.js'
-import { samplePrompts } from './samples.js'
+import { readArguments } from './kit/arguments.js'
+import { load, quantile, withServer } from './kit/load.js'
+import { samplePrompts } from './kit/samples.js'
 
 const { values } = readArguments('watch', {
   requests: { type: 'string', default: '48', value: 'N', help: 'questions' },

@@ -1,8 +1,8 @@
 // A contest: everyone answers the same questions in turns; turns that others disturbed are held again.
 
 import { ForwardCost } from '../../src/cost/forward-cost.js'
-import { DISTURBED, OthersWatch } from '../others.js'
-import { addCounts, median, type Spread, spread, sum } from '../statistics.js'
+import { DISTURBED, OthersWatch } from '../kit/others.js'
+import { addCounts, median, type Spread, spread, sum } from '../kit/statistics.js'
 import type { Answer, Contestant, ContestantReport, Task } from './contestant.js'
 
 /** One task answered by one contestant in one round. */

@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { LookaheadTokenPredictor } from '../../src/bridges/node-llama-cpp.js'
 import { ChildContestant, serveChild } from '../contest/child.js'
 import type { Answer, ContestantReport, Task } from '../contest/contestant.js'
-import { sum } from '../statistics.js'
+import { sum } from '../kit/statistics.js'
 
 /** How the peer decodes. */
 export interface PeerWay {

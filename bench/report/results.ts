@@ -1,13 +1,13 @@
 // What a run of the report has measured, whole and in brief.
 
-import type { BatchResult } from '../batch.js'
-import type { Ceiling } from '../ceiling.js'
-import type { ClockResult } from '../clock.js'
 import type { ContestResult } from '../contest/contest.js'
-import type { Exactness } from '../exactness.js'
-import type { BenchModel } from '../live.js'
-import type { Machine } from '../machine.js'
-import type { ReplayResult } from '../replays.js'
+import type { Machine } from '../kit/machine.js'
+import type { ReplayResult } from '../kit/replays.js'
+import type { BatchResult } from './batch.js'
+import type { Ceiling } from './ceiling.js'
+import type { ClockResult } from './clock.js'
+import type { Exactness } from './exactness.js'
+import type { BenchModel } from './live.js'
 
 /** Everything a run measured: what `results.json` holds, and in brief `summary.json`. Absent: not asked for. */
 export interface Results {

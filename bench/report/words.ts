@@ -1,6 +1,6 @@
 // What a reader has to know of a run, in sentences.
 
-import { DISTURBED } from '../others.js'
+import { DISTURBED } from '../kit/others.js'
 import type { Results } from './results.js'
 import { figure, thousands } from './table.js'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type ClockSample, settle, standingOf } from '../../bench/clock-standings.js'
+import { type ClockSample, settle, standingOf } from '../../bench/report/clock-standings.js'
 
 function sample(way: string, decodeMs: number, counts: boolean, place: Partial<ClockSample> = {}): ClockSample {
   const counted = {

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { hold } from '../../bench/contest/contest.js'
 import type { Answer, Contestant, Task } from '../../bench/contest/contestant.js'
-import { OthersWatch } from '../../bench/others.js'
+import { OthersWatch } from '../../bench/kit/others.js'
 
 const tasks: Task[] = ['a', 'b', 'c'].map((id) => ({
   id,

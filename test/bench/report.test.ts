@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { parseOptions } from '../../bench/options.js'
+import { spread } from '../../bench/kit/statistics.js'
+import { groundedQuestions } from '../../bench/kit/workloads.js'
+import { parseOptions } from '../../bench/report/options.js'
 import { groupedBars, heatMap, linePlot, niceTicks, ranking } from '../../bench/report/plots.js'
 import { replaceSection } from '../../bench/report/readme.js'
 import { htmlTable, markdownTable } from '../../bench/report/table.js'
-import { spread } from '../../bench/statistics.js'
-import { groundedQuestions } from '../../bench/workloads.js'
 
 describe('plots', () => {
   const plots = {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { compareOutputs, comparePrompts, type Formats } from '../../bench/formats.js'
+import { compareOutputs, comparePrompts, type Formats } from '../../bench/kit/formats.js'
 
 const folder = '../shared/formats'
 const isThere = existsSync(`${folder}/templates.json.gz`)

@@ -1,7 +1,7 @@
 /** The command line of one benchmark: what each option means stands where it is declared, and `--help` prints it.
  */
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { commands } from './commands.js'
+import { commands } from '../commands.js'
 
 /** An option as `parseArgs` has it, and what it means; `value` stands for what it takes: `N`, `FILE`, … */
 export type Option = NonNullable<ParseArgsConfig['options']>[string] & { value?: string; help: string }

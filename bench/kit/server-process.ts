@@ -16,7 +16,7 @@ export class ServerProcess implements AsyncDisposable {
    * @throws Error with what it wrote, if it ends before
    */
   static async start(options: readonly string[], { watched = false } = {}): Promise<ServerProcess> {
-    const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+    const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
     const preload = watched ? ['--expose-gc', '--import', new URL('./loop-watch.js', import.meta.url).href] : []
     const child = spawn(process.execPath, [...preload, main, 'serve', '--port', '0', ...options], {
       stdio: ['ignore', 'ignore', 'pipe', ...(watched ? (['ipc'] as const) : [])],

@@ -1,8 +1,8 @@
 // Trace files as workloads of tokens.
 
 import path from 'node:path'
-import { openVocabulary, readRecordings } from '../src/cli/recordings.js'
-import { Spelling } from '../src/corpus/spelling.js'
+import { openVocabulary, readRecordings } from '../../src/cli/recordings.js'
+import { Spelling } from '../../src/corpus/spelling.js'
 import type { RecordedWorkload } from './replays.js'
 import { type TraceRecord, WORKLOADS } from './traces.js'
 

@@ -1,11 +1,11 @@
 /** Recorded chat formats compared with ours: prompts as llama.cpp renders them, outputs with the message they stand for. */
 import { isDeepStrictEqual } from 'node:util'
-import { answerGrammar } from '../src/chat/call-grammar.js'
-import type { AssistantMessage, ChatMessage, ToolDefinition } from '../src/chat/message.js'
-import { AnswerParser } from '../src/chat/parser.js'
-import { ChatTemplate } from '../src/chat/template.js'
-import { Grammar } from '../src/grammar/grammar.js'
-import { Lexicon } from '../src/grammar/lexicon.js'
+import { answerGrammar } from '../../src/chat/call-grammar.js'
+import type { AssistantMessage, ChatMessage, ToolDefinition } from '../../src/chat/message.js'
+import { AnswerParser } from '../../src/chat/parser.js'
+import { ChatTemplate } from '../../src/chat/template.js'
+import { Grammar } from '../../src/grammar/grammar.js'
+import { Lexicon } from '../../src/grammar/lexicon.js'
 
 /** A folder of recorded formats. */
 export interface Formats {

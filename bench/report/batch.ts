@@ -1,17 +1,17 @@
 // Several requests in one forward: drafts beside none, at several numbers of slots.
 
 import { fileURLToPath } from 'node:url'
-import { ForwardCost } from '../src/cost/forward-cost.js'
-import { DecodeLoop } from '../src/decode/loop.js'
-import type { Context } from '../src/llama/context.js'
-import { Model } from '../src/llama/model.js'
-import { Sampler } from '../src/llama/sampler.js'
-import { tune } from '../src/measure/tuning.js'
-import type { Task } from './contest/contestant.js'
-import { DRAFTERS } from './contest/engine.js'
-import { inFreshProcess, serveOnce } from './fresh.js'
-import { DISTURBED, OthersWatch } from './others.js'
-import { median, type Spread, spread, sum } from './statistics.js'
+import { ForwardCost } from '../../src/cost/forward-cost.js'
+import { DecodeLoop } from '../../src/decode/loop.js'
+import type { Context } from '../../src/llama/context.js'
+import { Model } from '../../src/llama/model.js'
+import { Sampler } from '../../src/llama/sampler.js'
+import { tune } from '../../src/measure/tuning.js'
+import type { Task } from '../contest/contestant.js'
+import { DRAFTERS } from '../contest/engine.js'
+import { inFreshProcess, serveOnce } from '../contest/fresh.js'
+import { DISTURBED, OthersWatch } from '../kit/others.js'
+import { median, type Spread, spread, sum } from '../kit/statistics.js'
 
 /** All tasks answered once, so many at a time. */
 export interface BatchSample {

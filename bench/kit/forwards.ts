@@ -1,6 +1,6 @@
 // Forwards of given sizes over a filled cache, timed in turns.
 
-import type { Context } from '../src/llama/context.js'
+import type { Context } from '../../src/llama/context.js'
 import { median } from './statistics.js'
 
 /** Puts `depth` tokens into an empty cache. */

@@ -17,7 +17,7 @@ export interface Answer {
   text: string
 }
 
-const root = new URL('../../', import.meta.url)
+const root = new URL('../../../', import.meta.url)
 
 /** Starts `lookahead serve` on a free port, uses it, and ends it. @param options further options of the command */
 export async function withServer<T>(options: readonly string[], use: (url: string) => Promise<T>): Promise<T> {

@@ -1,9 +1,9 @@
 // Rows of logits with drafts beside those without, bit for bit.
 
-import { Spelling } from '../src/corpus/spelling.js'
-import { RetrievalDrafter } from '../src/draft/retrieval.js'
-import { RealLoop } from '../test/helpers/real-loop.js'
-import type { Task } from './contest/contestant.js'
+import { Spelling } from '../../src/corpus/spelling.js'
+import { RetrievalDrafter } from '../../src/draft/retrieval.js'
+import { RealLoop } from '../../test/helpers/real-loop.js'
+import type { Task } from '../contest/contestant.js'
 
 /** Conventional decoding and lookahead compared by every row of logits that a token was drawn from. */
 export interface Exactness {

@@ -1,6 +1,6 @@
 // What the machine allows: weights read once, and every draft right.
 
-import { type CostPoint, ForwardCost } from '../src/cost/forward-cost.js'
+import { type CostPoint, ForwardCost } from '../../src/cost/forward-cost.js'
 
 /** What the machine allows, before anything clever. */
 export interface Ceiling {

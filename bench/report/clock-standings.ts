@@ -1,6 +1,6 @@
 // What timed answers amount to, by workload and way of decoding.
 
-import { median, type Spread, spread, sum } from './statistics.js'
+import { median, type Spread, spread, sum } from '../kit/statistics.js'
 
 /** One record decoded in one way, in one of the processes. */
 export interface ClockSample {

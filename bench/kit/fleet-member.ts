@@ -6,8 +6,8 @@ import { createServer } from 'node:http'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createInterface } from 'node:readline'
 import { getRequestListener } from '@hono/node-server'
-import { Corpus, type CorpusRecord } from '../src/corpus/index.js'
-import { type Fleet, joinFleet } from '../src/fleet/fleet.js'
+import { Corpus, type CorpusRecord } from '../../src/corpus/index.js'
+import { type Fleet, joinFleet } from '../../src/fleet/fleet.js'
 
 const [share = '', port = '0', key = ''] = process.argv.slice(2)
 const corpus = new Corpus({ namespaceBytes: 2 ** 28, totalBytes: 2 ** 28 })

@@ -6,7 +6,7 @@ import { availableParallelism, cpus, release, totalmem } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { llamaRelease } from '../src/llama/abi.js'
+import { llamaRelease } from '../../src/llama/abi.js'
 import { median } from './statistics.js'
 
 /** What figures were made on. No names of hosts or users. */

@@ -10,7 +10,7 @@ export interface SamplePrompt {
 
 /** The embedded model's sample questions, one of each topic after the other, so that neighbours share no documents. */
 export function samplePrompts(): SamplePrompt[] {
-  const samples = JSON.parse(readFileSync(new URL('../../models/samples.json', import.meta.url), 'utf8')) as {
+  const samples = JSON.parse(readFileSync(new URL('../../../models/samples.json', import.meta.url), 'utf8')) as {
     documents: SamplePrompt['documents']
     questions: [question: string, answer: string][]
   }[]

@@ -1,7 +1,7 @@
 // A drafter that promises what never comes.
 
-import type { DraftSession } from '../src/draft/drafter.js'
-import type { DraftTree } from '../src/draft/tree.js'
+import type { DraftSession } from '../../src/draft/drafter.js'
+import type { DraftTree } from '../../src/draft/tree.js'
 
 /** Promises tokens that never come, always with the same confidence, and learns nothing. */
 export class LyingSession implements DraftSession {

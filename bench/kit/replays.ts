@@ -1,12 +1,12 @@
 // Replays of recorded answers by every drafter: tokens per forward, and what drafts cost.
 
-import type { Spelling } from '../src/corpus/spelling.js'
-import type { ForwardCost } from '../src/cost/forward-cost.js'
-import type { Drafter, DraftSession } from '../src/draft/drafter.js'
-import type { DraftTree } from '../src/draft/tree.js'
-import { drafters } from '../src/rivals/drafters.js'
-import { PaperTrieDrafter } from '../src/rivals/paper-trie.js'
-import { type Recording, type ReplayReport, replay } from '../src/rivals/replay.js'
+import type { Spelling } from '../../src/corpus/spelling.js'
+import type { ForwardCost } from '../../src/cost/forward-cost.js'
+import type { Drafter, DraftSession } from '../../src/draft/drafter.js'
+import type { DraftTree } from '../../src/draft/tree.js'
+import { drafters } from '../../src/rivals/drafters.js'
+import { PaperTrieDrafter } from '../../src/rivals/paper-trie.js'
+import { type Recording, type ReplayReport, replay } from '../../src/rivals/replay.js'
 import { openSpelling } from './recordings.js'
 import { sum } from './statistics.js'
 

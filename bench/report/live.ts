@@ -1,18 +1,18 @@
 // The contests of the report: conventional decoding, drafts, plain loops and other programs.
 
 import path from 'node:path'
-import type { CostPoint } from '../src/cost/forward-cost.js'
-import { Engine } from '../src/engine/engine.js'
-import type { Recording } from '../src/rivals/replay.js'
-import { type ContestResult, hold } from './contest/contest.js'
-import type { Contestant, Task } from './contest/contestant.js'
-import { engineContestant } from './contest/engine.js'
-import { root } from './machine.js'
-import { OthersWatch } from './others.js'
-import { nodeLlamaCpp } from './peers/node-llama-cpp.js'
-import { OpenAiContestant } from './peers/openai.js'
-import type { RecordedWorkload } from './replays.js'
-import { groundedQuestions, type Question, questionTasks } from './workloads.js'
+import type { CostPoint } from '../../src/cost/forward-cost.js'
+import { Engine } from '../../src/engine/engine.js'
+import type { Recording } from '../../src/rivals/replay.js'
+import { type ContestResult, hold } from '../contest/contest.js'
+import type { Contestant, Task } from '../contest/contestant.js'
+import { engineContestant } from '../contest/engine.js'
+import { root } from '../kit/machine.js'
+import { OthersWatch } from '../kit/others.js'
+import type { RecordedWorkload } from '../kit/replays.js'
+import { groundedQuestions, type Question, questionTasks } from '../kit/workloads.js'
+import { nodeLlamaCpp } from '../peers/node-llama-cpp.js'
+import { OpenAiContestant } from '../peers/openai.js'
 
 /** The model that answers, as the report names it. */
 export interface BenchModel {

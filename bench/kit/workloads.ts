@@ -1,6 +1,6 @@
 // Grounded questions: made-up services, their documents, and what is asked about them.
 
-import type { Task } from './contest/contestant.js'
+import type { Task } from '../contest/contestant.js'
 
 /** A question with the documents that were retrieved for it. */
 export interface Question {
