@@ -20,7 +20,7 @@ const imports = readdirSync('src', { recursive: true, encoding: 'utf8' })
     const targets = [...source.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)\.js'/g)].map(([, target]) =>
       path.join(path.dirname(file), `${target}.ts`),
     )
-    return { file, targets }
+    return { file, source, targets }
   })
 
 const roomOf = (file: string) => (file.includes(path.sep) ? file.split(path.sep)[0] : '')
@@ -47,6 +47,11 @@ describe('docs/map.md', () => {
     for (const [room, targets] of allowed)
       for (const target of targets.filter((name) => name !== 'all'))
         expect(rooms.indexOf(target), `${room} → ${target}`).toBeLessThan(rooms.indexOf(room))
+  })
+
+  it('is right that every file begins with what it holds', () => {
+    const silent = imports.filter(({ source }) => !/^(#!.*\n)?(\/\/ \S|\/\*)/.test(source))
+    expect(silent.map(({ file }) => file)).toEqual([])
   })
 
   it('lets no file import itself by way of others, types included', () => {

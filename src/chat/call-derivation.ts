@@ -3,7 +3,7 @@
 import type { ArgumentForm, CallForm, CallShape, Field, ObjectPart, ReasoningForm } from './dialect.js'
 import { jsonEnd } from './json-text.js'
 import { commonEnd, commonStart } from './markers.js'
-import { type Piece, type ProbeArguments, words } from './probe.js'
+import { type Piece, type SpecimenArguments, words } from './specimen.js'
 
 /** What the assistant wrote, as one text with the places of the words in it. */
 export class Segment {
@@ -188,7 +188,7 @@ function argumentsAt(text: string, key: number): { start: number; end: number } 
     if (text[at] !== '{') continue
     const end = jsonEnd(text, at)
     if (end === undefined) continue
-    const value = parsed(text.slice(at, end)) as ProbeArguments | undefined
+    const value = parsed(text.slice(at, end)) as SpecimenArguments | undefined
     if (value?.[words.textKey] === words.text && value[words.numberKey] === words.number) return { start: at, end }
   }
   return undefined

@@ -10,15 +10,15 @@ import {
   firstLiteral,
   lastLiteral,
   type Piece,
-  Probe,
-  type ProbeArguments,
-  type ProbeMessage,
-  probeCall,
-  probeTools,
+  Specimen,
+  type SpecimenArguments,
+  type SpecimenMessage,
   shows,
+  specimenCall,
+  specimenTools,
   textOf,
   words,
-} from './probe.js'
+} from './specimen.js'
 
 /** What a template can show, and how it wants to be given it. */
 export interface Capabilities {
@@ -60,10 +60,10 @@ export function derive(template: JinjaTemplate, shared: Record<string, unknown>)
 }
 
 const user = { role: 'user', content: words.user }
-const both: ProbeArguments = { [words.textKey]: words.text, [words.numberKey]: words.number }
+const both: SpecimenArguments = { [words.textKey]: words.text, [words.numberKey]: words.number }
 
 class Derivation {
-  readonly #probe: Probe
+  readonly #specimen: Specimen
   readonly #template: JinjaTemplate
   readonly #eos: string
   #asParts = false
@@ -72,7 +72,7 @@ class Derivation {
   constructor(template: JinjaTemplate, shared: Record<string, unknown>) {
     this.#eos = String(shared.eos_token ?? '')
     this.#template = template
-    this.#probe = new Probe(template, shared)
+    this.#specimen = new Specimen(template, shared)
   }
 
   run(): Derived {
@@ -158,20 +158,20 @@ class Derivation {
     }
   }
 
-  #message(message: ProbeMessage): ProbeMessage {
+  #message(message: SpecimenMessage): SpecimenMessage {
     return this.#asParts && typeof message.content === 'string'
       ? { ...message, content: [{ type: 'text', text: message.content }] }
       : message
   }
 
-  #render(messages: ProbeMessage[], variables: Record<string, unknown> = {}): Piece[] | undefined {
-    return this.#probe.render(
+  #render(messages: SpecimenMessage[], variables: Record<string, unknown> = {}): Piece[] | undefined {
+    return this.#specimen.render(
       messages.map((message) => this.#message(message)),
       variables,
     )
   }
 
-  #shows(messages: ProbeMessage[], word: keyof typeof words): boolean {
+  #shows(messages: SpecimenMessage[], word: keyof typeof words): boolean {
     return this.#render(messages, { add_generation_prompt: true })?.some((piece) => piece.word === word) ?? false
   }
 
@@ -183,9 +183,9 @@ class Derivation {
 
   #takesParts(): boolean {
     const parts = [words.user, words.second].map((text) => ({ type: 'text', text }))
-    const pieces = this.#probe.render([{ role: 'user', content: parts }], { add_generation_prompt: true })
+    const pieces = this.#specimen.render([{ role: 'user', content: parts }], { add_generation_prompt: true })
     // One that refuses none at all takes them in some numbers only.
-    const none = this.#probe.render([{ role: 'user', content: [] }], { add_generation_prompt: true })
+    const none = this.#specimen.render([{ role: 'user', content: [] }], { add_generation_prompt: true })
     return (
       pieces !== undefined &&
       none !== undefined &&
@@ -196,7 +196,7 @@ class Derivation {
   }
 
   #showsTools(): boolean {
-    const text = this.#render([user], { add_generation_prompt: true, tools: probeTools })
+    const text = this.#render([user], { add_generation_prompt: true, tools: specimenTools })
     return text?.some((piece) => piece.text.includes(words.otherName)) ?? false
   }
 
@@ -213,22 +213,22 @@ class Derivation {
   }
 
   /** What follows the user's message where the assistant has spoken; undefined where nothing of it is shown. */
-  #answer(message: ProbeMessage, variables: Record<string, unknown> = {}): Piece[] | undefined {
+  #answer(message: SpecimenMessage, variables: Record<string, unknown> = {}): Piece[] | undefined {
     const pieces = afterUser(this.#render([user, message], variables))
     return pieces?.some((piece) => piece.word !== undefined) ? pieces : undefined
   }
 
-  #call(name: string, id: string, args: ProbeArguments): unknown {
-    return probeCall(name, id, args, this.#asText)
+  #call(name: string, id: string, args: SpecimenArguments): unknown {
+    return specimenCall(name, id, args, this.#asText)
   }
 
   /** An answer that calls; some templates want results after it, and some no content in it. */
-  #callAnswer(calls: unknown[], more: ProbeMessage = {}): Piece[] | undefined {
+  #callAnswer(calls: unknown[], more: SpecimenMessage = {}): Piece[] | undefined {
     for (const asText of this.#asText ? [true] : [false, true]) {
       const given = asText && !this.#asText ? calls.map(asTextCall) : calls
       for (const content of ['', null, undefined]) {
         const message = { role: 'assistant', ...(content !== undefined && { content }), tool_calls: given, ...more }
-        const variants = [this.#answer(message, { tools: probeTools }), this.#beforeResult(message)]
+        const variants = [this.#answer(message, { tools: specimenTools }), this.#beforeResult(message)]
         const shown = variants.find((pieces) => pieces && showsCall(pieces, asText))
         if (!shown) continue
         this.#asText = asText
@@ -238,9 +238,9 @@ class Derivation {
     return undefined
   }
 
-  #beforeResult(message: ProbeMessage): Piece[] | undefined {
+  #beforeResult(message: SpecimenMessage): Piece[] | undefined {
     const result = { role: 'tool', tool_call_id: words.id, name: words.name, content: words.result }
-    const pieces = afterUser(this.#render([user, message, result], { tools: probeTools }))
+    const pieces = afterUser(this.#render([user, message, result], { tools: specimenTools }))
     const end = pieces?.findIndex((piece) => piece.word === 'result') ?? -1
     return end < 0 ? undefined : pieces?.slice(0, end)
   }

@@ -1,3 +1,5 @@
+// Grammars of schemas and calls, made on a thread of their own.
+
 import { existsSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { GrammarError, type GrammarErrorCode } from '../grammar/error.js'

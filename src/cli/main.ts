@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+// The command: what there is to call, and how it ends.
+
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { setFlagsFromString } from 'node:v8'

@@ -1,3 +1,5 @@
+// Where a user keeps what can be made again.
+
 import { homedir, platform } from 'node:os'
 import path from 'node:path'
 

@@ -1,3 +1,5 @@
+// The tokens that may follow, as llama.cpp's samplers take them.
+
 import { addressOf } from './abi.js'
 
 /** Bytes of a `llama_token_data`: the id, the logit and the probability of one token. */

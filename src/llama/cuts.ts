@@ -1,3 +1,5 @@
+// Places where a long text may be cut so that its tokens stay the same.
+
 import { LlamaError } from './error.js'
 import { Neighbours } from './neighbours.js'
 

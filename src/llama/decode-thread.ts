@@ -1,3 +1,5 @@
+// The thread that does all forwards.
+
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import { addressOf, type BatchStruct, batchLayout, type Pointer, prototypes } from './abi.js'

@@ -1,3 +1,5 @@
+// The penalty of repetitions (DRY), in links that end at a sequence's breakers.
+
 import { callAsync, type LlamaFunctions, type Pointer } from './abi.js'
 import { needsDry, type SamplerOptions, samplerDefaults } from './sampler-options.js'
 import type { Vocabulary } from './vocabulary.js'

@@ -1,3 +1,5 @@
+// The head of a GGUF file, read before llama.cpp sees it.
+
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 

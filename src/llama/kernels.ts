@@ -1,3 +1,5 @@
+// Kernels of our own, loaded into the CPU backend.
+
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'

@@ -1,3 +1,5 @@
+// The libraries of llama.cpp: where they are, and that they are the right ones.
+
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import koffi, { type LibraryHandle } from 'koffi'

@@ -1,3 +1,5 @@
+// A model file, loaded.
+
 import { open, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { callAsync, type LlamaFunctions, llamaRelease, type Pointer, registerProgressCallback } from './abi.js'

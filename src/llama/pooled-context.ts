@@ -1,3 +1,5 @@
+// Texts as vectors, by a model that reads.
+
 import { addressOf, callAsync, type LlamaFunctions, type Pointer, viewFloats } from './abi.js'
 import { Batch } from './batch.js'
 import { defaultThreads } from './context.js'

@@ -1,3 +1,5 @@
+// What noise in the logits would do to a draw.
+
 import type { LlamaFunctions, Pointer } from './abi.js'
 import type { Candidates } from './candidates.js'
 

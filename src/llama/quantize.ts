@@ -1,3 +1,5 @@
+// Model files in other weight types.
+
 import { existsSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { callAsync } from './abi.js'

@@ -1,3 +1,5 @@
+// A load in a process of its own, which may end there.
+
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import path from 'node:path'

@@ -1,3 +1,5 @@
+// How a token is chosen: names, defaults and bounds.
+
 import type { GrammarPlan } from '../grammar/gate.js'
 
 // How tokens are chosen, as a request says it, and which values make sense.

@@ -1,3 +1,5 @@
+// A chain of llama.cpp's samplers.
+
 import { Gate } from '../grammar/gate.js'
 import type { Pointer } from './abi.js'
 import type { Context } from './context.js'

@@ -1,3 +1,5 @@
+// What a model file must hold for llama.cpp to survive it.
+
 import { GgufFault, type GgufHeader } from './gguf.js'
 
 /** Models that read and do not write, by `general.architecture`; llama.cpp loads them like any other. */

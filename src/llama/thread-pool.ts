@@ -1,3 +1,5 @@
+// Threads that several contexts share.
+
 import type { Pointer } from './abi.js'
 import { LlamaError } from './error.js'
 import type { Kernels } from './kernels.js'

@@ -1,3 +1,5 @@
+// Long texts split into tokens on a thread of their own.
+
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import { type Pointer, prototypes, stackBytes } from './abi.js'

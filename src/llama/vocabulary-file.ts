@@ -1,3 +1,5 @@
+// The vocabulary of a model file, without its weights.
+
 import { Model } from './model.js'
 import { Vocabulary } from './vocabulary.js'
 

@@ -1,3 +1,5 @@
+// Text as tokens, and tokens as text.
+
 import { Lexicon } from '../grammar/lexicon.js'
 import type { LlamaFunctions, Pointer } from './abi.js'
 import { Cuts, type CutVocabulary } from './cuts.js'

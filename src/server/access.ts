@@ -1,3 +1,5 @@
+// Who may come in: keys, their namespaces, and the names of hosts.
+
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { hostname } from 'node:os'
 import { ApiError } from './errors.js'

@@ -1,3 +1,5 @@
+// How many answers run and wait, and when to come again.
+
 import { ApiError, stopping } from './errors.js'
 
 /** How many durations the mean of a request's time goes back, roughly. */

@@ -1,3 +1,5 @@
+// The answers to one request, followed to their end.
+
 import type { Generation, GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import { stopping } from './errors.js'
 import type { Metrics } from './metrics.js'

@@ -1,3 +1,5 @@
+// Conversations as Anthropic's API has them.
+
 import { z } from 'zod'
 import { partOf } from './harmless.js'
 import { jsonObject, list } from './lists.js'

@@ -1,3 +1,5 @@
+// `/v1/messages`: Anthropic's API.
+
 import { z } from 'zod'
 import type { MessageDelta } from '../chat/message.js'
 import type { GenerationResult, GenerationStep } from '../decode/generation.js'

@@ -1,3 +1,5 @@
+// The server as a function from `Request` to `Response`: routes, and what stands before them.
+
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
 import type { Engine } from '../engine/engine.js'

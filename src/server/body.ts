@@ -1,3 +1,5 @@
+// The body of a request: read, bounded, and checked.
+
 import type { z } from 'zod'
 import { turns } from '../llama/turns.js'
 import { check } from './check.js'

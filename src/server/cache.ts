@@ -1,3 +1,5 @@
+// `/lookahead/warm` and `/lookahead/cache`: what is remembered.
+
 import { z } from 'zod'
 import type { DeleteOptions, NamespaceReport } from '../corpus/corpus.js'
 import { readBody } from './body.js'

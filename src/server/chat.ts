@@ -1,3 +1,5 @@
+// `/v1/chat/completions`.
+
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { MessageDelta, ToolCall } from '../chat/message.js'

@@ -1,3 +1,5 @@
+// `/v1/completions`.
+
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'

@@ -1,3 +1,5 @@
+// Errors as clients parse them.
+
 import { ChatError } from '../chat/error.js'
 import { CorpusError } from '../corpus/error.js'
 import { EngineError } from '../engine/error.js'

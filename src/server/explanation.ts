@@ -1,3 +1,5 @@
+// Where the tokens of an answer came from, as JSON.
+
 import type { GenerationStep } from '../decode/generation.js'
 
 /** What one forward did, for requests with `explain`. */

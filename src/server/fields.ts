@@ -1,3 +1,5 @@
+// Fields that bodies share, and what they mean for the engine.
+
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
 import type { RequestOptions } from '../engine/options.js'

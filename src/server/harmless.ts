@@ -1,3 +1,5 @@
+// Fields that change no text: taken, and passed over.
+
 import { z } from 'zod'
 
 /** Labels and hints, with any value: whom a request is for, how it may be billed, kept or scheduled. */

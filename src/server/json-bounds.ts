@@ -1,3 +1,5 @@
+// Bounds of a JSON body, looked at before anything is made of it.
+
 import { turns } from '../llama/turns.js'
 import { badRequest } from './errors.js'
 

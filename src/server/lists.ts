@@ -1,3 +1,5 @@
+// Lists whose length is looked at first.
+
 import { z } from 'zod'
 import { bounds } from './json-bounds.js'
 

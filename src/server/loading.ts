@@ -1,3 +1,5 @@
+// Something that is there, or is being loaded.
+
 import { ApiError } from './errors.js'
 
 /** Something that is there, or is being loaded: until it is there, requests for it are told so. */

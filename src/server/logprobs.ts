@@ -1,3 +1,5 @@
+// Log-probabilities, in the shapes of the APIs.
+
 import { isUtf8 } from 'node:buffer'
 import type { StepPiece } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'

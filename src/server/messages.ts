@@ -1,3 +1,5 @@
+// The messages of a conversation, as OpenAI has them.
+
 import { z } from 'zod'
 import type { ChatMessage } from '../chat/message.js'
 import type { Engine } from '../engine/engine.js'

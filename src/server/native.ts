@@ -1,3 +1,5 @@
+// `/completion` and `/infill`: llama-server's own.
+
 import { z } from 'zod'
 import type { GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'

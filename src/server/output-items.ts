@@ -1,3 +1,5 @@
+// The items of a response's output, as they come.
+
 import { randomUUID } from 'node:crypto'
 import type { MessageDelta } from '../chat/message.js'
 import type { Frame } from './reply.js'

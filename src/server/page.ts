@@ -1,3 +1,5 @@
+// The page at `/`.
+
 import { readdirSync, readFileSync } from 'node:fs'
 
 /** The folder of the page: its markup, and what that names below `web/`. */

@@ -1,3 +1,5 @@
+// `/v1/embeddings` and `/v1/rerank`: models that read.
+
 import { z } from 'zod'
 import type { Embedder } from '../engine/embedder.js'
 import { readBody } from './body.js'

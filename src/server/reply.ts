@@ -1,3 +1,5 @@
+// Answers on the wire: JSON, and streams of events.
+
 import { readFileSync } from 'node:fs'
 import type { GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import { llamaRelease } from '../llama/abi.js'

@@ -1,3 +1,5 @@
+// A line for each request.
+
 import type { GenerationResult } from '../decode/generation.js'
 
 /** What is told of one request once it is over; never a text of it. */

@@ -1,3 +1,5 @@
+// The form an answer is to take.
+
 import { z } from 'zod'
 import { grammars } from '../chat/grammar-thread.js'
 import { type JsonSchema, jsonObjectGrammar } from '../grammar/json-schema.js'

@@ -1,3 +1,5 @@
+// `/v1/responses`.
+
 import { z } from 'zod'
 import type { GenerationResult, GenerationStep } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'

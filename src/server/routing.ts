@@ -1,3 +1,5 @@
+// What routers ask: whether the process lives, is ready, and how full it is.
+
 import { ApiError } from './errors.js'
 import type { Service } from './service.js'
 

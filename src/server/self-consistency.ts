@@ -1,3 +1,5 @@
+// `/lookahead/self-consistency`.
+
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { answerAfter, type SelfConsistencyResult } from '../engine/self-consistency.js'

@@ -1,3 +1,5 @@
+// A model that reads, by its name.
+
 import type { Embedder } from '../engine/embedder.js'
 import { Admission } from './admission.js'
 import { Loading } from './loading.js'

@@ -1,3 +1,5 @@
+// A model by its name, with the door in front of it.
+
 import type { Generation } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 import type { ChatRequest, CompletionRequest } from '../engine/options.js'

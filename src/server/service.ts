@@ -1,3 +1,5 @@
+// What the routes share: models by name, metrics, keys.
+
 import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
 import type { Generation, PromptProgress } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'

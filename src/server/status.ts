@@ -1,3 +1,5 @@
+// `/health`, `/v1/models`, `/props`, `/slots`, `/metrics`: how the server fares.
+
 import path from 'node:path'
 import { ApiError, stopping } from './errors.js'
 import { renderFleet } from './fleet.js'

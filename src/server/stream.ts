@@ -1,3 +1,5 @@
+// Answers followed until they can be sent, whole or as a stream.
+
 import type { AnswerEvent, Answers } from './answers.js'
 import { json } from './json.js'
 import { type Frame, type Reply, written } from './reply.js'

@@ -1,3 +1,5 @@
+// Texts that are continued as they stand.
+
 import type { z } from 'zod'
 import type { CompletionRequest } from '../engine/options.js'
 import type { Answers } from './answers.js'

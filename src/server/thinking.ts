@@ -1,3 +1,5 @@
+// How a model is to think, and how its thoughts are told.
+
 import { z } from 'zod'
 import type { ChatConversation, ChatRequest } from '../engine/options.js'
 import { badRequest } from './errors.js'

@@ -1,3 +1,5 @@
+// `/tokenize`, `/detokenize` and `/apply-template`.
+
 import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'

@@ -1,3 +1,5 @@
+// Functions that a model may call.
+
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
 import type { ChatRequest } from '../engine/options.js'

@@ -1,3 +1,5 @@
+// Tokens and times of a request, as the APIs count them.
+
 import type { GenerationResult, GenerationStats, GenerationStep, PromptProgress } from '../decode/generation.js'
 
 /** Tokens of a request, as OpenAI counts them. */

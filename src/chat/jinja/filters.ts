@@ -1,3 +1,5 @@
+// Filters: `value | name(…)`.
+
 import { JinjaError } from './error.js'
 import { parseJson, toJson } from './json.js'
 import { capitalized, methodOf, padded, specified, titled } from './methods.js'

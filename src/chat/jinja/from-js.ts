@@ -1,3 +1,5 @@
+// Values of JavaScript as values of templates.
+
 import { JinjaError } from './error.js'
 import { parseJson } from './json.js'
 import { Text } from './text.js'

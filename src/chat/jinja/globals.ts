@@ -1,3 +1,5 @@
+// What every template may call by name.
+
 import type { Budget } from './budget.js'
 import { JinjaError } from './error.js'
 import { plain } from './text.js'

@@ -1,3 +1,5 @@
+// Values as JSON, laid out as Python does.
+
 import { JinjaError } from './error.js'
 import { isStr, plain, type Str, Text, TextBuilder } from './text.js'
 import { addAs, Dict, Namespace, Numeral, pairsOf, toStr, type Value } from './value.js'

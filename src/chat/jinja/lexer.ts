@@ -1,3 +1,5 @@
+// Templates as words.
+
 import { JinjaError } from './error.js'
 
 /** A piece of a template: text to be written, or a word of the language. */

@@ -1,3 +1,5 @@
+// Python's methods of texts, lists and dicts.
+
 import { JinjaError } from './error.js'
 import { changed, concat, isSpace, isStr, plain, replaced, type Str, slice, splitAt, stripped } from './text.js'
 import {

@@ -1,3 +1,5 @@
+// Words as statements and expressions.
+
 import { JinjaError } from './error.js'
 import { type Token, tokenize } from './lexer.js'
 import type { Arguments, Expression, Parameter, Statement, Target } from './syntax.js'

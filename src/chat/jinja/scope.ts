@@ -1,3 +1,5 @@
+// Names and what they mean.
+
 import type { Value } from './value.js'
 
 /** Names and what they mean, within a loop, a macro or the whole template. */

@@ -1,3 +1,5 @@
+// A template, ready to be rendered within a budget.
+
 import { Budget } from './budget.js'
 import { JinjaError } from './error.js'
 import { globals } from './globals.js'

@@ -1,3 +1,5 @@
+// Tests: `value is name`.
+
 import { JinjaError } from './error.js'
 import { isStr, plain } from './text.js'
 import {

@@ -1,3 +1,5 @@
+// Texts that remember who brought them.
+
 import { JinjaError } from './error.js'
 
 /**

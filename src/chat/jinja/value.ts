@@ -1,3 +1,5 @@
+// What a template computes with.
+
 import { JinjaError } from './error.js'
 import { concat, isStr, plain, type Str, Text, TextBuilder } from './text.js'
 

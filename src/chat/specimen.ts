@@ -31,10 +31,10 @@ export interface Piece {
   word: keyof typeof words | undefined
 }
 
-export type ProbeMessage = Record<string, unknown>
+export type SpecimenMessage = Record<string, unknown>
 
 /** Renders made-up conversations, and tells which words of theirs went where. */
-export class Probe {
+export class Specimen {
   readonly #template: JinjaTemplate
   readonly #shared: Record<string, unknown>
 
@@ -44,7 +44,7 @@ export class Probe {
   }
 
   /** The pieces; undefined where the template refuses. */
-  render(messages: readonly ProbeMessage[], variables: Record<string, unknown> = {}): Piece[] | undefined {
+  render(messages: readonly SpecimenMessage[], variables: Record<string, unknown> = {}): Piece[] | undefined {
     const names = Object.keys(words) as (keyof typeof words)[]
     const origins = new Map<unknown, number>(names.map((name, i) => [words[name], i + 1]))
     try {
@@ -117,14 +117,14 @@ export function lastLiteral(pieces: readonly Piece[]): string {
 }
 
 /** Arguments of a made-up call. */
-export type ProbeArguments = Record<string, unknown>
+export type SpecimenArguments = Record<string, unknown>
 
 /** A made-up call. */
-export function probeCall(name: string, id: string, args: ProbeArguments, asText: boolean): unknown {
+export function specimenCall(name: string, id: string, args: SpecimenArguments, asText: boolean): unknown {
   return { id, type: 'function', function: { name, arguments: asText ? JSON.stringify(args) : args } }
 }
 
-export const probeTools = [words.name, words.otherName].map((name) => ({
+export const specimenTools = [words.name, words.otherName].map((name) => ({
   type: 'function',
   function: {
     name,
