@@ -45,25 +45,47 @@ const examples = [
 
 // The server -----------------------------------------------------------------------------------------------------------
 
-/** Whether the server answered when it was last asked. */
+/** Whether the server answered when it was last asked; what it was when it last did, and when that was asked. */
 let isThere = false
+let known
+let askedAt = 0
+/** Milliseconds after which a server that says nothing counts as gone, and after which it is asked whether it is still the same. */
+const patienceMs = 4000
+const look = (path) => call(path, { signal: AbortSignal.timeout(patienceMs) }).catch(() => undefined)
+
+/** Says above the form what has become of the server; nothing: all is well. */
+function notice(sentence = '') {
+  $('notice').textContent = sentence
+}
 
 async function describeServer() {
-  const response = await call('/props').catch(() => undefined)
+  askedAt = performance.now()
+  const response = await look('/props')
   if (response?.status === 401) {
     $('keybox').hidden = false
     $('model').textContent = 'needs its API key'
     return
   }
-  isThere = response?.ok === true
+  const wasThere = isThere
+  const props = response?.ok ? await response.json().catch(() => undefined) : undefined
+  isThere = props !== undefined
   if (!isThere) {
-    $('model').textContent = response?.status === 503 ? 'the model is being loaded …' : 'the server does not answer; trying again …'
+    const isLoading = response?.status === 503
+    $('model').textContent = isLoading ? 'the model is being loaded …' : 'the server does not answer; trying again …'
+    if (known)
+      notice(isLoading ? 'The server is back and loads its model.' : 'The server is gone. What stands here is kept, and goes on when it is back.')
     return
   }
-  const props = await response.json()
   const level = props.exactness.level === 'bitwise' ? 'bit for bit exact' : 'token-exact'
   const places = props.placement.devices.map(({ name }) => ` · ${name}`).join('')
-  $('model').textContent = `${props.model_alias} · ${plural(props.total_slots, 'slot')} of ${number(props.default_generation_settings.n_ctx)} tokens · ${level}${places}`
+  const description = `${props.model_alias} · ${plural(props.total_slots, 'slot')} of ${number(props.default_generation_settings.n_ctx)} tokens · ${level}${places}`
+  const before = known
+  known = props
+  const by = before?.model_alias === props.model_alias ? 'model_path' : 'model_alias'
+  if (before && before[by] !== props[by]) notice(`Another model answers now: ${props[by]} instead of ${before[by]}.`)
+  else if (!wasThere) notice()
+  else if ($('model').textContent === description) return
+  $('model').textContent = description
   useCosts(props.forward_ms)
   void showCorpus()
 }
@@ -91,10 +113,10 @@ async function showCorpus() {
   $('namespaces').tBodies[0].replaceChildren(...rows)
 }
 
-/** Looks what the slots do, and whether the server is there at all; one that comes back is described anew. */
+/** Looks what the slots do, and now and then whether the server is there and the same; one that comes back is described anew. */
 async function watchServer() {
   if (!document.hidden && $('keybox').hidden | ($('apikey').value !== '')) {
-    const response = await call('/slots').catch(() => undefined)
+    const response = performance.now() - askedAt < patienceMs ? await look('/slots') : undefined
     if (response?.ok && isThere) await showSlots(response)
     else await describeServer()
   }
@@ -120,6 +142,7 @@ $('form').onsubmit = (event) => {
   if (question === '' || isRunning()) return
   $('question').value = ''
   $('docbox').open = false
+  if (isThere) notice()
   follow()
   void ask(question)
 }

@@ -195,6 +195,47 @@ describe('the page', { skip }, () => {
     await page.close()
   })
 
+  it('says that the server is gone, and that another model answers when it is back', { timeout: 120_000 }, async () => {
+    let here = await startServer()
+    const { url } = here
+    const page = await browser.newPage()
+    try {
+      await page.goto(url)
+      await page.getByText('slots of').waitFor()
+      await ask(page, 'Hello')
+      assert.equal(await page.locator('#notice').textContent(), '')
+      await here.stop()
+      await page.locator('#notice', { hasText: /^The server is gone\./ }).waitFor()
+      await ask(page, 'Are you there?')
+      assert.equal(await page.locator('#question').inputValue(), 'Are you there?')
+      assert.equal(await page.locator('.turn.model').count(), 1)
+      here = await startServer('--port', new URL(url).port, '--alias', 'another')
+      await page.locator('#notice', { hasText: 'Another model answers now: another instead of lookahead-qa.' }).waitFor()
+      assert.match(await page.locator('#model').textContent(), /^another · 4 slots/)
+      await page.keyboard.press('Enter')
+      await page.locator('.turn.model:not([aria-busy])').nth(1).waitFor()
+      assert.equal(await page.locator('#notice').isVisible(), false)
+    } finally {
+      await page.close()
+      await here.stop()
+    }
+  })
+
+  it('notices a server that keeps silent, and one that was exchanged unseen', async () => {
+    const { page } = await open('light')
+    await page.route('**/slots', () => {})
+    await page.route('**/props', () => {})
+    await page.locator('#notice', { hasText: /^The server is gone\./ }).waitFor()
+    await page.unrouteAll()
+    await page.locator('#notice').waitFor({ state: 'hidden' })
+    await page.route('**/props', async (route) => {
+      const response = await route.fetch()
+      await route.fulfill({ json: { ...(await response.json()), model_path: 'other.gguf' } })
+    })
+    await page.locator('#notice', { hasText: 'Another model answers now: other.gguf instead of' }).waitFor()
+    await page.close()
+  })
+
   for (const [colorScheme, width] of [
     ['light', 1360],
     ['dark', 1360],
