@@ -12,6 +12,8 @@ import { writeScriptModel } from '../helpers/script-model.js'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-examples-'))
 const written: string[] = []
+// What is measured of the embedded model the first time serves the other examples too.
+process.env.LOOKAHEAD_PROFILES = path.join(folder, 'profiles')
 afterAll(() => {
   for (const file of [folder, ...written]) rmSync(file, { recursive: true, force: true })
 })
