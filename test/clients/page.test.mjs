@@ -210,7 +210,9 @@ describe('the page', { skip }, () => {
       assert.equal(await page.locator('#question').inputValue(), 'Are you there?')
       assert.equal(await page.locator('.turn.model').count(), 1)
       here = await startServer('--port', new URL(url).port, '--alias', 'another')
-      await page.locator('#notice', { hasText: 'Another model answers now: another instead of lookahead-qa.' }).waitFor()
+      await page
+        .locator('#notice', { hasText: 'Another model answers now: another instead of lookahead-qa.' })
+        .waitFor()
       assert.match(await page.locator('#model').textContent(), /^another · 4 slots/)
       await page.keyboard.press('Enter')
       await page.locator('.turn.model:not([aria-busy])').nth(1).waitFor()
