@@ -1,7 +1,7 @@
 // What an answer may be, as a grammar in a family's own way of writing.
 
 import { GrammarBuilder, type JsonSchema } from '../grammar/json-schema.js'
-import { literal } from '../grammar/notation.js'
+import { lead, literal } from '../grammar/notation.js'
 import { channelCalls, channelWakes } from './channel-grammar.js'
 import type { CallForm, Dialect } from './dialect.js'
 import { fallbackForms } from './fallback.js'
@@ -28,9 +28,6 @@ export interface AnswerGrammar {
 
 /** Ids as models make them up. */
 const id = '[a-zA-Z0-9]{1,9}'
-
-/** White space models write between parts. */
-const space = '[ \\n]{0,8}'
 
 /**
  * The grammar of an answer in a family's own way of writing. Undefined where nothing is demanded.
@@ -61,7 +58,12 @@ export function answerGrammar(
       : new CallGrammar(builder, form, parallel).calls(tools)
     answers.push(form.isSaid && !isAsleep ? `${quoted(open)} ${calls} ${quoted(close)}` : calls)
   }
-  if (!isAsleep) return { grammar: builder.build(`${space} (${answers.join(' | ')})`) }
+  if (!isAsleep) {
+    // Where thoughts end, the template's own white space follows, however much it is.
+    const space = /\s*$/.exec(dialect.reasoning?.close ?? '')?.[0] ?? ''
+    const before = space.length > 2 ? `(${lead} | ${literal(space)})` : lead
+    return { grammar: builder.build(`${before} (${answers.join(' | ')})`) }
+  }
   return { grammar: builder.build(answers[0]), wakes: dialect.channels ? channelWakes : wakesOf(form) }
 }
 
@@ -92,9 +94,9 @@ class CallGrammar {
     const bodies = this.#builder.rule(tools.map((tool) => this.#body(tool)).join(' | '))
     const trimmed = section.open.trim() === '' ? call.open.trimStart() : call.open
     if (call.kind === 'object' && call.list) {
-      const more = this.#parallel ? ` ("," ${space} ${bodies})*` : ''
+      const more = this.#parallel ? ` ("," ws ${bodies})*` : ''
       const end = `${call.close}${section.close}`.trimEnd()
-      return `${quoted(section.open.trimStart())} ${quoted(trimmed)} "[" ${space} ${bodies}${more} ${space} "]" ${quoted(end)}`
+      return `${quoted(section.open.trimStart())} ${quoted(trimmed)} "[" ws ${bodies}${more} ws "]" ${quoted(end)}`
     }
     const first = `${quoted(trimmed)} ${bodies} ${quoted(call.close)}`
     const more = this.#parallel ? ` (${quoted(separator)} ${quoted(call.open)} ${bodies} ${quoted(call.close)})*` : ''

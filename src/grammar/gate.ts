@@ -2,7 +2,7 @@
 
 import { type ForcedText, Grammar } from './grammar.js'
 import type { Lexicon } from './lexicon.js'
-import { literal } from './notation.js'
+import { lead, literal } from './notation.js'
 import type { Spacing } from './spacing.js'
 
 /** A grammar, and from where on it holds. */
@@ -70,7 +70,7 @@ export class Gate {
     if (thinking && (thinking.begun || this.#opens === '')) this.#phase = 'thinking'
     else if (thinking) {
       this.#phase = 'start'
-      this.#opening = new Grammar(`root ::= [ \\n]{0,4} ${literal(thinking.open.trim())}`, lexicon)
+      this.#opening = new Grammar(`root ::= ${lead} ${literal(thinking.open.trim())}`, lexicon)
     } else this.#phase = this.#isLazy ? 'asleep' : 'awake'
   }
 

@@ -2,6 +2,9 @@
 
 import type { CharSet } from './char-set.js'
 
+/** White space an answer may begin with: so little that a model which is unsure cannot spend its tokens on it. */
+export const lead = '("" | " " | "\\n"{1,2})'
+
 /** A GBNF string literal. */
 export function literal(text: string): string {
   const escaped = text.replace(/[\\"]/g, '\\$&').replace(/\n/g, '\\n').replace(/\r/g, '\\r').replace(/\t/g, '\\t')

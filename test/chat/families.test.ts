@@ -153,6 +153,27 @@ describe.each(Object.entries(families))('a family nobody named: %s', (_name, sou
   })
 })
 
+describe('white space before a demanded answer', () => {
+  const plain: Dialect = { content: { open: '', close: '', unthought: '' }, turnEnd: '' }
+  const begins = (dialect: Dialect, text: string) => {
+    const made = answerGrammar(dialect, { tools: [], mustCall: false, parallel: false, schema: { const: 1 } })
+    return admitted(new Grammar(made?.grammar ?? '', lexicon), `${text}1`).isWhole
+  }
+
+  it('is so little that six tokens of a small model do not end in it', () => {
+    for (const text of ['', ' ', '\n', '\n\n']) expect([text, begins(plain, text)]).toEqual([text, true])
+    for (const text of ['  ', '\n ', ' \n', '\n\n\n', '\t'])
+      expect([text, begins(plain, text)]).toEqual([text, false])
+  })
+
+  it('is what the template writes behind thoughts', () => {
+    const thinks = { ...plain, reasoning: { open: '<think>', close: '</think>\n\n\n  ', isShown: true } }
+    expect(begins(thinks, '\n\n\n  ')).toBe(true)
+    expect(begins(thinks, '\n\n\n')).toBe(false)
+    expect(begins(thinks, '\n\n')).toBe(true)
+  })
+})
+
 describe('the channels of gpt-oss', () => {
   const channels = templateOf(`{%- for m in messages %}
     {%- if m.role == 'assistant' %}
