@@ -50,11 +50,23 @@ export function gather(text: string, earlier: string[] = []): string[] {
   return [...earlier, text]
 }
 
+/** The same for texts that must not be empty. */
+export function gatherTexts(text: string, earlier: string[] = []): string[] {
+  if (text === '') throw new InvalidArgumentError('expected at least one character')
+  return gather(text, earlier)
+}
+
+/** A commander parser for the most tokens to write, with llama.cpp's -1: no bound but the context. */
+export function tokenLimit(text: string): number {
+  return text.trim() === '-1' ? -1 : integer(1)(text)
+}
+
 /** A commander parser for one of some words. */
 export function choice<Word extends string>(...words: Word[]): (text: string) => Word {
   return (text) => {
     const found = words.find((word) => word.toLowerCase() === text.toLowerCase())
-    if (found === undefined) throw new InvalidArgumentError(`expected ${words.join(', ')}`)
+    if (found === undefined)
+      throw new InvalidArgumentError(`expected ${words.slice(0, -1).join(', ')} or ${words.at(-1)}`)
     return found
   }
 }

@@ -23,9 +23,7 @@ export function registerCache(program: Command): void {
   const cache = program
     .command('cache')
     .summary('look after what was kept with --cache')
-    .description(
-      'Looks after a folder that run and serve keep with --cache: what was read and written,\nto draft from.',
-    )
+    .description('Looks after a folder that run and serve keep with --cache: what was read and written, to draft from.')
   const add = (name: string, summary: string) =>
     cache.command(name).description(summary).requiredOption('--cache <folder>', 'the folder')
   add('inspect', 'show what a cache holds; it may be in use')

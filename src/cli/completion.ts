@@ -10,7 +10,7 @@ export function registerCompletion(program: Command): void {
     .command('completion')
     .summary('completions for a shell')
     .description(
-      'Prints completions for a shell.\nbash: eval "$(lookahead completion bash)"   zsh: the same with zsh   fish: lookahead completion fish | source',
+      'Prints completions for a shell.\nbash: eval "$(lookahead completion bash)"\nzsh:  eval "$(lookahead completion zsh)"\nfish: lookahead completion fish | source',
     )
     .argument('<shell>', 'bash, zsh or fish', choice('bash', 'zsh', 'fish'))
     .action((shell: 'bash' | 'zsh' | 'fish') => processTerminal().out(`${scripts[shell](program)}\n`))

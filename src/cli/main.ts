@@ -37,6 +37,10 @@ const program = new Command('lookahead')
   )
   .version(version, '-V, --version')
   .showHelpAfterError('(add --help for the options)')
+  .configureOutput({
+    outputError: (text, write) =>
+      write(text.replace(/^error: /, 'lookahead: ').replace(' is invalid. ', ' is invalid: ')),
+  })
   .exitOverride()
 
 registerRun(program)
@@ -58,7 +62,11 @@ try {
   applySettings(program)
   const passOver = (name: string) =>
     void process.stderr.write(`lookahead: ${name} is passed over: what it sets is measured or decided here\n`)
-  await program.parseAsync(translateArguments(process.argv.slice(2), program, passOver), { from: 'user' })
+  const args = translateArguments(process.argv.slice(2), program, passOver)
+  // Of a command that is none, help is told what a call of it is.
+  const isHelp = args[0] === 'help' && args.length > 1
+  if (isHelp && !program.commands.some((command) => command.name() === args[1])) args.shift()
+  await program.parseAsync(args, { from: 'user' })
 } catch (error) {
   if (error instanceof CommanderError) {
     // Commander has said what is wrong; help and version are no failures.

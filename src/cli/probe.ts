@@ -36,7 +36,7 @@ export function registerProbe(program: Command): void {
         .command('probe')
         .summary('measure what forwards cost and how exact they are')
         .description(
-          'Measures what a forward of n tokens costs on this device, which decides how much is drafted,\nwhere the time of a further token goes, and whether decoding with drafts keeps every bit.\nAlways measures anew.',
+          'Measures what a forward of n tokens costs on this device, which decides how much is drafted, where the time of a further token goes, and whether decoding with drafts keeps every bit.\nAlways measures anew.',
         ),
     ).option('--context <n>', 'tokens of context for which the curve is shown', integer(0), 512),
   )

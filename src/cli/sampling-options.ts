@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import type { RequestOptions } from '../engine/options.js'
 import type { RequestDefaults } from '../server/index.js'
-import { decimal, gather, integer } from './arguments.js'
+import { decimal, gather, gatherTexts, integer, tokenLimit } from './arguments.js'
 
 /** What the commands that write can be told about how tokens are drawn, and where to end. */
 export interface SamplingOptions {
@@ -35,35 +35,43 @@ export interface SamplingOptions {
 /** Adds the options of {@link SamplingOptions}. */
 export function addSamplingOptions(command: Command): Command {
   return command
-    .option('-n, --max-tokens <n>', 'most tokens to write (default: until the context is full)', integer(1))
-    .option('--temp <t>', 'temperature; 0 is greedy (default: 0)', decimal(0))
+    .option('-n, --max-tokens <n>', 'most tokens to write, -1: until the context is full (default: -1)', tokenLimit)
+    .option('--temp <t>', 'temperature, 0: greedy (default: 0)', decimal(0))
     .option('--top-k <k>', 'keep the k most likely tokens, 0: all (default: 40)', integer(0))
     .option('--top-p <p>', 'keep the most likely tokens that reach p together (default: 0.95)', decimal(0, 1))
     .option('--min-p <p>', 'drop tokens below p times the most likely (default: 0.05)', decimal(0, 1))
-    .option('--typical <p>', 'keep tokens about as likely as expected, until they reach p; 1: all', decimal(0.001, 1))
-    .option('--top-n-sigma <n>', 'drop tokens more than n standard deviations below the best; 0: none', decimal(0))
-    .option('--xtc-probability <p>', 'how often top choices are dropped (XTC); 0: never', decimal(0, 1))
+    .option(
+      '--typical <p>',
+      'keep tokens about as likely as expected, until they reach p, 1: all (default: 1)',
+      decimal(0.001, 1),
+    )
+    .option(
+      '--top-n-sigma <n>',
+      'drop tokens more than n standard deviations below the best, 0: none (default: 0)',
+      decimal(0),
+    )
+    .option('--xtc-probability <p>', 'how often top choices are dropped (XTC), 0: never (default: 0)', decimal(0, 1))
     .option('--xtc-threshold <p>', 'from where on a token is a top choice (default: 0.1)', decimal(0, 1))
-    .option('--dynatemp-range <r>', 'temperature ± r, by how undecided the model is; 0: fixed', decimal(0))
+    .option('--dynatemp-range <r>', 'temperature ± r, by how undecided the model is, 0: fixed (default: 0)', decimal(0))
     .option('--dynatemp-exp <e>', 'how indecision becomes temperature (default: 1)', decimal(0))
     .option('-s, --seed <s>', 'seed of the random draws, -1: random (default: random)', integer(-(2 ** 63), 2 ** 64))
     .option('--repeat-penalty <r>', 'penalty for recent tokens, 1: none (default: 1)', decimal(0))
     .option('--repeat-last-n <n>', 'recent tokens that penalties look at (default: 64)', integer(0))
     .option('--presence-penalty <p>', 'penalty for tokens that stand already, 0: none (default: 0)', decimal(-2, 2))
     .option('--frequency-penalty <p>', 'penalty for each time a token stands, 0: none (default: 0)', decimal(-2, 2))
-    .option('--dry-multiplier <m>', 'penalty for repeating what stands already (DRY); 0: none', decimal(0))
+    .option('--dry-multiplier <m>', 'penalty for repeating what stands already (DRY), 0: none (default: 0)', decimal(0))
     .option('--dry-base <b>', 'how it grows with each repeated token (default: 1.75)', decimal(1))
     .option('--dry-allowed-length <n>', 'tokens that may be repeated for nothing (default: 2)', integer(0))
     .option('--dry-penalty-last-n <n>', 'recent tokens that are searched (default: the whole context)', integer(0))
     .option('--dry-sequence-breaker <text>', 'text that ends a repetition; may be given several times', gather)
     .option('--ignore-eos', 'never end the answer before it is full')
-    .option('--stop <text>', 'end before this text; may be given several times', gather)
+    .option('--stop <text>', 'end before this text; may be given several times', gatherTexts)
 }
 
 /** The same as options of a request. */
 export function samplingOf(options: SamplingOptions): RequestOptions {
   return {
-    maxTokens: options.maxTokens,
+    maxTokens: options.maxTokens === -1 ? undefined : options.maxTokens,
     temperature: options.temp,
     topK: options.topK,
     topP: options.topP,
@@ -92,7 +100,7 @@ export function samplingOf(options: SamplingOptions): RequestOptions {
 /** The same as fields of the API. */
 export function samplingFieldsOf(options: SamplingOptions): RequestDefaults {
   return {
-    max_tokens: options.maxTokens,
+    max_tokens: options.maxTokens === -1 ? undefined : options.maxTokens,
     temperature: options.temp,
     top_k: options.topK,
     top_p: options.topP,

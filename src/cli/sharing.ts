@@ -23,7 +23,7 @@ export function addSharing(command: Command): Command {
   return command
     .option(
       '--share <url>',
-      'share what is read and written: redis://HOST:PORT, or http://HOST:PORT of another replica; as often as needed (or $LOOKAHEAD_SHARE)',
+      'share what is read and written: redis://HOST:PORT, or http://HOST:PORT of another replica; may be given several times (or $LOOKAHEAD_SHARE)',
       gather,
     )
     .option('--share-namespaces <names>', "only these, e.g. 'acme,team-*'; '!name': not this (default: all)", gather)

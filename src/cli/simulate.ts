@@ -1,7 +1,7 @@
 // `lookahead simulate`: drafters on recorded answers.
 
 import path from 'node:path'
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { Spelling } from '../corpus/spelling.js'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import type { Drafter } from '../draft/drafter.js'
@@ -71,16 +71,16 @@ export function registerSimulate(program: Command): void {
     .command('simulate')
     .summary('replay recorded requests: how many forwards would drafting have saved?')
     .description(
-      'Replays recorded requests without a model and counts how many forwards drafts would have saved.\n' +
-        'A trace file holds one JSON object per line with "prompt" and "response"; requests with the same\n' +
-        '"group" never draft from each other’s answers. Rows with a number of nodes always verify that many; in\n' +
+      'Replays recorded requests without a model and counts how many forwards drafts would have saved. ' +
+        'A trace file holds one JSON object per line with "prompt" and "response"; requests with the same ' +
+        '"group" never draft from each other’s answers. Rows with a number of nodes always verify that many; in ' +
         'the row "auto" the engine’s controller decides, forward by forward, by what forwards cost on the curve.\n' +
-        'ideal ×: Σ T(1) / Σ T(k), the forwards alone; speed ×: with the time of retrieval and of forwards whose\n' +
+        'ideal ×: Σ T(1) / Σ T(k), the forwards alone; speed ×: with the time of retrieval and of forwards whose ' +
         'shape changes.',
     )
     .requiredOption('--traces <file...>', 'JSONL files with recorded requests, gzipped or not')
     .requiredOption('--vocab <file>', 'GGUF that brings the tokenizer, gzipped or not')
-    .option('--budget <n,n...>', 'draft nodes per forward', budgets, [8, 64])
+    .addOption(new Option('--budget <n,n...>', 'draft nodes per forward').argParser(budgets).default([8, 64], '8,64'))
     .option('--drafter <name>', `${drafterNames.join(', ')} or all`, drafterName, 'lookahead')
     .option('--limit <n>', 'most requests per file', integer(1), 250)
     .option('--filter <key=text>', 'only requests whose field holds the text; may be given several times', gather)

@@ -52,7 +52,7 @@ export function registerVerify(program: Command): void {
         .command('verify')
         .summary('decode with and without drafts and compare')
         .description(
-          'Decodes prompts conventionally and with drafts in every forward, and compares tokens and\nlogits rows bit for bit; prompts are read anew, and again from what was kept of them.\nExit code 1 if a token differs.',
+          'Decodes prompts conventionally and with drafts in every forward, and compares tokens and logits rows bit for bit; prompts are read anew, and again from what was kept of them.\nExit code 1 if a token differs.',
         ),
     )
       .option('--tokens <n>', 'tokens to write in all', integer(1), 2000)

@@ -162,8 +162,7 @@ describe('white space before a demanded answer', () => {
 
   it('is so little that six tokens of a small model do not end in it', () => {
     for (const text of ['', ' ', '\n', '\n\n']) expect([text, begins(plain, text)]).toEqual([text, true])
-    for (const text of ['  ', '\n ', ' \n', '\n\n\n', '\t'])
-      expect([text, begins(plain, text)]).toEqual([text, false])
+    for (const text of ['  ', '\n ', ' \n', '\n\n\n', '\t']) expect([text, begins(plain, text)]).toEqual([text, false])
   })
 
   it('is what the template writes behind thoughts', () => {

@@ -92,6 +92,16 @@ function understood(source: string, output: string, size = output.length) {
   return { content, calls: toolCalls.map((call) => call.function.arguments) }
 }
 
+/** A conversation with a call of these arguments. */
+function shown(written: string): string {
+  const call = { id: 'a', type: 'function', function: { name: 'write', arguments: written } }
+  const messages = [
+    { role: 'user', content: 'Write.' },
+    { role: 'assistant', content: '', tool_calls: [call] },
+  ]
+  return new ChatTemplate(hermes, { bos: '', eos: '' }).render({ messages, tools }).text
+}
+
 describe('a dialect read off a template', () => {
   it('is not misled by markers in arguments and in words', () => {
     const call = '<tool_call>\n{"name": "write", "arguments": {"text": "</tool_call> <tool_call>"}}\n</tool_call>'
@@ -106,6 +116,19 @@ describe('a dialect read off a template', () => {
     const call =
       '<tool_call>\n<function=write>\n<parameter=text>\n12 </parameter> x\n</parameter>\n<parameter=n>\n2512292042121000001\n</parameter>\n</function>\n</tool_call>'
     expect(understood(tagged, call).calls).toEqual(['{"text": "12 </parameter> x", "n": 2512292042121000001}'])
+  })
+
+  it.each(['{"n": 2512292042121000001}', '{"n": 1e400, "f": 1.0}', '{"z": 1, "a": [1.50], "10": 0, "2": 0}'])(
+    'passes arguments on as the text they are, in calls and in the history: %s',
+    (written) => {
+      const call = `<tool_call>\n{"name": "write", "arguments": ${written}}\n</tool_call>`
+      expect(understood(hermes, call).calls).toEqual([written])
+      expect(shown(written)).toContain(`"arguments": ${written}}`)
+    },
+  )
+
+  it('shows no arguments as an empty object', () => {
+    for (const written of ['', ' ', '{}']) expect(shown(written)).toContain('"arguments": {}}')
   })
 
   it('gives the same message however the text is cut', () => {

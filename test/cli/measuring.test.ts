@@ -78,10 +78,10 @@ describe('lookahead verify', () => {
     expect(plain.exactness).toMatchObject({ flashAttention: false, level: 'token' })
     const unknown = lookahead('verify', '-m', model, '--flash-attn', 'maybe')
     expect({ status: unknown.status, stdout: unknown.stdout }).toEqual({ status: 2, stdout: '' })
-    expect(unknown.stderr).toContain("'maybe' is invalid. expected on, off")
+    expect(unknown.stderr).toContain("'maybe' is invalid: expected on or off")
     const refused = lookahead('verify', '-m', model, '--cache-type-k', 'q4_0')
     expect({ status: refused.status, stdout: refused.stdout }).toEqual({ status: 2, stdout: '' })
-    expect(refused.stderr).toContain("'q4_0' is invalid. expected f32, f16, bf16, q8_0")
+    expect(refused.stderr).toContain("'q4_0' is invalid: expected f32, f16, bf16 or q8_0")
   })
 
   it('guards near ties at level token, and not at level fastest', () => {

@@ -95,6 +95,20 @@ describe('lookahead run', () => {
     expect(again.stdout).toBe(once.stdout)
   })
 
+  it('takes -1 for an answer as long as it likes', async () => {
+    const { code, stdout } = await lookahead([...question, '-n', '-1'])
+    expect({ code, stdout }).toEqual({ code: 0, stdout: (await lookahead(question)).stdout })
+  })
+
+  it('answers from documents with headings as from plain ones', async () => {
+    const headed = path.join(folder, 'headed.md')
+    writeFileSync(headed, `# Selby permit\n\n${readFileSync(notes, 'utf8')}`)
+    const { code, stdout } = await lookahead([...question.slice(0, -1), headed])
+    expect(code).toBe(0)
+    expect(stdout).toContain('40 euros')
+    expect(stdout).not.toContain('#')
+  })
+
   it('reads the prompt from stdin', async () => {
     const { code, stdout } = await lookahead(['run', '-t', '1', '--raw', '-n', '5'], { stdin: 'The fee is' })
     expect(code).toBe(0)
@@ -127,6 +141,7 @@ describe.skipIf(!existsSync('/dev/full'))('a disk without space', () => {
 describe('wrong use', () => {
   const wrong: [string, string[], RegExp][] = [
     ['an unknown command', ['walk'], /unknown command 'walk'/],
+    ['an unknown command that help is asked for', ['help', 'walk'], /unknown command 'walk'/],
     ['an unknown option', ['run', '--fast'], /unknown option '--fast'/],
     ['a temperature that is no number', ['run', '-p', 'a', '--temp', 'hot'], /expected a number of at least 0/],
     [
@@ -135,6 +150,9 @@ describe('wrong use', () => {
       /expected an integer from -9223372036854776000 to/,
     ],
     ['an unknown draft mode', ['run', '-p', 'a', '--draft', 'much'], /expected auto, off or a number of nodes/],
+    ['an empty stop text', ['run', '-p', 'a', '--stop', ''], /expected at least one character/],
+    ['an option without its value', ['run', '-p'], /option '-p, --prompt <text>' argument missing/],
+    ['no room to write', ['run', '-p', 'a', '-n', '0'], /'0' is invalid: expected an integer of at least 1/],
     ['no prompt', ['run'], /the prompt is empty/],
     ['an empty prompt', ['run', '-p', '  '], /the prompt is empty/],
     ['a missing model', ['run', '-p', 'a', '-m', 'nowhere.gguf'], /there is no model file nowhere\.gguf/],
@@ -150,6 +168,7 @@ describe('wrong use', () => {
     expect(code).toBe(2)
     expect(stdout).toBe('')
     expect(stderr).toMatch(sentence)
+    expect(stderr).toMatch(/^lookahead: /)
     expect(stderr.trim().split('\n').length).toBeLessThanOrEqual(2)
     expect(stderr).not.toMatch(/ {4}at /)
   })

@@ -186,6 +186,20 @@ describe('lookahead serve', () => {
     expect(server.text()).toMatch(/\nlookahead: there is no model file nowhere\.gguf\n$/)
   })
 
+  it.each([
+    [['--cache-prompts', '10'], '--cache-prompts needs --cache: prompts are kept in its folder'],
+    [['--alias', 'a,'], 'the alias is empty; give at least one character'],
+    [['--host', ','], 'the host is empty; give an address'],
+    [['--api-key', ''], 'the API key is empty; give at least one character'],
+    [['--api-prefix', 'llm'], "--api-prefix expects a path such as /llm, got 'llm'"],
+    [['--ssl-key-file', 'key.pem'], '--ssl-key-file and --ssl-cert-file belong together; give both'],
+    [['--chat-template', 'nowhere.jinja'], 'cannot read the chat template nowhere.jinja: it does not exist'],
+  ])('says in one sentence what is wrong with %j, before anything is loaded', async (options, sentence) => {
+    const server = start('--port', '0', ...options)
+    expect(await server.exit).toBe(2)
+    expect(server.text()).toBe(`lookahead: ${sentence}\n`)
+  })
+
   it('warns when others can reach it and there is no key', async () => {
     const server = start('--port', '0', '--host', '0.0.0.0')
     await server.url()

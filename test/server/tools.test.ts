@@ -82,6 +82,15 @@ describe('tools', () => {
     }
   })
 
+  it('of a function without parameters hold nothing', async () => {
+    for (const parameters of [undefined, null, {}]) {
+      const tools = [{ type: 'function', function: { name: 'clock', parameters } }]
+      const { body } = await server.ask(route, { messages, tools, tool_choice: 'required', max_tokens: 60 })
+      const [call] = body.choices[0].message.tool_calls
+      expect([call.function.name, JSON.parse(call.function.arguments)]).toEqual(['clock', {}])
+    }
+  })
+
   it('are called in streams too', async () => {
     const events = await server.chatEvents({ messages, tools: [weather], tool_choice: 'required' })
     const deltas = events.flatMap(({ data }) => data.choices?.[0]?.delta?.tool_calls ?? [])
@@ -108,6 +117,25 @@ describe('tools', () => {
       { type: 'function_call_output', call_id: item.call_id, output: 'Rain.' },
     ]
     expect((await server.ask('/v1/responses', { input, max_output_tokens: 3 })).status).toBe(200)
+  })
+
+  it('stand beside a format on the responses route: an answer is a call, or JSON of the format', async () => {
+    const { name, parameters } = weather.function
+    const properties = { ok: { type: 'boolean' } }
+    const schema = { type: 'object', properties, required: ['ok'], additionalProperties: false }
+    for (const seed of [1, 2, 3, 4]) {
+      const { status, body } = await server.ask('/v1/responses', {
+        input: 'Weather?',
+        tools: [{ type: 'function', name, parameters: { ...parameters, additionalProperties: false } }],
+        parallel_tool_calls: false,
+        text: { format: { type: 'json_schema', name: 'x', schema } },
+        ...{ seed, temperature: 1 },
+      })
+      expect([status, body.status]).toEqual([200, 'completed'])
+      const [item] = body.output
+      if (item.type === 'function_call') checkWeather({ id: item.call_id, type: 'function', function: item })
+      else expect(typeof JSON.parse(item.content[0].text).ok).toBe('boolean')
+    }
   })
 
   it('may be left alone', async () => {

@@ -13,7 +13,7 @@ export function describeSystemError(error: unknown): string {
     case 'EEXIST':
       return 'it is a file, not a folder'
     case 'ENOTDIR':
-      return 'a part of its path is a file, not a folder'
+      return 'it, or a part of its path, is a file, not a folder'
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

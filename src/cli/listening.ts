@@ -1,0 +1,114 @@
+// Where requests come in: ports, Unix sockets, TLS.
+
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import { getRequestListener } from '@hono/node-server'
+import type { App } from '../server/index.js'
+import { UsageError } from './failure.js'
+
+export interface TlsOptions {
+  sslKeyFile?: string
+  sslCertFile?: string
+}
+
+interface Certificate {
+  key: Buffer
+  cert: Buffer
+}
+
+/** An address requests come in at. */
+export interface Door {
+  url: string
+  close(): Promise<void>
+}
+
+/** Addresses, one or several with commas between them. @throws UsageError for an empty one */
+export function hostsOf(text: string): string[] {
+  const hosts = text.split(',').map((host) => host.trim())
+  if (hosts.includes('')) throw new UsageError('the host is empty; give an address')
+  return hosts
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.') || host.endsWith('.sock')
+}
+
+/** Key and certificate, if TLS is wished. @throws UsageError where one is missing or cannot be read */
+export function readTls({ sslKeyFile, sslCertFile }: TlsOptions): Certificate | undefined {
+  if (sslKeyFile === undefined && sslCertFile === undefined) return undefined
+  if (sslKeyFile === undefined || sslCertFile === undefined)
+    throw new UsageError('--ssl-key-file and --ssl-cert-file belong together; give both')
+  const read = (file: string, option: string) => {
+    try {
+      return readFileSync(file)
+    } catch (error) {
+      throw new UsageError(`${option}: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`)
+    }
+  }
+  return { key: read(sslKeyFile, '--ssl-key-file'), cert: read(sslCertFile, '--ssl-cert-file') }
+}
+
+/** Opens all addresses, or none. @throws UsageError as {@link listen} */
+export async function openDoors(
+  app: App,
+  hosts: readonly string[],
+  port: number,
+  secure: Certificate | undefined,
+): Promise<Door[]> {
+  const doors: Door[] = []
+  try {
+    for (const host of hosts) doors.push(await listen(app, host, port, secure))
+  } catch (error) {
+    await closeDoors(doors)
+    throw error
+  }
+  return doors
+}
+
+export async function closeDoors(doors: readonly Door[]): Promise<void> {
+  await Promise.all(doors.map((door) => door.close()))
+}
+
+/** Opens the port, or a Unix socket. @throws UsageError if it is taken or the address is none of this machine's */
+async function listen(app: App, host: string, port: number, secure: Certificate | undefined): Promise<Door> {
+  const answer = getRequestListener(app.fetch)
+  let server: ReturnType<typeof createServer>
+  try {
+    server = secure ? createSecureServer(secure, answer) : createServer(answer)
+  } catch (error) {
+    throw new UsageError(`--ssl-key-file and --ssl-cert-file are no key and certificate: ${(error as Error).message}`)
+  }
+  const isSocket = host.endsWith('.sock')
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(describeListenFailure(error, host, port)))
+    if (isSocket) server.listen(host, resolve)
+    else server.listen(port, host, resolve)
+  })
+  const address = server.address()
+  const actual = typeof address === 'object' && address ? address.port : port
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  if (isSocket) return { url: `unix:${host}`, close }
+  const scheme = secure ? 'https' : 'http'
+  return { url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${actual}`, close }
+}
+
+function describeListenFailure(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      if (host.endsWith('.sock'))
+        return new UsageError(`${host} is in use, or left behind; remove it or choose another`)
+      return new UsageError(`port ${port} on ${host} is in use; choose another with --port (0: any free one)`)
+    case 'EACCES':
+      return new UsageError(`port ${port} needs more rights than this user has; choose one above 1023 with --port`)
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new UsageError(`${host} is not an address of this machine; choose another with --host`)
+    default:
+      return error
+  }
+}

@@ -1,0 +1,159 @@
+// What `lookahead serve` can be told.
+
+import { type Command, InvalidArgumentError } from 'commander'
+import { choice, contextSize, gather, integer } from './arguments.js'
+import { addDecodingOptions, type DecodingOptions, draftModelOption } from './decoding-options.js'
+import type { KeyOptions } from './keys.js'
+import type { TlsOptions } from './listening.js'
+import { addModelSource, type ModelSourceOptions } from './model-source.js'
+import type { ReaderOptions } from './readers.js'
+import type { LogLevel } from './request-lines.js'
+import { addSamplingOptions, type SamplingOptions } from './sampling-options.js'
+import { addSharing, type SharingOptions } from './sharing.js'
+
+/** The options of {@link addServeOptions}. */
+export interface ServeOptions
+  extends DecodingOptions,
+    ModelSourceOptions,
+    SharingOptions,
+    SamplingOptions,
+    KeyOptions,
+    TlsOptions,
+    ReaderOptions {
+  modelDraft?: string
+  chatTemplate?: string
+  chatTemplateFile?: string
+  host: string
+  port: number
+  parallel: number
+  queue: number
+  ctxSize?: number
+  allowedHost?: string[]
+  corsOrigin?: string[]
+  cache?: string
+  cacheSize: number
+  cacheTtl?: number
+  cacheRam?: number
+  cachePrompts?: number
+  maxPause?: number
+  commonNamespace?: string
+  anyModel?: boolean
+  tags?: string
+  slots: boolean
+  ui: boolean
+  reasoningFormat?: 'none' | 'auto' | 'deepseek' | 'deepseek-legacy'
+  reasoningBudget?: number
+  chatTemplateKwargs?: Record<string, unknown>
+  apiPrefix?: string
+  log: LogLevel
+  verbose?: boolean
+}
+
+/** Adds what a server can be told. */
+export function addServeOptions(bare: Command): void {
+  const command = addDecodingOptions(
+    addModelSource(bare)
+      .option('-a, --alias <names>', 'names of the model in the API, with commas (default: the file’s name)')
+      .option('--any-model', 'take requests for any model, whatever they call it')
+      .option('--embedding-model <model>', 'another model, for /v1/embeddings')
+      .option('--rerank-model <model>', 'another model, for /v1/rerank')
+      .option('--embeddings', '--model is for /v1/embeddings; the embedded model writes')
+      .option('--reranking', '--model is for /v1/rerank; the embedded model writes')
+      .option('--tags <tags>', 'tags of the model in /v1/models, with commas')
+      .option(
+        '--host <addresses>',
+        'addresses to listen on, with commas; a path ending in .sock: a Unix socket',
+        '127.0.0.1',
+      )
+      .option('--port <n>', 'port to listen on, 0: any free one', integer(0, 65_535), 8080)
+      .option('--parallel <n>', 'answers written at the same time', integer(1, 64), 4)
+      .option('--queue <n>', 'answers that may wait beyond those; then 429', integer(0, 100_000), 32)
+      .option(
+        '-c, --ctx-size <n>',
+        'most tokens of one request (default: the model’s, at most 4096; 0: all of it)',
+        contextSize,
+      ),
+  )
+    .addOption(draftModelOption())
+    .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
+    .option(
+      '--api-key-file <file>',
+      'demand one of the keys in this file, a line each; other users see no file in ps',
+      gather,
+    )
+    .option(
+      '--namespace-key <name=key>',
+      'a key whose requests belong to this namespace; may be given several times',
+      gather,
+    )
+    .option('--namespace-key-file <file>', 'the same from a file, a line each', gather)
+    .option(
+      '--allowed-host <name>',
+      'without a key: a name the server may be called by, *: any; may be given several times',
+      gather,
+    )
+    .option(
+      '--cache-ram <MiB>',
+      'memory for prompts kept aside, 0: none (default: a quarter of the memory, at most 8192)',
+      integer(0),
+    )
+    .option(
+      '--max-pause <ms>',
+      'how long answers may stand still while a part of another prompt is read (default: 500)',
+      integer(1, 2 ** 31 - 1),
+    )
+    .option('--cache <folder>', 'keep what is read and written here, to draft from after a restart')
+    .option(
+      '--cache-prompts <MiB>',
+      'files there for prompts that come again, as the model has read them (default: none)',
+      integer(1),
+    )
+    .option('--cache-size <MiB>', 'memory for what is remembered, the oldest goes first', integer(1), 256)
+    .option('--cache-ttl <seconds>', 'forget what is older (default: never)', integer(1))
+    .option('--common-namespace <name>', 'namespace that all requests may draft from (default: none)')
+    .option(
+      '--cors-origin <origin>',
+      'let pages of this origin call from a browser, *: all; may be given several times',
+      gather,
+    )
+  command
+    .option(
+      '--chat-template <text>',
+      'Jinja chat template to use instead of the model’s; or the path of a file with it',
+    )
+    .option('--chat-template-file <file>', 'file with the chat template')
+    .option('--no-slots', 'answer /slots with 501: it shows what every request does')
+    .option('--no-ui', 'serve no page')
+    .option('--api-prefix <path>', 'path under which all routes stand, e.g. /llm (default: none)')
+    .option('--ssl-key-file <file>', 'key for TLS, PEM; with --ssl-cert-file')
+    .option('--ssl-cert-file <file>', 'certificate for TLS, PEM; with --ssl-key-file')
+    .option(
+      '--log <level>',
+      'a line per request: off, info, debug or json',
+      choice('off', 'info', 'debug', 'json'),
+      'info',
+    )
+    .option('-v, --verbose', 'the same as --log debug')
+  addSharing(command)
+  addSamplingOptions(command.optionsGroup('What requests get that do not say it themselves:'))
+    .option(
+      '--reasoning-format <form>',
+      'thoughts apart from what is said: auto, or none (default: auto)',
+      choice('none', 'auto', 'deepseek', 'deepseek-legacy'),
+    )
+    .option('--reasoning-budget <n>', 'most tokens of thinking, 0: none, -1: no bound', integer(-1))
+    .option('--chat-template-kwargs <json>', 'variables for the chat template, a JSON object', jsonObject)
+}
+
+/** Reads an object of JSON. */
+function jsonObject(text: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    value = undefined
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new InvalidArgumentError('expected a JSON object')
+  return value as Record<string, unknown>
+}
