@@ -94,7 +94,7 @@ function understood(source: string, output: string, size = output.length) {
 
 /** A conversation with a call of these arguments. */
 function shown(written: string): string {
-  const call = { id: 'a', type: 'function', function: { name: 'write', arguments: written } }
+  const call = { id: 'a', type: 'function' as const, function: { name: 'write', arguments: written } }
   const messages = [
     { role: 'user', content: 'Write.' },
     { role: 'assistant', content: '', tool_calls: [call] },
