@@ -8,16 +8,20 @@ import { $, element, number, plural } from './words.js'
 
 const examples = [
   {
-    label: 'Two leaflets: which papers do I need?',
-    question: 'Which documents do I need for the Selford Gold travel insurance?',
+    label: 'Three leaflets: how long does it take?',
+    question: 'How long does the application for the Marwick library card take?',
     documents: [
+      {
+        title: 'Marwick parking permit',
+        text: 'The Marwick parking permit is a service of Marwick for residents. You can apply online or by post. The Marwick parking permit costs 12 euros per month. Applications are processed within 5 working days.',
+      },
+      {
+        title: 'Marwick library card',
+        text: 'The Marwick library card is a service of Marwick for residents. You can apply online or in person. The Marwick library card costs 20 euros per year. Applications are processed within 3 working days.',
+      },
       {
         title: 'Selford Gold travel insurance',
         text: 'The Selford Gold travel insurance is offered by Selford. You need a valid passport, proof of address and a signed application form. Applications are processed within 5 working days. The annual fee for the Selford Gold travel insurance is 89 euros.',
-      },
-      {
-        title: 'Marwick parking permit',
-        text: 'The Marwick parking permit is a service of Marwick for residents. You can apply online or by post. The Marwick parking permit costs 12 euros per month.',
       },
     ],
   },

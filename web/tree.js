@@ -3,6 +3,8 @@ import { svg } from './svg.js'
 import { $, colourOf, placeOf } from './words.js'
 
 const measure = document.createElement('canvas').getContext('2d')
+/** The step that was drawn last. */
+let drawn
 
 /**
  * The draft as a tree from left to right. The first child continues its parent's line, others open lines of their own;
@@ -70,4 +72,10 @@ export function drawTree(steps, index, isPinned) {
   const tree = $('tree')
   for (const [key, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}` })) tree.setAttribute(key, value)
   tree.replaceChildren(...edges, ...nodes)
+  if (step === drawn) return
+  drawn = step
+  // Where ways part is what a tree has to tell: of one that is wider than its box, that part is in view.
+  const fork = [root, ...boxes].find((box) => boxes.filter(({ parent }) => parent === box).length > 1)
+  const box = $('treebox')
+  box.scrollLeft = fork ? fork.x - box.clientWidth / 3 : 0
 }

@@ -24,6 +24,9 @@ describe('the page', { skip }, () => {
     await server?.stop()
   })
 
+  const forgetAll = () =>
+    fetch(`${server.url}/lookahead/cache`, { method: 'DELETE', headers: { Authorization: 'Bearer key' } })
+
   async function open(colorScheme, width = 1360) {
     const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } })
     const failures = []
@@ -40,23 +43,28 @@ describe('the page', { skip }, () => {
 
   for (const colorScheme of ['light', 'dark'])
     it(`answers from documents and shows how, ${colorScheme}`, async () => {
+      await forgetAll()
       const { page, failures, hosts } = await open(colorScheme)
       await page.locator('#examples button').first().click()
-      assert.match(await page.locator('#doccount').textContent(), /^2 documents$/)
-      await page.locator('#draft').selectOption('8')
+      assert.match(await page.locator('#doccount').textContent(), /^3 documents$/)
       await page.getByRole('button', { name: 'Send' }).click()
       await page.locator('#send:not([disabled])').waitFor()
       assert.ok((await page.locator('.turn.model .tok').count()) > 3)
       assert.ok((await page.locator('.tok:not(.model)').count()) > 0)
       assert.ok((await page.locator('#tree .node').count()) > 0)
       assert.ok((await page.locator('#tree .edge').count()) > 0)
+      // The leaflets part where their numbers of days stand: a tree, of which one branch came true.
+      assert.ok((await page.locator('#tree .node.accepted').count()) > 0)
+      assert.ok((await page.locator('#tree .node:not(.accepted)').count()) > 0)
       assert.ok((await page.locator('#histogram .bar').count()) > 0)
       assert.ok((await page.locator('#curve .dot').count()) > 0)
       assert.match(await page.locator('#figures').textContent(), /\d+ \/ \d+\s*drafted tokens accepted/)
       assert.match(await page.locator('#times').textContent(), /^\d+\.\d\d ×$/)
       assert.match(await page.locator('#plain').textContent(), /^[\d,]+ one by one/)
-      await page.locator('#corpus', { hasText: /2 documents, \d+ answers?, [\d,]+ tokens, \d+\.\d MiB/ }).waitFor()
-      assert.match(await page.locator('#namespaces tbody').textContent(), /^default2/)
+      await page.locator('#corpus', { hasText: /3 documents, \d+ answers?, [\d,]+ tokens, \d+\.\d MiB/ }).waitFor()
+      assert.match(await page.locator('#namespaces tbody').textContent(), /^default3/)
+      if (process.env.SCREENSHOTS)
+        await page.screenshot({ path: path.join(process.env.SCREENSHOTS, `page-${colorScheme}.png`), fullPage: true })
       // A word leads to its forward, the arrow keys to the next ones.
       await page.locator('.tok:not(.model)').first().click()
       const [, chosen] = /Draft of forward (\d+)/.exec(await page.locator('#treetitle').textContent())
@@ -66,8 +74,6 @@ describe('the page', { skip }, () => {
       await page.locator('#strip').press('ArrowRight')
       assert.deepEqual(failures, [])
       assert.deepEqual([...hosts], [server.url])
-      if (process.env.SCREENSHOTS)
-        await page.screenshot({ path: path.join(process.env.SCREENSHOTS, `page-${colorScheme}.png`), fullPage: true })
       await page.close()
     })
 
@@ -85,9 +91,9 @@ describe('the page', { skip }, () => {
   })
 
   it('fits a narrow screen', async () => {
+    await forgetAll()
     const { page } = await open('light', 380)
     await page.locator('#examples button').first().click()
-    await page.locator('#draft').selectOption('8')
     await page.getByRole('button', { name: 'Send' }).click()
     await page.locator('#send:not([disabled])').waitFor()
     const [inner, wide] = await page.evaluate(() => [innerWidth, document.documentElement.scrollWidth])
