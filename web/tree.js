@@ -12,7 +12,7 @@ let drawn
  */
 export function drawTree(steps, index, isPinned) {
   const step = steps[index]
-  $('treetitle').textContent = !step ? 'Draft of a forward' : `Draft of forward ${index + 1}${isPinned ? '' : ', the most telling one'}`
+  $('treetitle').textContent = !step ? 'Draft of a forward' : `Draft of forward ${index + 1}${isPinned ? '' : ', the most telling'}`
   $('treenote').textContent = step ? (step.drafted > 0 ? `${step.accepted} of ${step.drafted} accepted` : '') : ''
   const empty = !step || step.tree.length === 0
   $('tree').toggleAttribute('hidden', empty)
