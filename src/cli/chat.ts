@@ -7,6 +7,7 @@ import type { ChatMessage } from '../chat/message.js'
 import { describeSystemError } from '../corpus/durable/system-error.js'
 import { Engine } from '../engine/engine.js'
 import type { RequestDocument } from '../engine/options.js'
+import { endProcess } from '../llama/abi.js'
 import { contextSize, draftMode } from './arguments.js'
 import {
   addDecodingOptions,
@@ -17,7 +18,7 @@ import {
 } from './decoding-options.js'
 import { devicesOf } from './devices.js'
 import { readDocuments } from './documents.js'
-import { describeFailure, UsageError } from './failure.js'
+import { describeFailure, exitCodes, UsageError } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
 import { addSamplingOptions, type SamplingOptions, samplingOf } from './sampling-options.js'
 import { writeStep } from './step.js'
@@ -92,7 +93,7 @@ async function converse(conversation: Conversation, isPerson: boolean): Promise<
     lines.prompt()
   })
   const pipeInterrupt = () => {
-    if (!conversation.stop()) process.exit(130)
+    if (!conversation.stop()) endProcess(exitCodes.interrupted)
   }
   process.on('SIGINT', pipeInterrupt)
   try {

@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
+import { endProcess } from '../llama/abi.js'
 import { createApp } from '../server/index.js'
 import { configurationOf, noteContext } from './decoding-options.js'
 import { devicesOf, placementLines } from './devices.js'
@@ -52,7 +53,7 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<number> {
   let isLoaded = false
   // What has not begun has nothing to finish.
   stopping.then((signal) => {
-    if (!isLoaded) process.exit(signal === 'SIGINT' ? exitCodes.interrupted : 0)
+    if (!isLoaded) endProcess(signal === 'SIGINT' ? exitCodes.interrupted : 0)
   })
 
   // The port comes first: if it is taken, nobody should have to wait for the model to learn it.
@@ -183,7 +184,7 @@ function waitForSignal(): Promise<'SIGINT' | 'SIGTERM' | 'SIGHUP'> {
     let first = true
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(name, () => {
-        if (!first) process.exit(exitCodes.interrupted)
+        if (!first) endProcess(exitCodes.interrupted)
         first = false
         resolve(name)
       })

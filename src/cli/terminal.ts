@@ -1,6 +1,7 @@
 // What commands write to, with colours and tables.
 
 import { describeSystemError } from '../corpus/durable/system-error.js'
+import { endProcess } from '../llama/abi.js'
 import { exitCodes } from './failure.js'
 
 /** What the commands write to: text for pipes, colour for people. */
@@ -21,9 +22,9 @@ export function processTerminal(): Terminal {
   const colours = !env.NO_COLOR && env.TERM !== 'dumb' && (forced || stdout.isTTY === true)
   // A reader that goes away (| head) ends the program quietly.
   stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
+    if (error.code === 'EPIPE') endProcess(0)
     stderr.write(`lookahead: cannot write the output: ${describeSystemError(error)}\n`)
-    process.exit(exitCodes.failure)
+    endProcess(exitCodes.failure)
   })
   return {
     out: (text) => void stdout.write(text),

@@ -495,6 +495,15 @@ export function registerProgressCallback(tell: (share: number) => void): { point
   return { pointer, free: () => koffi.unregister(pointer) }
 }
 
+/**
+ * Ends the process at once. Node itself would first wait for native calls on other threads, and these may wait for one of
+ * the callbacks above, which nobody would ever answer.
+ */
+export function endProcess(code: number): never {
+  if (process.platform !== 'win32') process.once('exit', () => koffi.load(null).func('void _exit(int code)')(code))
+  process.exit(code)
+}
+
 /** Runs a native function on a thread of its own; the event loop goes on meanwhile. */
 export function callAsync<Args extends unknown[], Result>(fn: Native<Args, Result>, ...args: Args): Promise<Result> {
   return new Promise((resolve, reject) => {
