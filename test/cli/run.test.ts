@@ -3,6 +3,7 @@ import {
   closeSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -172,6 +173,21 @@ describe('wrong use', () => {
     expect(stderr.trim().split('\n').length).toBeLessThanOrEqual(2)
     expect(stderr).not.toMatch(/ {4}at /)
   })
+
+  // Where root runs the tests, everything may be written.
+  it.skipIf(process.platform === 'win32' || process.getuid?.() === 0)(
+    'explains a cache that cannot be made in one sentence',
+    async () => {
+      const locked = path.join(folder, 'locked')
+      mkdirSync(locked, { mode: 0o500 })
+      const cache = path.join(locked, 'cache')
+      const { code, stderr } = await lookahead(['run', '-p', 'a', '--cache', cache])
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: `lookahead: cannot use the cache ${cache}: permission denied\n`,
+      })
+    },
+  )
 
   it.skipIf(process.platform === 'win32')('explains a pipe that nobody writes to, as model or document', async () => {
     const pipe = path.join(folder, 'pipe')

@@ -1,6 +1,6 @@
 // The store: keeps in a folder what happens to a corpus.
 
-import { renameSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { Corpus, type CorpusJournal, type CorpusOptions } from '../corpus.js'
 import { CorpusError } from '../error.js'
@@ -130,7 +130,8 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
         lock = FolderLock.take(folder)
       } catch (error) {
         const problem = asCorpusError(error, `use the cache ${folder}`)
-        if (problem.code !== 'read-only') throw problem
+        // Of what cannot be made, nothing can be read either.
+        if (problem.code !== 'read-only' || !existsSync(folder)) throw problem
         readOnly = true
         options.onProblem?.(new CorpusError('read-only', `the cache ${folder} is read-only: nothing new is kept`))
       }
