@@ -1,8 +1,8 @@
 // Express: answers from documents as a stream of text, ended when the reader leaves. Beside it OpenAI's API under /llm.
 // npm install lookahead-llm @hono/node-server express; node examples/express.ts (before Node 22.18: npx tsx …)
 import { getRequestListener } from '@hono/node-server'
-import express from 'express'
-import { Engine } from 'lookahead-llm'
+import express, { type ErrorRequestHandler } from 'express'
+import { Engine, EngineError } from 'lookahead-llm'
 import { createApp } from 'lookahead-llm/server'
 
 const engine = await Engine.load({ model: process.env.MODEL ?? 'embedded', slots: 4 })
@@ -25,6 +25,13 @@ app.post('/ask', express.json(), async (request, response) => {
 
 // Express takes the prefix off the path, so `baseURL: 'http://127.0.0.1:3000/llm/v1'` is what clients are given.
 app.use('/llm', getRequestListener(llm.fetch))
+
+// What is asked for and cannot be had is for the asker to mend: a sentence.
+const refuse: ErrorRequestHandler = (error, _request, response, next) => {
+  if (error instanceof EngineError && !response.headersSent) response.status(400).send(error.message)
+  else next(error)
+}
+app.use(refuse)
 
 const server = app.listen(Number(process.env.PORT ?? 3000), '127.0.0.1', () => {
   const address = server.address()

@@ -77,6 +77,8 @@ describe('examples', () => {
       expect(answer.headers.get('content-type')).toContain('text/plain')
       expect(await answer.text()).toContain('12 euros')
       expect((await post(`${url}/ask`, { documents: [permit] })).status).toBe(400)
+      const refused = await post(`${url}/ask`, { question, documents: 5 })
+      expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('documents')])
       const { data } = (await (await fetch(`${url}/llm/v1/models`)).json()) as { data: { id: string }[] }
       expect(data[0].id).toBe('lookahead')
       const messages = [{ role: 'user', content: question }]
