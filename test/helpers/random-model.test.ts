@@ -47,14 +47,14 @@ describe('a random model', () => {
     expect(new Set(text).size).toBeGreaterThan(30)
   })
 
-  it('is recurrent exactly for mamba, jamba and lfm2', async () => {
+  it('is recurrent exactly for those with a state', async () => {
     const recurrent: Architecture[] = []
     for (const architecture of ARCHITECTURES) {
       await using model = await Model.load(write({ architecture }))
       expect(model.describe().architecture).toBe(architecture)
       if (model.isRecurrent) recurrent.push(architecture)
     }
-    expect(recurrent).toEqual(['mamba', 'jamba', 'lfm2'])
+    expect(recurrent).toEqual(['mamba', 'jamba', 'lfm2', 'qwen35'])
   })
 
   it.each(TYPES)('of type %s needs no quantiser', async (type) => {

@@ -111,11 +111,14 @@ const finishers: Record<TensorType, Finish> = {
   BF16: dense(Uint16Array, (value) => floatBits(value) >>> 16),
   Q4_0: blocks('Q4_0', 4.64, put),
   IQ4_NL: blocks('IQ4_NL', 70.1, put),
-  // A power of two near the scale; values are 0, ±1, ±2, ±3, ±4, ±6, ±8, ±12.
+  // Values are 0, ±1, ±2, ±3, ±4, ±6, ±8, ±12. Of the two powers of two around the scale so many of each, by the random byte
+  // that lies there, that the mean of their squares is right.
   MXFP4: (buffer, offset, bytes, deviation) => {
     const row = new Uint8Array(buffer, offset, bytes)
-    const exponent = 128 + Math.round(Math.log2(deviation / 5.85))
-    for (let at = 0; at < bytes; at += 17) row[at] = exponent
+    const exponent = Math.log2(deviation / 5.853)
+    const lower = Math.floor(exponent)
+    const larger = 256 * ((4 ** (exponent - lower) - 1) / 3)
+    for (let at = 0; at < bytes; at += 17) row[at] = 128 + lower + (row[at] < larger ? 1 : 0)
   },
   Q8_0: blocks('Q8_0', 73.9, (row, at, d) => {
     put(row, at, d)
