@@ -363,9 +363,8 @@ async function probe(
 }
 
 /**
- * Whether experts are chosen by products of F32 that depend, in llama.cpp's kernels, on how many rows a forward has. What
- * follows rounds its input to a few bits, so that most rows come out equal all the same; one in thirty or three hundred
- * does not, which a short probe may miss.
+ * Whether experts are chosen by llama.cpp's kernels. Then one row in a hundred or two differs, which a short probe may
+ * miss; probably because routers are F32, whose products there depend on how many rows a forward has.
  */
 function routesInexactly(model: Model): boolean {
   return !model.kernels && Number(model.metadata(`${model.describe().architecture}.expert_count`) ?? 0) > 0
