@@ -1,6 +1,6 @@
 // A model that reads: texts become vectors, or scores.
 
-import { type DeviceOptions, deviceOptionsOf } from '../llama/device.js'
+import { type DeviceOptions, deviceOptionNames, deviceOptionsOf } from '../llama/device.js'
 import { Model } from '../llama/model.js'
 import { PooledContext, type Pooling, poolings } from '../llama/pooled-context.js'
 import { ProfileStore } from '../measure/profile.js'
@@ -42,13 +42,7 @@ const optionNames: Record<keyof EmbedderOptions, true> = {
   model: true,
   contextTokens: true,
   threads: true,
-  gpuLayers: true,
-  device: true,
-  mainGpu: true,
-  tensorSplit: true,
-  splitMode: true,
-  cpuMoe: true,
-  opOffload: true,
+  ...deviceOptionNames,
   pooling: true,
   profile: true,
 }

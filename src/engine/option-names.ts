@@ -1,5 +1,6 @@
 // Options that do not exist, and which was probably meant.
 
+import { deviceOptionNames } from '../llama/device.js'
 import { EngineError } from './error.js'
 import type { ChatRequest, CompletionRequest, EngineOptions, RequestOptions } from './options.js'
 import type { SelfConsistencyRequest } from './self-consistency.js'
@@ -75,13 +76,7 @@ export const optionNames = {
     draftModel: true,
     chatTemplate: true,
     libraryFolder: true,
-    gpuLayers: true,
-    device: true,
-    mainGpu: true,
-    tensorSplit: true,
-    splitMode: true,
-    cpuMoe: true,
-    opOffload: true,
+    ...deviceOptionNames,
     mmap: true,
     repack: true,
     cache: true,

@@ -36,8 +36,8 @@ export interface NativeDevice extends Device {
 /** Where a model is put; the names are llama.cpp's. */
 export interface DeviceOptions {
   /**
-   * Layers on devices, the last ones first, the output's counted as one: a number; `'all'` or -1: all; `'auto'`: as many as
-   * fit into their free memory. Default `'auto'`; 0: none.
+   * Layers on devices, the last ones first, the output's counted as one: a number, 0: none; `'all'`; `'auto'` or -1: as many
+   * as fit into their free memory. Default `'auto'`.
    */
   gpuLayers?: number | 'auto' | 'all' | undefined
   /** Devices to use, by the names of {@link Device}; `'none'`: the processor alone. Default: all that there are. */
@@ -57,20 +57,21 @@ export interface DeviceOptions {
   opOffload?: boolean | undefined
 }
 
-/** Names of {@link DeviceOptions}. */
-export const deviceOptionNames = [
-  'gpuLayers',
-  'device',
-  'mainGpu',
-  'tensorSplit',
-  'splitMode',
-  'cpuMoe',
-  'opOffload',
-] as const satisfies readonly (keyof DeviceOptions)[]
+/** Every name of {@link DeviceOptions}. */
+export const deviceOptionNames: Record<keyof DeviceOptions, true> = {
+  gpuLayers: true,
+  device: true,
+  mainGpu: true,
+  tensorSplit: true,
+  splitMode: true,
+  cpuMoe: true,
+  opOffload: true,
+}
 
 /** The options of devices out of others. */
 export function deviceOptionsOf(options: DeviceOptions): DeviceOptions {
-  return Object.fromEntries(deviceOptionNames.map((name) => [name, options[name]]))
+  const names = Object.keys(deviceOptionNames) as (keyof DeviceOptions)[]
+  return Object.fromEntries(names.map((name) => [name, options[name]]))
 }
 
 /** All devices, the processor among them, with what memory is free now. */

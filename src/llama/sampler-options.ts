@@ -2,8 +2,6 @@
 
 import type { GrammarPlan } from '../grammar/gate.js'
 
-// How tokens are chosen, as a request says it, and which values make sense.
-
 /** How a token is chosen from logits. The names and defaults are llama.cpp's; the default is greedy. */
 export interface SamplerOptions {
   /** 0: always the most likely token. Default 0. */
