@@ -9,6 +9,7 @@ import type { KeptPromptsReport } from '../decode/kept-prompts.js'
 import { DecodeLoop, type SlotState } from '../decode/loop.js'
 import type { PromptShelfReport } from '../decode/prompt-shelf.js'
 import type { Drafter } from '../draft/drafter.js'
+import { mostSequences } from '../llama/context-options.js'
 import type { ModelDescription } from '../llama/model.js'
 import type { Placement } from '../llama/placement.js'
 import type { InfillTokens, TokenizeOptions, Vocabulary } from '../llama/vocabulary.js'
@@ -72,7 +73,7 @@ export class Engine implements AsyncDisposable {
     const { context, cost, exactness, noise, crew, reader } = tuned
     const { vocabulary } = model
     // Requests that share a cache would fill each other's holes; bits are kept only where their cells stay in order.
-    const ordered = exactness.level === 'bitwise' && context.canMove && slots * branches < 256
+    const ordered = exactness.level === 'bitwise' && context.canMove && slots * branches < mostSequences
     this.exactness = slots > 1 && !ordered ? { ...exactness, level: 'token' } : exactness
     this.description = model.describe()
     this.contextTokens = contextTokens

@@ -1,14 +1,12 @@
 // How an engine is laid out: its options, checked and completed.
 
 import { totalmem } from 'node:os'
+import { mostSequences } from '../llama/context-options.js'
 import type { DeviceOptions } from '../llama/device.js'
 import type { ExactnessWish } from '../measure/configuration.js'
 import { EngineError } from './error.js'
 import { checkNames, optionNames } from './option-names.js'
 import { checkExactness, checkInteger, checkObject, type EngineOptions } from './options.js'
-
-/** Sequence ids of a context. */
-const mostSequences = 256
 
 /** How an engine is laid out, as far as that can be said before its model is loaded. */
 export interface Layout {

@@ -6,6 +6,7 @@ import type { Drafter } from '../draft/drafter.js'
 import { ForcedDrafter } from '../draft/forced.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import { fetchModel } from '../hub/fetch-model.js'
+import { mostSequences } from '../llama/context-options.js'
 import { deviceOptionsOf } from '../llama/device.js'
 import type { Model } from '../llama/model.js'
 import { openDraftModel } from '../measure/draft-model.js'
@@ -65,7 +66,7 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
       company: slots > 1 || undefined,
       context: {
         ...contextOf(trainedContextTokens),
-        maxSequences: draftsChains ? slots : Math.min(256, slots * branches + (slots > 1 ? 1 : 0)),
+        maxSequences: draftsChains ? slots : Math.min(mostSequences, slots * branches + (slots > 1 ? 1 : 0)),
         threads: options.threads,
         flashAttention: options.flashAttention,
         keyType: options.keyType,

@@ -16,6 +16,9 @@ export type CacheType = keyof typeof cacheTypes
  */
 const mostComputedRows = 512 + 64
 
+/** Most sequence ids of a context. */
+export const mostSequences = 256
+
 /** How a context is made. */
 export interface ContextOptions {
   /** KV cells: tokens of all sequences together. Default: what the model was trained with, at most 4096. */
@@ -71,7 +74,7 @@ export function contextParamsOf(llama: LlamaFunctions, trained: number, options:
   // Memory that forgets can take back what was computed at once.
   const forgets = options.swaFull === false || (options.rollback ?? 0) > 0
   params.n_ubatch = forgets ? params.n_batch : Math.min(params.n_batch, mostComputedRows)
-  params.n_seq_max = inRange('maxSequences', options.maxSequences ?? 1, 1, 256)
+  params.n_seq_max = inRange('maxSequences', options.maxSequences ?? 1, 1, mostSequences)
   // One for each sequence is reserved in any case.
   if (options.mostOutputs !== undefined) params.n_outputs_max = Math.max(options.mostOutputs, params.n_seq_max)
   params.n_rs_seq = inRange('rollback', options.rollback ?? 0, 0, Math.max(0, params.n_ubatch - 2))
