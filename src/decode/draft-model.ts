@@ -2,6 +2,7 @@
 
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Drafter, DraftOrigin, DraftOutlook, DraftSession, SessionOptions } from '../draft/drafter.js'
+import { HitRates } from '../draft/hit-rates.js'
 import { ChainMerger } from '../draft/merge.js'
 import { DraftSource, DraftTree } from '../draft/tree.js'
 import type { Decoder } from './decoder.js'
@@ -20,11 +21,8 @@ const longestChain = 8
 /** How much better a chain must look than what there is without it. */
 const margin = 1.05
 
-/** Classes by the small model's own probability, and the tokens' worth of belief it is given before any was checked. */
+/** Classes by the small model's own probability. */
 const classes = 10
-const prior = 8
-/** How much of what was seen is kept from one token to the next. */
-const retention = 0.99
 
 /** The share of its tokens that come true, to begin with, and how it comes back while nothing is tried. */
 const firstRate = 0.6
@@ -58,9 +56,7 @@ export class DraftModel implements Drafter {
   readonly #merger: ChainMerger
   /** Sequence ids that no session holds, with the tokens whose cells they keep and whose these were. */
   readonly #free: { id: number; tokens: number[]; owner: string }[]
-  /** By class: tokens that came true, and that could have. */
-  readonly #kept = new Float64Array(classes)
-  readonly #judged = new Float64Array(classes)
+  readonly #rates = new HitRates(classes)
   #rate = firstRate
   /** Forwards of one context do not overlap. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -140,15 +136,12 @@ export class DraftModel implements Drafter {
 
   /** How probable a token is that the small model holds so probable. @internal */
   believe(probability: number): number {
-    const c = classOf(probability)
-    return (this.#kept[c] + prior * probability) / (this.#judged[c] + prior)
+    return this.#rates.of(classOf(probability), probability)
   }
 
   /** Learns whether a token came true. @internal */
   learn(probability: number, cameTrue: boolean): void {
-    const c = classOf(probability)
-    this.#kept[c] = this.#kept[c] * retention + (cameTrue ? 1 : 0)
-    this.#judged[c] = this.#judged[c] * retention + 1
+    this.#rates.learn(classOf(probability), cameTrue)
     this.#rate += ((cameTrue ? 1 : 0) - this.#rate) / 32
   }
 

@@ -61,6 +61,7 @@ export class AnswerWriter {
   #reason: EndReason = 'stop'
   #cachedPromptTokens = 0
   #emitted = 0
+  #emittedByPrefill = 0
   #forwards = 0
   #rows = 0
   #drafted = 0
@@ -114,14 +115,13 @@ export class AnswerWriter {
    * @returns whether the answer ends
    */
   take({ tree }: Sequence, verdict: Verdict): boolean {
-    const { logprobs, maxTokens = Number.POSITIVE_INFINITY } = this.#request
+    const { logprobs, reading, maxTokens = Number.POSITIVE_INFINITY } = this.#request
     if (maxTokens === 0 && verdict.count > 0) return this.#cut(verdict, 0, 'length')
     for (let i = 0; i < verdict.count; i++) {
       const token = verdict.tokens[i]
       this.#emitted++
       if (this.#vocabulary.isEndOfGeneration(token)) return this.#cut(verdict, i + 1, 'stop')
       this.#tokens.push(token)
-      const { reading } = this.#request
       const bytes = (reading ?? this.#vocabulary).bytesOf(token)
       const wasThinking = reading?.parser.isThinking
       const text = this.#told(this.#text.push(bytes))
@@ -168,15 +168,21 @@ export class AnswerWriter {
     const deltas = this.#takeDeltas()
     this.generation.push({ text, pieces, drafted, accepted, forwardMs, retrievalMs, ...(tree && { tree }), ...deltas })
   }
-  #emittedByPrefill = 0
 
   /** What of a text is said aloud: all of it, or the content of a conversation's answer. */
-  #told(text: string, more: readonly MessageDelta[] = []): string {
+  #told(text: string): string {
     const { reading } = this.#request
-    if (!reading) return text
-    const deltas = [...(text === '' ? [] : reading.parser.push(text)), ...more]
-    this.#deltas.push(...deltas)
-    return deltas.map((delta) => (delta.type === 'content' ? delta.text : '')).join('')
+    return reading && text !== '' ? this.#contentOf(reading.parser.push(text)) : text
+  }
+
+  /** Keeps deltas for the step, and returns the content in them. */
+  #contentOf(deltas: readonly MessageDelta[]): string {
+    let content = ''
+    for (const delta of deltas) {
+      this.#deltas.push(delta)
+      if (delta.type === 'content') content += delta.text
+    }
+    return content
   }
 
   #takeDeltas(): { deltas?: MessageDelta[] } {
@@ -205,7 +211,7 @@ export class AnswerWriter {
   end(reason: EndReason = this.#reason): void {
     const parser = this.#request.reading?.parser
     const held = this.#told(this.#text.end())
-    const rest = held + (parser ? this.#told('', parser.end(reason !== 'stop' && reason !== 'stop-string')) : '')
+    const rest = held + (parser ? this.#contentOf(parser.end(reason !== 'stop' && reason !== 'stop-string')) : '')
     const deltas = this.#takeDeltas()
     if (rest !== '' || deltas.deltas?.length) {
       this.#written += rest

@@ -1,6 +1,7 @@
 // Tokens that a grammar leaves no choice about, in one tree with what another drafter finds.
 
 import type { Drafter, DraftOrigin, DraftSession, Foreseen, SessionOptions } from './drafter.js'
+import { HitRates } from './hit-rates.js'
 import { ChainMerger } from './merge.js'
 import { DraftSource, DraftTree } from './tree.js'
 
@@ -8,11 +9,8 @@ import { DraftSource, DraftTree } from './tree.js'
 const longestChain = 48
 const mostNodes = 256
 
-/** How probable a token is held before any was seen, by its kind (`foresightKinds`), and how many tokens that weighs. */
+/** How probable a token is held before any was seen, by its kind (`foresightKinds`). */
 const prior = [0.98, 0.9, 0.8, 0.85, 0.3]
-const priorTokens = 8
-/** How much of what was seen is kept from one token to the next. */
-const memory = 0.99
 
 /**
  * Drafts what a grammar forces, besides what another drafter finds:
@@ -32,8 +30,7 @@ const memory = 0.99
 export class ForcedDrafter implements Drafter {
   readonly name: string
   readonly #inner: Drafter
-  readonly #kept = new Float64Array(prior.length)
-  readonly #judged = new Float64Array(prior.length)
+  readonly #rates = new HitRates(prior.length)
   /** What is in use while a draft is made, of any session. */
   readonly #found = new DraftTree(mostNodes)
   readonly #said = new Int32Array(mostNodes)
@@ -58,16 +55,18 @@ export class ForcedDrafter implements Drafter {
 
   /** @internal */
   draft(tree: DraftTree, budgetNodes: number, inner: DraftSession, foreseen: Foreseen): void {
-    const found = this.#found
     const chain = this.#chain
     foreseen.look()
+    // Within a string, say, nothing is foreseen: then nothing is to be merged.
+    const found = foreseen.length === 0 ? tree : this.#found
     inner.draft(found, Math.min(budgetNodes, mostNodes))
     this.#leaveOut(found, foreseen)
+    if (found === tree) return
     chain.length = Math.min(foreseen.length, longestChain, budgetNodes)
     for (let i = 0; i < chain.length; i++) {
       const kind = foreseen.kinds[foreseen.begin + i]
       chain.tokens[i] = foreseen.tokens[foreseen.begin + i]
-      chain.given[i] = (this.#kept[kind] + priorTokens * prior[kind]) / (this.#judged[kind] + priorTokens)
+      chain.given[i] = this.#rates.of(kind, prior[kind])
     }
     this.#merger.merge(tree, budgetNodes, found, chain)
   }
@@ -87,8 +86,7 @@ export class ForcedDrafter implements Drafter {
 
   /** Learns whether a token of a kind came true. @internal */
   learn(kind: number, cameTrue: boolean): void {
-    this.#kept[kind] = this.#kept[kind] * memory + (cameTrue ? 1 : 0)
-    this.#judged[kind] = this.#judged[kind] * memory + 1
+    this.#rates.learn(kind, cameTrue)
   }
 }
 

@@ -153,7 +153,8 @@ export class Gate {
       this.#phase = 'thinking'
       // An opening of several tokens may have begun like the demanded text.
       const { grammar } = this.#plan
-      if (said.length > bytes.length && grammar !== '') this.#grammar = new Grammar(grammar, this.#lexicon)
+      if (said.length > bytes.length && grammar !== '')
+        this.#grammar = new Grammar(grammar, this.#lexicon, this.#spacing)
       this.#seen = said.slice(this.#opens.length)
       this.#think()
       return

@@ -3,6 +3,7 @@
 import { GrammarError } from './error.js'
 import { end, type GrammarTable, parseGbnf } from './gbnf.js'
 import type { Lexicon } from './lexicon.js'
+import { finish } from './pieces.js'
 import { isSpace, type Spacing } from './spacing.js'
 
 /** The frame of what may follow where the text may end. */
@@ -117,13 +118,7 @@ export class Grammar {
 
   /** Bit `id % 32` of word `id / 32` says whether a token may follow. Valid until the next call. */
   allowed(): Uint32Array {
-    const known = this.#masks.get(this.#state)
-    if (known) return known
-    const finding = this.#find(this.#state)
-    for (;;) {
-      const { done, value } = finding.next()
-      if (done) return value
-    }
+    return this.#masks.get(this.#state) ?? finish(this.#find(this.#state))
   }
 
   /** Finds what {@link allowed} then tells at once, in pieces of some ten milliseconds; undefined where that is known. */

@@ -1,3 +1,7 @@
+// The tokens of a vocabulary in the order of their bytes.
+
+import { finish } from './pieces.js'
+
 /** What a lexicon reads of a vocabulary. */
 export interface TokenTexts {
   /** Number of tokens. Ids are 0 … size-1. */
@@ -161,13 +165,6 @@ interface Piece {
 
 function inOrder(a: Piece, b: Piece): number {
   return a.bytes.compare(b.bytes) || a.id - b.id
-}
-
-function finish(reading: Iterator<void, Lexicon>): Lexicon {
-  for (;;) {
-    const { done, value } = reading.next()
-    if (done) return value
-  }
 }
 
 /** Tokens looked at in one step, and where that is less work. */

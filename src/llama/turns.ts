@@ -29,10 +29,4 @@ export class Turns {
 /** The turns of this process: there is one event loop. */
 export const turns = new Turns()
 
-/** The value of a generator whose pauses nobody needs. */
-export function finish<Result>(work: Iterator<void, Result>): Result {
-  for (;;) {
-    const { done, value } = work.next()
-    if (done) return value
-  }
-}
+export { finish } from '../grammar/pieces.js'
