@@ -22,7 +22,7 @@ import { fileURLToPath } from 'node:url'
 import { Chat } from '../src/engine/chat.js'
 import { Model } from '../src/llama/model.js'
 import { readArguments } from './kit/arguments.js'
-import { quantile } from './kit/statistics.js'
+import { median, spread } from './kit/statistics.js'
 import { groundedQuestions } from './kit/workloads.js'
 import { benchmarkModel, type Shape } from './models.js'
 
@@ -308,32 +308,29 @@ async function measureCell(
       rounds[i].push(await askAll(servers[i], prompts, maxTokens, atOnce))
     }
   return servers.map(({ name }, i) => {
-    const ratios = rounds[i].map(({ wallMs }, round) => rounds[0][round].wallMs / wallMs)
+    const {
+      median: ratio,
+      least,
+      most,
+    } = spread(rounds[i].map(({ wallMs }, round) => rounds[0][round].wallMs / wallMs))
     const answers = rounds[i].flatMap(({ answers }) => answers)
-    const wallMs = quantile(
-      rounds[i].map((one) => one.wallMs).sort((a, b) => a - b),
-      0.5,
-    )
+    const wallMs = median(rounds[i].map((one) => one.wallMs))
     const tokens = rounds[i][0].answers.reduce((sum, one) => sum + one.tokens, 0)
-    ratios.sort((a, b) => a - b)
     return {
       name,
       wallMs,
-      ratio: quantile(ratios, 0.5),
-      least: ratios[0],
-      most: ratios[ratios.length - 1],
-      firstMs: quantile(
-        answers.map(({ firstMs }) => firstMs).sort((a, b) => a - b),
-        0.5,
-      ),
+      ratio,
+      least,
+      most,
+      firstMs: median(answers.map(({ firstMs }) => firstMs)),
       tokensPerSecond: (1000 * tokens) / wallMs,
-      processorMs: least(rounds[i].map((one) => one.processorMs)),
+      processorMs: leastKnown(rounds[i].map((one) => one.processorMs)),
       same: rounds[i][0].answers.filter(({ text }, k) => text === rounds[0][0].answers[k].text).length,
     }
   })
 }
 
-function least(values: readonly (number | undefined)[]): number | undefined {
+function leastKnown(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined)
   return known.length > 0 ? Math.min(...known) : undefined
 }

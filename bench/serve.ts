@@ -10,8 +10,10 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { readArguments } from './kit/arguments.js'
-import { type Answer, load, quantile, withServer } from './kit/load.js'
+import { type Answer, load } from './kit/load.js'
 import type { SamplePrompt } from './kit/samples.js'
+import { ServerProcess } from './kit/server-process.js'
+import { median, quantile } from './kit/statistics.js'
 
 interface Cell {
   concurrency: number
@@ -42,7 +44,7 @@ function readPrompts(): SamplePrompt[] {
     .map((line) => JSON.parse(line) as SamplePrompt)
 }
 
-const options = ['--parallel', values.parallel]
+const options = ['--queue', '1000', '--parallel', values.parallel]
 if (values.model !== undefined) options.push('-m', values.model)
 if (values.threads !== undefined) options.push('-t', values.threads)
 
@@ -55,9 +57,9 @@ function summarise(concurrency: number, draft: Cell['draft'], answers: readonly 
     concurrency,
     draft,
     tokensPerSecond: total(({ tokens }) => tokens) / seconds,
-    first50: quantile(first, 0.5),
+    first50: median(first),
     first99: quantile(first, 0.99),
-    gap50: quantile(gaps, 0.5),
+    gap50: median(gaps),
     gap99: quantile(gaps, 0.99),
     acceptedShare: drafted > 0 ? total(({ accepted }) => accepted) / drafted : 0,
   }
@@ -65,7 +67,7 @@ function summarise(concurrency: number, draft: Cell['draft'], answers: readonly 
 
 /** Of the rounds of one cell: the median of each figure. */
 function middle(cells: readonly Cell[]): Cell {
-  const figure = (of: (cell: Cell) => number) => quantile(cells.map(of), 0.5)
+  const figure = (of: (cell: Cell) => number) => median(cells.map(of))
   return {
     ...cells[0],
     tokensPerSecond: figure((cell) => cell.tokensPerSecond),
@@ -92,7 +94,8 @@ for (const concurrency of concurrencies) {
     const texts: string[][] = []
     for (const draft of round % 2 === 0 ? (['off', 'auto'] as const) : (['auto', 'off'] as const)) {
       const fields = { draft, max_tokens: Number(values['max-tokens']) }
-      const { answers, seconds } = await withServer(options, (url) => load(url, prompts, concurrency, fields))
+      await using server = await ServerProcess.start(options)
+      const { answers, seconds } = await load(server.url, prompts, concurrency, fields)
       found[draft].push(summarise(concurrency, draft, answers, seconds))
       texts.push(answers.map(({ text }) => text))
     }

@@ -15,6 +15,7 @@ import { isFitAnswer, malformed } from '../test/helpers/malformed.js'
 import { readArguments } from './kit/arguments.js'
 import { HealthWatch } from './kit/health-watch.js'
 import { ServerProcess } from './kit/server-process.js'
+import { quantile } from './kit/statistics.js'
 
 const { values } = readArguments('soak', {
   minutes: { type: 'string', default: '20', value: 'N', help: 'how long' },
@@ -197,14 +198,15 @@ const taken = slots.filter((slot) => slot.is_processing).length
 const code = await server.stop()
 for (const line of wrong.slice(0, 10)) console.log(`wrong: ${line}`)
 if (!isAlive) console.log(server.log)
-const mostMs = quantile(healthMs, 1)
+const healthAt = (share: number) => Math.round(quantile(healthMs, share))
+const mostMs = healthAt(1)
 const summary = {
   minutes: Number(values.minutes),
   level,
   counts,
   fuzzed,
   hostile: hostileSent,
-  healthMs: { asked: healthMs.length, median: quantile(healthMs, 0.5), p99: quantile(healthMs, 0.99), most: mostMs },
+  healthMs: { asked: healthMs.length, median: healthAt(0.5), p99: healthAt(0.99), most: mostMs },
   memoryMegabytes: rests,
   taken,
   changed,
@@ -216,8 +218,3 @@ console.log(JSON.stringify(summary))
 const isSlow = mostMs > Number(values['health-ms'])
 const differs = level === 'bitwise' && changed > 0
 process.exitCode = taken > 0 || wrong.length > 0 || differs || isSlow || code !== 0 ? 1 : 0
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0)
-}

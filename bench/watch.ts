@@ -8,8 +8,10 @@
  */
 import { availableParallelism, cpus } from 'node:os'
 import { readArguments } from './kit/arguments.js'
-import { load, quantile, withServer } from './kit/load.js'
+import { load } from './kit/load.js'
 import { samplePrompts } from './kit/samples.js'
+import { ServerProcess } from './kit/server-process.js'
+import { median, sum } from './kit/statistics.js'
 
 const { values } = readArguments('watch', {
   requests: { type: 'string', default: '48', value: 'N', help: 'questions' },
@@ -37,22 +39,22 @@ console.log(
 for (let round = 0; round < Number(values.rounds); round++)
   for (let k = 0; k < names.length; k++) {
     const name = names[(k + round) % names.length]
-    const { answers, seconds } = await withServer([], async (url) => {
-      const close = name === 'alone' ? () => {} : openPages(url)
-      try {
-        return await load(url, prompts, concurrency, { max_tokens: 128, explain: name === 'explained' })
-      } finally {
-        close()
-      }
-    })
-    cells[name].push(answers.reduce((sum, { tokens }) => sum + tokens, 0) / seconds)
+    await using server = await ServerProcess.start(['--queue', '1000'])
+    const close = name === 'alone' ? () => {} : openPages(server.url)
+    const fields = { max_tokens: 128, explain: name === 'explained' }
+    try {
+      const { answers, seconds } = await load(server.url, prompts, concurrency, fields)
+      cells[name].push(sum(answers, ({ tokens }) => tokens) / seconds)
+    } finally {
+      close()
+    }
   }
-const alone = quantile(cells.alone, 0.5)
+const alone = median(cells.alone)
 for (const name of names) {
   const rates = cells[name]
-  const median = quantile(rates, 0.5)
+  const middle = median(rates)
   console.log(
-    `${name.padEnd(11)} ${median.toFixed(0).padStart(6)} tokens/s (${Math.min(...rates).toFixed(0)}–${Math.max(...rates).toFixed(0)}), ${(median / alone).toFixed(3)} × alone`,
+    `${name.padEnd(11)} ${middle.toFixed(0).padStart(6)} tokens/s (${Math.min(...rates).toFixed(0)}–${Math.max(...rates).toFixed(0)}), ${(middle / alone).toFixed(3)} × alone`,
   )
 }
 console.log(JSON.stringify({ prompts: prompts.length, concurrency, tokensPerSecond: cells }))

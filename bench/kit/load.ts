@@ -1,8 +1,5 @@
-// A server of our own, and clients that ask it.
+// Clients that ask a server questions, some at a time.
 
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { SamplePrompt } from './samples.js'
 
 /** What a client saw of one answer. */
@@ -15,31 +12,6 @@ export interface Answer {
   /** Milliseconds between chunks: what a reader waits. */
   gapsMs: number[]
   text: string
-}
-
-const root = new URL('../../../', import.meta.url)
-
-/** Starts `lookahead serve` on a free port, uses it, and ends it. @param options further options of the command */
-export async function withServer<T>(options: readonly string[], use: (url: string) => Promise<T>): Promise<T> {
-  const main = fileURLToPath(new URL('dist/cli/main.js', root))
-  const child = spawn(process.execPath, [main, 'serve', '--port', '0', '--queue', '1000', ...options], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let text = ''
-  const url = await new Promise<string>((resolve, reject) => {
-    child.stderr.on('data', (part) => {
-      text += part
-      const [found] = /http:\/\/\S+/.exec(text) ?? []
-      if (found) resolve(found)
-    })
-    child.once('exit', () => reject(new Error(`the server did not start: ${text}`)))
-  })
-  try {
-    return await use(url)
-  } finally {
-    child.kill('SIGTERM')
-    await once(child, 'exit')
-  }
 }
 
 /** Asks one question, streamed. @param fields further fields of the request */
@@ -90,10 +62,4 @@ export async function load(url: string, prompts: readonly SamplePrompt[], concur
   const began = performance.now()
   await Promise.all(Array.from({ length: concurrency }, worker))
   return { answers, seconds: (performance.now() - began) / 1000 }
-}
-
-/** The value that so large a share of a list does not exceed; 0 of an empty one. */
-export function quantile(list: readonly number[], share: number): number {
-  const sorted = [...list].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
 }

@@ -1,3 +1,5 @@
+// What is said of a list of measurements: middles, quarters, sums.
+
 /** Middle, ends and quarters of a few measurements. */
 export interface Spread {
   median: number
@@ -14,17 +16,28 @@ export function spread(values: readonly number[]): Spread {
   if (values.length === 0) throw new RangeError('spread: at least one value is needed')
   const ordered = [...values].sort((a, b) => a - b)
   return {
-    median: quantile(ordered, 0.5),
+    median: between(ordered, 0.5),
     least: ordered[0],
     most: ordered[ordered.length - 1],
-    lower: quantile(ordered, 0.25),
-    upper: quantile(ordered, 0.75),
+    lower: between(ordered, 0.25),
+    upper: between(ordered, 0.75),
     count: ordered.length,
   }
 }
 
+/** NaN without a value. */
 export function median(values: readonly number[]): number {
-  return values.length === 0 ? Number.NaN : spread(values).median
+  return quantile(values, 0.5)
+}
+
+/** The value below which so large a share of a list lies, between two of them by a straight line; NaN without a value. */
+export function quantile(values: readonly number[], share: number): number {
+  return values.length === 0
+    ? Number.NaN
+    : between(
+        [...values].sort((a, b) => a - b),
+        share,
+      )
 }
 
 export function mean(values: readonly number[]): number {
@@ -42,7 +55,7 @@ export function addCounts(some: readonly number[] = [], more: readonly number[] 
   return Array.from({ length: Math.max(some.length, more.length) }, (_, i) => (some[i] ?? 0) + (more[i] ?? 0))
 }
 
-export function quantile(ordered: readonly number[], share: number): number {
+function between(ordered: readonly number[], share: number): number {
   const at = share * (ordered.length - 1)
   const below = Math.floor(at)
   const above = Math.min(ordered.length - 1, below + 1)
