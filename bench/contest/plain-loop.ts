@@ -2,8 +2,9 @@
 
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { addressOf, type BatchStruct, type Pointer, viewFloats } from '../../src/llama/abi.js'
+import type { BatchStruct } from '../../src/llama/abi.js'
 import { Model } from '../../src/llama/model.js'
+import { addressOf, type Pointer, viewFloats } from '../../src/llama/native.js'
 
 /** Tokens of a prompt and its answer. */
 const capacity = 4096

@@ -7,7 +7,7 @@ import type { ChatMessage } from '../chat/message.js'
 import { describeSystemError } from '../corpus/durable/system-error.js'
 import { Engine } from '../engine/engine.js'
 import type { RequestDocument } from '../engine/options.js'
-import { endProcess } from '../llama/abi.js'
+import { endProcess } from '../llama/native.js'
 import { contextSize, draftMode } from './arguments.js'
 import {
   addDecodingOptions,

@@ -1,7 +1,7 @@
 // What commands write to, with colours and tables.
 
 import { describeSystemError } from '../corpus/durable/system-error.js'
-import { endProcess } from '../llama/abi.js'
+import { endProcess } from '../llama/native.js'
 import { exitCodes } from './failure.js'
 
 /** What the commands write to: text for pipes, colour for people. */

@@ -1,18 +1,11 @@
-// The binary interface of llama.cpp v0.5.0: struct layouts and function prototypes, the only place that spells them.
-// Field order and types follow `include/llama.h` and `ggml/include/ggml.h` of that release.
+// The binary interface of libllama v0.5.0: struct layouts and function prototypes, the only place that spells them (of
+// libggml: `ggml.ts`). Field order and types follow `include/llama.h` of that release.
 
 import koffi, { type LibraryHandle } from 'koffi'
-
-/** Stack of native calls, in bytes: the most koffi gives. Tokenising takes it for every character of a match; see `Cuts`. */
-export const stackBytes = 16 * 2 ** 20
-
-koffi.config({ sync_stack_size: stackBytes })
+import type { Native, Pointer } from './native.js'
 
 /** The release whose layouts are spelt here; `llama_version()` must begin with it. */
 export const llamaRelease = '0.5.0'
-
-/** A native pointer. */
-export type Pointer = bigint
 
 /** Fields of `struct llama_model_params`, in their order. */
 export const modelParamsLayout = {
@@ -111,19 +104,6 @@ koffi.struct('llama_model_quantize_params', {
   max_buf_size: 'size_t',
 })
 
-koffi.struct('ggml_threadpool_params', {
-  cpumask: koffi.array('bool', 512),
-  n_threads: 'int32',
-  prio: 'int32',
-  poll: 'uint32',
-  strict_cpu: 'bool',
-  paused: 'bool',
-})
-
-const logCallback = koffi.pointer(koffi.proto('void lookahead_log_callback(int32 level, const char* text, void* data)'))
-
-const progressCallback = koffi.pointer(koffi.proto('bool lookahead_progress_callback(float share, void* data)'))
-
 /** `struct llama_model_params`, the fields this package sets or checks. */
 export interface ModelParams {
   devices: BigUint64Array | null
@@ -180,11 +160,6 @@ export interface QuantizeParams {
   allow_requantize: boolean
   pure: boolean
   [field: string]: unknown
-}
-
-/** A native function that can also run on a thread of its own. */
-export type Native<Args extends unknown[], Result> = ((...args: Args) => Result) & {
-  async: (...args: [...Args, (error: Error | null, result: Result) => void]) => void
 }
 
 /** The functions of libllama, as C declares them. */
@@ -408,115 +383,4 @@ export interface LlamaFunctions {
 export function bindLlama(library: LibraryHandle): LlamaFunctions {
   const bound = Object.entries(prototypes).map(([name, prototype]) => [name, library.func(prototype)])
   return Object.fromEntries(bound) as LlamaFunctions
-}
-
-/** The functions of libggml and libggml-base that this package calls. */
-export interface GgmlFunctions {
-  ggml_log_set: Native<[callback: Pointer | null, data: null], void>
-  ggml_backend_load_all_from_path: Native<[folder: string], void>
-  ggml_backend_load: Native<[file: string], Pointer | null>
-  ggml_backend_reg_by_name: Native<[name: string], Pointer | null>
-  ggml_backend_reg_dev_get: Native<[registry: Pointer, index: number], Pointer | null>
-  ggml_backend_reg_get_proc_address: Native<[registry: Pointer, name: string], Pointer | null>
-  ggml_backend_dev_count: Native<[], number | bigint>
-  ggml_backend_dev_get: Native<[index: number], Pointer>
-  ggml_backend_dev_name: Native<[device: Pointer], string>
-  ggml_backend_dev_description: Native<[device: Pointer], string>
-  ggml_backend_dev_type: Native<[device: Pointer], number>
-  ggml_backend_dev_memory: Native<[device: Pointer, free: BigUint64Array, total: BigUint64Array], void>
-  ggml_backend_cpu_buffer_type: Native<[], Pointer>
-  ggml_threadpool_params_default: Native<[threads: number], { poll: number; [field: string]: unknown }>
-  ggml_threadpool_new: Native<[params: object], Pointer | null>
-  ggml_threadpool_free: Native<[pool: Pointer], void>
-  /** The device of the CPU backend, which kernels of our own step into. */
-  cpuDevice: Pointer | null
-}
-
-/**
- * Binds libggml, has the backends loaded, and finds the CPU backend's threadpool functions.
- *
- * @param loadBackends loads them; shown what is bound so far
- */
-export function bindGgml(
-  ggml: LibraryHandle,
-  base: LibraryHandle,
-  loadBackends: (bound: GgmlFunctions) => void,
-): GgmlFunctions {
-  const bound = {
-    ggml_log_set: base.func('void ggml_log_set(void* callback, void* data)'),
-    ggml_backend_load_all_from_path: ggml.func('void ggml_backend_load_all_from_path(const char* folder)'),
-    ggml_backend_load: ggml.func('void* ggml_backend_load(const char* file)'),
-    ggml_backend_reg_by_name: ggml.func('void* ggml_backend_reg_by_name(const char* name)'),
-    ggml_backend_reg_dev_get: base.func('void* ggml_backend_reg_dev_get(void* registry, size_t index)'),
-    ggml_backend_reg_get_proc_address: base.func(
-      'void* ggml_backend_reg_get_proc_address(void* registry, const char* name)',
-    ),
-    ggml_backend_dev_count: ggml.func('size_t ggml_backend_dev_count()'),
-    ggml_backend_dev_get: ggml.func('void* ggml_backend_dev_get(size_t index)'),
-    ggml_backend_dev_name: base.func('const char* ggml_backend_dev_name(void* device)'),
-    ggml_backend_dev_description: base.func('const char* ggml_backend_dev_description(void* device)'),
-    ggml_backend_dev_type: base.func('int32 ggml_backend_dev_type(void* device)'),
-    ggml_backend_dev_memory: base.func('void ggml_backend_dev_memory(void* device, void* free, void* total)'),
-    ggml_backend_cpu_buffer_type: base.func('void* ggml_backend_cpu_buffer_type()'),
-    ggml_threadpool_params_default: base.func('ggml_threadpool_params ggml_threadpool_params_default(int32 threads)'),
-  } as unknown as GgmlFunctions
-  loadBackends(bound)
-  // The CPU backend is a library of its own, one per processor generation; its functions are asked for by name.
-  const cpu = bound.ggml_backend_reg_by_name('CPU') as Pointer
-  const fromCpu = (prototype: string, name: string) =>
-    koffi.decode(bound.ggml_backend_reg_get_proc_address(cpu, name), koffi.proto(prototype)) as never
-  return {
-    ...bound,
-    ggml_threadpool_new: fromCpu('void* ggml_threadpool_new(ggml_threadpool_params* params)', 'ggml_threadpool_new'),
-    ggml_threadpool_free: fromCpu('void ggml_threadpool_free(void* pool)', 'ggml_threadpool_free'),
-    cpuDevice: bound.ggml_backend_reg_dev_get(cpu, 0),
-  }
-}
-
-/** A JavaScript function as a native log callback; `free` must be called once it is no longer set. */
-export function registerLogCallback(write: (level: number, text: string) => void): {
-  pointer: Pointer
-  free: () => void
-} {
-  const pointer = koffi.register((level: number, text: string) => write(level, text), logCallback)
-  return { pointer, free: () => koffi.unregister(pointer) }
-}
-
-/** A JavaScript function that is told what share of a model has been read; `free` must be called after the load. */
-export function registerProgressCallback(tell: (share: number) => void): { pointer: Pointer; free: () => void } {
-  let told = -1
-  const pointer = koffi.register((share: number) => {
-    // A hundred times at most: a model has thousands of tensors.
-    const percent = Math.floor(100 * share)
-    if (percent > told) tell(share)
-    told = Math.max(told, percent)
-    return true
-  }, progressCallback)
-  return { pointer, free: () => koffi.unregister(pointer) }
-}
-
-/**
- * Ends the process at once. Node itself would first wait for native calls on other threads, and these may wait for one of
- * the callbacks above, which nobody would ever answer.
- */
-export function endProcess(code: number): never {
-  if (process.platform !== 'win32') process.once('exit', () => koffi.load(null).func('void _exit(int code)')(code))
-  process.exit(code)
-}
-
-/** Runs a native function on a thread of its own; the event loop goes on meanwhile. */
-export function callAsync<Args extends unknown[], Result>(fn: Native<Args, Result>, ...args: Args): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    fn.async(...args, (error, result) => (error ? reject(error) : resolve(result)))
-  })
-}
-
-/** Address of a typed array's first byte. The array must not be resized or collected while native code holds it. */
-export function addressOf(array: NodeJS.TypedArray): Pointer {
-  return koffi.address(array)
-}
-
-/** A Float32Array over native memory; valid for as long as that memory is. */
-export function viewFloats(pointer: Pointer, length: number): Float32Array {
-  return new Float32Array(koffi.view(pointer, length * Float32Array.BYTES_PER_ELEMENT))
 }

@@ -1,6 +1,6 @@
 // The tokens that may follow, as llama.cpp's samplers take them.
 
-import { addressOf } from './abi.js'
+import { addressOf } from './native.js'
 
 /** Bytes of a `llama_token_data`: the id, the logit and the probability of one token. */
 const entryWords = 3

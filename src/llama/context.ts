@@ -1,6 +1,6 @@
 // A context: the KV cache of a model, and the forwards over it.
 
-import { addressOf, type BatchStruct, callAsync, type LlamaFunctions, type Pointer, viewFloats } from './abi.js'
+import type { BatchStruct, LlamaFunctions } from './abi.js'
 import { Argmax } from './argmax.js'
 import { Batch } from './batch.js'
 import { Candidates } from './candidates.js'
@@ -8,6 +8,7 @@ import { CellCodec } from './cell-codec.js'
 import { type CacheType, type ContextOptions, contextParamsOf, inRange } from './context-options.js'
 import { LlamaError } from './error.js'
 import type { Model } from './model.js'
+import { addressOf, callAsync, type Pointer, viewFloats } from './native.js'
 import { MemoryLedger } from './placement.js'
 import { ThreadPool } from './thread-pool.js'
 

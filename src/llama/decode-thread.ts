@@ -2,7 +2,8 @@
 
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
-import { addressOf, type BatchStruct, batchLayout, type Pointer, prototypes } from './abi.js'
+import { type BatchStruct, batchLayout, prototypes } from './abi.js'
+import { addressOf, type Pointer } from './native.js'
 
 /** Words of 64 bits that describe a forward: context, rows, and the arrays of the batch. */
 const words = 7

@@ -7,8 +7,9 @@
 
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import { type GgmlFunctions, type Pointer, registerLogCallback } from './abi.js'
 import { LlamaError } from './error.js'
+import type { GgmlFunctions } from './ggml.js'
+import { type Pointer, registerLogCallback } from './native.js'
 import { deviceAdvice } from './packages.js'
 
 /** What kind of device it is: a processor, a graphics card, one that shares the processor's memory, another. */

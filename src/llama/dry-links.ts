@@ -1,6 +1,7 @@
 // The penalty of repetitions (DRY), in links that end at a sequence's breakers.
 
-import { callAsync, type LlamaFunctions, type Pointer } from './abi.js'
+import type { LlamaFunctions } from './abi.js'
+import { callAsync, type Pointer } from './native.js'
 import { needsDry, type SamplerOptions, samplerDefaults } from './sampler-options.js'
 import type { Vocabulary } from './vocabulary.js'
 

@@ -1,10 +1,11 @@
 // How many layers of a model fit into the memory of devices, by a trial that loads no data.
 
-import { callAsync, type ModelParams } from './abi.js'
+import type { ModelParams } from './abi.js'
 import { type ContextOptions, contextParamsOf } from './context-options.js'
 import type { Device } from './device.js'
 import type { GgufHeader } from './gguf.js'
 import type { LlamaLibrary } from './library.js'
+import { callAsync } from './native.js'
 import { MemoryLedger } from './placement.js'
 
 /** Memory of a device that stays free: this, or a share of a small one. */

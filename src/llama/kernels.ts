@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import koffi, { type LibraryHandle } from 'koffi'
-import type { Native, Pointer } from './abi.js'
+import type { Native, Pointer } from './native.js'
 
 /**
  * Kernels of our own beside an unmodified llama.cpp (docs/kernels.md): products and attention in which n rows cost far

@@ -5,16 +5,11 @@ import path from 'node:path'
 import koffi, { type LibraryHandle } from 'koffi'
 import {
   type BatchStruct,
-  bindGgml,
   bindLlama,
   type ContextParams,
-  callAsync,
-  type GgmlFunctions,
   type LlamaFunctions,
   llamaRelease,
   type ModelParams,
-  type Pointer,
-  registerLogCallback,
 } from './abi.js'
 import { DecodeThread } from './decode-thread.js'
 import {
@@ -26,7 +21,9 @@ import {
   type NativeDevice,
 } from './device.js'
 import { LlamaError } from './error.js'
+import { bindGgml, type GgmlFunctions } from './ggml.js'
 import { Kernels } from './kernels.js'
+import { callAsync, type Pointer, registerLogCallback } from './native.js'
 import { findFolder, libraryFolderVariable } from './packages.js'
 import { type TokenCall, TokenThread } from './token-thread.js'
 

@@ -1,10 +1,11 @@
 // Which layers of a model go to devices, and what is said where they do not fit.
 
-import { addressOf, type ModelParams, type Pointer } from './abi.js'
+import type { ModelParams } from './abi.js'
 import type { DeviceOptions } from './device.js'
 import { expertTensors, Fitting, gibibytes, type Trial } from './fitting.js'
 import type { GgufHeader } from './gguf.js'
 import type { LlamaLibrary } from './library.js'
+import { addressOf, type Pointer } from './native.js'
 import type { Placement } from './placement.js'
 
 /** Repeating layers, as the file says. */

@@ -1,10 +1,11 @@
 // Texts as vectors, by a model that reads.
 
-import { addressOf, callAsync, type LlamaFunctions, type Pointer, viewFloats } from './abi.js'
+import type { LlamaFunctions } from './abi.js'
 import { Batch } from './batch.js'
 import { defaultThreads } from './context.js'
 import { LlamaError } from './error.js'
 import type { Model } from './model.js'
+import { addressOf, callAsync, type Pointer, viewFloats } from './native.js'
 import { ThreadPool } from './thread-pool.js'
 
 /** How the vectors of a text's tokens become one, as llama.cpp numbers it. */

@@ -1,7 +1,8 @@
 // What noise in the logits would do to a draw.
 
-import type { LlamaFunctions, Pointer } from './abi.js'
+import type { LlamaFunctions } from './abi.js'
 import type { Candidates } from './candidates.js'
+import type { Pointer } from './native.js'
 
 /**
  * How the logits of the tokens above the one drawn, of itself, and of those below are moved: the two extremes of what

@@ -2,9 +2,9 @@
 
 import { existsSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
-import { callAsync } from './abi.js'
 import { LlamaError } from './error.js'
 import { LlamaLibrary } from './library.js'
+import { callAsync } from './native.js'
 
 /** Weight types of a whole file, as llama.cpp numbers them. */
 export const fileTypes = {

@@ -1,8 +1,8 @@
 // The native samplers that a request's options stand for, in llama.cpp's order.
 
-import type { Pointer } from './abi.js'
 import type { Context } from './context.js'
 import { dryWindow } from './dry-links.js'
+import type { Pointer } from './native.js'
 import { leastTemperature, needsDry, needsPenalties, type SamplerOptions, samplerDefaults } from './sampler-options.js'
 
 /** Keeps the least number of candidates a filter may leave. */

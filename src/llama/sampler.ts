@@ -1,8 +1,8 @@
 // A chain of llama.cpp's samplers.
 
 import { Gate } from '../grammar/gate.js'
-import type { Pointer } from './abi.js'
 import type { Context } from './context.js'
+import type { Pointer } from './native.js'
 import { Preview } from './preview.js'
 import { biasLink, chainOf, drawingLinks, forbidding, isMonotone, shapingLinks } from './sampler-links.js'
 import {

@@ -1,9 +1,9 @@
 // Threads that several contexts share.
 
-import type { Pointer } from './abi.js'
 import { LlamaError } from './error.js'
 import type { Kernels } from './kernels.js'
 import type { LlamaLibrary } from './library.js'
+import type { Pointer } from './native.js'
 
 /**
  * How eagerly idle threads spin for work before they sleep, 0 … 100. A forward of a small model is over in 0.3 ms, so

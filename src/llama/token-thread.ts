@@ -2,7 +2,8 @@
 
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
-import { type Pointer, prototypes, stackBytes } from './abi.js'
+import { prototypes } from './abi.js'
+import { type Pointer, stackBytes } from './native.js'
 
 /** A text to be split into tokens. */
 export interface TokenCall {

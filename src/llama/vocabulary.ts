@@ -1,10 +1,11 @@
 // Text as tokens, and tokens as text.
 
 import { Lexicon } from '../grammar/lexicon.js'
-import type { LlamaFunctions, Pointer } from './abi.js'
+import type { LlamaFunctions } from './abi.js'
 import { Cuts, type CutVocabulary } from './cuts.js'
 import { LlamaError } from './error.js'
 import type { LlamaLibrary } from './library.js'
+import type { Pointer } from './native.js'
 import { type PromptPiece, piecesOf } from './plain-text.js'
 import { finish, turns } from './turns.js'
 

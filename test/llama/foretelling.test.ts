@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import koffi from 'koffi'
 import { afterAll, describe, expect, it } from 'vitest'
-import { type Pointer, viewFloats } from '../../src/llama/abi.js'
 import { Batch } from '../../src/llama/batch.js'
 import { LlamaLibrary } from '../../src/llama/library.js'
+import { type Pointer, viewFloats } from '../../src/llama/native.js'
 import { writeRandomModel } from '../helpers/random-model.js'
 
 /**
