@@ -85,7 +85,7 @@ export class PromptShelf {
   ): Promise<PromptShelf> {
     const shelf = new PromptShelf(digest(identity), blockTokens, cellBytes, options)
     await shelf.#scan()
-    await shelf.#shrink()
+    await shelf.#tidy()
     return shelf
   }
 
@@ -154,12 +154,13 @@ export class PromptShelf {
   /** Names of the first blocks of a prompt: each stands for all tokens up to its end. */
   #names(prompt: ArrayLike<number>, blocks: number, owner: string): string[] {
     const names: string[] = []
+    const folder = `${this.#identity}/${digest(owner)}`
     const tokens = new Int32Array(this.#blockTokens)
     let before = ''
     for (let block = 0; block < blocks; block++) {
       for (let i = 0; i < tokens.length; i++) tokens[i] = prompt[block * tokens.length + i]
       before = createHash('sha256').update(before).update(tokens).digest('hex').slice(0, 40)
-      names.push(`${this.#identity}/${digest(owner)}/${before}`)
+      names.push(`${folder}/${before}`)
     }
     return names
   }
@@ -167,8 +168,7 @@ export class PromptShelf {
   async #read(name: string): Promise<Uint8Array | undefined> {
     const entry = this.#entries.get(name)
     if (!entry) return undefined
-    const { ttlMs = Number.POSITIVE_INFINITY } = this.#options
-    const bytes = entry.writtenAt + ttlMs > Date.now() ? await readFile(entry.file).catch(() => undefined) : undefined
+    const bytes = this.#isOld(entry) ? undefined : await readFile(entry.file).catch(() => undefined)
     const cells = bytes?.subarray(headBytes)
     const isWhole =
       bytes !== undefined &&
@@ -201,14 +201,17 @@ export class PromptShelf {
     const bytes = headBytes + cells.length
     this.#entries.set(name, { file, bytes, writtenAt: Date.now() })
     this.#bytes += bytes
-    await this.#shrink()
+    await this.#tidy()
   }
 
-  async #shrink(): Promise<void> {
-    for (const name of this.#entries.keys()) {
-      if (this.#bytes <= this.#options.mostBytes) return
-      await this.#drop(name)
-    }
+  /** Deletes what is too old, and beyond the budget what was not used for longest. */
+  async #tidy(): Promise<void> {
+    for (const [name, entry] of this.#entries)
+      if (this.#bytes > this.#options.mostBytes || this.#isOld(entry)) await this.#drop(name)
+  }
+
+  #isOld({ writtenAt }: Entry): boolean {
+    return writtenAt + (this.#options.ttlMs ?? Number.POSITIVE_INFINITY) <= Date.now()
   }
 
   async #drop(name: string): Promise<void> {

@@ -109,7 +109,9 @@ describe('PromptShelf', () => {
     }
     const [one] = files()
     utimesSync(path.join(folder, one), new Date(), new Date(Date.now() - 10_000))
+    const count = files().length
     const old = await open({ ttlMs: 5000 })
+    expect(files()).toHaveLength(count - 1)
     expect((await old.find(prompt, 0, 3, 'a')).length).toBeLessThan(3)
   })
 
