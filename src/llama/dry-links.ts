@@ -2,7 +2,7 @@
 
 import type { LlamaFunctions } from './abi.js'
 import { callAsync, type Pointer } from './native.js'
-import { needsDry, type SamplerOptions, samplerDefaults } from './sampler-options.js'
+import { needsDry, type SamplerOptions, withDefaults } from './sampler-options.js'
 import type { Vocabulary } from './vocabulary.js'
 
 /** Bytes of a sequence breaker that llama.cpp reads; a cut in the middle of one would be no text. */
@@ -79,7 +79,7 @@ export class DryLinks implements AsyncDisposable {
   }
 
   #argumentsOf(options: SamplerOptions, contextTokens: number) {
-    const { dryMultiplier, dryBase, dryAllowedLength, drySequenceBreakers } = { ...samplerDefaults, ...given(options) }
+    const { dryMultiplier, dryBase, dryAllowedLength, drySequenceBreakers } = withDefaults(options)
     const breakers = drySequenceBreakers.filter((text) => text !== '' && Buffer.byteLength(text) <= breakerBytes)
     const numbers = [dryMultiplier, dryBase, dryAllowedLength, dryWindow(options, contextTokens)] as const
     const { pointer } = this.#vocabulary
@@ -111,9 +111,4 @@ function countOf(wanted: Buffer, bytes: Uint8Array): number {
   let count = 0
   for (let at = all.indexOf(wanted); at >= 0; at = all.indexOf(wanted, at + wanted.length)) count++
   return count
-}
-
-/** The options that say something. */
-function given(options: SamplerOptions): Partial<Pick<Required<SamplerOptions>, 'drySequenceBreakers'>> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }

@@ -3,7 +3,7 @@
 import type { Context } from './context.js'
 import { dryWindow } from './dry-links.js'
 import type { Pointer } from './native.js'
-import { leastTemperature, needsDry, needsPenalties, type SamplerOptions, samplerDefaults } from './sampler-options.js'
+import { leastTemperature, needsDry, needsPenalties, type SamplerOptions, withDefaults } from './sampler-options.js'
 
 /** Keeps the least number of candidates a filter may leave. */
 const minKeep = 1
@@ -23,15 +23,10 @@ export function shapingLinks(context: Context, options: SamplerOptions, prompt: 
   // No request has more tokens than the context; llama.cpp would reserve memory for any number.
   const most = context.contextTokens
   if (needsPenalties(options)) {
-    const last = Math.min(options.penaltyLastTokens ?? samplerDefaults.penaltyLastTokens, most)
+    const { penaltyLastTokens, repeatPenalty, frequencyPenalty, presencePenalty } = withDefaults(options)
+    const last = Math.min(penaltyLastTokens, most)
     read(
-      llama.llama_sampler_init_penalties(
-        vocabulary.size,
-        last,
-        options.repeatPenalty ?? samplerDefaults.repeatPenalty,
-        options.frequencyPenalty ?? samplerDefaults.frequencyPenalty,
-        options.presencePenalty ?? samplerDefaults.presencePenalty,
-      ),
+      llama.llama_sampler_init_penalties(vocabulary.size, last, repeatPenalty, frequencyPenalty, presencePenalty),
       last,
     )
   }
@@ -46,7 +41,7 @@ export function shapingLinks(context: Context, options: SamplerOptions, prompt: 
  */
 export function drawingLinks({ model }: Context, options: SamplerOptions, seed: number): Pointer[] {
   const { llama } = model.library
-  const chosen = { ...samplerDefaults, ...given(options) }
+  const chosen = withDefaults(options)
   const { temperature, topK, topP, minP, typicalP, topNSigma, xtcProbability, xtcThreshold } = chosen
   if (temperature === 0) return [llama.llama_sampler_init_greedy()]
   const heat = Math.max(temperature, leastTemperature)
@@ -68,7 +63,7 @@ export function drawingLinks({ model }: Context, options: SamplerOptions, seed: 
 
 /** Whether all that filters is monotone: what is likelier is never dropped before what is less likely. */
 export function isMonotone(options: SamplerOptions): boolean {
-  const { typicalP, topNSigma, xtcProbability, dynatempRange } = { ...samplerDefaults, ...given(options) }
+  const { typicalP, topNSigma, xtcProbability, dynatempRange } = withDefaults(options)
   return typicalP === 1 && topNSigma === 0 && xtcProbability === 0 && dynatempRange === 0
 }
 
@@ -93,9 +88,4 @@ export function chainOf({ model }: Context, links: readonly Pointer[]): Pointer 
   const chain = llama.llama_sampler_chain_init({ no_perf: true })
   for (const link of links) llama.llama_sampler_chain_add(chain, link)
   return chain
-}
-
-/** The options that say something. */
-function given(options: SamplerOptions): Partial<Record<keyof typeof samplerDefaults, never>> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }

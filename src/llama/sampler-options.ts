@@ -88,6 +88,16 @@ export const samplerDefaults = {
   drySequenceBreakers: ['\n', ':', '"', '*'],
 } as const
 
+/** Options with the defaults where they say nothing. */
+export function withDefaults(options: SamplerOptions): {
+  [Name in keyof typeof samplerDefaults]: NonNullable<SamplerOptions[Name]>
+} {
+  const given: Partial<Record<keyof typeof samplerDefaults, never>> = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  )
+  return { ...samplerDefaults, ...given }
+}
+
 /** Most texts that may end a repetition. */
 const mostBreakers = 64
 
