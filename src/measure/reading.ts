@@ -1,10 +1,12 @@
-// The context that reads prompts, where one is worth having.
+// The context that reads prompts, where one is worth having, and how long reading takes.
 
+import type { Decoder } from '../decode/decoder.js'
 import { KeptPrompts } from '../decode/kept-prompts.js'
 import { PromptShelf, type PromptShelfOptions } from '../decode/prompt-shelf.js'
 import { blockTokens, Reader } from '../decode/reader.js'
 import { CellCodec } from '../llama/cell-codec.js'
 import { Context } from '../llama/context.js'
+import { timeForward } from './forwards.js'
 import { identify } from './profile.js'
 
 /** Rows of the reading context's forwards; the last one of a prompt takes along what is less than a block. */
@@ -67,4 +69,16 @@ async function openShelf({ model }: Context, codec: CellCodec, modelOptions: unk
       return undefined
     },
   )
+}
+
+/** Tokens of the prompt that {@link measureReading} reads. */
+export const readTokens = 512
+
+/** Milliseconds of reading a prompt, by a reader or by a context that is empty; leaves it empty. */
+export async function measureReading(reader: Reader | Decoder): Promise<number> {
+  if (!(reader instanceof Reader)) return timeForward(reader, readTokens, 0, 0)
+  const began = performance.now()
+  const prompt = Array.from({ length: readTokens + 1 }, (_, i) => (i * 31) % 256)
+  await reader.open(prompt, '', false)?.advance(readTokens)
+  return performance.now() - began
 }

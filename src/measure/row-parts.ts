@@ -2,7 +2,6 @@
 
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Decoder } from '../decode/decoder.js'
-import { Reader } from '../decode/reader.js'
 import { median, timeForward } from './forwards.js'
 
 /** Where the time of a row more in a forward goes, in milliseconds. */
@@ -62,25 +61,4 @@ export async function measureRowParts(
 async function timeSecond(decoder: Decoder, rows: number, outputs: number): Promise<number> {
   await timeForward(decoder, rows, 0, outputs)
   return timeForward(decoder, rows, 0, outputs)
-}
-
-/** Tokens of the prompt that {@link measureReading} reads. */
-export const readTokens = 512
-
-/** Milliseconds of reading a prompt, by a reader or by a context that is empty; leaves it empty. */
-export async function measureReading(reader: Reader | Decoder): Promise<number> {
-  const prompt = Array.from({ length: readTokens + 1 }, (_, i) => (i * 31) % 256)
-  const began = performance.now()
-  if (reader instanceof Reader) {
-    const reading = reader.open(prompt, '', false)
-    if (reading) await reading.advance(readTokens)
-    return performance.now() - began
-  }
-  const { batch } = reader
-  batch.clear()
-  for (let i = 0; i < readTokens; i++) batch.addSequence(batch.add(prompt[i], i, false), 0)
-  await reader.decode()
-  const ms = performance.now() - began
-  reader.removePositions(0, 0, -1)
-  return ms
 }
