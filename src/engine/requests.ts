@@ -151,10 +151,7 @@ export class Requests {
       ready.prompt = await vocabulary.tokenizeAside(request.prompt, { addSpecial: true, special: true }, signal)
       this.#room.checkTokens(ready.prompt.length)
     }
-    await this.#checked(async () => {
-      checkSamplerOptions(request, vocabulary.size)
-      await this.#context.model.dry.prepare(request, this.#context.contextTokens)
-    })
+    await this.#prepareSampler(request)
     const source = typeof grammar === 'object' ? grammar.grammar : grammar
     if (source) {
       await vocabulary.readLexicon(typeof grammar === 'object' ? grammar.markers : undefined)
@@ -231,9 +228,10 @@ export class Requests {
     }
   }
 
-  async #checked(act: () => Promise<void>): Promise<void> {
+  async #prepareSampler(request: RequestOptions): Promise<void> {
     try {
-      await act()
+      checkSamplerOptions(request, this.#vocabulary.size)
+      await this.#context.model.dry.prepare(request, this.#context.contextTokens)
     } catch (error) {
       throw ofRange(error)
     }
