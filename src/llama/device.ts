@@ -1,16 +1,13 @@
 /*
- * The devices that compute: what llama.cpp's backends see here, and what of a model and its contexts lies on which.
+ * The devices that compute: which there are, and which of them a model is put on.
  *
  *     backends ──► devices ──► chosen ones ──► model: layers, weights ──► context: cells, buffers
- *     (loaded, or why not)     (DeviceOptions)                Placement
+ *     (backends.ts)            (DeviceOptions)  (offloading.ts, fitting.ts)      (placement.ts: what lies where)
  */
 
-import { readdirSync } from 'node:fs'
-import path from 'node:path'
 import { LlamaError } from './error.js'
 import type { GgmlFunctions } from './ggml.js'
-import { type Pointer, registerLogCallback } from './native.js'
-import { deviceAdvice } from './packages.js'
+import type { Pointer } from './native.js'
 
 /** What kind of device it is: a processor, a graphics card, one that shares the processor's memory, another. */
 export type DeviceKind = 'cpu' | 'gpu' | 'integrated' | 'accelerator'
@@ -92,40 +89,6 @@ export function listDevices(ggml: GgmlFunctions): NativeDevice[] {
   })
 }
 
-/** Backends that register under another name than their file has. */
-const registryNames: Record<string, string> = { metal: 'MTL', hip: 'ROCm' }
-
-/**
- * Loads the backends that lie in a folder. ggml says nothing of those that do not load, so they are tried once more.
- *
- * @param silence a native function for ggml to log to afterwards
- * @returns why some could not be loaded, a phrase each
- */
-export function loadBackends(ggml: GgmlFunctions, folder: string, silence: Pointer): string[] {
-  const problems: string[] = []
-  let said: string[] = []
-  const log = registerLogCallback((_, text) => said.push(text.trim()))
-  ggml.ggml_log_set(log.pointer, null)
-  try {
-    ggml.ggml_backend_load_all_from_path(folder)
-    for (const file of readdirSync(folder)) {
-      const name = /^(?:lib)?ggml-([a-z]+)\.(?:so|dylib|dll)$/.exec(file)?.[1]
-      if (name === undefined || name === 'base' || name === 'cpu') continue
-      if (ggml.ggml_backend_reg_by_name(registryNames[name] ?? name)) continue
-      said = []
-      if (ggml.ggml_backend_load(path.join(folder, file))) continue
-      const reason = said
-        .map((line) => line.replace(/^\w+: (?:failed to load \S+: )?/, ''))
-        .filter((line) => line !== '')
-      problems.push(`${file} could not be loaded${reason.length > 0 ? `: ${reason.join('; ')}` : ''}`)
-    }
-    return problems
-  } finally {
-    ggml.ggml_log_set(silence, null)
-    log.free()
-  }
-}
-
 /** What choosing needs to know of the libraries. */
 export interface DeviceSource {
   readonly devices: readonly NativeDevice[]
@@ -176,21 +139,4 @@ function refuse(source: DeviceSource, name: string): never {
 
 function nameAll(devices: readonly Device[]): string {
   return devices.map(({ name, description }) => `${name} (${description})`).join(', ')
-}
-
-/** Why there is no device but the processor: what did not load, what was passed over, or what to install. */
-export function describeTrouble(folder: string, problems: readonly string[], backends: readonly string[]): string {
-  if (problems.length > 0) return problems.join('; ')
-  if (backends.length > 0) return `${backends.join(' and ')} of ${nameOf(folder)} sees none`
-  return `the llama.cpp of ${nameOf(folder)} is for the processor alone; ${deviceAdvice()}`
-}
-
-/** Backends for devices whose libraries lie in a folder, by the names of their files. */
-export function deviceBackendsIn(folder: string): string[] {
-  return readdirSync(folder).filter((file) => /^(?:lib)?ggml-(?!base|cpu|blas)[a-z]+\.(?:so|dylib|dll)$/.test(file))
-}
-
-/** A package's name, or the folder. */
-function nameOf(folder: string): string {
-  return /@node-llama-cpp[/\\][\w-]+(?=[/\\]bins)/.exec(folder)?.[0].replaceAll('\\', '/') ?? folder
 }

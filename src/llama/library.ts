@@ -11,15 +11,9 @@ import {
   llamaRelease,
   type ModelParams,
 } from './abi.js'
+import { describeTrouble, deviceBackendsIn, loadBackends } from './backends.js'
 import { DecodeThread } from './decode-thread.js'
-import {
-  type Device,
-  describeTrouble,
-  deviceBackendsIn,
-  listDevices,
-  loadBackends,
-  type NativeDevice,
-} from './device.js'
+import { type Device, listDevices, type NativeDevice } from './device.js'
 import { LlamaError } from './error.js'
 import { bindGgml, type GgmlFunctions } from './ggml.js'
 import { Kernels } from './kernels.js'
