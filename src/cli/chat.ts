@@ -11,12 +11,11 @@ import { endProcess } from '../llama/native.js'
 import { contextSize, draftMode } from './arguments.js'
 import {
   addDecodingOptions,
-  configurationOf,
-  type DecodingOptions,
   draftModelOption,
+  engineOptionsOf,
   noteContext,
+  type WritingOptions,
 } from './decoding-options.js'
-import { devicesOf } from './devices.js'
 import { readDocuments } from './documents.js'
 import { describeFailure, exitCodes, UsageError } from './failure.js'
 import { addModelSource, type ModelSourceOptions, modelFile, modelLabel } from './model-source.js'
@@ -25,13 +24,10 @@ import { writeStep } from './step.js'
 import { type Palette, palette, processTerminal, type Terminal } from './terminal.js'
 import { WaitingLine } from './waiting.js'
 
-interface ChatOptions extends DecodingOptions, ModelSourceOptions, SamplingOptions {
-  modelDraft?: string
+interface ChatOptions extends WritingOptions, ModelSourceOptions, SamplingOptions {
   system?: string
   documents?: string[]
   draft: Parameters<Engine['chat']>[0]['draft']
-  ctxSize?: number
-  cache?: string
 }
 
 /** Adds `lookahead chat`. */
@@ -63,11 +59,7 @@ async function chat(options: ChatOptions, terminal: Terminal): Promise<void> {
   const waiting = new WaitingLine(terminal, name)
   await using engine = await Engine.load({
     model: file,
-    contextTokens: options.ctxSize,
-    ...configurationOf(options),
-    ...devicesOf(options),
-    draftModel: options.modelDraft,
-    cache: options.cache,
+    ...engineOptionsOf(options),
     onProgress: waiting.onProgress,
   }).finally(() => waiting.end())
   noteContext(options.ctxSize, engine, terminal)

@@ -6,7 +6,7 @@ import type { EngineOptions } from '../engine/options.js'
 import type { KernelsWish } from '../llama/kernels.js'
 import type { ExactnessWish } from '../measure/configuration.js'
 import { choice, integer } from './arguments.js'
-import { addDeviceOptions, type DeviceChoice } from './devices.js'
+import { addDeviceOptions, type DeviceChoice, devicesOf } from './devices.js'
 import type { Terminal } from './terminal.js'
 
 type CacheType = NonNullable<EngineOptions['keyType']>
@@ -64,19 +64,29 @@ export function addDecodingOptions(command: Command): Command {
     .addOption(threadsOption())
 }
 
-/** The same as options of an engine. */
-export function configurationOf({
-  exactness,
-  cacheTypeK,
-  cacheTypeV,
-  flashAttn,
-  threads,
-  kernels,
-  mmap,
-  swaFull,
-}: DecodingOptions) {
+/** Of these, how the weights are loaded, as options of a model. @throws as {@link devicesOf} */
+export function loadingOf(options: DecodingOptions) {
+  const { exactness, threads, kernels, mmap } = options
+  return { exactness, threads, kernels, mmap, ...devicesOf(options) }
+}
+
+/** Of these, how forwards are computed, as options of a context. */
+export function computingOf({ cacheTypeK, cacheTypeV, flashAttn, threads, swaFull }: DecodingOptions) {
   const flashAttention = flashAttn && flashAttn === 'on'
-  return { exactness, keyType: cacheTypeK, valueType: cacheTypeV, flashAttention, threads, kernels, mmap, swaFull }
+  return { keyType: cacheTypeK, valueType: cacheTypeV, flashAttention, threads, swaFull }
+}
+
+/** What the commands that write with an engine can be told about it. */
+export interface WritingOptions extends DecodingOptions {
+  ctxSize?: number
+  modelDraft?: string
+  cache?: string
+}
+
+/** The same as options of an engine. @throws as {@link devicesOf} */
+export function engineOptionsOf(options: WritingOptions) {
+  const { ctxSize: contextTokens, modelDraft: draftModel, cache } = options
+  return { contextTokens, draftModel, cache, ...loadingOf(options), ...computingOf(options) }
 }
 
 /** Says so where a model holds less than was asked for. */

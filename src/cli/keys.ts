@@ -1,5 +1,6 @@
 // Who may call a server: keys from the command line, from files, and from the environment.
 
+import type { NamespaceKey } from '../server/index.js'
 import { UsageError } from './failure.js'
 import { readTextFile } from './text-file.js'
 
@@ -8,12 +9,6 @@ export interface KeyOptions {
   apiKeyFile?: string[]
   namespaceKey?: string[]
   namespaceKeyFile?: string[]
-}
-
-/** A key that belongs to a namespace. */
-interface NamespaceKey {
-  namespace: string
-  key: string
 }
 
 /** The keys that are taken; none: all may call. @throws UsageError for an empty one, or a file that holds none */

@@ -13,8 +13,8 @@ import { measureRowParts, type RowParts } from '../measure/row-parts.js'
 import { type Tuned, tune } from '../measure/tuning.js'
 import { integer } from './arguments.js'
 import { drawCurve, writeCurve } from './curve-plot.js'
-import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
-import { devicesOf, placementLines } from './devices.js'
+import { addDecodingOptions, computingOf, type DecodingOptions, loadingOf } from './decoding-options.js'
+import { placementLines } from './devices.js'
 import { addModelSource, type ModelSourceOptions, modelFile } from './model-source.js'
 import { formatTable, palette, processTerminal, type Terminal } from './terminal.js'
 
@@ -112,21 +112,14 @@ interface Measured {
 
 /** Loads a file, measures it, and shows what was found before it is unloaded. */
 async function measure<T>(file: string, options: ProbeOptions, show: (measured: Measured) => T): Promise<T> {
-  const { exactness, kernels, ...configuration } = configurationOf(options)
+  const { exactness, repack } = options
   const began = performance.now()
-  await using model = await loadModel(file, {
-    exactness,
-    threads: options.threads,
-    repack: options.repack,
-    kernels,
-    profile: false,
-    ...devicesOf(options),
-  })
+  await using model = await loadModel(file, { ...loadingOf(options), repack, profile: false })
   const loaded = performance.now()
   const tuned = await tune(model, {
     exactness,
     profile: false,
-    context: { contextTokens: 1024, maxSequences: 8, batchTokens: 512, ...configuration },
+    context: { contextTokens: 1024, maxSequences: 8, batchTokens: 512, ...computingOf(options) },
     reading: { contextTokens: 1024, keptBytes: 0 },
     modelOptions: {},
   })

@@ -11,12 +11,12 @@ import type { Exactness } from '../measure/configuration.js'
 import { contextSize, draftMode, integer } from './arguments.js'
 import {
   addDecodingOptions,
-  configurationOf,
-  type DecodingOptions,
   draftModelOption,
+  engineOptionsOf,
   noteContext,
+  type WritingOptions,
 } from './decoding-options.js'
-import { devicesOf, placementPhrase } from './devices.js'
+import { placementPhrase } from './devices.js'
 import { readDocuments } from './documents.js'
 import { explainSteps } from './explanation.js'
 import { exitCodes, UsageError } from './failure.js'
@@ -27,8 +27,7 @@ import { palette, processTerminal, type Terminal } from './terminal.js'
 import { readTextFile, readTextOf } from './text-file.js'
 import { WaitingLine } from './waiting.js'
 
-interface RunOptions extends DecodingOptions, ModelSourceOptions, SamplingOptions {
-  modelDraft?: string
+interface RunOptions extends WritingOptions, ModelSourceOptions, SamplingOptions {
   file?: string
   jsonSchema?: string
   jsonSchemaFile?: string
@@ -95,11 +94,7 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   const waiting = new WaitingLine(terminal, modelLabel(options, model))
   await using engine = await Engine.load({
     model,
-    contextTokens: options.ctxSize,
-    ...configurationOf(options),
-    ...devicesOf(options),
-    draftModel: options.modelDraft,
-    cache: options.cache,
+    ...engineOptionsOf(options),
     onProgress: waiting.onProgress,
   }).finally(() => waiting.end())
   noteContext(options.ctxSize, engine, terminal)

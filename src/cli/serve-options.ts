@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { choice, contextSize, gather, integer } from './arguments.js'
-import { addDecodingOptions, type DecodingOptions, draftModelOption } from './decoding-options.js'
+import { addDecodingOptions, draftModelOption, type WritingOptions } from './decoding-options.js'
 import type { KeyOptions } from './keys.js'
 import type { TlsOptions } from './listening.js'
 import { addModelSource, type ModelSourceOptions } from './model-source.js'
@@ -13,24 +13,21 @@ import { addSharing, type SharingOptions } from './sharing.js'
 
 /** The options of {@link addServeOptions}. */
 export interface ServeOptions
-  extends DecodingOptions,
+  extends WritingOptions,
     ModelSourceOptions,
     SharingOptions,
     SamplingOptions,
     KeyOptions,
     TlsOptions,
     ReaderOptions {
-  modelDraft?: string
   chatTemplate?: string
   chatTemplateFile?: string
   host: string
   port: number
   parallel: number
   queue: number
-  ctxSize?: number
   allowedHost?: string[]
   corsOrigin?: string[]
-  cache?: string
   cacheSize: number
   cacheTtl?: number
   cacheRam?: number

@@ -6,8 +6,8 @@ import { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
 import { endProcess } from '../llama/native.js'
 import { createApp } from '../server/index.js'
-import { configurationOf, noteContext } from './decoding-options.js'
-import { devicesOf, placementLines } from './devices.js'
+import { engineOptionsOf, noteContext } from './decoding-options.js'
+import { placementLines } from './devices.js'
 import { describeFailure, exitCodes, UsageError } from './failure.js'
 import { keysOf } from './keys.js'
 import { closeDoors, hostsOf, isLoopback, openDoors, readTls } from './listening.js'
@@ -104,10 +104,7 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<number> {
     engine = await Engine.load({
       model: file,
       slots: options.parallel,
-      contextTokens: options.ctxSize,
-      ...configurationOf(options),
-      ...devicesOf(options),
-      draftModel: options.modelDraft,
+      ...engineOptionsOf(options),
       chatTemplate,
       promptCacheBytes: options.cacheRam === undefined ? undefined : options.cacheRam * 2 ** 20,
       promptDiskBytes: options.cachePrompts === undefined ? undefined : options.cachePrompts * 2 ** 20,
@@ -116,7 +113,6 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<number> {
         if (!isVerbose) waiting.onProgress(progress)
         else if (!progress.share) terminal.err(`${describeStage(progress)} …\n`)
       },
-      cache: options.cache,
       corpus: {
         totalBytes: options.cacheSize * 2 ** 20,
         namespaceBytes: (options.cacheSize * 2 ** 20) / 4,

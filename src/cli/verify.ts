@@ -15,7 +15,7 @@ import {
 import { loadModel } from '../measure/loading.js'
 import { tune } from '../measure/tuning.js'
 import { integer } from './arguments.js'
-import { addDecodingOptions, configurationOf, type DecodingOptions } from './decoding-options.js'
+import { addDecodingOptions, computingOf, type DecodingOptions, loadingOf } from './decoding-options.js'
 import { devicesOf, placementPhrase } from './devices.js'
 import { demoQuestions } from './embedded.js'
 import { exitCodes } from './failure.js'
@@ -71,14 +71,8 @@ export function registerVerify(program: Command): void {
 
 async function verify(options: VerifyOptions, terminal: Terminal): Promise<number> {
   const file = await modelFile(options, terminal)
-  const { exactness, kernels, ...configuration } = configurationOf(options)
-  await using model = await loadModel(file, {
-    exactness: options.exactness,
-    threads: options.threads,
-    repack: options.repack,
-    kernels,
-    ...devicesOf(options),
-  })
+  const { exactness, repack, swaFull } = options
+  await using model = await loadModel(file, { ...loadingOf(options), repack })
   const contextTokens = Math.min(promptTokens + answerTokens, model.describe().trainedContextTokens)
   const longestAnswer = Math.min(answerTokens, contextTokens >> 1)
   const slots = options.parallel
@@ -86,14 +80,13 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
     exactness,
     context: {
       contextTokens: slots * (contextTokens + comparisonNodes),
-      maxSequences:
-        model.isRecurrent || (model.slides && !configuration.swaFull) ? slots : slots * comparisonBranches + 1,
+      maxSequences: model.isRecurrent || (model.slides && !swaFull) ? slots : slots * comparisonBranches + 1,
       batchTokens: 1024,
-      ...configuration,
+      ...computingOf(options),
     },
     company: slots > 1 || undefined,
     reading: { contextTokens, keptBytes },
-    modelOptions: { command: 'verify', repack: options.repack, ...devicesOf(options) },
+    modelOptions: { command: 'verify', repack, ...devicesOf(options) },
   })
   const { level, keyType, valueType } = tuned.exactness
   const guard = tuned.noise > 0 ? `, ties closer than ${tuned.noise.toPrecision(2)} decided alone` : ''
