@@ -1,5 +1,6 @@
 // Prompts of conversations, made by a chat template.
 
+import { finish, type Slices } from '../grammar/slices.js'
 import {
   type ChatDocument,
   contentText,
@@ -17,7 +18,7 @@ import { fromJs } from './jinja/from-js.js'
 import { timeText } from './jinja/globals.js'
 import { JinjaTemplate } from './jinja/template.js'
 import { plain, type Str, Text } from './jinja/text.js'
-import { type Slices, type Value, whole } from './jinja/value.js'
+import type { Value } from './jinja/value.js'
 import { markersOf } from './markers.js'
 import type { ChatMessage, ToolDefinition } from './message.js'
 
@@ -97,7 +98,7 @@ export class ChatTemplate {
 
   /** The prompt of a conversation. @throws ChatError `template-failed` where the template refuses it */
   render(conversation: Conversation): ChatPrompt {
-    return whole(this.slices(conversation))
+    return finish(this.slices(conversation))
   }
 
   /** The same in slices of some milliseconds. */

@@ -7,12 +7,12 @@ import { ChatError } from '../chat/error.js'
 import { fallbackForms } from '../chat/fallback.js'
 import { grammars } from '../chat/grammar-thread.js'
 import { takeHeading } from '../chat/headed-text.js'
-import { type Slices, whole } from '../chat/jinja/value.js'
 import type { ToolDefinition } from '../chat/message.js'
 import { AnswerParser } from '../chat/parser.js'
 import { type ChatPrompt, ChatTemplate, type Conversation } from '../chat/template.js'
 import type { AnswerReading } from '../decode/writer.js'
 import type { GrammarPlan } from '../grammar/gate.js'
+import { finish, type Slices } from '../grammar/slices.js'
 import type { Model } from '../llama/model.js'
 import { turns } from '../llama/turns.js'
 import type { TokenizeOptions, Vocabulary } from '../llama/vocabulary.js'
@@ -46,7 +46,7 @@ export class Chat {
 
   /** The prompt of a conversation. @throws ChatError `template-failed`; EngineError `invalid-parameter` */
   render(conversation: ChatConversation): ChatPrompt {
-    return whole(this.#slices(conversation))
+    return finish(this.#slices(conversation))
   }
 
   /** The same in pieces: whatever the conversation, everything else goes on. @throws as {@link render}; the signal's reason */

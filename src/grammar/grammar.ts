@@ -3,7 +3,7 @@
 import { GrammarError } from './error.js'
 import { end, type GrammarTable, parseGbnf } from './gbnf.js'
 import type { Lexicon } from './lexicon.js'
-import { finish } from './pieces.js'
+import { finish, type Slices } from './slices.js'
 import { isSpace, type Spacing } from './spacing.js'
 
 /** The frame of what may follow where the text may end. */
@@ -215,7 +215,7 @@ export class Grammar {
   }
 
   /** Follows every token byte by byte; what a token has in common with the one before it is not followed again. */
-  *#find(start: State): Generator<void, Uint32Array> {
+  *#find(start: State): Slices<Uint32Array> {
     const { ids, bytes, begins, shared, ends, size } = this.#lexicon
     const mask = new Uint32Array(Math.ceil(size / 32))
     const path: State[] = [start]

@@ -1,6 +1,6 @@
 // The tokens of a vocabulary in the order of their bytes.
 
-import { finish } from './pieces.js'
+import { finish, type Slices } from './slices.js'
 
 /** What a lexicon reads of a vocabulary. */
 export interface TokenTexts {
@@ -43,7 +43,7 @@ export class Lexicon {
   }
 
   /** @param pieces in the order of their bytes */
-  static *#of(size: number, pieces: readonly Piece[], ends: readonly number[]): Generator<void, Lexicon> {
+  static *#of(size: number, pieces: readonly Piece[], ends: readonly number[]): Slices<Lexicon> {
     let length = 0
     for (const { bytes } of pieces) length += bytes.length
     const lexicon = new Lexicon(size, pieces.length, length, ends)
@@ -68,7 +68,7 @@ export class Lexicon {
   }
 
   /** The same in steps of a few milliseconds: a large vocabulary takes a second. */
-  static *read(vocabulary: TokenTexts): Generator<void, Lexicon> {
+  static *read(vocabulary: TokenTexts): Slices<Lexicon> {
     const heads: (Piece[] | undefined)[] = []
     const ends: number[] = []
     for (let id = 0; id < vocabulary.size; id++) {
@@ -100,7 +100,7 @@ export class Lexicon {
   }
 
   /** The same in steps of a few milliseconds. */
-  *readWith(markers: readonly Marker[]): Generator<void, Lexicon> {
+  *readWith(markers: readonly Marker[]): Slices<Lexicon> {
     const isIn = (id: number) => this.ends.includes(id)
     const added = markers.filter(({ id }) => !isIn(id)).map(({ id, bytes }) => ({ id, bytes: Buffer.from(bytes) }))
     added.sort(inOrder)

@@ -29,4 +29,4 @@ export class Turns {
 /** The turns of this process: there is one event loop. */
 export const turns = new Turns()
 
-export { finish } from '../grammar/pieces.js'
+export { finish } from '../grammar/slices.js'

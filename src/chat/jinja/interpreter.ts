@@ -1,5 +1,6 @@
 // Templates carried out.
 
+import { finish, type Slices } from '../../grammar/slices.js'
 import type { Budget } from './budget.js'
 import { JinjaError } from './error.js'
 import { Evaluator } from './evaluator.js'
@@ -15,10 +16,8 @@ import {
   itemsOf,
   Namespace,
   nameOfType,
-  type Slices,
   toStr,
   type Value,
-  whole,
 } from './value.js'
 
 /** How a body ended: at its end, or at a loop control. */
@@ -154,7 +153,7 @@ export class Interpreter {
     const again = ({ positional }: Given): Value => {
       const text = new TextBuilder()
       this.#budget.enter()
-      whole(this.#loop(statement, positional[0], scope, text, depth + 1))
+      finish(this.#loop(statement, positional[0], scope, text, depth + 1))
       this.#budget.leave()
       return text.done()
     }
@@ -219,7 +218,7 @@ export class Interpreter {
       if (named.has('caller')) inner.set('caller', named.get('caller'))
       return this.#caught(body, inner)
     }
-    return new Callable(name, (given) => whole(slices(given)), { slices })
+    return new Callable(name, (given) => finish(slices(given)), { slices })
   }
 
   #assign(target: Target, value: Value, scope: Scope): void {

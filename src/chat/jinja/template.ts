@@ -1,5 +1,6 @@
 // A template, ready to be rendered within a budget.
 
+import { finish, type Slices } from '../../grammar/slices.js'
 import { Budget } from './budget.js'
 import { JinjaError } from './error.js'
 import { globals } from './globals.js'
@@ -8,7 +9,7 @@ import { parseTemplate } from './parser.js'
 import { Scope } from './scope.js'
 import type { Statement } from './syntax.js'
 import type { Str } from './text.js'
-import { type Slices, type Value, whole } from './value.js'
+import type { Value } from './value.js'
 
 /** What one rendering may cost, and what it takes for the present time. */
 export interface RenderOptions {
@@ -62,7 +63,7 @@ export class JinjaTemplate {
 
   /** The text it makes of its input, with the marks the input had. @throws JinjaError */
   render(input: Record<string, Value>, options: RenderOptions = {}): Str {
-    return whole(this.slices(input, options))
+    return finish(this.slices(input, options))
   }
 
   /** The same in slices of some milliseconds. */

@@ -1,5 +1,6 @@
 // What a template computes with.
 
+import type { Slices } from '../../grammar/slices.js'
 import { JinjaError } from './error.js'
 import { concat, isStr, plain, type Str, Text, TextBuilder } from './text.js'
 
@@ -49,16 +50,6 @@ export class Namespace {
 export interface Given {
   positional: Value[]
   named: Map<string, Value>
-}
-
-/** Work that may be left and taken up again; what is yielded means nothing. */
-export type Slices<T> = Generator<void, T, void>
-
-/** Does work in one go. */
-export function whole<T>(slices: Slices<T>): T {
-  let step = slices.next()
-  while (!step.done) step = slices.next()
-  return step.value
 }
 
 /** A function, a method or a macro. */
