@@ -1,559 +1,382 @@
+// Chat templates of made-up families.
+
 const { raw } = String
 const fence = '```'
+
+const when = (condition: string, body: string, otherwise = '') =>
+  `{%- if ${condition} %}${body}${otherwise && `{%- else %}${otherwise}`}{%- endif %}`
+
+const each = (loop: string, body: string, between = '') =>
+  `{%- for ${loop} %}${body}${between && when('not loop.last', `{{- '${between}' }}`)}{%- endfor %}`
+
+/** What a template writes: first of all, where there are tools, for each message `m`, and where the assistant is to speak. */
+interface Writing {
+  begin?: string
+  tools: string
+  message: string
+  prompt: string
+}
+
+const template = ({ begin = '', tools, message, prompt }: Writing) =>
+  begin + when('tools', tools) + each('m in messages', message) + when('add_generation_prompt', prompt)
+
+/** A message by who writes it; `other`: anyone else. */
+function byRole({ other, ...roles }: Record<string, string>): string {
+  const known = Object.entries(roles).map(([role, body]) => `if m.role == '${role}' %}${body}`)
+  return `{%- ${known.join('{%- el')}${other === undefined ? '' : `{%- else %}${other}`}{%- endif %}`
+}
+
+/** What was said, if anything. */
+const said = when('m.content', '{{- m.content }}')
+
+/** The calls `c` of a message, one after the other; the arguments `k`, `v` of one. */
+const calls = (body: string, between = '') => each('c in m.tool_calls or []', body, between)
+const args = (body: string, between = '') => each('k, v in c.function.arguments.items()', body, between)
+
+/** A call as Python writes it. */
+const python = raw`
+  {{- c.function.name + '(' }}
+  ${args(`{{- k + '=' + (v | tojson) }}`, ', ')}
+  {{- ')' }}`
+
+/** The turns of ChatML, where all but the assistant's and those of tools are alike. */
+const chatMl = ({ tools, tool, assistant }: { tools?: string; tool: string; assistant: string }) =>
+  template({
+    tools: tools ?? raw`{{- '<|im_start|>system\n' + tools | tojson + '<|im_end|>\n' }}`,
+    message: byRole({
+      tool,
+      assistant: raw`{{- '<|im_start|>assistant' }} ${assistant} {{- '<|im_end|>\n' }}`,
+      other: raw`{{- '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}`,
+    }),
+    prompt: raw`{{- '<|im_start|>assistant\n' }}`,
+  })
 
 /**
  * Chat templates of made-up families, each with a way of writing of its own: what real ones do, in other words and fewer.
  * None is named anywhere else; all that is known of them has to come from here.
  */
 export const families: Record<string, string> = {
-  'action markers': raw`
-    {{ bos_token }}
-    {%- if tools %}
-    {{- '<|im_start|>system name=<|plugin|>\n' + tools | tojson + '<|im_end|>\n' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'tool' %}
-    {{- '<|im_start|>environment name=<|plugin|>\n' + m.content + '<|im_end|>\n' }}
-    {%- else %}
-    {{- '<|im_start|>' + m.role + '\n' }}
-    {%- if m.content %}
-    {{- m.content }}
-    {%- endif %}
-    {%- if m.tool_calls %}
-    {%- for c in m.tool_calls %}
-    {{- '<|action_start|><|plugin|>\n{"name": "' + c.function.name + '", "parameters": ' + (c.function.arguments | tojson) + '}<|action_end|>' }}
-    {%- endfor %}
-    {%- endif %}
-    {{- '<|im_end|>\n' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\n' }}
-    {%- endif %}`.trim(),
-  'answer tags': raw`
-    {{ '<|startoftext|>' }}
-    {%- if tools %}
-    {{- tools | tojson + '<|extra_4|>' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'user' %}
-    {{- m.content + '<|extra_0|>' }}
-    {%- elif m.role == 'system' %}
-    {{- m.content + '<|extra_4|>' }}
-    {%- elif m.role == 'tool' %}
-    {{- '<tool_responses><tool_response>' + m.content + '</tool_response></tool_responses><|extra_0|>' }}
-    {%- else %}
-    {%- if m.reasoning_content %}
-    {{- '<think>\n' + m.reasoning_content + '\n</think>\n' }}
-    {%- else %}
-    {{- '<think>\n\n</think>\n' }}
-    {%- endif %}
-    {{- '<answer>\n' }}
-    {%- if m.content %}
-    {{- m.content }}
-    {%- endif %}
-    {%- if m.tool_calls %}
-    {{- '<tool_calls>' }}
-    {%- for c in m.tool_calls %}
-    {{- '<tool_call>' + c.function.name + '\n${fence}json\n' + (c.function.arguments | tojson) + '\n${fence}</tool_call>' }}
-    {%- endfor %}
-    {{- '</tool_calls>' }}
-    {%- endif %}
-    {{- '\n</answer><|eos|>' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt and enable_thinking is defined and not enable_thinking %}
-    {{- '<think>\n\n</think>\n' }}
-    {%- endif %}`.trim(),
-  'response tags': raw`
-    {%- if tools %}
-    {{- '<|system|>\n' + tools | tojson + '<|end|>\n' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'tool' %}
-    {{- '<|im_start|>tool\n<tool_output>\n' + m.content + '\n</tool_output>\n<|im_end|>\n\n' }}
-    {%- elif m.role == 'assistant' %}
-    {{- '<|im_start|>assistant\n' }}
-    {%- if loop.last or m.tool_calls %}
-    {{- '<think>\n' + (m.reasoning_content or '') + '\n</think>\n\n' }}
-    {%- endif %}
-    {%- if m.content %}
-    {{- '<response>\n' + m.content + '\n</response>\n' }}
-    {%- endif %}
-    {%- for c in m.tool_calls or [] %}
-    {{- '\n<tool_call>\n{"name": "' + c.function.name + '", "arguments": ' + (c.function.arguments | tojson) + '}\n</tool_call>\n' }}
-    {%- endfor %}
-    {{- '<|im_end|>\n\n' }}
-    {%- else %}
-    {{- '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n\n' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\n<think>\n' }}
-    {%- endif %}`.trim(),
-  'turns in brackets': raw`
-    {%- if tools %}
-    {{- '[|system|]\n' + tools | tojson + '[|endofturn|]\n' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'tool' %}
-    {{- '[|tool|]\n<tool_result>' + m.content + '</tool_result>[|endofturn|]\n' }}
-    {%- elif m.role == 'assistant' %}
-    {{- '[|assistant|]\n' }}
-    {%- if m.reasoning_content and loop.last %}
-    {{- '<think>\n' + m.reasoning_content.strip() + '\n</think>\n\n' }}
-    {%- else %}
-    {{- '<think>\n\n</think>\n\n' }}
-    {%- endif %}
-    {{- m.content or '' }}
-    {%- for c in m.tool_calls or [] %}
-    {{- '<tool_call>' + ({'name': c.function.name, 'arguments': c.function.arguments} | tojson) + '</tool_call>' }}
-    {%- if not loop.last %}
-    {{- '\n' }}
-    {%- endif %}
-    {%- endfor %}
-    {{- '[|endofturn|]\n' }}
-    {%- else %}
-    {{- '[|' + m.role + '|]\n' + m.content + '[|endofturn|]\n' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '[|assistant|]\n' }}
-    {%- if enable_thinking is defined and enable_thinking is true %}
-    {{- '<think>\n' }}
-    {%- else %}
-    {{- '<think>\n\n</think>\n\n' }}
-    {%- endif %}
-    {%- endif %}`.trim(),
-  'names as keys': raw`
-    {{ bos_token }}
-    {%- if tools %}
-    {{- '<|developer_start|>' + tools | tojson + '<|developer_end|>' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'user' %}
-    {{- '<|user_start|>' + m.content + '<|user_end|>' }}
-    {%- elif m.role == 'system' %}
-    {{- '<|system_start|>' + m.content + '<|system_end|>' }}
-    {%- elif m.role == 'tool' %}
-    {{- '[' + m.content + ']' }}
-    {%- else %}
-    {{- '<|assistant_start|>' }}
-    {%- if m.reasoning_content %}
-    {{- '<|inner_prefix|>' + m.reasoning_content + '<|inner_suffix|>' }}
-    {%- endif %}
-    {%- if m.content %}
-    {{- m.content }}
-    {%- endif %}
-    {%- if m.tool_calls %}
-    {{- '<|tools_prefix|>[' }}
-    {%- for c in m.tool_calls %}
-    {{- '{"' + c.function.name + '": ' + (c.function.arguments | tojson) + '}' }}
-    {%- if not loop.last %}
-    {{- ', ' }}
-    {%- endif %}
-    {%- endfor %}
-    {{- ']<|tools_suffix|>' }}
-    {%- else %}
-    {{- '<|assistant_end|>' }}
-    {%- endif %}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '<|assistant_start|>' }}
-    {%- endif %}`.trim(),
-  'Python in tags': raw`
-    {%- if tools %}
-    {{- '<|im_start|>system\n<functions>' + tools | tojson + '</functions><|im_end|>\n' }}{% endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'tool' %}
-    {{- '' }}
-    {{- '<|im_start|>environment\n' + m.content + '<|im_end|>\n' }}
-    {%- elif m.role == 'assistant' %}
-    {{- '' }}
-    {{- '<|im_start|>assistant\n' + (m.content or '') }}
-    {%- if m.tool_calls %}
-    {{- '<function_calls>' }}
-    {%- for c in m.tool_calls %}
-    {{- c.function.name + '(' }}
-    {%- for k, v in c.function.arguments.items() %}
-    {{- k + '=' + (v | tojson) }}
-    {%- if not loop.last %}
-    {{- ', ' }}
-    {%- endif %}
-    {%- endfor %}
-    {{- ')' }}
-    {%- if not loop.last %}
-    {{- '\n' }}
-    {%- endif %}
-    {%- endfor %}
-    {{- '</function_calls>' }}
-    {%- endif %}
-    {{- '<|im_end|>\n' }}
-    {%- else %}
-    {{- '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '' }}
-    {{- '<|im_start|>assistant\n' }}
-    {%- endif %}`.trim(),
-  'Python alone': raw`
-    {{- bos_token }}
-    {%- if tools %}
-    {{- '<|start_header_id|>system<|end_header_id|>\n\n' + tools | tojson + '<|eot_id|>' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'tool' %}
-    {{- '<|start_header_id|>ipython<|end_header_id|>\n\n' + m.content + '<|eot_id|>' }}
-    {%- else %}
-    {{- '<|start_header_id|>' + m.role + '<|end_header_id|>\n\n' }}
-    {%- if m.tool_calls %}
-    {{- '[' }}
-    {%- for c in m.tool_calls %}
-    {{- c.function.name + '(' }}
-    {%- for k, v in c.function.arguments | items %}
-    {{- k + '=' + (v | tojson) }}
-    {%- if not loop.last %}
-    {{- ', ' }}
-    {%- endif %}
-    {%- endfor %}
-    {{- ')' }}
-    {%- if not loop.last %}
-    {{- ', ' }}
-    {%- endif %}
-    {%- endfor %}
-    {{- ']' }}
-    {%- else %}
-    {{- m.content }}
-    {%- endif %}
-    {{- '<|eot_id|>' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}
-    {%- endif %}`.trim(),
-  'whole objects': raw`
-    {%- for m in messages %}
-    {%- if m.role == 'system' or (loop.first and tools) %}
-    {%- if m.role == 'system' %}
-    {{- '<|system|>' + m.content }}
-    {%- if tools %}
-    {{- '<|tool|>' + tools | tojson + '<|/tool|>' }}
-    {%- endif %}
-    {{- '<|end|>' }}
-    {%- else %}
-    {{- '<|system|><|tool|>' + tools | tojson + '<|/tool|><|end|>' }}
-    {%- endif %}
-    {%- endif %}
-    {%- if m.role == 'user' %}
-    {{- '<|user|>' + m.content + '<|end|>' }}
-    {%- elif m.role == 'tool' %}
-    {{- '<|tool_response|>' + m.content + '<|end|>' }}
-    {%- elif m.role == 'assistant' %}
-    {{- '<|assistant|>' + (m.content or '') }}
-    {%- if m.tool_calls %}
-    {{- '<|tool_call|>' + (m.tool_calls | tojson) + '<|/tool_call|>' }}
-    {%- endif %}
-    {{- '<|end|>' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '<|assistant|>' }}
-    {%- endif %}`.trim(),
-  'functions in tags': raw`
-    {%- if tools %}
-    {{- '<oak:bos>system\n' + tools | tojson + '<oak:eos>' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'assistant' %}
-    {{- '<oak:bos>assistant' }}
-    {%- if m.reasoning_content is defined and m.reasoning_content is string and m.reasoning_content | trim | length > 0 %}
-    {{- '\n<oak:think>' + m.reasoning_content | trim + '</oak:think>' }}
-    {%- endif %}
-    {%- if m.content is defined and m.content is string and m.content | trim | length > 0 %}
-    {{- '\n' + m.content | trim + '\n' }}
-    {%- endif %}
-    {%- for c in m.tool_calls or [] %}
-    {%- set f = c.function %}
-    {{- '\n<oak:tool_call>\n<function=' + f.name + '>\n' }}
-    {%- for k, v in f.arguments | items %}
-    {{- '<parameter=' + k + '>' + (v if v is string else v | tojson) + '</parameter>\n' }}
-    {%- endfor %}
-    {{- '</function>\n</oak:tool_call>' }}
-    {%- endfor %}
-    {{- '<oak:eos>' }}
-    {%- else %}
-    {{- '<oak:bos>' + m.role + '\n' + m.content + '<oak:eos>' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '<oak:bos>assistant\n' }}
-    {%- if thinking_budget is defined and thinking_budget == 0 %}
-    {{- '<oak:think><oak:cot_budget_reflect>The current thinking budget is 0, so I will directly start answering the question.</oak:cot_budget_reflect>\n</oak:think>' }}
-    {%- endif %}
-    {%- endif %}`.trim(),
-  invocations: raw`
-    {{- ']~!b[]~b]system\nYou are a helpful assistant.' }}
-    {%- if tools %}
-    {{- '\n<tools>' + tools | tojson + '</tools>' }}
-    {%- endif %}
-    {{- '[e~[\n' }}
-    {%- set ns = namespace(last=-1) %}
-    {%- for m in messages %}
-    {%- if m.role == 'user' %}
-    {%- set ns.last = loop.index0 %}
-    {%- endif %}
-    {%- endfor %}
-    {%- for m in messages %}
-    {%- if m.role == 'assistant' %}
-    {{- ']~b]ai\n' }}
-    {%- if m.reasoning_content and loop.index0 > ns.last %}
-    {{- '<think>\n' + m.reasoning_content + '\n</think>\n\n' }}
-    {%- endif %}
-    {%- if m.content %}
-    {{- m.content }}
-    {%- endif %}
-    {%- if m.tool_calls %}
-    {{- '\n<elm:tool_call>\n' }}
-    {%- for c in m.tool_calls %}
-    {{- '<invoke name="' + c.function.name + '">\n' }}
-    {%- for k, v in c.function.arguments.items() %}
-    {{- '<parameter name="' + k + '">' }}
-    {{- v | tojson(ensure_ascii=False) if v is not string else v }}
-    {{- '</parameter>\n' }}
-    {%- endfor %}
-    {{- '</invoke>\n' }}
-    {%- endfor %}
-    {{- '</elm:tool_call>' }}
-    {%- endif %}
-    {{- '[e~[\n' }}
-    {%- elif m.role == 'tool' %}
-    {{- ']~b]tool\n<response>' + m.content + '</response>[e~[\n' }}
-    {%- elif m.role == 'user' %}
-    {{- ']~b]user\n' + m.content + '[e~[\n' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- ']~b]ai\n<think>\n' }}
-    {%- endif %}`.trim(),
-  'keys and values in tags': raw`
-    {%- if tools %}
-    {{- '# Tools\n' + tools | tojson + '\n\n' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'user' %}
-    {{- '[Round ' ~ loop.index0 ~ '] USER:' + m.content }}
-    {%- elif m.role == 'system' %}
-    {{- 'SYSTEM:' + m.content }}
-    {%- elif m.role == 'tool' %}
-    {{- 'TOOL:' + m.content }}
-    {%- else %}
-    {{- ' ASSISTANT:' }}
-    {%- if m.reasoning_content %}
-    {{- '<fox_think>\n' + m.reasoning_content + '\n</fox_think>\n' }}
-    {%- endif %}
-    {%- if m.content %}
-    {{- m.content }}
-    {%- endif %}
-    {%- for c in m.tool_calls or [] %}
-    {{- '<fox_tool_call>' + c.function.name + '\n' }}
-    {%- for k, v in c.function.arguments.items() %}
-    {{- '<fox_arg_key>' + k + '</fox_arg_key>\n<fox_arg_value>' + (v if v is string else v | tojson) + '</fox_arg_value>\n' }}
-    {%- endfor %}
-    {{- '</fox_tool_call>\n' }}
-    {%- endfor %}
-    {{- '</fox_s>' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- ' ASSISTANT:' }}
-    {%- endif %}`.trim(),
-  attributes: raw`
-    {%- if tools %}
-    {{- '<|im_start|>system\n' + tools | tojson + '<|im_end|>\n' }}{% endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'tool' %}
-    {{- '' }}
-    {{- '<|im_start|>tool\n' + m.content + '<|im_end|>\n' }}
-    {%- elif m.role == 'assistant' %}
-    {{- '' }}
-    {{- '<|im_start|>assistant\n' + (m.content or '') }}
-    {%- for c in m.tool_calls or [] %}
-    {{- '<function_call name="' + c.function.name + '">' }}
-    {%- for k, v in c.function.arguments.items() %}
-    {{- '<arg name="' + k + '">' + (v if v is string else v | tojson) + '</arg>' }}
-    {%- endfor %}
-    {{- '</function_call>' }}
-    {%- endfor %}
-    {{- '<|im_end|>\n' }}
-    {%- else %}
-    {{- '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '' }}
-    {{- '<|im_start|>assistant\n' }}
-    {%- endif %}`.trim(),
-  'ids and names': raw`
-    {%- if tools %}
-    {{- '<|system|>\n' + tools | tojson + '<|end|>\n' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {{- '<|' + m.role + '|>\n' + (m.content or '') }}
-    {%- if m.tool_calls %}
-    {{- '<|calls|>' }}
-    {%- for c in m.tool_calls %}
-    {{- '<|call id="' + c.id + '" name="' + c.function.name + '"|>' + (c.function.arguments | tojson) + '<|/call|>' }}
-    {%- endfor %}
-    {{- '<|/calls|>' }}
-    {%- endif %}
-    {{- '<|end|>\n' }}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '<|assistant|>\n' }}
-    {%- endif %}`.trim(),
-  recipients: raw`
-    {%- if tools %}
-    {{- '<|sys|>' + tools | tojson + '<|eom|>' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'assistant' %}
-    {%- if m.reasoning_content %}
-    {{- '<|assistant|>think\n' + m.reasoning_content + '<|eom|>' }}
-    {%- endif %}
-    {%- if m.content %}
-    {{- '<|assistant|>say\n' + m.content + '<|eom|>' }}
-    {%- endif %}
-    {%- for c in m.tool_calls or [] %}
-    {{- '<|assistant|>call:' + c.function.name + '\n' + (c.function.arguments | tojson) + '<|eom|>' }}
-    {%- endfor %}
-    {%- else %}
-    {{- '<|' + m.role + '|>' + m.content + '<|eom|>' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '<|assistant|>' }}
-    {%- endif %}`.trim(),
-  'calls as messages': raw`
-    {%- if tools %}
-    {{- 'developer system<|role_sep|>\n' + tools | tojson + '<|message_sep|>\n\n' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'assistant' and m.tool_calls %}
-    {{- 'assistant<|role_sep|>\n' + (m.content or '') }}
-    {%- for c in m.tool_calls %}
-    {{- '<|message_sep|>\n\nfunction call<|role_sep|>\n' + ({'name': c.function.name, 'arguments': c.function.arguments} | tojson) }}
-    {%- endfor %}
-    {{- '<|message_sep|>\n\n' }}
-    {%- elif m.role == 'tool' %}
-    {{- 'function result<|role_sep|>\n' + m.content + '<|message_sep|>\n\n' }}
-    {%- else %}
-    {{- m.role + '<|role_sep|>\n' + m.content + '<|message_sep|>\n\n' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- 'assistant<|role_sep|>\n' }}
-    {%- endif %}`.trim(),
-  'code fences': raw`
-    {{ bos_token }}
-    {%- if tools %}
-    {{- tools | tojson }}
-    {%- endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'user' %}
-    {{- '<｜User｜>' + m.content }}
-    {%- elif m.role == 'assistant' and m.tool_calls %}
-    {{- '<｜Assistant｜>' + (m.content or '') + '<｜tool▁calls▁begin｜>' }}
-    {%- for c in m.tool_calls %}
-    {%- if not loop.first %}
-    {{- '\n' }}
-    {%- endif %}
-    {{- '<｜tool▁call▁begin｜>' + c.type + '<｜tool▁sep｜>' + c.function.name + '\n${fence}json\n' + (c.function.arguments if c.function.arguments is string else c.function.arguments | tojson) + '\n${fence}<｜tool▁call▁end｜>' }}
-    {%- endfor %}
-    {{- '<｜tool▁calls▁end｜><｜end▁of▁sentence｜>' }}
-    {%- elif m.role == 'assistant' %}
-    {{- '<｜Assistant｜>' + m.content + '<｜end▁of▁sentence｜>' }}
-    {%- elif m.role == 'tool' %}
-    {{- '<｜tool▁outputs▁begin｜><｜tool▁output▁begin｜>' + m.content + '<｜tool▁output▁end｜><｜tool▁outputs▁end｜>' }}
-    {%- else %}
-    {{- m.content }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '<｜Assistant｜>' }}
-    {%- endif %}`.trim(),
-  'text arguments': raw`
-    {%- if tools %}
-    {{- '<|system|>\n' + tools | tojson + '<|end|>\n' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {{- '<|' + m.role + '|>\n' + (m.content or '') }}
-    {%- for c in m.tool_calls or [] %}
-    {{- '<|tool_call|>\n{"name": "' + c.function.name + '", "arguments": ' + c.function.arguments + ', "id": "' + c.id + '"}\n<|/tool_call|>' }}
-    {%- endfor %}
-    {{- '<|end|>\n' }}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '<|assistant|>\n' }}
-    {%- endif %}`.trim(),
-  'lists on lines': raw`
-    {{ bos_token }}
-    {%- if tools %}
-    {{- '<|bom|><|system|> # Tools\n' + tools | tojson + '<|eom|>' }}
-    {%- endif %}
-    {%- for m in messages %}
-    {{- '<|bom|><|' + m.role + '|> ' }}
-    {%- if m.content %}
-    {{- m.content }}
-    {%- endif %}
-    {%- if m.tool_calls %}
-    {{- '<tool_calls>[\n' }}
-    {%- for c in m.tool_calls %}
-    {{- '    {"name": "' + c.function.name + '", "arguments": ' + (c.function.arguments | tojson) + '}' }}
-    {%- if not loop.last %}
-    {{- ',\n' }}
-    {%- endif %}
-    {%- endfor %}
-    {{- '\n]</tool_calls>' }}
-    {%- endif %}
-    {{- '<|eom|>' }}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '<|bom|><|assistant|> ' }}
-    {%- endif %}`.trim(),
-  'objects in tags': raw`
-    {%- if tools %}
-    {{- '<|im_start|>system\n' + tools | tojson + '<|im_end|>\n' }}{% endif %}
-    {%- for m in messages %}
-    {%- if m.role == 'tool' %}
-    {{- '' }}
-    {{- '<|im_start|>user\n<tool_response>\n' + m.content + '\n</tool_response><|im_end|>\n' }}
-    {%- elif m.role == 'assistant' %}
-    {{- '' }}
-    {{- '<|im_start|>assistant' }}
-    {%- if m.reasoning_content %}
-    {{- '\n<think>\n' + m.reasoning_content + '\n</think>' }}
-    {%- endif %}
-    {%- if m.content %}
-    {{- '\n' + m.content }}
-    {%- endif %}
-    {%- for c in m.tool_calls or [] %}
-    {{- '\n<tool_call>\n{"name": "' + c.function.name + '", "arguments": ' }}
-    {%- if c.function.arguments is string %}
-    {{- c.function.arguments }}
-    {%- else %}
-    {{- c.function.arguments | tojson }}
-    {%- endif %}
-    {{- '}\n</tool_call>' }}
-    {%- endfor %}
-    {{- '<|im_end|>\n' }}
-    {%- else %}
-    {{- '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}
-    {%- endif %}
-    {%- endfor %}
-    {%- if add_generation_prompt %}
-    {{- '' }}
-    {{- '<|im_start|>assistant\n' }}
-    {%- endif %}`.trim(),
+  'action markers': template({
+    begin: '{{ bos_token }}',
+    tools: raw`{{- '<|im_start|>system name=<|plugin|>\n' + tools | tojson + '<|im_end|>\n' }}`,
+    message: byRole({
+      tool: raw`{{- '<|im_start|>environment name=<|plugin|>\n' + m.content + '<|im_end|>\n' }}`,
+      other: raw`
+        {{- '<|im_start|>' + m.role + '\n' }}
+        ${said}
+        ${calls(raw`{{- '<|action_start|><|plugin|>\n{"name": "' + c.function.name + '", "parameters": ' + (c.function.arguments | tojson) + '}<|action_end|>' }}`)}
+        {{- '<|im_end|>\n' }}`,
+    }),
+    prompt: raw`{{- '<|im_start|>assistant\n' }}`,
+  }),
+  'answer tags': template({
+    begin: `{{ '<|startoftext|>' }}`,
+    tools: `{{- tools | tojson + '<|extra_4|>' }}`,
+    message: byRole({
+      user: `{{- m.content + '<|extra_0|>' }}`,
+      system: `{{- m.content + '<|extra_4|>' }}`,
+      tool: `{{- '<tool_responses><tool_response>' + m.content + '</tool_response></tool_responses><|extra_0|>' }}`,
+      other: raw`
+        ${when(
+          'm.reasoning_content',
+          raw`{{- '<think>\n' + m.reasoning_content + '\n</think>\n' }}`,
+          raw`{{- '<think>\n\n</think>\n' }}`,
+        )}
+        {{- '<answer>\n' }}
+        ${said}
+        ${when(
+          'm.tool_calls',
+          raw`
+          {{- '<tool_calls>' }}
+          ${calls(raw`{{- '<tool_call>' + c.function.name + '\n${fence}json\n' + (c.function.arguments | tojson) + '\n${fence}</tool_call>' }}`)}
+          {{- '</tool_calls>' }}`,
+        )}
+        {{- '\n</answer><|eos|>' }}`,
+    }),
+    prompt: when('enable_thinking is defined and not enable_thinking', raw`{{- '<think>\n\n</think>\n' }}`),
+  }),
+  'response tags': template({
+    tools: raw`{{- '<|system|>\n' + tools | tojson + '<|end|>\n' }}`,
+    message: byRole({
+      tool: raw`{{- '<|im_start|>tool\n<tool_output>\n' + m.content + '\n</tool_output>\n<|im_end|>\n\n' }}`,
+      assistant: raw`
+        {{- '<|im_start|>assistant\n' }}
+        ${when('loop.last or m.tool_calls', raw`{{- '<think>\n' + (m.reasoning_content or '') + '\n</think>\n\n' }}`)}
+        ${when('m.content', raw`{{- '<response>\n' + m.content + '\n</response>\n' }}`)}
+        ${calls(raw`{{- '\n<tool_call>\n{"name": "' + c.function.name + '", "arguments": ' + (c.function.arguments | tojson) + '}\n</tool_call>\n' }}`)}
+        {{- '<|im_end|>\n\n' }}`,
+      other: raw`{{- '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n\n' }}`,
+    }),
+    prompt: raw`{{- '<|im_start|>assistant\n<think>\n' }}`,
+  }),
+  'turns in brackets': template({
+    tools: raw`{{- '[|system|]\n' + tools | tojson + '[|endofturn|]\n' }}`,
+    message: byRole({
+      tool: raw`{{- '[|tool|]\n<tool_result>' + m.content + '</tool_result>[|endofturn|]\n' }}`,
+      assistant: raw`
+        {{- '[|assistant|]\n' }}
+        ${when(
+          'm.reasoning_content and loop.last',
+          raw`{{- '<think>\n' + m.reasoning_content.strip() + '\n</think>\n\n' }}`,
+          raw`{{- '<think>\n\n</think>\n\n' }}`,
+        )}
+        {{- m.content or '' }}
+        ${calls(
+          raw`{{- '<tool_call>' + ({'name': c.function.name, 'arguments': c.function.arguments} | tojson) + '</tool_call>' }}`,
+          raw`\n`,
+        )}
+        {{- '[|endofturn|]\n' }}`,
+      other: raw`{{- '[|' + m.role + '|]\n' + m.content + '[|endofturn|]\n' }}`,
+    }),
+    prompt: raw`
+      {{- '[|assistant|]\n' }}
+      ${when(
+        'enable_thinking is defined and enable_thinking is true',
+        raw`{{- '<think>\n' }}`,
+        raw`{{- '<think>\n\n</think>\n\n' }}`,
+      )}`,
+  }),
+  'names as keys': template({
+    begin: '{{ bos_token }}',
+    tools: `{{- '<|developer_start|>' + tools | tojson + '<|developer_end|>' }}`,
+    message: byRole({
+      user: `{{- '<|user_start|>' + m.content + '<|user_end|>' }}`,
+      system: `{{- '<|system_start|>' + m.content + '<|system_end|>' }}`,
+      tool: `{{- '[' + m.content + ']' }}`,
+      other: `
+        {{- '<|assistant_start|>' }}
+        ${when('m.reasoning_content', `{{- '<|inner_prefix|>' + m.reasoning_content + '<|inner_suffix|>' }}`)}
+        ${said}
+        ${when(
+          'm.tool_calls',
+          `
+          {{- '<|tools_prefix|>[' }}
+          ${calls(`{{- '{"' + c.function.name + '": ' + (c.function.arguments | tojson) + '}' }}`, ', ')}
+          {{- ']<|tools_suffix|>' }}`,
+          `{{- '<|assistant_end|>' }}`,
+        )}`,
+    }),
+    prompt: `{{- '<|assistant_start|>' }}`,
+  }),
+  'Python in tags': chatMl({
+    tools: raw`{{- '<|im_start|>system\n<functions>' + tools | tojson + '</functions><|im_end|>\n' }}`,
+    tool: raw`{{- '<|im_start|>environment\n' + m.content + '<|im_end|>\n' }}`,
+    assistant: raw`
+      {{- '\n' + (m.content or '') }}
+      ${when('m.tool_calls', raw`{{- '<function_calls>' }} ${calls(python, raw`\n`)} {{- '</function_calls>' }}`)}`,
+  }),
+  'Python alone': template({
+    begin: '{{- bos_token }}',
+    tools: raw`{{- '<|start_header_id|>system<|end_header_id|>\n\n' + tools | tojson + '<|eot_id|>' }}`,
+    message: byRole({
+      tool: raw`{{- '<|start_header_id|>ipython<|end_header_id|>\n\n' + m.content + '<|eot_id|>' }}`,
+      other: raw`
+        {{- '<|start_header_id|>' + m.role + '<|end_header_id|>\n\n' }}
+        ${when('m.tool_calls', `{{- '[' }} ${calls(python, ', ')} {{- ']' }}`, '{{- m.content }}')}
+        {{- '<|eot_id|>' }}`,
+    }),
+    prompt: raw`{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}`,
+  }),
+  'whole objects': template({
+    tools: when(`messages[0].role != 'system'`, `{{- '<|system|><|tool|>' + tools | tojson + '<|/tool|><|end|>' }}`),
+    message: byRole({
+      system: `
+        {{- '<|system|>' + m.content }}
+        ${when('tools', `{{- '<|tool|>' + tools | tojson + '<|/tool|>' }}`)}
+        {{- '<|end|>' }}`,
+      user: `{{- '<|user|>' + m.content + '<|end|>' }}`,
+      tool: `{{- '<|tool_response|>' + m.content + '<|end|>' }}`,
+      assistant: `
+        {{- '<|assistant|>' + (m.content or '') }}
+        ${when('m.tool_calls', `{{- '<|tool_call|>' + (m.tool_calls | tojson) + '<|/tool_call|>' }}`)}
+        {{- '<|end|>' }}`,
+    }),
+    prompt: `{{- '<|assistant|>' }}`,
+  }),
+  'functions in tags': template({
+    tools: raw`{{- '<oak:bos>system\n' + tools | tojson + '<oak:eos>' }}`,
+    message: byRole({
+      assistant: raw`
+        {{- '<oak:bos>assistant' }}
+        ${when(
+          'm.reasoning_content is defined and m.reasoning_content is string and m.reasoning_content | trim | length > 0',
+          raw`{{- '\n<oak:think>' + m.reasoning_content | trim + '</oak:think>' }}`,
+        )}
+        ${when(
+          'm.content is defined and m.content is string and m.content | trim | length > 0',
+          raw`{{- '\n' + m.content | trim + '\n' }}`,
+        )}
+        ${calls(raw`
+          {%- set f = c.function %}
+          {{- '\n<oak:tool_call>\n<function=' + f.name + '>\n' }}
+          ${each(
+            'k, v in f.arguments | items',
+            raw`{{- '<parameter=' + k + '>' + (v if v is string else v | tojson) + '</parameter>\n' }}`,
+          )}
+          {{- '</function>\n</oak:tool_call>' }}`)}
+        {{- '<oak:eos>' }}`,
+      other: raw`{{- '<oak:bos>' + m.role + '\n' + m.content + '<oak:eos>' }}`,
+    }),
+    prompt: raw`
+      {{- '<oak:bos>assistant\n' }}
+      ${when(
+        'thinking_budget is defined and thinking_budget == 0',
+        raw`{{- '<oak:think><oak:cot_budget_reflect>The current thinking budget is 0, so I will directly start answering the question.</oak:cot_budget_reflect>\n</oak:think>' }}`,
+      )}`,
+  }),
+  invocations: template({
+    begin: raw`{{- ']~!b[]~b]system\nYou are a helpful assistant.' }}
+      {%- set ns = namespace(last=-1) %}
+      ${each('m in messages', when(`m.role == 'user'`, '{%- set ns.last = loop.index0 %}'))}`,
+    tools: raw`{{- '\n<tools>' + tools | tojson + '</tools>' }}`,
+    message: raw`
+      ${when('loop.first', raw`{{- '[e~[\n' }}`)}
+      ${byRole({
+        assistant: raw`
+          {{- ']~b]ai\n' }}
+          ${when(
+            'm.reasoning_content and loop.index0 > ns.last',
+            raw`{{- '<think>\n' + m.reasoning_content + '\n</think>\n\n' }}`,
+          )}
+          ${said}
+          ${when(
+            'm.tool_calls',
+            raw`
+            {{- '\n<elm:tool_call>\n' }}
+            ${calls(raw`
+              {{- '<invoke name="' + c.function.name + '">\n' }}
+              ${args(raw`
+                {{- '<parameter name="' + k + '">' }}
+                {{- v | tojson(ensure_ascii=False) if v is not string else v }}
+                {{- '</parameter>\n' }}`)}
+              {{- '</invoke>\n' }}`)}
+            {{- '</elm:tool_call>' }}`,
+          )}
+          {{- '[e~[\n' }}`,
+        tool: raw`{{- ']~b]tool\n<response>' + m.content + '</response>[e~[\n' }}`,
+        user: raw`{{- ']~b]user\n' + m.content + '[e~[\n' }}`,
+      })}`,
+    prompt: raw`{{- ']~b]ai\n<think>\n' }}`,
+  }),
+  'keys and values in tags': template({
+    tools: raw`{{- '# Tools\n' + tools | tojson + '\n\n' }}`,
+    message: byRole({
+      user: `{{- '[Round ' ~ loop.index0 ~ '] USER:' + m.content }}`,
+      system: `{{- 'SYSTEM:' + m.content }}`,
+      tool: `{{- 'TOOL:' + m.content }}`,
+      other: raw`
+        {{- ' ASSISTANT:' }}
+        ${when('m.reasoning_content', raw`{{- '<fox_think>\n' + m.reasoning_content + '\n</fox_think>\n' }}`)}
+        ${said}
+        ${calls(raw`
+          {{- '<fox_tool_call>' + c.function.name + '\n' }}
+          ${args(raw`{{- '<fox_arg_key>' + k + '</fox_arg_key>\n<fox_arg_value>' + (v if v is string else v | tojson) + '</fox_arg_value>\n' }}`)}
+          {{- '</fox_tool_call>\n' }}`)}
+        {{- '</fox_s>' }}`,
+    }),
+    prompt: `{{- ' ASSISTANT:' }}`,
+  }),
+  attributes: chatMl({
+    tool: raw`{{- '<|im_start|>tool\n' + m.content + '<|im_end|>\n' }}`,
+    assistant: raw`
+      {{- '\n' + (m.content or '') }}
+      ${calls(`
+        {{- '<function_call name="' + c.function.name + '">' }}
+        ${args(`{{- '<arg name="' + k + '">' + (v if v is string else v | tojson) + '</arg>' }}`)}
+        {{- '</function_call>' }}`)}`,
+  }),
+  'ids and names': template({
+    tools: raw`{{- '<|system|>\n' + tools | tojson + '<|end|>\n' }}`,
+    message: raw`
+      {{- '<|' + m.role + '|>\n' + (m.content or '') }}
+      ${when(
+        'm.tool_calls',
+        `
+        {{- '<|calls|>' }}
+        ${calls(`{{- '<|call id="' + c.id + '" name="' + c.function.name + '"|>' + (c.function.arguments | tojson) + '<|/call|>' }}`)}
+        {{- '<|/calls|>' }}`,
+      )}
+      {{- '<|end|>\n' }}`,
+    prompt: raw`{{- '<|assistant|>\n' }}`,
+  }),
+  recipients: template({
+    tools: `{{- '<|sys|>' + tools | tojson + '<|eom|>' }}`,
+    message: byRole({
+      assistant: raw`
+        ${when('m.reasoning_content', raw`{{- '<|assistant|>think\n' + m.reasoning_content + '<|eom|>' }}`)}
+        ${when('m.content', raw`{{- '<|assistant|>say\n' + m.content + '<|eom|>' }}`)}
+        ${calls(raw`{{- '<|assistant|>call:' + c.function.name + '\n' + (c.function.arguments | tojson) + '<|eom|>' }}`)}`,
+      other: `{{- '<|' + m.role + '|>' + m.content + '<|eom|>' }}`,
+    }),
+    prompt: `{{- '<|assistant|>' }}`,
+  }),
+  'calls as messages': template({
+    tools: raw`{{- 'developer system<|role_sep|>\n' + tools | tojson + '<|message_sep|>\n\n' }}`,
+    message: byRole({
+      tool: raw`{{- 'function result<|role_sep|>\n' + m.content + '<|message_sep|>\n\n' }}`,
+      other: raw`
+        {{- m.role + '<|role_sep|>\n' + (m.content or '') }}
+        ${calls(raw`{{- '<|message_sep|>\n\nfunction call<|role_sep|>\n' + ({'name': c.function.name, 'arguments': c.function.arguments} | tojson) }}`)}
+        {{- '<|message_sep|>\n\n' }}`,
+    }),
+    prompt: raw`{{- 'assistant<|role_sep|>\n' }}`,
+  }),
+  'code fences': template({
+    begin: '{{ bos_token }}',
+    tools: '{{- tools | tojson }}',
+    message: byRole({
+      user: `{{- '<｜User｜>' + m.content }}`,
+      assistant: when(
+        'm.tool_calls',
+        raw`
+        {{- '<｜Assistant｜>' + (m.content or '') + '<｜tool▁calls▁begin｜>' }}
+        ${calls(
+          raw`{{- '<｜tool▁call▁begin｜>' + c.type + '<｜tool▁sep｜>' + c.function.name + '\n${fence}json\n' + (c.function.arguments if c.function.arguments is string else c.function.arguments | tojson) + '\n${fence}<｜tool▁call▁end｜>' }}`,
+          raw`\n`,
+        )}
+        {{- '<｜tool▁calls▁end｜><｜end▁of▁sentence｜>' }}`,
+        `{{- '<｜Assistant｜>' + m.content + '<｜end▁of▁sentence｜>' }}`,
+      ),
+      tool: `{{- '<｜tool▁outputs▁begin｜><｜tool▁output▁begin｜>' + m.content + '<｜tool▁output▁end｜><｜tool▁outputs▁end｜>' }}`,
+      other: '{{- m.content }}',
+    }),
+    prompt: `{{- '<｜Assistant｜>' }}`,
+  }),
+  'text arguments': template({
+    tools: raw`{{- '<|system|>\n' + tools | tojson + '<|end|>\n' }}`,
+    message: raw`
+      {{- '<|' + m.role + '|>\n' + (m.content or '') }}
+      ${calls(raw`{{- '<|tool_call|>\n{"name": "' + c.function.name + '", "arguments": ' + c.function.arguments + ', "id": "' + c.id + '"}\n<|/tool_call|>' }}`)}
+      {{- '<|end|>\n' }}`,
+    prompt: raw`{{- '<|assistant|>\n' }}`,
+  }),
+  'lists on lines': template({
+    begin: '{{ bos_token }}',
+    tools: raw`{{- '<|bom|><|system|> # Tools\n' + tools | tojson + '<|eom|>' }}`,
+    message: raw`
+      {{- '<|bom|><|' + m.role + '|> ' }}
+      ${said}
+      ${when(
+        'm.tool_calls',
+        raw`
+        {{- '<tool_calls>[\n' }}
+        ${calls(
+          `{{- '    {"name": "' + c.function.name + '", "arguments": ' + (c.function.arguments | tojson) + '}' }}`,
+          raw`,\n`,
+        )}
+        {{- '\n]</tool_calls>' }}`,
+      )}
+      {{- '<|eom|>' }}`,
+    prompt: `{{- '<|bom|><|assistant|> ' }}`,
+  }),
+  'objects in tags': chatMl({
+    tool: raw`{{- '<|im_start|>user\n<tool_response>\n' + m.content + '\n</tool_response><|im_end|>\n' }}`,
+    assistant: raw`
+      ${when('m.reasoning_content', raw`{{- '\n<think>\n' + m.reasoning_content + '\n</think>' }}`)}
+      ${when('m.content', raw`{{- '\n' + m.content }}`)}
+      ${calls(raw`
+        {{- '\n<tool_call>\n{"name": "' + c.function.name + '", "arguments": ' }}
+        ${when('c.function.arguments is string', '{{- c.function.arguments }}', '{{- c.function.arguments | tojson }}')}
+        {{- '}\n</tool_call>' }}`)}`,
+  }),
 }
