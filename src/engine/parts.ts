@@ -37,6 +37,7 @@ export interface Parts {
  */
 export async function openParts(options: EngineOptions): Promise<Parts> {
   const layout = layoutOf(options)
+  // The draft model is told of as a whole, not by what is done to load it.
   const { onProgress, ...quietly } = options
   checkFunction('onProgress', onProgress)
   const { slots, branches, maxNodes, exactness } = layout

@@ -28,6 +28,24 @@ const contextSizes = [
 /** Share of the time that the context may take. */
 const contextBudget = 0.4
 
+/** Forwards of a size before it is timed. */
+const warmForwards = 2
+
+/** Milliseconds after which no further size is computed beforehand: it is not measured either. */
+const warmMs = 20_000
+
+/** Most by which a size can be dearer than the next larger one. */
+const mostDip = 1.25
+
+/**
+ * What a row adds at most, in forwards of one row, where a busy machine spoilt the measurement: as on a processor without
+ * a matrix unit.
+ */
+const guessedSlope = 0.4
+
+/** Most by which the slower half of equal forwards may exceed the fastest. */
+const steadySpread = 1.6
+
 /** How costs are measured. */
 export interface CalibrationOptions {
   /** Time that may be spent, in milliseconds. */
@@ -45,43 +63,12 @@ export interface CalibrationOptions {
   onProgress?: OnLoadingProgress
 }
 
-/** Forwards of a size before it is timed. */
-const warmForwards = 2
-
-/** Milliseconds after which no further size is computed beforehand: it is not measured either. */
-const warmMs = 20_000
-
-/** Computes every size before any is timed, as far as there is time. Returns those that were. */
-async function warm(decoder: Decoder, sizes: readonly number[], onProgress: OnLoadingProgress): Promise<number[]> {
-  const began = performance.now()
-  const warmed: number[] = []
-  for (const rows of sizes) {
-    if (warmed.length > 1 && performance.now() - began > warmMs) break
-    onProgress({ stage: 'warming', share: warmed.length / sizes.length })
-    for (let forward = 0; forward < warmForwards; forward++) await timeForward(decoder, rows, 0)
-    warmed.push(rows)
-  }
-  return warmed
-}
-
 /** What was measured. */
 export interface Calibration {
   cost: ForwardCost
   /** Whether repeated forwards took about the same time; if not, the machine was busy, and it should be measured anew. */
   isSteady: boolean
 }
-
-/** Most by which a size can be dearer than the next larger one. */
-const mostDip = 1.25
-
-/**
- * What a row adds at most, in forwards of one row, where a busy machine spoilt the measurement: as on a processor without
- * a matrix unit.
- */
-const guessedSlope = 0.4
-
-/** Most by which the slower half of equal forwards may exceed the fastest. */
-const steadySpread = 1.6
 
 /**
  * Measures T(n, context) of a decoder whose cache is empty; leaves it empty. Sizes take turns, so that a machine that
@@ -113,15 +100,8 @@ export async function measureForwardCost(
   if (roundMs(fewSizes) <= share) await timeForward(decoder, 2, 0)
   single = Math.min(single, await timeForward(decoder, 1, 0))
   const isSlow = roundMs(fewSizes) > share
-  const sizes = (
-    isSlow
-      ? slowSizes
-      : onDevice
-        ? warmed
-        : [manySizes, someSizes, fewSizes].find(
-            (list) => list === fewSizes || roundMs(list) * (list.length / 5) <= share,
-          )!
-  ).filter((rows) => rows <= most)
+  const affordable = [manySizes, someSizes].find((list) => roundMs(list) * (list.length / 5) <= share) ?? fewSizes
+  const sizes = (isSlow ? slowSizes : onDevice ? warmed : affordable).filter((rows) => rows <= most)
   // 2. The sizes, in rounds.
   const rounds = isSlow ? 1 : Math.max(1, Math.min(mostRounds, Math.floor(share / roundMs(sizes))))
   const { times, rebuilds } = isSlow
@@ -162,6 +142,19 @@ export async function measureForwardCost(
     cost: new ForwardCost(points, { perContextToken, rebuildMs }),
     isSteady,
   }
+}
+
+/** Computes every size before any is timed, as far as there is time. Returns those that were. */
+async function warm(decoder: Decoder, sizes: readonly number[], onProgress: OnLoadingProgress): Promise<number[]> {
+  const began = performance.now()
+  const warmed: number[] = []
+  for (const rows of sizes) {
+    if (warmed.length > 1 && performance.now() - began > warmMs) break
+    onProgress({ stage: 'warming', share: warmed.length / sizes.length })
+    for (let forward = 0; forward < warmForwards; forward++) await timeForward(decoder, rows, 0)
+    warmed.push(rows)
+  }
+  return warmed
 }
 
 /**
