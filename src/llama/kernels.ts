@@ -67,7 +67,7 @@ export class Kernels {
     this.#attend = library.func('bool lookahead_kernels_attend(void* pool, bool on)') as never
   }
 
-  /** What profiles of measured speed are kept apart by. */
+  /** What measured speeds and computed cells are kept apart by. */
   get id(): string {
     return `${this.name} ${interfaceVersion}`
   }

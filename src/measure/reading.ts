@@ -62,7 +62,7 @@ export async function openReader(writer: Context, options: ReadingOptions): Prom
 async function openShelf({ model }: Context, codec: CellCodec, modelOptions: unknown, options: PromptShelfOptions) {
   const { library, kernels, repacks } = model
   // Everything that the cells of a prompt depend on besides its tokens.
-  const parts = [library.version, library.folder, kernels?.name ?? '', repacks, modelOptions]
+  const parts = [library.version, library.folder, kernels?.id ?? '', repacks, modelOptions]
   return PromptShelf.open(await identify(model.path, ...parts), blockTokens, codec.cellBytes, options).catch(
     (problem) => {
       options.onProblem?.(problem)
