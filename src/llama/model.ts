@@ -366,7 +366,7 @@ function describeHead(head: Buffer): string {
 
 function loadError(file: string, errors: string): LlamaError {
   if (/unknown model architecture/.test(errors))
-    return new LlamaError('model-unsupported', `llama.cpp v0.5.0 cannot run ${file}: ${errors}`)
+    return new LlamaError('model-unsupported', `llama.cpp v${llamaRelease} cannot run ${file}: ${errors}`)
   return new LlamaError('file-invalid', `could not load ${file}: ${errors || 'llama.cpp gave no reason'}`)
 }
 
