@@ -5,9 +5,8 @@ import { Model } from '../llama/model.js'
 import { PooledContext, type Pooling, poolings } from '../llama/pooled-context.js'
 import { ProfileStore } from '../measure/profile.js'
 import { EngineError } from './error.js'
-import { checkDevices } from './layout.js'
 import { checkNames } from './option-names.js'
-import { checkInteger } from './options.js'
+import { checkDevices, checkInteger } from './options.js'
 import { leastTokensOf } from './prompt-room.js'
 
 /** How an embedder is loaded. */

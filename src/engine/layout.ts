@@ -2,11 +2,10 @@
 
 import { totalmem } from 'node:os'
 import { mostSequences } from '../llama/context-options.js'
-import type { DeviceOptions } from '../llama/device.js'
 import type { ExactnessWish } from '../measure/configuration.js'
 import { EngineError } from './error.js'
 import { checkNames, optionNames } from './option-names.js'
-import { checkExactness, checkInteger, checkObject, type EngineOptions } from './options.js'
+import { checkDevices, checkExactness, checkInteger, checkObject, type EngineOptions } from './options.js'
 
 /** How an engine is laid out, as far as that can be said before its model is loaded. */
 export interface Layout {
@@ -60,38 +59,6 @@ export function layoutOf(options: EngineOptions): Layout {
 /** Most tokens of one request, by what the model was trained with. */
 export function contextTokensOf(wanted: number | undefined, trained: number): number {
   return wanted === 0 ? trained : Math.min(trained, wanted ?? 4096)
-}
-
-/** Checks where a model shall lie; whether there are such devices is seen when it is loaded. */
-export function checkDevices(options: DeviceOptions): void {
-  const { gpuLayers, device, mainGpu, tensorSplit, splitMode, cpuMoe, opOffload } = options
-  const refuse = (name: string, expected: string, got: unknown): never => {
-    throw new EngineError('invalid-parameter', `${name} must be ${expected}, got ${JSON.stringify(got) ?? String(got)}`)
-  }
-  if (gpuLayers !== undefined && gpuLayers !== 'auto' && gpuLayers !== 'all' && !isIntegerFrom(-1, gpuLayers))
-    refuse('gpuLayers', "a number of layers from 0, 'auto' or 'all'", gpuLayers)
-  const names = typeof device === 'string' ? device.split(',') : (device ?? ['none'])
-  if (
-    !Array.isArray(names) ||
-    names.length === 0 ||
-    names.some((name) => typeof name !== 'string' || name.trim() === '')
-  )
-    refuse('device', "names of devices, or 'none'", device)
-  if (mainGpu !== undefined) checkInteger('mainGpu', mainGpu, 0, 255)
-  if (
-    tensorSplit !== undefined &&
-    !(Array.isArray(tensorSplit) && tensorSplit.some((share) => share > 0) && tensorSplit.every((share) => share >= 0))
-  )
-    refuse('tensorSplit', 'shares from 0, not all of them 0', tensorSplit)
-  if (splitMode !== undefined && !['none', 'layer', 'row'].includes(splitMode))
-    refuse('splitMode', "'none', 'layer' or 'row'", splitMode)
-  if (cpuMoe !== undefined && typeof cpuMoe !== 'boolean' && !isIntegerFrom(0, cpuMoe))
-    refuse('cpuMoe', 'true, false or a number of layers', cpuMoe)
-  if (opOffload !== undefined && typeof opOffload !== 'boolean') refuse('opOffload', 'true or false', opOffload)
-}
-
-function isIntegerFrom(least: number, value: unknown): boolean {
-  return typeof value === 'number' && Number.isInteger(value) && value >= least
 }
 
 function checkName(option: string, name: unknown): void {

@@ -6,6 +6,7 @@ import type { PromptProgress } from '../decode/generation.js'
 import type { Drafter } from '../draft/drafter.js'
 import type { FetchOptions } from '../hub/fetch-model.js'
 import type { CacheType } from '../llama/context.js'
+import type { DeviceOptions } from '../llama/device.js'
 import type { ModelOptions } from '../llama/model.js'
 import type { SamplerOptions } from '../llama/sampler-options.js'
 import type { ExactnessWish } from '../measure/configuration.js'
@@ -266,6 +267,34 @@ export function checkExactness(exactness: unknown): ExactnessWish {
   )
 }
 
+/** Checks where a model shall lie; whether there are such devices is seen when it is loaded. @throws EngineError `invalid-parameter` */
+export function checkDevices(options: DeviceOptions): void {
+  const { gpuLayers, device, mainGpu, tensorSplit, splitMode, cpuMoe, opOffload } = options
+  const refuse = (name: string, expected: string, got: unknown): never => {
+    throw new EngineError('invalid-parameter', `${name} must be ${expected}, got ${JSON.stringify(got) ?? String(got)}`)
+  }
+  if (gpuLayers !== undefined && gpuLayers !== 'auto' && gpuLayers !== 'all' && !isIntegerFrom(-1, gpuLayers))
+    refuse('gpuLayers', "a number of layers from 0, 'auto' or 'all'", gpuLayers)
+  const names = typeof device === 'string' ? device.split(',') : (device ?? ['none'])
+  if (
+    !Array.isArray(names) ||
+    names.length === 0 ||
+    names.some((name) => typeof name !== 'string' || name.trim() === '')
+  )
+    refuse('device', "names of devices, or 'none'", device)
+  if (mainGpu !== undefined) checkInteger('mainGpu', mainGpu, 0, 255)
+  if (
+    tensorSplit !== undefined &&
+    !(Array.isArray(tensorSplit) && tensorSplit.some((share) => share > 0) && tensorSplit.every((share) => share >= 0))
+  )
+    refuse('tensorSplit', 'shares from 0, not all of them 0', tensorSplit)
+  if (splitMode !== undefined && !['none', 'layer', 'row'].includes(splitMode))
+    refuse('splitMode', "'none', 'layer' or 'row'", splitMode)
+  if (cpuMoe !== undefined && typeof cpuMoe !== 'boolean' && !isIntegerFrom(0, cpuMoe))
+    refuse('cpuMoe', 'true, false or a number of layers', cpuMoe)
+  if (opOffload !== undefined && typeof opOffload !== 'boolean') refuse('opOffload', 'true or false', opOffload)
+}
+
 /** Checks stop strings. @throws EngineError `invalid-parameter` */
 export function checkStops(stop: unknown): string[] {
   const stops = stop === undefined ? [] : Array.isArray(stop) ? stop : [stop]
@@ -273,6 +302,10 @@ export function checkStops(stop: unknown): string[] {
     if (typeof text !== 'string' || text === '')
       throw new EngineError('invalid-parameter', `stop must be non-empty strings, got ${describe(text)}`)
   return stops
+}
+
+function isIntegerFrom(least: number, value: unknown): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= least
 }
 
 function describe(value: unknown): string {

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Engine } from '../../src/engine/engine.js'
 import { EngineError } from '../../src/engine/error.js'
-import type { ChatRequest, EngineOptions } from '../../src/engine/options.js'
+import { type ChatRequest, checkDevices, type EngineOptions } from '../../src/engine/options.js'
+import type { DeviceOptions } from '../../src/llama/device.js'
 import { LlamaError } from '../../src/llama/error.js'
 import { platformPackages } from '../../src/llama/packages.js'
 import { FAULTS } from '../helpers/faults.js'
@@ -79,6 +80,23 @@ describe('loading', () => {
     expect(error).toMatchObject({ code: 'invalid-parameter' })
     expect(error.message).toMatch(sentence)
     expectSentence(error)
+  })
+})
+
+describe('options of devices', () => {
+  it.each<[DeviceOptions, RegExp]>([
+    [{ gpuLayers: 1.5 }, /^gpuLayers must be a number of layers from 0, 'auto' or 'all', got 1\.5$/],
+    [{ gpuLayers: 'some' as never }, /got "some"$/],
+    [{ device: '' }, /^device must be names of devices, or 'none', got ""$/],
+    [{ device: [3] as never }, /^device must be/],
+    [{ mainGpu: -1 }, /^mainGpu must be/],
+    [{ tensorSplit: [0, 0] }, /^tensorSplit must be/],
+    [{ tensorSplit: 'all' as never }, /^tensorSplit must be/],
+    [{ splitMode: 'tensor' as never }, /^splitMode must be/],
+    [{ cpuMoe: -2 }, /^cpuMoe must be/],
+    [{ opOffload: 1 as never }, /^opOffload must be/],
+  ])('are checked: %o', (options, sentence) => {
+    expect(() => checkDevices(options)).toThrow(sentence)
   })
 })
 

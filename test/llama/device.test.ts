@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { checkDevices } from '../../src/engine/layout.js'
 import { describeTrouble } from '../../src/llama/backends.js'
 import { chooseDevices, type Device, type DeviceOptions } from '../../src/llama/device.js'
 import { Fitting } from '../../src/llama/fitting.js'
@@ -57,23 +56,6 @@ describe('chooseDevices', () => {
   ])('refuses %o in one sentence', (options, source, sentence) => {
     expect(() => chooseDevices(source, options)).toThrow(sentence)
     expect(() => chooseDevices(source, options)).toThrow(expect.objectContaining({ code: 'device-not-found' }))
-  })
-})
-
-describe('options of devices', () => {
-  it.each<[DeviceOptions, RegExp]>([
-    [{ gpuLayers: 1.5 }, /^gpuLayers must be a number of layers from 0, 'auto' or 'all', got 1\.5$/],
-    [{ gpuLayers: 'some' as never }, /got "some"$/],
-    [{ device: '' }, /^device must be names of devices, or 'none', got ""$/],
-    [{ device: [3] as never }, /^device must be/],
-    [{ mainGpu: -1 }, /^mainGpu must be/],
-    [{ tensorSplit: [0, 0] }, /^tensorSplit must be/],
-    [{ tensorSplit: 'all' as never }, /^tensorSplit must be/],
-    [{ splitMode: 'tensor' as never }, /^splitMode must be/],
-    [{ cpuMoe: -2 }, /^cpuMoe must be/],
-    [{ opOffload: 1 as never }, /^opOffload must be/],
-  ])('are checked: %o', (options, sentence) => {
-    expect(() => checkDevices(options)).toThrow(sentence)
   })
 })
 
