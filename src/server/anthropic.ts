@@ -7,7 +7,7 @@ import type { Engine } from '../engine/engine.js'
 import { broughtDocuments, chatMessages, chatTools, conversationFields } from './anthropic-input.js'
 import { readBody } from './body.js'
 import { isCut } from './chat.js'
-import { type ApiError, badRequest } from './errors.js'
+import type { ApiError } from './errors.js'
 import { requestOptions, samplingFields, tokenCount } from './fields.js'
 import { bodyOf, partOf } from './harmless.js'
 import { documents, requestDocuments, templateMessages } from './messages.js'
@@ -53,9 +53,7 @@ export async function messagesRoute(service: Service, request: Request): Promise
   const namespace = service.namespaceOf(request, body.namespace)
   const conversation = conversationOf(engine, body)
   const wanted = body.output_config?.format ?? body.output_format
-  const form = await formOf({ grammar: body.grammar, json_schema: wanted?.schema })
-  if (conversation.tools && form.grammar !== undefined)
-    throw badRequest('grammar: cannot be kept together with tools; give one of the two', 'grammar')
+  const form = await formOf({ grammar: body.grammar, json_schema: wanted?.schema }, conversation.tools)
   const { signal } = request
   const id = `msg_${compactId()}`
   const fields = { ...body, stop: body.stop_sequences, namespace, grammar: form.grammar }

@@ -52,9 +52,7 @@ export async function chat(service: Service, request: Request): Promise<Response
   if (body.top_logprobs && !body.logprobs)
     throw badRequest('top_logprobs: expected only together with logprobs: true', 'top_logprobs')
   const use = planTools(engine, body)
-  const form = await formOf(body)
-  if (use.tools && form.grammar !== undefined)
-    throw badRequest('grammar: cannot be kept together with tools; give one of the two', 'grammar')
+  const form = await formOf(body, use.tools)
   const { signal } = request
   const shared = {
     ...conversationOf(engine, body, use),

@@ -61,7 +61,7 @@ const idle: Record<string, string> = {
  * The body of a route, as clients send it: these fields and no others, but for what asks for nothing that is not so
  * anyway.
  *
- *     null, [], {}, ''              as if absent
+ *     null, [], {}, ''              as if absent, but for fields that must be there
  *     metadata, service_tier, …     hints
  *     mirostat: 0, echo: false, …   what this server lacks, switched off
  */
@@ -91,8 +91,10 @@ export function withoutEmpty(value: unknown): unknown {
 function without(value: unknown, shape: z.ZodRawShape): unknown {
   if (!isObject(value)) return value
   const asks = ([name, held]: [string, unknown]) => {
-    if (isEmpty(held)) return false
-    if (Object.hasOwn(shape, name)) return true
+    const isKnown = Object.hasOwn(shape, name)
+    // A field that must be there is refused for what it holds, not as if it were missing.
+    if (isEmpty(held)) return isKnown && !z.safeParse(shape[name], undefined).success
+    if (isKnown) return true
     if (hints.has(name) || name.startsWith('speculative.')) return false
     if (held === '') return false
     if (Object.hasOwn(idle, name)) return !isOff(value, idle[name])

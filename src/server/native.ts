@@ -96,16 +96,16 @@ async function write(
 ): Promise<Response> {
   const served = service.find(body.model)
   const n = body.n_cmpl ?? body.n ?? 1
+  const maxTokens = service.defaults.limit(['n_predict', body.n_predict], ['max_tokens', body.max_tokens])
   const answers = await startTexts(service, served, request, body, {
     prompts,
     n,
     id: `native-${compactId()}`,
-    maxTokens: service.defaults.limit(['n_predict', body.n_predict], ['max_tokens', body.max_tokens]),
+    maxTokens,
     logprobs: probabilities(body) || undefined,
   })
   const texts = prompts.flatMap((prompt) => Array.from({ length: n }, () => prompt))
-  const most = body.n_predict ?? body.max_tokens ?? service.defaults.maxTokens
-  const told = { ...body, n_predict: most }
+  const told = { ...body, n_predict: maxTokens ?? -1, max_tokens: maxTokens ?? -1 }
   return respond(service, answers, new NativeReply(served, told, texts, isList || n > 1), body.stream ?? false)
 }
 
@@ -211,12 +211,9 @@ class NativeReply implements Reply {
     const { engine } = this.#served
     const body = this.#body
     const biases = biasOf(engine, body.logit_bias) ?? {}
-    const most = body.n_predict ?? body.max_tokens ?? -1
     return {
       ...settingsOf(body),
       seed,
-      n_predict: most,
-      max_tokens: most,
       n_probs: probabilities(body),
       logit_bias: [
         ...Object.entries(biases).map(([id, bias]) => ({ token: Number(id), bias })),

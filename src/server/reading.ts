@@ -1,4 +1,4 @@
-// `/v1/embeddings` and `/v1/rerank`: models that read.
+// Models that read: texts become vectors (`/v1/embeddings`), documents are put in order (`/v1/rerank`).
 
 import { z } from 'zod'
 import type { Embedder } from '../engine/embedder.js'
@@ -8,8 +8,6 @@ import { bodyOf } from './harmless.js'
 import { json } from './json.js'
 import { list } from './lists.js'
 import type { Service } from './service.js'
-
-// Models that read: texts become vectors (`/v1/embeddings`), documents are put in order (`/v1/rerank`).
 
 /** Texts of one request. */
 const mostTexts = 2048

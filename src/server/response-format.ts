@@ -5,6 +5,7 @@ import { grammars } from '../chat/grammar-thread.js'
 import { type JsonSchema, jsonObjectGrammar } from '../grammar/json-schema.js'
 import { badRequest } from './errors.js'
 import { jsonObject } from './lists.js'
+import type { ToolUse } from './tools.js'
 
 /** A JSON schema as a field of a body. */
 export const schema = z.union([z.boolean(), jsonObject], { error: 'expected a JSON schema' })
@@ -46,15 +47,20 @@ export interface AnswerForm {
   jsonSchema?: Record<string, unknown> | boolean
 }
 
-/** @throws ApiError 400 where two fields say a form; GrammarError for a schema or grammar that cannot be followed */
-export async function formOf(body: FormFields): Promise<AnswerForm> {
+/**
+ * @param tools those that may be called besides
+ * @throws ApiError 400 where two fields say a form, or a grammar and tools do; GrammarError for a schema or grammar that
+ *   cannot be followed
+ */
+export async function formOf(body: FormFields, tools: ToolUse['tools']): Promise<AnswerForm> {
   const grammar = await grammarOf(body)
   const { response_format: format, json_schema } = body
   if (grammar === undefined) return {}
   if (json_schema !== undefined && json_schema !== null) return { jsonSchema: json_schema }
-  if (!format || format.type === 'text' || format.type === 'grammar') return { grammar }
-  const wrapped = format.type === 'json_schema' ? format.json_schema?.schema : undefined
-  return { jsonSchema: wrapped ?? format.schema ?? { type: 'object' } }
+  if (format && format.type !== 'text' && format.type !== 'grammar')
+    return { jsonSchema: wrappedSchema(format) ?? format.schema ?? { type: 'object' } }
+  if (tools) throw badRequest('grammar: cannot be kept together with tools; give one of the two', 'grammar')
+  return { grammar }
 }
 
 /** The grammar that a body demands, if it does. @throws ApiError 400 where two fields do */
@@ -75,7 +81,7 @@ export async function grammarOf({
     return grammarOfSchema(json_schema as JsonSchema, 'json_schema')
   if (!demands) return grammar ?? undefined
   if (format.type === 'grammar') return format.grammar
-  const wrapped = format.type === 'json_schema' ? format.json_schema?.schema : undefined
+  const wrapped = wrappedSchema(format)
   const given = wrapped ?? format.schema
   if (given === undefined || given === null) {
     if (format.type === 'json_object') return jsonObjectGrammar()
@@ -86,6 +92,10 @@ export async function grammarOf({
   }
   const place = wrapped === undefined ? 'response_format.schema' : 'response_format.json_schema.schema'
   return grammarOfSchema(given as JsonSchema, place)
+}
+
+function wrappedSchema(format: z.infer<typeof responseFormat>) {
+  return format.type === 'json_schema' ? format.json_schema?.schema : undefined
 }
 
 /** Off the event loop. @throws GrammarError `schema-invalid` */

@@ -68,9 +68,8 @@ export async function responses(service: Service, request: Request): Promise<Res
   const namespace = service.namespaceOf(request, body.namespace)
   const use = planTools(engine, body)
   const wanted = body.text?.format
-  const form = await formOf({
-    response_format: wanted?.type === 'json_schema' ? { type: 'json_schema', json_schema: wanted } : wanted,
-  })
+  const response_format = wanted?.type === 'json_schema' ? { type: wanted.type, json_schema: wanted } : wanted
+  const form = await formOf({ response_format }, use.tools)
   const { signal } = request
   const id = `resp_${compactId()}`
   const ready = await served.prepare({

@@ -40,11 +40,9 @@ export async function consistency(service: Service, request: Request): Promise<R
   const { engine } = served
   const namespace = service.namespaceOf(request, body.namespace)
   const id = `sc-${randomUUID()}`
-  const options = requestOptions(engine, { ...body, namespace }, id, request.signal)
   const result = await engine.selfConsistency(
     {
-      ...options,
-      temperature: options.temperature ?? undefined,
+      ...requestOptions(engine, { ...body, namespace }, id, request.signal),
       messages: templateMessages(engine, body.messages),
       documents: requestDocuments(body.documents),
       samples: body.samples ?? undefined,

@@ -16,7 +16,7 @@ const refused: [path: string, body: unknown, param: string | null, words: RegExp
   [chat, { ...hello, reasoning_effort: 5 }, 'reasoning_effort', /string/],
   [chat, { ...hello, store: true }, 'store', /stores nothing/],
   [chat, {}, 'messages', /expected array/],
-  [chat, { messages: [] }, 'messages', /expected array/],
+  [chat, { messages: [] }, 'messages', /has 0 entries; expected at least 1/],
   [chat, { messages: 'hi' }, 'messages', /expected array, received string/],
   [chat, { messages: [{ role: 'robot', content: 'x' }] }, 'messages[0].role', /role/],
   [chat, { messages: [{ role: 'user', content: 7 }] }, 'messages[0].content', /string or an array of text parts/],
@@ -81,7 +81,7 @@ const refused: [path: string, body: unknown, param: string | null, words: RegExp
   ['/tokenize', { content: 5 }, 'content', /expected string/],
   ['/detokenize', { tokens: [-1] }, 'tokens[0]', /expected a token id, 0 to 2147483647, got -1/],
   ['/detokenize', { tokens: [99_999_999] }, 'tokens[0]', /expected a token id, 0 to 6143, got 99999999/],
-  ['/apply-template', { messages: [] }, 'messages', /expected array/],
+  ['/apply-template', { messages: [] }, 'messages', /has 0 entries; expected at least 1/],
 ]
 
 describe('a request the server cannot serve', () => {
