@@ -5,13 +5,11 @@
  *     npm run bench -- answers
  */
 
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import type { DemoQuestion } from '../src/cli/embedded.js'
 import { formatTable } from '../src/cli/terminal.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Engine } from '../src/engine/engine.js'
 import { readArguments } from './kit/arguments.js'
+import { demoQuestions, embeddedModel } from './kit/embedded.js'
 
 const { values } = readArguments('answers', {
   model: { type: 'string', value: 'FILE', help: 'GGUF that answers (default: the embedded model)' },
@@ -20,13 +18,11 @@ const { values } = readArguments('answers', {
   temperature: { type: 'string', default: '0.8', value: 'T', help: 'of the draws' },
   threads: { type: 'string', value: 'N', help: 'threads that compute' },
 })
-const embedded = fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
 const count = Number(values.answers)
 const temperature = Number(values.temperature)
 const threads = values.threads === undefined ? undefined : Number(values.threads)
-await using engine = await Engine.load({ model: values.model ?? embedded, slots: count, threads, profile: false })
-const demo = readFileSync(new URL('../../models/demo.json', import.meta.url), 'utf8')
-const questions = (JSON.parse(demo) as DemoQuestion[]).slice(0, Number(values.questions))
+await using engine = await Engine.load({ model: values.model ?? embeddedModel, slots: count, threads, profile: false })
+const questions = demoQuestions().slice(0, Number(values.questions))
 
 /** Tokens per forward of the first, second, … answer. */
 async function edlByAnswer(areTogether: boolean): Promise<number[]> {

@@ -16,12 +16,11 @@ import type { Drafter } from '../src/draft/drafter.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { simulateEngine } from '../src/rivals/simulation.js'
 import { LyingSession } from './contest/liar.js'
-import { readArguments, refuse } from './kit/arguments.js'
-import { openSpelling, readWorkloads } from './kit/recordings.js'
+import { readArguments } from './kit/arguments.js'
+import { needRecordings, openSpelling, readWorkloads, recordingOptions } from './kit/recordings.js'
 
 const { values } = readArguments('controller', {
-  traces: { type: 'string', value: 'FOLDER', help: 'gzipped JSONL of prompts and answers' },
-  vocab: { type: 'string', value: 'FILE', help: 'GGUF whose tokenizer reads them, gzipped or not' },
+  ...recordingOptions,
   curves: {
     type: 'string',
     default: '0.5b-q4_0,0.5b-q4_0-pure,7b-q4_0,flat',
@@ -31,15 +30,14 @@ const { values } = readArguments('controller', {
   limit: { type: 'string', default: '20', value: 'N', help: 'requests of a workload, at most' },
   tokens: { type: 'string', default: '128', value: 'N', help: 'tokens of an answer, at most' },
 })
-if (!values.traces || !values.vocab) refuse('controller', 'expected --traces FOLDER and --vocab FILE.gguf')
-const folder = values.traces
-const files = readdirSync(folder).filter((file) => /\.jsonl(\.gz)?$/.test(file))
+const { traces, vocab } = needRecordings('controller', values)
+const files = readdirSync(traces).filter((file) => /\.jsonl(\.gz)?$/.test(file))
 const workloads = await readWorkloads(
-  files.map((file) => path.join(folder, file)),
-  values.vocab,
+  files.map((file) => path.join(traces, file)),
+  vocab,
   { requests: Number(values.limit), promptTokens: 16_384, answerTokens: Number(values.tokens) },
 )
-const spelling = await openSpelling(values.vocab)
+const spelling = await openSpelling(vocab)
 const curves = values.curves.split(',').map((name) => ({ name, cost: readCostCurve(name).record }))
 
 /** A controller without some of its parts: their class answers as if it had never learnt anything. */

@@ -23,7 +23,8 @@ import { Spelling } from '../src/corpus/spelling.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { DraftTree } from '../src/draft/tree.js'
 import type { Vocabulary } from '../src/llama/vocabulary.js'
-import { profileAllocations } from './kit/allocations.js'
+import type { Recording } from '../src/rivals/replay.js'
+import { showAllocations } from './corpus/allocations.js'
 import { readArguments } from './kit/arguments.js'
 import { describeMachine } from './kit/machine.js'
 import { readWorkload, WORKLOADS } from './kit/traces.js'
@@ -36,12 +37,6 @@ const identity = { fingerprint: 'bench', vocabularySize: 2 ** 18 }
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
-
-/** What was read and written by a request. */
-interface Request {
-  prompt: ArrayLike<number>
-  response: ArrayLike<number>
-}
 
 /** Milliseconds on the clock and of the processor; they differ where others use the machine. */
 interface Took {
@@ -82,7 +77,7 @@ function madeUp(count: number): Int32Array {
 }
 
 /** Passages of real text in random order, as many as wanted: their words and phrases, not their sequence. */
-function shuffled(requests: readonly Request[], count: number): Int32Array {
+function shuffled(requests: readonly Recording[], count: number): Int32Array {
   const random = randomOf(7)
   const tokens = new Int32Array(count)
   for (let at = 0; at < count; ) {
@@ -95,7 +90,7 @@ function shuffled(requests: readonly Request[], count: number): Int32Array {
   return tokens
 }
 
-function readRequests(folder: string, vocabulary: Vocabulary): Request[] {
+function readRequests(folder: string, vocabulary: Vocabulary): Recording[] {
   const tokenize = (text: string) => vocabulary.tokenize(text, { special: true })
   return Object.keys(WORKLOADS)
     .flatMap((name) => readWorkload(folder, name).slice(0, 150))
@@ -103,8 +98,15 @@ function readRequests(folder: string, vocabulary: Vocabulary): Request[] {
     .filter(({ prompt, response }) => prompt.length > 8 && response.length > 8)
 }
 
+/** A corpus that has grown record by record, as that of a server does. */
+function corpusOf(tokens: Int32Array, options: CorpusOptions): Corpus {
+  const corpus = new Corpus(options)
+  for (let at = 0; at < tokens.length; at += RECORD) corpus.addRequest(tokens.subarray(at, at + RECORD))
+  return corpus
+}
+
 /** Drafts along the answers of requests; returns sorted microseconds, and the bytes of garbage of one draft. */
-function measureDrafts(corpus: Corpus, requests: readonly Request[], nodes: number) {
+function measureDrafts(corpus: Corpus, requests: readonly Recording[], nodes: number) {
   const drafter = new RetrievalDrafter({ corpus })
   const tree = new DraftTree(nodes)
   const times = new Float64Array(DRAFTS)
@@ -153,17 +155,15 @@ async function main(): Promise<void> {
   const tokens = requests ? shuffled(requests, count) : madeUp(count)
   const asked = requests ?? [{ prompt: tokens.slice(0, 2000), response: tokens.slice(2000, 30_000) }]
   const say = (what: string, value: string) => console.log(`${what.padEnd(34)} ${value}`)
-  if (values.allocations) return await showAllocations(tokens, asked, options)
+  if (values.allocations) return await showAllocations(corpusOf(tokens.subarray(0, 1_000_000), options), asked)
   say('tokens', `${count}, ${requests ? 'passages of recorded requests' : 'made up'}`)
 
   const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-corpus-'))
   try {
-    // Grown record by record, as a server does.
     collect()
     const base = process.memoryUsage()
-    const corpus = new Corpus(options)
     const watch = startWatch()
-    for (let at = 0; at < count; at += RECORD) corpus.addRequest(tokens.subarray(at, at + RECORD))
+    const corpus = corpusOf(tokens, options)
     const insertion = watch()
     collect()
     const after = process.memoryUsage()
@@ -223,42 +223,6 @@ async function main(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-}
-
-/** Prints which functions allocate while drafts are made and scored, in bytes per draft. */
-async function showAllocations(tokens: Int32Array, asked: readonly Request[], options: CorpusOptions): Promise<void> {
-  const corpus = new Corpus(options)
-  const most = Math.min(tokens.length, 1_000_000)
-  for (let at = 0; at < most; at += RECORD) corpus.addRequest(tokens.subarray(at, at + RECORD))
-  const drafter = new RetrievalDrafter({ corpus })
-  const tree = new DraftTree(16)
-  const one = new Int32Array(1)
-  /** Drafts along answers; the request itself is opened and read outside of what is measured. */
-  const sessions = asked.slice(0, 200).map(({ prompt, response }) => {
-    const session = drafter.open()
-    session.read(prompt)
-    return { session, response }
-  })
-  let drafts = 0
-  const play = (from: number, to: number) => {
-    for (const { session, response } of sessions)
-      for (let at = from; at < Math.min(to, response.length); at++) {
-        session.draft(tree, 16)
-        one[0] = response[at]
-        session.accept(one, 1)
-        drafts++
-      }
-  }
-  // Until everything is compiled.
-  play(0, 40)
-  drafts = 0
-  const allocations = await profileAllocations(() => play(40, 240))
-  const total = allocations.reduce((sum, { bytes }) => sum + bytes, 0)
-  console.log(
-    `${drafts} drafts of 16 nodes, each with one token accepted: ${(total / drafts).toFixed(1)} bytes per draft\n`,
-  )
-  for (const { where, bytes } of allocations.slice(0, 12))
-    console.log(`${(bytes / drafts).toFixed(2).padStart(8)}  ${where}`)
 }
 
 /** Opens a folder, and prints how long that took. */

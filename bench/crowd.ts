@@ -7,16 +7,14 @@
  *
  * The last line of the output is JSON.
  */
-import { fileURLToPath } from 'node:url'
 import { ChatTemplate } from '../src/chat/template.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import type { SamplerOptions } from '../src/llama/sampler-options.js'
 import { RealLoop, type RealRun, type Trace } from '../test/helpers/real-loop.js'
 import { readArguments } from './kit/arguments.js'
-import { samplePrompts } from './kit/samples.js'
+import { embeddedModel, samplePrompts } from './kit/embedded.js'
 
-const model = fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
 const slots = 8
 const samplings: SamplerOptions[] = [{}, {}, { temperature: 0.8, seed: 5 }, { repeatPenalty: 1.1 }]
 const drafts = ['auto', 0, 6, 16] as const
@@ -27,7 +25,7 @@ const { values } = readArguments('crowd', {
 const answers = Number(values.answers)
 const rounds = 2
 
-await using alone = await RealLoop.load(model)
+await using alone = await RealLoop.load(embeddedModel)
 const template = new ChatTemplate(alone.model.chatTemplate ?? '', { bos: '', eos: '' })
 const prompts = samplePrompts()
 const runs: Omit<RealRun, 'session'>[] = Array.from({ length: answers }, (_, i) => {
@@ -48,7 +46,7 @@ for (const run of runs)
 const summary = []
 for (let round = 0; round < rounds; round++)
   for (const ordered of [true, false]) {
-    await using crowd = await RealLoop.load(model, { slots, ordered })
+    await using crowd = await RealLoop.load(embeddedModel, { slots, ordered })
     const drafter = new RetrievalDrafter({ spelling })
     const began = performance.now()
     const together = await Promise.all(runs.map((run) => crowd.decode({ ...run, session: drafter.open() })))

@@ -18,6 +18,7 @@ import { Model } from '../src/llama/model.js'
 import { damage } from '../test/helpers/damage.js'
 import { Random } from '../test/helpers/random-weights.js'
 import { readArguments } from './kit/arguments.js'
+import { embeddedModel } from './kit/embedded.js'
 
 const { values, positionals } = readArguments(
   'damage',
@@ -30,8 +31,7 @@ const { values, positionals } = readArguments(
   },
   { name: 'FILE…', help: 'GGUFs to damage copies of (default: the embedded model)' },
 )
-const files =
-  positionals.length > 0 ? positionals : [fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))]
+const files = positionals.length > 0 ? positionals : [embeddedModel]
 const mutations = Number(values.mutations)
 
 if (values.from !== undefined) await work(Number(values.from), Number(values.to))

@@ -18,6 +18,7 @@ import { formatTable } from '../src/cli/terminal.js'
 import { availableDevices, LlamaLibrary } from '../src/llama/library.js'
 import type { Placement } from '../src/llama/placement.js'
 import { readArguments } from './kit/arguments.js'
+import { embeddedModel } from './kit/embedded.js'
 import { root } from './kit/machine.js'
 import { benchmarkModel } from './models.js'
 
@@ -87,7 +88,7 @@ async function run(part: string, model: string | undefined, args: string[], shar
 }
 
 function modelOf(name: string): string {
-  if (name === 'embedded') return path.join(root, 'models', 'lookahead-qa.gguf')
+  if (name === 'embedded') return embeddedModel
   if (name === '0.5b') return benchmarkModel({ shape: 'qwen2.5-0.5b', type: 'Q4_0' })
   if (name === '7b') return benchmarkModel({ shape: 'qwen2.5-7b', type: 'Q4_0', head: 'Q6_K' })
   return name
@@ -151,7 +152,7 @@ for (const [i, model] of models.entries()) {
       : verified.said,
   )
   // 4. Recorded answers, on shapes that are not the embedded model's.
-  if (values.traces === undefined || path.basename(model) === 'lookahead-qa.gguf') continue
+  if (values.traces === undefined || path.basename(model) === path.basename(embeddedModel)) continue
   const main = path.join(root, 'dist-bench', 'bench', 'main.js')
   const files = ['--traces', values.traces, ...(values.vocabulary ? ['--vocabulary', values.vocabulary] : [])]
   const size = [

@@ -21,7 +21,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Chat } from '../src/engine/chat.js'
 import { Model } from '../src/llama/model.js'
+import { freePort } from '../test/helpers/free-port.js'
 import { readArguments } from './kit/arguments.js'
+import { embeddedModel } from './kit/embedded.js'
 import { median, spread } from './kit/statistics.js'
 import { groundedQuestions } from './kit/workloads.js'
 import { benchmarkModel, type Shape } from './models.js'
@@ -129,10 +131,6 @@ async function startServer(name: string, command: string, options: string[], env
   return { name, url, child } satisfies Server
 }
 
-function freePort(): number {
-  return 20_000 + Math.floor(Math.random() * 20_000)
-}
-
 // A connection each: a server may close one that rests, while its next request is on the way.
 const agent = new http.Agent({ keepAlive: false, maxSockets: 64 })
 
@@ -233,7 +231,7 @@ function makePrompts(model: Model, length: number, count: number): number[][] {
 async function main(): Promise<void> {
   const file = values.shape
     ? benchmarkModel({ shape: values.shape as Shape, type: 'Q4_0' })
-    : (values.model ?? fileURLToPath(new URL('models/lookahead-qa.gguf', root)))
+    : (values.model ?? embeddedModel)
   const cells = numbers(values.prompts).flatMap((prompt) =>
     numbers(values.answers).flatMap((answer) =>
       numbers(values['at-once']).map((atOnce) => ({ prompt, answer, atOnce })),
@@ -248,7 +246,7 @@ async function main(): Promise<void> {
     for (const mode of binary ? values.modes.split(',') : []) {
       const options = modes[mode]
       if (!options) throw new Error(`--modes: expected some of ${Object.keys(modes).join(', ')}; got ${mode}`)
-      const port = freePort()
+      const port = await freePort()
       const server = await startServer(
         `llama-server ${mode}`,
         binary as string,

@@ -9,31 +9,30 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { openVocabulary, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
+import { openVocabulary } from '../src/cli/recordings.js'
 import { ReplicatedDrafter } from '../src/cli/replicas.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import { drafters } from '../src/rivals/drafters.js'
 import { replay } from '../src/rivals/replay.js'
+import { freePort } from '../test/helpers/free-port.js'
+import { RedisServer, redisProgram } from '../test/helpers/redis-server.js'
 import { readArguments, refuse } from './kit/arguments.js'
+import { readTexts, recordingOptions, type TextName } from './kit/recordings.js'
 
-const workloads: [name: string, file: string, ...filters: string[]][] = [
-  ['RAG, claude-haiku-4.5', 'rag_mtragun_semeval2026', 'model=haiku'],
-  ['RAG, qwen3-235b', 'rag_mtragun_semeval2026', 'model=qwen3-235b'],
-  ['Spec-Bench RAG', 'specbench_vicuna7b', 'task=rag'],
-  ['tau-bench agent', 'agent_taubench_gpt4o'],
-  ['ReAct agent', 'agent_react_hotpot'],
+const texts: TextName[] = [
+  'RAG, claude-haiku-4.5',
+  'RAG, qwen3-235b',
+  'Spec-Bench RAG',
+  'tau-bench agent',
+  'ReAct agent',
 ]
 
 const { values } = readArguments('fleet', {
-  traces: { type: 'string', value: 'FOLDER', help: 'gzipped JSONL of prompts and answers, for the length' },
-  vocab: { type: 'string', value: 'FILE', help: 'GGUF whose tokenizer reads them, gzipped or not' },
-  only: { type: 'string', value: 'PART', help: 'length, speed or chaos' },
+  ...recordingOptions,
+  only: { type: 'string', value: 'PART', help: 'length (needs --traces and --vocab), speed or chaos' },
   replicas: { type: 'string', value: 'N', default: '4', help: 'replicas' },
   rate: { type: 'string', value: 'N', default: '200', help: 'answers a second, of all replicas together' },
   tokens: { type: 'string', value: 'N', default: '300', help: 'tokens of an answer' },
@@ -50,7 +49,7 @@ class Member {
   readonly #answers: AsyncIterator<string>
 
   constructor(share = '', port = '0', key = '') {
-    const file = fileURLToPath(new URL('./kit/fleet-member.js', import.meta.url))
+    const file = fileURLToPath(new URL('./fleet/member.js', import.meta.url))
     this.process = spawn(process.execPath, [file, share, port, key], { stdio: ['pipe', 'pipe', 'inherit'] })
     this.#answers = createInterface({ input: this.process.stdout! })[Symbol.asyncIterator]()
   }
@@ -70,43 +69,9 @@ class Member {
   }
 }
 
-/** A Redis for the time of the benchmark. */
-class Redis {
-  readonly #port: number
-  readonly #folder = mkdtempSync(path.join(tmpdir(), 'lookahead-bench-'))
-  readonly #options: string[]
-  #process!: ChildProcess
-
-  constructor(port: number, ...options: string[]) {
-    this.#port = port
-    this.#options = options
-  }
-
-  get url(): string {
-    return `redis://127.0.0.1:${this.#port}`
-  }
-
-  async start(): Promise<void> {
-    const place = ['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '']
-    this.#process = spawn('redis-server', [...place, ...this.#options], { stdio: 'ignore' })
-    this.#process.once('error', () => refuse('fleet', 'speed and chaos need a redis-server on the PATH'))
-    await sleep(700)
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.#process.kill(name)
-  }
-
-  async kill(): Promise<void> {
-    const ended = once(this.#process, 'exit')
-    this.#process.kill('SIGKILL')
-    await ended
-  }
-
-  async end(): Promise<void> {
-    await this.kill()
-    rmSync(this.#folder, { recursive: true, force: true })
-  }
+function startRedis(...options: string[]): Promise<RedisServer> {
+  if (redisProgram === undefined) refuse('fleet', 'speed and chaos need a redis-server on the PATH')
+  return RedisServer.start(...options)
 }
 
 if (wants('length')) await length()
@@ -125,11 +90,7 @@ async function length(): Promise<void> {
   const make = () => drafters.lookahead(spelling)
   console.log(`tokens per forward, 16 nodes, requests in turn to ${count} replicas\n`)
   console.log('| workload | one server | apart | | sharing | |\n|---|---|---|---|---|---|')
-  for (const [name, file, ...filters] of workloads) {
-    const recordings = tokenizeRecordings(
-      await readRecordings(path.join(traces, `${file}.jsonl.gz`), filters, 250),
-      vocabulary,
-    )
+  for await (const { name, recordings } of readTexts(traces, vocabulary, texts, 250)) {
     const edl = async (drafter: ReplicatedDrafter) => {
       const report = replay(recordings, drafter, { budget: 16 })
       await drafter[Symbol.asyncDispose]()
@@ -161,8 +122,7 @@ async function speed(): Promise<void> {
     Number(values.rate),
   )
   line('none, one server takes all', all)
-  const redis = new Redis(await freePort())
-  await redis.start()
+  const redis = await startRedis()
   line(
     'Redis',
     await run(
@@ -171,7 +131,7 @@ async function speed(): Promise<void> {
     ),
     all.share,
   )
-  await redis.end()
+  await redis[Symbol.asyncDispose]()
   const ports = await Promise.all(Array.from({ length: count }, freePort))
   const urls = ports.map((port) => `http://127.0.0.1:${port}`).join(',')
   line(
@@ -223,8 +183,7 @@ function line(name: string, { share, delays, lag }: Run, without?: number): void
 /** Everything that may go wrong, under load; in the end all must hold the same, and nothing deleted. */
 async function chaos(): Promise<void> {
   console.log(`chaos: ${values.rate} answers a second, ${count} replicas\n`)
-  const redis = new Redis(await freePort(), '--appendonly', 'yes')
-  await redis.start()
+  await using redis = await startRedis('--appendonly', 'yes')
   const members = Array.from({ length: count }, () => new Member(redis.url))
   await Promise.all(members.map((member) => member.ask('caught-up')))
   const begin = () => Promise.all(members.map((member) => member.ask(`begin ${Number(values.rate) / count} ${tokens}`)))
@@ -259,11 +218,11 @@ async function chaos(): Promise<void> {
   await step(`Redis hangs for ${values.partition} s`, async () => {
     await members[0].ask('document three')
     await until('all have it', (documents) => documents.includes('three'))
-    redis.signal('SIGSTOP')
+    redis.pause()
     await sleep(1000)
     const { ms } = await members[1].ask('forget three')
     await sleep(Number(values.partition) * 1000 - 1000)
-    redis.signal('SIGCONT')
+    redis.resume()
     await until('none has it', (documents) => !documents.includes('three'))
     return `a deletion meanwhile was acknowledged after ${ms.toFixed(0)} ms, and reached all`
   })
@@ -277,7 +236,6 @@ async function chaos(): Promise<void> {
     return 'it caught up'
   })
   for (const member of members) await member.kill()
-  await redis.end()
 
   /** Does something to replicas that write, then looks whether all hold the same once they are quiet. */
   async function step(name: string, act: () => Promise<string>): Promise<void> {
@@ -308,16 +266,4 @@ async function chaos(): Promise<void> {
     }
     throw new Error(`not after a while: ${what}`)
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -5,9 +5,6 @@
  *     npm run bench -- forced
  */
 
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import type { DemoQuestion } from '../src/cli/embedded.js'
 import { formatTable } from '../src/cli/terminal.js'
 import type { Drafter, DraftSession } from '../src/draft/drafter.js'
 import { ForcedDrafter } from '../src/draft/forced.js'
@@ -15,6 +12,7 @@ import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Engine } from '../src/engine/engine.js'
 import type { ChatRequest } from '../src/engine/options.js'
 import { readArguments } from './kit/arguments.js'
+import { demoQuestions, embeddedModel } from './kit/embedded.js'
 
 const { values } = readArguments('forced', {
   model: { type: 'string', value: 'FILE', help: 'GGUF that answers (default: the embedded model)' },
@@ -85,11 +83,10 @@ const nothing: Drafter = {
   open: (): DraftSession => ({ read() {}, draft: (tree) => tree.clear(), accept() {}, close() {} }),
 }
 
-const model = values.model ?? fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
+const model = values.model ?? embeddedModel
 const draft = Number(values.nodes)
 const maxTokens = Number(values.tokens)
-const demo = JSON.parse(readFileSync(new URL('../../models/demo.json', import.meta.url), 'utf8')) as DemoQuestion[]
-const questions = demo.slice(0, Number(values.questions))
+const questions = demoQuestions().slice(0, Number(values.questions))
 
 const rows = [['', 'tokens', 'forced', 'retrieval', 'both', 'known: retrieval', 'both']]
 for (const { name, template, ask } of works) {

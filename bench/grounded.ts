@@ -19,7 +19,8 @@ import { Engine } from '../src/engine/engine.js'
 import type { ExactnessWish } from '../src/measure/configuration.js'
 import type { PlainAnswer } from './contest/plain-loop.js'
 import { readArguments } from './kit/arguments.js'
-import { describeMachine, root } from './kit/machine.js'
+import { embeddedModel } from './kit/embedded.js'
+import { describeMachine } from './kit/machine.js'
 import { DISTURBED, OthersWatch } from './kit/others.js'
 import { median, spread, sum } from './kit/statistics.js'
 import { groundedQuestions } from './kit/workloads.js'
@@ -31,20 +32,16 @@ const maxTokens = 160
 const restMs = 500
 
 const { values } = readArguments('grounded', {
-  model: {
-    type: 'string',
-    default: path.join(root, 'models', 'lookahead-qa.gguf'),
-    value: 'FILE',
-    help: 'GGUF that answers',
-  },
+  model: { type: 'string', value: 'FILE', help: 'GGUF that answers (default: the embedded model)' },
   questions: { type: 'string', default: '24', value: 'N', help: 'of the sample' },
   rounds: { type: 'string', default: '5', value: 'N', help: 'in turns; medians count' },
   exactness: { type: 'string', default: 'bitwise', value: 'LEVEL', help: 'bitwise, token or fastest' },
   threads: { type: 'string', value: 'N', help: 'default: what the engine finds best' },
 })
+const file = values.model ?? embeddedModel
 const [questions, rounds] = [values.questions, values.rounds].map(Number)
 await using engine = await Engine.load({
-  model: values.model,
+  model: file,
   exactness: values.exactness as ExactnessWish,
   threads: values.threads ? Number(values.threads) : undefined,
 })
@@ -56,7 +53,7 @@ const context = 300
 const watch = new OthersWatch(() => [process.pid])
 let patience = 2 * Number(values.rounds)
 const machine = describeMachine()
-console.log(`${path.basename(values.model)}, ${machine.cpu}, ${engine.threads} threads`)
+console.log(`${path.basename(file)}, ${machine.cpu}, ${engine.threads} threads`)
 console.log(`keys ${exactness.keyType}, values ${exactness.valueType}: ${exactness.level}`)
 const tasks = groundedQuestions(questions).map(({ question, documents }) => ({
   messages: [{ role: 'user' as const, content: question }],
@@ -134,12 +131,12 @@ console.log(`T(1) ${atLoad.ms(1, context).toFixed(3)} ms after ${context} tokens
 console.log(`  ${ratios.map(({ rows, ratio }) => `${rows}: ${ratio.toFixed(2)}`).join('   ')}`)
 console.log(`if every draft came true: ${(best.rows / best.ratio).toFixed(2)} × with ${best.rows} rows`)
 const drafting = engine.describeDrafting()
-console.log(JSON.stringify({ machine, model: path.basename(values.model), exactness, standings, ratios, drafting }))
+console.log(JSON.stringify({ machine, model: path.basename(file), exactness, standings, ratios, drafting }))
 
 /** Has a plain loop in a process of its own answer. */
 function addPlain(total: Round): void {
   const script = fileURLToPath(new URL('./contest/plain-loop.js', import.meta.url))
-  const args = [script, values.model, String(engine.threads), String(maxTokens)]
+  const args = [script, file, String(engine.threads), String(maxTokens)]
   const input = JSON.stringify(prompts.map((prompt) => Array.from(prompt)))
   const answers = JSON.parse(execFileSync(process.execPath, args, { input, encoding: 'utf8' })) as PlainAnswer[]
   for (const { tokens, decodeMs } of answers) {

@@ -6,7 +6,6 @@
  *     npm run bench -- recycled                        answers of the embedded model, with its logits
  *     npm run bench -- recycled --traces FILE.jsonl    recorded answers, with the logits that a model of ours has for them
  */
-import { fileURLToPath } from 'node:url'
 import { costCurves, readCostCurve } from '../src/cli/cost-curves.js'
 import { readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
 import { formatTable } from '../src/cli/terminal.js'
@@ -20,7 +19,7 @@ import { Model } from '../src/llama/model.js'
 import { type Recording, replay } from '../src/rivals/replay.js'
 import { simulateEngine } from '../src/rivals/simulation.js'
 import { readArguments } from './kit/arguments.js'
-import { samplePrompts } from './kit/samples.js'
+import { embeddedModel, samplePrompts } from './kit/embedded.js'
 
 const { values } = readArguments('recycled', {
   model: { type: 'string', value: 'FILE', help: 'GGUF whose logits are copied (default: the embedded model)' },
@@ -29,7 +28,7 @@ const { values } = readArguments('recycled', {
   temperature: { type: 'string', default: '0', value: 'T', help: 'of the answers that the model gives' },
   choices: { type: 'string', default: '4', value: 'K', help: 'largest logits copied of each row' },
 })
-const file = values.model ?? fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
+const file = values.model ?? embeddedModel
 const choices = Number(values.choices)
 const requests = Number(values.requests)
 const mostAnswer = 200

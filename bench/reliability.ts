@@ -5,13 +5,12 @@
  *     npm run bench -- reliability --traces FILE… --vocabulary qwen2.gguf --svg docs/reliability.svg
  */
 import { writeFileSync } from 'node:fs'
-import path from 'node:path'
 import { formatTable } from '../src/cli/terminal.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Engine } from '../src/engine/engine.js'
 import { type CalibrationBin, replay } from '../src/rivals/replay.js'
 import { readArguments, refuse } from './kit/arguments.js'
-import { root } from './kit/machine.js'
+import { embeddedModel } from './kit/embedded.js'
 import { openSpelling, readWorkloads } from './kit/recordings.js'
 import { groundedQuestions } from './kit/workloads.js'
 import { element, label, picture, seriesColour } from './report/svg.js'
@@ -35,12 +34,7 @@ const { values, positionals } = readArguments(
     vocabulary: { type: 'string', value: 'FILE', help: 'GGUF whose tokeniser splits them' },
     requests: { type: 'string', default: '60', value: 'N', help: 'of each workload' },
     nodes: { type: 'string', default: '16', value: 'N', help: 'draft nodes of every forward' },
-    model: {
-      type: 'string',
-      default: path.join(root, 'models', 'lookahead-qa.gguf'),
-      value: 'FILE',
-      help: 'GGUF that answers live',
-    },
+    model: { type: 'string', value: 'FILE', help: 'GGUF that answers live (default: the embedded model)' },
     questions: { type: 'string', default: '60', value: 'N', help: 'it answers' },
     svg: { type: 'string', value: 'FILE', help: 'draw the diagram into this file' },
   },
@@ -80,7 +74,7 @@ console.log(JSON.stringify({ nodes, requests, questions, series }))
 /** Grounded questions, answered greedily with this many nodes drafted in every forward. */
 async function answerLive(): Promise<Bins> {
   const bins = emptyBins()
-  await using engine = await Engine.load({ model: values.model })
+  await using engine = await Engine.load({ model: values.model ?? embeddedModel })
   for (const { question, documents } of groundedQuestions(questions)) {
     const messages = [{ role: 'user' as const, content: question }]
     const answer = engine.chat({ messages, documents, maxTokens: 160, draft: nodes, explain: true })

@@ -8,6 +8,7 @@ import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { ForwardCost } from '../src/cost/forward-cost.js'
 import type { Recording } from '../src/rivals/replay.js'
+import { embeddedModel } from './kit/embedded.js'
 import { describeMachine, measureBandwidth, measureFreeCores, root } from './kit/machine.js'
 import { readWorkloads } from './kit/recordings.js'
 import { replayAll } from './kit/replays.js'
@@ -30,7 +31,7 @@ const restMs = 500
 async function bench(options: BenchOptions): Promise<void> {
   const { size, threads, ownThreads, sections } = options
   const plan = plans[size]
-  const file = options.model ?? path.join(root, 'models', 'lookahead-qa.gguf')
+  const file = options.model ?? embeddedModel
   const say = (text: string) => process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : '')
   const machine = describeMachine(options.machine)
   console.log(`${machine.name}: ${machine.cpu}, ${threads} of ${machine.cores} cores, ${size} run`)

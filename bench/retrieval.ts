@@ -13,9 +13,8 @@
  * nodes, beside what a first prototype reached and what was aimed at. A second table says what drafters cost, over all
  * workloads: waste, time of a draft, memory.
  */
-import { existsSync, writeFileSync } from 'node:fs'
-import path from 'node:path'
-import { openVocabulary, readRecordings, tokenizeRecordings } from '../src/cli/recordings.js'
+import { writeFileSync } from 'node:fs'
+import { openVocabulary } from '../src/cli/recordings.js'
 import { Spelling } from '../src/corpus/spelling.js'
 import { tables } from '../src/draft/features.js'
 import type { RetrievalDrafter } from '../src/draft/retrieval.js'
@@ -23,28 +22,8 @@ import { type DrafterName, drafterNames, drafters } from '../src/rivals/drafters
 import { type ReplayReport, replay } from '../src/rivals/replay.js'
 import { readArguments, refuse } from './kit/arguments.js'
 import { describeMachine } from './kit/machine.js'
+import { needRecordings, readTexts, recordingOptions, textNames } from './kit/recordings.js'
 import { mean, median, sum } from './kit/statistics.js'
-
-/** Workloads: a name, a file of the folder, and what its requests are filtered by. */
-const WORKLOADS: [name: string, file: string, ...filters: string[]][] = [
-  ['RAG, claude-haiku-4.5', 'rag_mtragun_semeval2026', 'model=haiku'],
-  ['RAG, qwen3-235b', 'rag_mtragun_semeval2026', 'model=qwen3-235b'],
-  ['RAG, llama-3.3-70b', 'rag_mtragun_semeval2026', 'model=llama'],
-  ['RAG, gpt-4o and llama-405b', 'rag_mtrag'],
-  ['RAG, qwen3 4b–32b', 'rag_mtrag_qwen3'],
-  ['RAG, ExpertQA', 'rag_expertqa'],
-  ['RAG, HotpotQA', 'rag_hotpot_context'],
-  ['Spec-Bench RAG', 'specbench_vicuna7b', 'task=rag'],
-  ['Spec-Bench summarisation', 'specbench_vicuna7b', 'task=summarization'],
-  ['Spec-Bench chat', 'specbench_vicuna7b', 'task=chat'],
-  ['Spec-Bench QA, closed book', 'specbench_vicuna7b', 'task=qa'],
-  ['Spec-Bench maths', 'specbench_vicuna7b', 'task=math'],
-  ['tau-bench agent', 'agent_taubench_gpt4o'],
-  ['ReAct agent', 'agent_react_hotpot'],
-  ['code, Reflexion', 'code_gpt4_reflexion'],
-  ['GSM8k, GPT-3 175B', 'math_gsm8k_gpt3', 'model=175b'],
-  ['translation', 'translation_gptmt'],
-]
 
 /**
  * What was aimed at, at 8 / 64 nodes, and what a first prototype had reached. For code the aim is a tenth more than the
@@ -69,8 +48,7 @@ interface Result extends ReplayReport {
 }
 
 const { values } = readArguments('retrieval', {
-  traces: { type: 'string', value: 'FOLDER', help: 'gzipped JSONL of prompts and answers' },
-  vocab: { type: 'string', value: 'FILE', help: 'GGUF whose tokenizer reads them, gzipped or not' },
+  ...recordingOptions,
   drafters: { type: 'string', default: drafterNames.join(','), value: 'A,B', help: 'only these' },
   budgets: { type: 'string', default: '8,64', value: 'A,B', help: 'nodes per draft' },
   limit: { type: 'string', default: '250', value: 'N', help: 'requests of a workload, at most' },
@@ -80,7 +58,7 @@ const { values } = readArguments('retrieval', {
   without: { type: 'string', default: '', value: 'A,B', help: 'lookahead without these tables of features' },
   json: { type: 'string', value: 'FILE', help: 'all figures, as JSON' },
 })
-if (!values.traces || !values.vocab) refuse('retrieval', 'expected --traces FOLDER and --vocab FILE.gguf')
+const { traces, vocab } = needRecordings('retrieval', values)
 const names = values.drafters.split(',') as DrafterName[]
 for (const name of names)
   if (!drafterNames.includes(name))
@@ -92,17 +70,15 @@ for (const name of without)
   if (!tables.has(name))
     refuse('retrieval', `--without: expected some of ${[...tables.keys()].join(', ')}, got ${name}`)
 
-using vocabulary = await openVocabulary(values.vocab)
+using vocabulary = await openVocabulary(vocab)
 const spelling = new Spelling(vocabulary)
 const results: Result[] = []
 const sizes = budgets.join(' / ')
 console.log(`Tokens per forward at ${sizes} nodes${cold ? ', cold' : ''}${ungrouped ? ', ungrouped' : ''}:\n`)
 console.log(`| workload | ${names.join(' | ')} | prototype | aim |`)
 console.log(`|---|${names.map(() => '---|').join('')}---|---|`)
-for (const [workload, name, ...filters] of WORKLOADS) {
-  const file = path.join(values.traces, `${name}.jsonl.gz`)
-  if (!workload.includes(values.only) || !existsSync(file)) continue
-  const read = tokenizeRecordings(await readRecordings(file, filters, Number(values.limit)), vocabulary)
+const wanted = textNames.filter((name) => name.includes(values.only))
+for await (const { name: workload, recordings: read } of readTexts(traces, vocabulary, wanted, Number(values.limit))) {
   const recordings = ungrouped ? read.map(({ prompt, response }) => ({ prompt, response })) : read
   const cells = names.map((drafter) =>
     budgets

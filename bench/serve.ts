@@ -10,8 +10,8 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { readArguments } from './kit/arguments.js'
+import type { SamplePrompt } from './kit/embedded.js'
 import { type Answer, load } from './kit/load.js'
-import type { SamplePrompt } from './kit/samples.js'
 import { ServerProcess } from './kit/server-process.js'
 import { median, quantile } from './kit/statistics.js'
 

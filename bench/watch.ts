@@ -8,8 +8,8 @@
  */
 import { availableParallelism, cpus } from 'node:os'
 import { readArguments } from './kit/arguments.js'
+import { samplePrompts } from './kit/embedded.js'
 import { load } from './kit/load.js'
-import { samplePrompts } from './kit/samples.js'
 import { ServerProcess } from './kit/server-process.js'
 import { median, sum } from './kit/statistics.js'
 

@@ -1,6 +1,6 @@
 // Clients that ask a server questions, some at a time.
 
-import type { SamplePrompt } from './samples.js'
+import type { SamplePrompt } from './embedded.js'
 
 /** What a client saw of one answer. */
 export interface Answer {

@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { describe, expect, it } from 'vitest'
 import { PeerTransport } from '../../src/fleet/http/peer-transport.js'
+import { freePort } from '../helpers/free-port.js'
 import { type Member, makeMember, until } from './members.js'
-import { freePort } from './redis-server.js'
 
 const key = 'the key of the replicas'
 

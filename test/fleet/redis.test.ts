@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { RedisTransport } from '../../src/fleet/redis/redis-transport.js'
+import { RedisServer, redisProgram } from '../helpers/redis-server.js'
 import { fingerprint, type Member, makeMember, tokensOf, until } from './members.js'
-import { RedisServer, redisProgram } from './redis-server.js'
 
 async function join(member: Member, redis: RedisServer): Promise<Member> {
   member.replica.attach(await RedisTransport.open(redis.url))

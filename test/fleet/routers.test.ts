@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../helpers/free-port.js'
+import { hasProgram, RedisServer, redisProgram } from '../helpers/redis-server.js'
 import { question } from '../server/server.js'
 import { until } from './members.js'
-import { freePort, hasProgram, RedisServer, redisProgram } from './redis-server.js'
 
 // The command as users run it: from dist/, which `npm test` builds beforehand.
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))

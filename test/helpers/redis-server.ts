@@ -1,8 +1,10 @@
+// A real Redis, or what speaks its protocol here, for tests and benchmarks of the fleet.
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { freePort } from './free-port.js'
 
 /** Whether a program is there to be run. */
 export function hasProgram(name: string, flag = '--version'): boolean {
@@ -12,16 +14,7 @@ export function hasProgram(name: string, flag = '--version'): boolean {
 /** The program that serves Redis's protocol here; `undefined`: none. */
 export const redisProgram = ['redis-server', 'valkey-server'].find((name) => hasProgram(name))
 
-/** A free port. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-/** A Redis of a test’s own, which can be killed, paused and started again. */
+/** A Redis of one’s own, which can be killed, paused and started again. */
 export class RedisServer implements AsyncDisposable {
   readonly port: number
   readonly url: string
