@@ -185,10 +185,10 @@ export class Engine implements AsyncDisposable {
     return this.#parts.chat.tokenize(this.#requests.render(conversation))
   }
 
-  /** The same, rendered in pieces and split on another thread. @throws as {@link chat}; the signal's reason */
+  /** The same, rendered in pieces and split on another thread; of a request that was prepared, as it was. @throws as {@link chat}; the signal's reason */
   async tokenizeChatAside(conversation: ChatConversation, signal?: AbortSignal): Promise<Int32Array> {
     this.#checkLive()
-    return this.#parts.chat.tokenizeAside(await this.#requests.renderAside(conversation, signal), signal)
+    return this.#requests.tokenizeAside(conversation, signal)
   }
 
   /**

@@ -99,6 +99,12 @@ export class Requests {
     return prompt
   }
 
+  /** The prompt of a conversation as tokens; of one that was prepared, those that were found then. */
+  async tokenizeAside(conversation: ChatConversation, signal?: AbortSignal): Promise<Int32Array> {
+    const ready = (conversation as Partial<Prepared>)[prepared]
+    return ready?.tokens ?? this.#chat.tokenizeAside(await this.renderAside(conversation, signal), signal)
+  }
+
   /** Looks at what is shown in any case: templates take their time over megabytes. */
   #checkShown({ messages, documents }: ChatConversation): void {
     const last = Array.isArray(messages) ? messages.at(-1)?.content : undefined

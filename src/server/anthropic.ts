@@ -63,7 +63,7 @@ export async function messagesRoute(service: Service, request: Request): Promise
     jsonSchema: form.jsonSchema,
     maxTokens: service.defaults.limit(['max_tokens', body.max_tokens]),
   })
-  const promptTokens = body.stream ? (await engine.tokenizeChatAside(conversation, signal)).length : 0
+  const promptTokens = body.stream ? (await engine.tokenizeChatAside(ready, signal)).length : 0
   const answers = service.start(served, [() => engine.chat(ready)], signal, namespace)
   return respond(service, answers, new MessageReply(id, served, promptTokens), body.stream ?? false)
 }
