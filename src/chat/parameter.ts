@@ -102,7 +102,7 @@ function jsonType(json: string): string | undefined {
   }
 }
 
-export function typeOf(value: unknown): string {
+function typeOf(value: unknown): string {
   if (value === null) return 'null'
   return Array.isArray(value) ? 'array' : typeof value
 }

@@ -1,5 +1,6 @@
 // An answer, understood while it is written: its thoughts, then its words and calls.
 
+import { finish } from '../grammar/slices.js'
 import { Channels } from './channels.js'
 import { type Dialect, usualThoughts } from './dialect.js'
 import { fallbackForms } from './fallback.js'
@@ -69,7 +70,7 @@ export class AnswerParser {
   end(isCut = false): MessageDelta[] {
     this.#reader.ended = true
     this.#reader.isCut = isCut
-    while (!this.#run.next().done);
+    finish(this.#run)
     return this.#transcript.taken()
   }
 

@@ -2,12 +2,20 @@
 
 import type { CallShape } from './dialect.js'
 import { Literal, skipSpace } from './literal.js'
-import { entries, isStructure, isText, type Parameters, property, typedValue, typesOf } from './parameter.js'
+import {
+  entries,
+  isStructure,
+  isText,
+  type Parameters,
+  property,
+  type Schema,
+  typedValue,
+  typesOf,
+} from './parameter.js'
 import type { Reader, Reading, Waiting } from './reader.js'
 import type { CallSink } from './transcript.js'
 
 type TaggedShape = CallShape & { kind: 'tagged' }
-type Schema = Record<string, unknown>
 
 /** Deepest nesting of a value's tags. */
 const mostDepth = 50

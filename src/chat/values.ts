@@ -1,5 +1,6 @@
 // Values as models write them, as JSON text.
 
+import { finish } from '../grammar/slices.js'
 import { JsonScanner } from './json-text.js'
 import { Reader, type Reading, type Waiting } from './reader.js'
 
@@ -30,10 +31,8 @@ export function pythonText(text: string): string | undefined {
   const reader = new Reader()
   reader.text = text
   reader.ended = true
-  const run = pythonValue(reader)
-  let step = run.next()
-  while (!step.done) step = run.next()
-  return reader.isSpent ? step.value : undefined
+  const value = finish(pythonValue(reader))
+  return reader.isSpent ? value : undefined
 }
 
 function bareWord(word: string): string {

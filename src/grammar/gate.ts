@@ -99,7 +99,7 @@ export class Gate {
         const demanded = this.#grammar?.allowed()
         const opening = this.#opening?.allowed()
         if (!demanded || !opening) return demanded ?? opening
-        const both = Uint32Array.from(demanded)
+        const both = demanded.slice()
         for (let i = 0; i < both.length; i++) both[i] |= opening[i]
         return both
       }

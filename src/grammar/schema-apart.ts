@@ -1,8 +1,9 @@
 // Whether two alternatives of a schema can have a value in common.
 
+import { isSame } from './json-values.js'
 import { isValid, itemSchemas, propertySchemas } from './schema-check.js'
 import { type Facts, factsOf, type Part, type SchemaType, writtenTypes } from './schema-facts.js'
-import { isSame, type SchemaNode, type SchemaSource } from './schema-source.js'
+import type { SchemaNode, SchemaSource } from './schema-source.js'
 
 /** How far down objects are compared. */
 const mostDepth = 4

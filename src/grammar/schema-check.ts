@@ -2,9 +2,10 @@
 
 import { type Demand, meetsDemands } from './automaton.js'
 import { formats } from './formats.js'
+import { isSame, ValueSet } from './json-values.js'
 import { readPattern } from './pattern.js'
 import { checkKeywords } from './schema-facts.js'
-import { isSame, type SchemaNode, type SchemaSource, ValueSet } from './schema-source.js'
+import type { SchemaNode, SchemaSource } from './schema-source.js'
 
 /** Deepest schema that values are checked against. */
 const mostDepth = 64

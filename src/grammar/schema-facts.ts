@@ -1,6 +1,7 @@
 // What a schema says, its references followed and its parts joined.
 
-import { isAnnotation, isSame, type SchemaNode, type SchemaSource, ValueSet } from './schema-source.js'
+import { isSame, ValueSet } from './json-values.js'
+import { isAnnotation, type SchemaNode, type SchemaSource } from './schema-source.js'
 
 /** Types of values; a whole number is a number too. */
 export const types = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'] as const

@@ -30,6 +30,7 @@ export class SchemaSource {
   readonly #field: string
   #anchors: Map<string, unknown> | undefined
   #hasOwnIds = false
+  #steps = 0
 
   /** @param field name of the field in error messages */
   constructor(root: JsonSchema, field: string) {
@@ -71,8 +72,6 @@ export class SchemaSource {
     if (this.#steps > mostSteps) throw this.refuse(path, 'the schema as a whole takes too long to follow')
   }
 
-  #steps = 0
-
   /** An error that says where in the schema it is. */
   refuse(path: string, why: string): GrammarError {
     return schemaError(this.#field, path, why)
@@ -110,43 +109,4 @@ function decodeSafely(text: string): string {
   } catch {
     return text
   }
-}
-
-/** Whether two values of JSON are the same; objects in any order, 1 as 1.0. */
-export function isSame(a: unknown, b: unknown): boolean {
-  if (a === b) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a) !== Array.isArray(b)) return false
-  const keys = Object.keys(a)
-  if (keys.length !== Object.keys(b).length) return false
-  return keys.every((key) => Object.hasOwn(b, key) && isSame((a as SchemaNode)[key], (b as SchemaNode)[key]))
-}
-
-/** Values of JSON, each once; objects in any order, 1 as 1.0. */
-export class ValueSet {
-  readonly #texts = new Set<string>()
-
-  constructor(values: Iterable<unknown> = []) {
-    for (const value of values) this.add(value)
-  }
-
-  /** @returns whether it is new */
-  add(value: unknown): boolean {
-    const before = this.#texts.size
-    this.#texts.add(sorted(value))
-    return this.#texts.size > before
-  }
-
-  has(value: unknown): boolean {
-    return this.#texts.has(sorted(value))
-  }
-}
-
-/** A value as JSON, names in order. */
-function sorted(value: unknown): string {
-  return JSON.stringify(value, (_, held: unknown) =>
-    typeof held !== 'object' || held === null || Array.isArray(held)
-      ? held
-      : Object.fromEntries(Object.entries(held).sort(([a], [b]) => (a < b ? -1 : 1))),
-  )
 }
