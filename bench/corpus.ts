@@ -90,10 +90,11 @@ function shuffled(requests: readonly Recording[], count: number): Int32Array {
   return tokens
 }
 
-function readRequests(folder: string, vocabulary: Vocabulary): Recording[] {
+async function readRequests(folder: string, vocabulary: Vocabulary): Promise<Recording[]> {
   const tokenize = (text: string) => vocabulary.tokenize(text, { special: true })
-  return Object.keys(WORKLOADS)
-    .flatMap((name) => readWorkload(folder, name).slice(0, 150))
+  const workloads = await Promise.all(Object.keys(WORKLOADS).map((name) => readWorkload(folder, name)))
+  return workloads
+    .flatMap((records) => records.slice(0, 150))
     .map(({ prompt, response }) => ({ prompt: tokenize(prompt), response: tokenize(response) }))
     .filter(({ prompt, response }) => prompt.length > 8 && response.length > 8)
 }
@@ -151,7 +152,7 @@ async function main(): Promise<void> {
   const options: CorpusOptions = { ...unlimited, spelling: vocabulary && new Spelling(vocabulary) }
   if (values.open !== undefined) return await openOnly(values.open, options)
   const count = Number(values.tokens)
-  const requests = values.traces && vocabulary ? readRequests(values.traces, vocabulary) : undefined
+  const requests = values.traces && vocabulary ? await readRequests(values.traces, vocabulary) : undefined
   const tokens = requests ? shuffled(requests, count) : madeUp(count)
   const asked = requests ?? [{ prompt: tokens.slice(0, 2000), response: tokens.slice(2000, 30_000) }]
   const say = (what: string, value: string) => console.log(`${what.padEnd(34)} ${value}`)

@@ -140,7 +140,7 @@ const names =
 const vocabulary = values.vocabulary ? await openVocabulary(values.vocabulary) : model.vocabulary
 const spelling = new Spelling(vocabulary)
 for (const name of names) {
-  const recordings = name === 'adversarial' ? randomRecordings() : readRecordings(name)
+  const recordings = name === 'adversarial' ? randomRecordings() : await readRecordings(name)
   if (recordings.length === 0) {
     console.error(`${name}: no answer of at least ${shortest} tokens; see --shortest`)
     continue
@@ -273,8 +273,8 @@ function report(name: string, timings: Timing[][][]): void {
   })
 }
 
-function readRecordings(name: string): Recording[] {
-  return readWorkload(values.traces!, name)
+async function readRecordings(name: string): Promise<Recording[]> {
+  return (await readWorkload(values.traces!, name))
     .slice(0, 3 * (records + warm))
     .map(({ prompt, response, group }) => ({
       prompt: vocabulary.tokenize(prompt),

@@ -11,7 +11,6 @@ import type { Recording } from '../src/rivals/replay.js'
 import { embeddedModel } from './kit/embedded.js'
 import { describeMachine, measureBandwidth, measureFreeCores, root } from './kit/machine.js'
 import { readWorkloads } from './kit/recordings.js'
-import { replayAll } from './kit/replays.js'
 import { benchmarkModel, SHAPES } from './models.js'
 import { measureBatches } from './report/batch.js'
 import { type Ceiling, ceilingOf } from './report/ceiling.js'
@@ -23,6 +22,7 @@ import { type BenchOptions, parseOptions, type Section, USAGE } from './report/o
 import { renderPage } from './report/page.js'
 import { plans } from './report/plans.js'
 import { readmePicture, readmeSection, replaceSection } from './report/readme.js'
+import { replayAll } from './report/replays.js'
 import { type Results, summaryOf } from './report/results.js'
 
 /** Threads of ggml spin for a third of a second after the last forward. */

@@ -1,5 +1,4 @@
-/** The command line of one benchmark: what each option means stands where it is declared, and `--help` prints it.
- */
+/** The command line of one benchmark: what each option means stands where it is declared, and `--help` prints it. */
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { commands } from '../commands.js'
 

@@ -1,3 +1,5 @@
+// How long a server keeps whoever asks for its health.
+
 import { Worker } from 'node:worker_threads'
 
 /** Asks a server for `/health` again and again, from a thread that does nothing else. */

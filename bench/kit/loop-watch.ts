@@ -1,7 +1,8 @@
 /**
  * Watches the event loop of the process it is loaded into (`node --import`), for whoever started that process: on the
  * message `begin` a timer and a profile begin, on `end` it sends the longest stretch in which nobody else was heard, and
- * what that was spent on; on `memory`, what it holds once what nobody needs has been collected. Stretches are counted in time of the processor, so that other programs do not count.
+ * what that was spent on; on `memory`, what it holds once what nobody needs has been collected. Stretches are counted in
+ * time of the processor, so that other programs do not count.
  */
 import { readFileSync } from 'node:fs'
 import { Session } from 'node:inspector/promises'

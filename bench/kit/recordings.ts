@@ -7,8 +7,15 @@ import { Spelling } from '../../src/corpus/spelling.js'
 import type { Vocabulary } from '../../src/llama/vocabulary.js'
 import type { Recording } from '../../src/rivals/replay.js'
 import { refuse } from './arguments.js'
-import type { RecordedWorkload } from './replays.js'
 import { type TraceRecord, WORKLOADS } from './traces.js'
+
+/** Recorded requests of one kind. */
+export interface RecordedWorkload {
+  name: string
+  recordings: Recording[]
+  /** GGUF whose tokenizer split them. */
+  vocabulary: string
+}
 
 /** Workloads of the report: the questions of Spec-Bench stand for instructions that come without documents. */
 const KINDS: typeof WORKLOADS = {
@@ -83,7 +90,7 @@ export async function readWorkloads(
     const base = path.basename(file)
     const known = Object.entries(KINDS).filter(([, workload]) => workload.file.test(base))
     const kinds = known.length > 0 ? known.map(([name, { only }]) => ({ name, only })) : [{ name: base.split('.')[0] }]
-    const records = (await readRecordings(file, [], Number.MAX_SAFE_INTEGER)) as unknown as TraceRecord[]
+    const records = (await readRecordings(file, [], Number.MAX_SAFE_INTEGER)) as TraceRecord[]
     for (const { name, only = () => true } of kinds as { name: string; only?: (record: TraceRecord) => boolean }[]) {
       const workload = workloads.get(name) ?? { name, recordings: [], vocabulary: vocabularyFile }
       for (const record of records) {

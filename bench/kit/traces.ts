@@ -1,16 +1,13 @@
 // The workloads, by name: which files and records belong to each.
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { type RecordedRequest, readRecordings } from '../../src/cli/recordings.js'
 
-/** One recorded answer. */
-export interface TraceRecord {
+/** One recorded answer of a model to a task. */
+export interface TraceRecord extends RecordedRequest {
   task: string
-  prompt: string
-  response: string
   model: string
-  /** Same question or conversation; such records never warm each other. */
   group: string
 }
 
@@ -20,7 +17,7 @@ interface Workload {
   only?: (record: TraceRecord) => boolean
 }
 
-/** Workloads by name, for folders of gzipped JSONL files with the fields of {@link TraceRecord}. */
+/** Workloads by name, for folders of JSONL files, gzipped or not, with the fields of {@link TraceRecord}. */
 export const WORKLOADS: Record<string, Workload> = {
   rag: { file: /^rag_mtragun/, only: ({ model }) => /haiku/.test(model) },
   'rag-terse': { file: /^rag_mtrag_qwen3/ },
@@ -33,16 +30,12 @@ export const WORKLOADS: Record<string, Workload> = {
 }
 
 /** The records of a workload, in their order; empty if the folder has none. */
-export function readWorkload(folder: string, name: string): TraceRecord[] {
+export async function readWorkload(folder: string, name: string): Promise<TraceRecord[]> {
   const { file, only = () => true } = WORKLOADS[name]
-  return readdirSync(folder)
-    .filter((entry) => file.test(entry))
-    .flatMap((entry) =>
-      gunzipSync(readFileSync(path.join(folder, entry)))
-        .toString('utf8')
-        .trim()
-        .split('\n'),
-    )
-    .map((line) => JSON.parse(line) as TraceRecord)
-    .filter((record) => record.response.length > 0 && only(record))
+  const records: TraceRecord[] = []
+  for (const entry of readdirSync(folder).filter((entry) => file.test(entry))) {
+    const read = await readRecordings(path.join(folder, entry), [], Number.MAX_SAFE_INTEGER)
+    records.push(...(read as TraceRecord[]).filter((record) => record.response.length > 0 && only(record)))
+  }
+  return records
 }

@@ -1,9 +1,9 @@
 // The report as one page with all plots.
 
 import type { ContestResult } from '../contest/contest.js'
-import type { ReplayCurves, ReplayRow } from '../kit/replays.js'
 import { aboutTable, costPlot, speedRanking, speedupPlot, standingsTable } from './contests.js'
 import { groupedBars, heatMap, linePlot } from './plots.js'
+import type { ReplayCurves, ReplayRow } from './replays.js'
 import type { Results } from './results.js'
 import { escapeXml, palette, shared } from './svg.js'
 import { htmlTable } from './table.js'

@@ -1,10 +1,10 @@
 // How much is measured by a smoke run, a quick one and a full one.
 
-import type { ReplayPlan } from '../kit/replays.js'
 import type { BenchmarkModelOptions } from '../models.js'
 import type { BatchPlan } from './batch.js'
 import type { ClockPlan } from './clock.js'
 import type { ContestPlan } from './live.js'
+import type { ReplayPlan } from './replays.js'
 
 /** How much of everything is measured. */
 interface Plan {

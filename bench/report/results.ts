@@ -2,12 +2,12 @@
 
 import type { ContestResult } from '../contest/contest.js'
 import type { Machine } from '../kit/machine.js'
-import type { ReplayResult } from '../kit/replays.js'
 import type { BatchResult } from './batch.js'
 import type { Ceiling } from './ceiling.js'
 import type { ClockResult } from './clock.js'
 import type { Exactness } from './exactness.js'
 import type { BenchModel } from './live.js'
+import type { ReplayResult } from './replays.js'
 
 /** Everything a run measured: what `results.json` holds, and in brief `summary.json`. Absent: not asked for. */
 export interface Results {

@@ -29,7 +29,7 @@ export function writeScriptModel(path: string, options: ScriptModelOptions): num
   return writeGguf(path, scriptModel(options))
 }
 
-export function scriptModel({ template, markers = [], scripts }: ScriptModelOptions): GgufSource {
+function scriptModel({ template, markers = [], scripts }: ScriptModelOptions): GgufSource {
   const controls = ['<eos>', ...new Set(markers)].sort((a, b) => b.length - a.length)
   const eos = 256 + controls.indexOf('<eos>')
   const size = 256 + controls.length

@@ -7,16 +7,8 @@ import type { DraftTree } from '../../src/draft/tree.js'
 import { drafters } from '../../src/rivals/drafters.js'
 import { PaperTrieDrafter } from '../../src/rivals/paper-trie.js'
 import { type Recording, type ReplayReport, replay } from '../../src/rivals/replay.js'
-import { openSpelling } from './recordings.js'
-import { sum } from './statistics.js'
-
-/** Recorded requests of one kind. */
-export interface RecordedWorkload {
-  name: string
-  recordings: Recording[]
-  /** GGUF whose tokenizer split them. */
-  vocabulary: string
-}
+import { openSpelling, type RecordedWorkload } from '../kit/recordings.js'
+import { sum } from '../kit/statistics.js'
 
 /** A workload, a drafter, a budget. */
 export interface ReplayRow {
