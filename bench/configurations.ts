@@ -6,7 +6,8 @@
  */
 import path from 'node:path'
 import { formatTable } from '../src/cli/terminal.js'
-import { type CacheType, Context, defaultThreads } from '../src/llama/context.js'
+import { Context } from '../src/llama/context.js'
+import { type CacheType, defaultThreads } from '../src/llama/context-options.js'
 import { Model } from '../src/llama/model.js'
 import { ThreadPool } from '../src/llama/thread-pool.js'
 import { type ProbeResult, probeExactness } from '../src/measure/probe.js'

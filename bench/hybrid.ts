@@ -13,7 +13,8 @@
  *     j right       j + 2 tokens     S + T(1 + k) + L + T(j + 2)
  */
 import { formatTable } from '../src/cli/terminal.js'
-import { Context, defaultThreads } from '../src/llama/context.js'
+import { Context } from '../src/llama/context.js'
+import { defaultThreads } from '../src/llama/context-options.js'
 import { loadModel } from '../src/measure/loading.js'
 import { chooseRollback } from '../src/measure/rollback.js'
 import { readArguments, refuse } from './kit/arguments.js'

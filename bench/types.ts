@@ -6,7 +6,8 @@
  */
 import { statSync } from 'node:fs'
 import { formatTable } from '../src/cli/terminal.js'
-import { Context, defaultThreads } from '../src/llama/context.js'
+import { Context } from '../src/llama/context.js'
+import { defaultThreads } from '../src/llama/context-options.js'
 import { chooseConfiguration } from '../src/measure/configuration.js'
 import { loadModel } from '../src/measure/loading.js'
 import { TENSOR_TYPES, type TensorType } from '../test/helpers/gguf.js'

@@ -73,7 +73,7 @@ export { compileSchema, type JsonSchema } from './grammar/json-schema.js'
 export type { DownloadProgress } from './hub/download.js'
 export { HubError, type HubErrorCode } from './hub/error.js'
 export { type FetchOptions, fetchModel } from './hub/fetch-model.js'
-export type { CacheType } from './llama/context.js'
+export type { CacheType } from './llama/context-options.js'
 export type { Device, DeviceKind, DeviceOptions } from './llama/device.js'
 export { LlamaError, type LlamaErrorCode } from './llama/error.js'
 // The border to llama.cpp, as far as users meet it.

@@ -54,6 +54,11 @@ export interface ContextOptions {
   mostOutputs?: number
 }
 
+/** How a context attends: what its options say, or the defaults. */
+export function attentionOf({ flashAttention = true, keyType = 'f16', valueType = 'bf16' }: ContextOptions) {
+  return { flashAttention, keyType, valueType }
+}
+
 /** Default number of computing threads: physical cores, as far as they can be told from hardware threads. */
 export function defaultThreads(): number {
   const threads = availableParallelism()
@@ -80,9 +85,10 @@ export function contextParamsOf(llama: LlamaFunctions, trained: number, options:
   params.n_rs_seq = inRange('rollback', options.rollback ?? 0, 0, Math.max(0, params.n_ubatch - 2))
   params.n_threads = inRange('threads', options.threads ?? defaultThreads(), 1, 512)
   params.n_threads_batch = params.n_threads
-  params.flash_attn_type = (options.flashAttention ?? true) ? 1 : 0
-  params.type_k = cacheTypes[options.keyType ?? 'f16']
-  params.type_v = cacheTypes[options.valueType ?? 'bf16']
+  const { flashAttention, keyType, valueType } = attentionOf(options)
+  params.flash_attn_type = flashAttention ? 1 : 0
+  params.type_k = cacheTypes[keyType]
+  params.type_v = cacheTypes[valueType]
   // Branches share cells, so all sequences live in one buffer; a full-size sliding window can be rewound.
   params.kv_unified = true
   params.swa_full = options.swaFull ?? true

@@ -5,7 +5,7 @@ import { Argmax } from './argmax.js'
 import { Batch } from './batch.js'
 import { Candidates } from './candidates.js'
 import { CellCodec } from './cell-codec.js'
-import { type CacheType, type ContextOptions, contextParamsOf, inRange } from './context-options.js'
+import { attentionOf, type CacheType, type ContextOptions, contextParamsOf, inRange } from './context-options.js'
 import { LlamaError } from './error.js'
 import type { Model } from './model.js'
 import { addressOf, callAsync, type Pointer, viewFloats } from './native.js'
@@ -14,8 +14,6 @@ import { ThreadPool } from './thread-pool.js'
 
 /** Of the state functions: states and windows only, not all cells. */
 const partialOnly = 1
-
-export { type CacheType, type ContextOptions, defaultThreads } from './context-options.js'
 
 /**
  * The KV cache of a model and its forward. One forward at a time; the arrays of {@link batch} belong to the forward
@@ -77,7 +75,7 @@ export class Context {
     const params = contextParamsOf(llama, llama.llama_model_n_ctx_train(model.pointer), options)
     params.op_offload = model.opOffload
     const { n_threads: threads } = params
-    const { flashAttention: isFused = true, keyType = 'f16', valueType = 'bf16' } = options
+    const { flashAttention: isFused, keyType, valueType } = attentionOf(options)
     const pool = options.pool?.share() ?? ThreadPool.create(model.library, threads, model.kernels)
     const ledger = new MemoryLedger(model.devices)
     const { result: pointer, errors } = await model.library.collectErrors(

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 
 /**
- * The head of a GGUF file, read before llama.cpp sees it: metadata, and the names, types and shapes of the tensors.
+ * Metadata, and the names, types and shapes of the tensors.
  *
  *     0   "GGUF" │ version │ tensor count │ metadata count
  *         key │ type │ value                        an array is  9 │ element type │ count │ elements

@@ -2,7 +2,7 @@
 
 import type { LlamaFunctions } from './abi.js'
 import { Batch } from './batch.js'
-import { defaultThreads } from './context.js'
+import { defaultThreads } from './context-options.js'
 import { LlamaError } from './error.js'
 import type { Model } from './model.js'
 import { addressOf, callAsync, type Pointer, viewFloats } from './native.js'

@@ -1,7 +1,8 @@
 // Which configuration of a context is exact, and fast.
 
 import { longestDraft } from '../decode/decoder.js'
-import { type CacheType, Context, defaultThreads } from '../llama/context.js'
+import { Context } from '../llama/context.js'
+import { type CacheType, defaultThreads } from '../llama/context-options.js'
 import type { Model } from '../llama/model.js'
 import { ThreadPool } from '../llama/thread-pool.js'
 import { fillCache, timeForward, undisturbed } from './forwards.js'

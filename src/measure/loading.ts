@@ -1,6 +1,7 @@
 // A model loaded so that its bits hold.
 
-import { Context, defaultThreads } from '../llama/context.js'
+import { Context } from '../llama/context.js'
+import { defaultThreads } from '../llama/context-options.js'
 import { deviceOptionsOf } from '../llama/device.js'
 import { LlamaLibrary } from '../llama/library.js'
 import { Model, type ModelOptions } from '../llama/model.js'
