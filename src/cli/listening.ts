@@ -1,11 +1,11 @@
 // Where requests come in: ports, Unix sockets, TLS.
 
-import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { getRequestListener } from '@hono/node-server'
 import type { App } from '../server/index.js'
 import { UsageError } from './failure.js'
+import { readBytes } from './text-file.js'
 
 export interface TlsOptions {
   sslKeyFile?: string
@@ -35,30 +35,33 @@ export function isLoopback(host: string): boolean {
 }
 
 /** Key and certificate, if TLS is wished. @throws UsageError where one is missing or cannot be read */
-export function readTls({ sslKeyFile, sslCertFile }: TlsOptions): Certificate | undefined {
+export async function readTls({ sslKeyFile, sslCertFile }: TlsOptions): Promise<Certificate | undefined> {
   if (sslKeyFile === undefined && sslCertFile === undefined) return undefined
   if (sslKeyFile === undefined || sslCertFile === undefined)
     throw new UsageError('--ssl-key-file and --ssl-cert-file belong together; give both')
-  const read = (file: string, option: string) => {
-    try {
-      return readFileSync(file)
-    } catch (error) {
-      throw new UsageError(`${option}: cannot read ${file} (${(error as NodeJS.ErrnoException).code})`)
-    }
-  }
-  return { key: read(sslKeyFile, '--ssl-key-file'), cert: read(sslCertFile, '--ssl-cert-file') }
+  const [key, cert] = await Promise.all([
+    readBytes(sslKeyFile, `the key in ${sslKeyFile}`),
+    readBytes(sslCertFile, `the certificate in ${sslCertFile}`),
+  ])
+  return { key, cert }
 }
 
-/** Opens all addresses, or none. @throws UsageError as {@link listen} */
+/**
+ * Opens all addresses, or none.
+ *
+ * @param patienceMs how long what is written to a client may wait to be taken
+ * @throws UsageError as {@link listen}
+ */
 export async function openDoors(
   app: App,
   hosts: readonly string[],
   port: number,
   secure: Certificate | undefined,
+  patienceMs = stallMs,
 ): Promise<Door[]> {
   const doors: Door[] = []
   try {
-    for (const host of hosts) doors.push(await listen(app, host, port, secure))
+    for (const host of hosts) doors.push(await listen(app, host, port, secure, patienceMs))
   } catch (error) {
     await closeDoors(doors)
     throw error
@@ -70,9 +73,25 @@ export async function closeDoors(doors: readonly Door[]): Promise<void> {
   await Promise.all(doors.map((door) => door.close()))
 }
 
+/** Milliseconds after which a client that takes nothing of what is written to it is left. */
+const stallMs = 60_000
+
 /** Opens the port, or a Unix socket. @throws UsageError if it is taken or the address is none of this machine's */
-async function listen(app: App, host: string, port: number, secure: Certificate | undefined): Promise<Door> {
-  const answer = getRequestListener(app.fetch)
+async function listen(
+  app: App,
+  host: string,
+  port: number,
+  secure: Certificate | undefined,
+  patienceMs: number,
+): Promise<Door> {
+  const reply = getRequestListener(app.fetch)
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    // Answers are written whether or not anyone reads them; of one that nobody ever reads nothing must stay.
+    response.setTimeout(patienceMs, () => {
+      if (response.writableLength > 0) response.destroy()
+    })
+    return reply(request, response)
+  }
   let server: ReturnType<typeof createServer>
   try {
     server = secure ? createSecureServer(secure, answer) : createServer(answer)

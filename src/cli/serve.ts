@@ -45,7 +45,7 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<number> {
   if (names.includes('')) throw new UsageError('the alias is empty; give at least one character')
   const [model, ...aliases] = names
   const prefix = readPrefix(options.apiPrefix)
-  const secure = readTls(options)
+  const secure = await readTls(options)
   const hosts = hostsOf(options.host)
   const chatTemplate = await chatTemplateOf(options)
   const plan = await SharingPlan.make(options)
@@ -189,7 +189,10 @@ function waitForSignal(): Promise<'SIGINT' | 'SIGTERM' | 'SIGHUP'> {
 
 /** The chat template that was given: as text where it holds Jinja, else the file of that name. */
 async function chatTemplateOf({ chatTemplate, chatTemplateFile }: ServeOptions): Promise<string | undefined> {
-  if (chatTemplateFile !== undefined) return readTextFile(chatTemplateFile, `the chat template ${chatTemplateFile}`)
-  if (chatTemplate === undefined || /\{[{%#]/.test(chatTemplate)) return chatTemplate
-  return readTextFile(chatTemplate, `the chat template ${chatTemplate}`)
+  if (chatTemplateFile === undefined && (chatTemplate === undefined || /\{[{%#]/.test(chatTemplate)))
+    return chatTemplate
+  const file = chatTemplateFile ?? (chatTemplate as string)
+  const template = await readTextFile(file, `the chat template ${file}`)
+  if (template.trim() === '') throw new UsageError(`the chat template ${file} is empty`)
+  return template
 }

@@ -20,6 +20,13 @@ export interface LogitRows {
   readonly logits: Float32Array
 }
 
+/** Tokens and the rows they were drawn from. */
+interface DrawnTokens {
+  readonly rows: ArrayLike<number>
+  readonly tokens: ArrayLike<number>
+  readonly count: number
+}
+
 /** Tells how probable the model held the tokens drawn from a forward's rows. */
 export class Logprobs {
   readonly #rows: LogitRows
@@ -36,6 +43,16 @@ export class Logprobs {
     const { batch, vocabularySize, logits } = this.#rows
     const begin = batch.outputRows[row] * vocabularySize
     return logprobsOf(logits.subarray(begin, begin + vocabularySize), token, this.#count)
+  }
+
+  /** Of the tokens of a verdict, with a pause after each: every one takes passes over the whole vocabulary. */
+  *all({ rows, tokens, count }: DrawnTokens): Generator<void, TokenLogprobs[]> {
+    const told: TokenLogprobs[] = []
+    for (let i = 0; i < count; i++) {
+      if (i > 0) yield
+      told.push(this.of(rows[i], tokens[i]))
+    }
+    return told
   }
 }
 

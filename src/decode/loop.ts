@@ -6,6 +6,7 @@ import { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
 import type { DraftingReport } from './drafting.js'
 import type { Generation } from './generation.js'
+import type { TokenLogprobs } from './logprobs.js'
 import type { Reader } from './reader.js'
 import { Round, type RoundOptions } from './round.js'
 import { Scheduler } from './scheduler.js'
@@ -57,6 +58,15 @@ const longestMs = 20
 /** Lets others be heard. Not in turns with them: whatever they do, the forward is not to wait for all of it. */
 function pause(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Does work that pauses every few milliseconds; in each pause others are heard. */
+async function inPieces<Result>(work: Iterator<void, Result>): Promise<Result> {
+  for (;;) {
+    const { done, value } = work.next()
+    if (done) return value
+    await pause()
+  }
 }
 
 /** What a slot does. */
@@ -261,9 +271,9 @@ export class DecodeLoop {
       }
       try {
         round.verdict.clear()
-        for (let work = round.tryVerify(sequence); work; work = round.tryVerify(sequence))
-          while (!work.next().done) await pause()
-        this.#settle(sequence)
+        for (let work = round.tryVerify(sequence); work; work = round.tryVerify(sequence)) await inPieces(work)
+        const { logprobs } = sequence.request
+        this.#settle(sequence, logprobs && (await inPieces(logprobs.all(round.verdict))))
       } catch (error) {
         // What a request brings along (its drafter, its sampler) fails that request and no other.
         this.#fail(sequence, error)
@@ -273,12 +283,12 @@ export class DecodeLoop {
   }
 
   /** Commits and emits what one request got from the forward, once that is verified. */
-  #settle(sequence: Sequence<Started>): void {
+  #settle(sequence: Sequence<Started>, logprobs: readonly TokenLogprobs[] | undefined): void {
     const round = this.#round
     const { writer } = sequence.request
     const wasPrefilling = sequence.isPrefilling
     const { verdict } = round
-    const ended = writer.take(sequence, verdict)
+    const ended = writer.take(sequence, verdict, logprobs)
     this.#options.stopwatch?.lap('emit')
     round.commit(sequence)
     if (sequence.borders.includes(sequence.committed)) this.#slots.mark(sequence.slot)

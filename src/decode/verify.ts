@@ -3,6 +3,13 @@
 import { halts } from '../llama/sampler.js'
 import type { Sequence } from './sequence.js'
 
+/** Milliseconds of drawing after which others are heard. */
+const longestMs = 20
+
+function* pause(): Generator<void, void> {
+  yield
+}
+
 /** What verification found: the tokens to emit, and the accepted path through the tree. Reused from step to step. */
 export class Verdict {
   /** Tokens the model chose: the drafted ones that agree, then the bonus token. */
@@ -61,7 +68,8 @@ export class Verdict {
  * is drawn for that request again.
  *
  * What a sampler has to work out first, the tokens that a grammar lets follow, may take long: then that is returned, to be
- * done in pieces, and verification goes on where it stopped when called again with the same verdict.
+ * done in pieces, and verification goes on where it stopped when called again with the same verdict. So it is where a long
+ * draft was right and every draw looks through a large vocabulary: then what is returned is nothing but a pause.
  *
  * @param verdict where the outcome goes; {@link Verdict.clear} it before the first call
  * @param isEnd whether a token ends every answer
@@ -79,9 +87,11 @@ export function verify(
   let row = node < 0 ? sequence.rootRow : nodeRows[node]
   // The prompt is not through.
   if (row < 0) return undefined
+  const began = performance.now()
   for (;;) {
     const work = sampler.prepare?.()
     if (work) return work
+    if (performance.now() - began > longestMs) return pause()
     if (noise > 0 && sampler.isSure?.(row, noise) === false) {
       verdict.undecided = true
       return undefined

@@ -6,7 +6,7 @@ import { sourceName } from '../draft/tree.js'
 import type { DocumentSpans } from './document-spans.js'
 import { type DraftNode, explainDraft } from './explain.js'
 import { type EndReason, Generation, type GenerationStats, type PromptProgress, type StepPiece } from './generation.js'
-import type { Logprobs } from './logprobs.js'
+import type { Logprobs, TokenLogprobs } from './logprobs.js'
 import type { Sequence, SequenceRequest } from './sequence.js'
 import { TextStream } from './text-stream.js'
 import type { Verdict } from './verify.js'
@@ -112,10 +112,11 @@ export class AnswerWriter {
    * Takes the tokens of a verdict, and cuts it where the answer ends.
    *
    * @param sequence as it was verified, not committed yet
+   * @param logprobs of each token of the verdict, if they are wanted
    * @returns whether the answer ends
    */
-  take({ tree }: Sequence, verdict: Verdict): boolean {
-    const { logprobs, reading, maxTokens = Number.POSITIVE_INFINITY } = this.#request
+  take({ tree }: Sequence, verdict: Verdict, logprobs?: readonly TokenLogprobs[]): boolean {
+    const { reading, maxTokens = Number.POSITIVE_INFINITY } = this.#request
     if (maxTokens === 0 && verdict.count > 0) return this.#cut(verdict, 0, 'length')
     for (let i = 0; i < verdict.count; i++) {
       const token = verdict.tokens[i]
@@ -128,7 +129,7 @@ export class AnswerWriter {
       // What opens and closes thoughts is written with them.
       if (wasThinking || reading?.parser.isThinking) this.#reasoningTokens++
       const source = i < verdict.pathLength ? sourceName(tree.sources[verdict.path[i]]) : 'model'
-      this.#pieces.push({ token, text, source, ...(logprobs && { logprobs: logprobs.of(verdict.rows[i], token) }) })
+      this.#pieces.push({ token, text, source, ...(logprobs && { logprobs: logprobs[i] }) })
       if (this.#text.stoppedBy !== undefined) return this.#cut(verdict, i + 1, 'stop-string')
       if (this.#tokens.length >= maxTokens) return this.#cut(verdict, i + 1, 'length')
     }

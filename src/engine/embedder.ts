@@ -117,7 +117,8 @@ export class Embedder implements AsyncDisposable {
   async embed(texts: readonly (string | ArrayLike<number>)[], signal?: AbortSignal): Promise<Embeddings> {
     if (this.pooling === 'rank')
       throw new EngineError('invalid-parameter', 'this model is a reranker, which gives scores and no vectors')
-    const read = texts.map((text, i) => this.#tokensOf(text, `text ${i}`))
+    const read: ArrayLike<number>[] = []
+    for (const [i, text] of texts.entries()) read.push(await this.#tokensOf(text, `text ${i}`, signal))
     const { vectors, tokens } = await this.#read(read, signal)
     return { vectors: vectors.map(normalized), tokens }
   }
@@ -130,14 +131,24 @@ export class Embedder implements AsyncDisposable {
   async rank(query: string, documents: readonly string[], signal?: AbortSignal): Promise<Ranking> {
     if (this.pooling !== 'rank')
       throw new EngineError('invalid-parameter', 'this model is no reranker; load one, or compare vectors')
-    const pairs = documents.map((document, i) => this.#pair(query, document, `document ${i}`))
+    this.#checkLength(query, 'the query')
+    const asked = await this.#model.vocabulary.tokenizeAside(query, {}, signal)
+    if (asked.length > this.contextTokens) throw this.#tooLarge('the query', asked.length, '')
+    const pairs: ArrayLike<number>[] = []
+    for (const [i, document] of documents.entries())
+      pairs.push(await this.#pair(query, asked, document, `document ${i}`, signal))
     const { vectors, tokens } = await this.#read(pairs, signal)
     return { scores: vectors.map(([score]) => score), tokens }
   }
 
-  /** Token ids of a text, with what the model wants around it if it stands first. */
+  /** Token ids of a text, with what the model wants around it if it stands first. @throws LlamaError `text-unbreakable` */
   tokenize(text: string, isFirst = true): Int32Array {
     return this.#model.vocabulary.tokenize(text, { addSpecial: isFirst, special: true })
+  }
+
+  /** The same, split on another thread: whatever the text, everything else goes on. @throws as `tokenize`; the signal's reason */
+  tokenizeAside(text: string, isFirst = true, signal?: AbortSignal): Promise<Int32Array> {
+    return this.#model.vocabulary.tokenizeAside(text, { addSpecial: isFirst, special: true }, signal)
   }
 
   /** Frees the model, after the forward in flight. Once; later calls wait for the same. */
@@ -172,32 +183,43 @@ export class Embedder implements AsyncDisposable {
     return { vectors, tokens }
   }
 
-  #tokensOf(text: string | ArrayLike<number>, what: string): ArrayLike<number> {
+  async #tokensOf(text: string | ArrayLike<number>, what: string, signal?: AbortSignal): Promise<ArrayLike<number>> {
     const { vocabulary } = this.#model
     if (typeof text !== 'string') {
+      this.#fitting(text, what)
       for (let i = 0; i < text.length; i++) checkInteger(`${what}: token ${i}`, text[i], 0, vocabulary.size - 1)
-      return this.#fitting(text, what)
+      return text
     }
     this.#checkLength(text, what)
-    return this.#fitting(vocabulary.tokenize(text, { addSpecial: true, special: true }), what)
+    return this.#fitting(await this.tokenizeAside(text, true, signal), what)
   }
 
-  /** A query and a document as a reranker reads them: by the template in its file, or one behind the other. */
-  #pair(query: string, document: string, what: string): ArrayLike<number> {
-    this.#checkLength(query + document, what)
+  /**
+   * A query and a document as a reranker reads them: by the template in its file, or one behind the other.
+   *
+   * @param asked the query in tokens
+   */
+  async #pair(
+    query: string,
+    asked: Int32Array,
+    document: string,
+    what: string,
+    signal?: AbortSignal,
+  ): Promise<ArrayLike<number>> {
+    this.#checkLength(document, what)
     const { vocabulary, rankTemplate } = this.#model
     if (rankTemplate !== undefined) {
       const text = rankTemplate.replaceAll(/\{(query|document)\}/g, (_, name) => (name === 'query' ? query : document))
-      return this.#fitting(vocabulary.tokenize(text, { special: true }), what)
+      return this.#fitting(await vocabulary.tokenizeAside(text, { special: true }, signal), what)
     }
     const { bos, eos, separator, addsBos, addsEos, addsSeparator } = vocabulary
     const end = eos >= 0 ? eos : separator
     const tokens = [
       ...(addsBos ? [bos] : []),
-      ...vocabulary.tokenize(query),
+      ...asked,
       ...(addsEos ? [end] : []),
       ...(addsSeparator ? [separator] : []),
-      ...vocabulary.tokenize(document),
+      ...(await vocabulary.tokenizeAside(document, {}, signal)),
       ...(addsEos ? [end] : []),
     ]
     return this.#fitting(Int32Array.from(tokens), what)

@@ -34,7 +34,7 @@ export interface GrammarTable {
 export const end = -1
 
 /** Bounds that keep a grammar from using up time or memory; what people write is far below. */
-const mostBytes = 1 << 19
+export const mostBytes = 1 << 19
 const mostPositions = 200_000
 const mostNesting = 256
 const mostRepetitions = 2000

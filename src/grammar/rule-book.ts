@@ -1,5 +1,6 @@
 // The rules of a grammar while it is written.
 
+import { mostBytes } from './gbnf.js'
 import { primitives } from './json-rules.js'
 import { namesIn } from './notation.js'
 import { type SchemaSource, schemaError } from './schema-source.js'
@@ -45,7 +46,11 @@ export class RuleBook {
     return this.#shared.get(key)
   }
 
-  /** The grammar whose texts are what `expression` says, with the rules of JSON that are in use. */
+  /**
+   * The grammar whose texts are what `expression` says, with the rules of JSON that are in use.
+   *
+   * @throws GrammarError for one that is longer than grammars may be
+   */
   build(expression: string): string {
     const rules = new Map([['root', expression], ...this.#rules])
     const pending = [...rules.values()]
@@ -55,7 +60,11 @@ export class RuleBook {
           rules.set(name, primitives[name])
           pending.push(primitives[name])
         }
-    return [...rules].map(([name, body]) => `${name} ::= ${body}`).join('\n')
+    const grammar = [...rules].map(([name, body]) => `${name} ::= ${body}`).join('\n')
+    const bytes = Buffer.byteLength(grammar)
+    if (bytes > mostBytes)
+      throw schemaError(this.#field, '#', `makes a grammar of ${bytes} bytes; at most ${mostBytes} are read`)
+    return grammar
   }
 }
 

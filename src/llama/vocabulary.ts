@@ -60,6 +60,8 @@ export class Vocabulary {
   readonly #metadata: (key: string) => string | undefined
   #cuts: Cuts | undefined
   #reading: Promise<Cuts> | undefined
+  /** Characters of short texts that were split since others last had their turn. */
+  #atOnce = 0
   /** Texts that are being split on the other thread. */
   readonly #calls = new Set<Promise<unknown>>()
   #pointer: Pointer | undefined
@@ -131,7 +133,16 @@ export class Vocabulary {
    * @throws LlamaError `text-unbreakable`, `disposed`; the signal's reason
    */
   async tokenizeAside(text: string, options: TokenizeOptions = {}, signal?: AbortSignal): Promise<Int32Array> {
-    if (text.length <= shortText) return this.tokenize(text, options)
+    if (text.length <= shortText) {
+      // One is split in no time, but a request may bring thousands.
+      this.#atOnce += text.length + veryShortText
+      if (this.#atOnce > mostAtOnce) {
+        this.#atOnce = 0
+        await turns.take()
+        signal?.throwIfAborted()
+      }
+      return this.tokenize(text, options)
+    }
     const cuts = await this.#readCuts()
     this.#controlTokens ??= await turns.finish(this.#findControls())
     await turns.take()
@@ -346,3 +357,6 @@ const veryShortText = 256
 
 /** Characters of a text that is split at once: well below what any tokenizer's stack holds. */
 const shortText = 4096
+
+/** Characters of short texts after which others have their turn. */
+const mostAtOnce = 2 ** 14

@@ -85,6 +85,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
       c.header('Access-Control-Allow-Private-Network', 'true')
     const began = performance.now()
     await next()
+    service.bodies.leave(c.req.raw)
     decorate()
     service.tell(c.req.raw, c.res.status, began)
   })

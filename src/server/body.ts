@@ -24,7 +24,7 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>, servic
       `the body must be JSON with the header 'Content-Type: application/json', got ${type === '' ? 'no content type' : `'${type.slice(0, 100)}'`}`,
       { code: 'unsupported_media_type' },
     )
-  const bytes = await readBytes(request, service.maxBodyBytes)
+  const bytes = await readBytes(request, service)
   await checkBytes(bytes)
   await turns.take()
   const value = parse(bytes)
@@ -44,33 +44,35 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-/** Bytes of room for a body whose length is not told. */
+/** Bytes of room that a body begins with; it grows with what comes, not with what is announced. */
 const leastRoom = 2 ** 16
 
-async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
+async function readBytes(request: Request, { maxBodyBytes, bodies }: Service): Promise<Uint8Array> {
   const tooLarge = () =>
     new ApiError(
       413,
       'invalid_request_error',
-      `the body is larger than ${maxBytes} bytes, the most this server reads`,
+      `the body is larger than ${maxBodyBytes} bytes, the most this server reads`,
       {
         code: 'body_too_large',
       },
     )
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge()
+  if (Number(request.headers.get('content-length') ?? 0) > maxBodyBytes) throw tooLarge()
   if (!request.body) return new Uint8Array()
   // Copied at once: a part may be a single byte, and what holds it a thousand.
-  let bytes = new Uint8Array(Number(request.headers.get('content-length') ?? 0) || leastRoom)
+  let bytes = new Uint8Array(leastRoom)
   let length = 0
   for await (const part of request.body as unknown as AsyncIterable<Uint8Array>) {
-    if (length + part.length > maxBytes) throw tooLarge()
-    if (length + part.length > bytes.length) {
-      const larger = new Uint8Array(Math.max(2 * bytes.length, length + part.length))
+    const end = length + part.length
+    if (end > maxBodyBytes) throw tooLarge()
+    bodies.hold(request, end)
+    if (end > bytes.length) {
+      const larger = new Uint8Array(Math.max(2 * bytes.length, end))
       larger.set(bytes)
       bytes = larger
     }
     bytes.set(part, length)
-    length += part.length
+    length = end
   }
   return bytes.subarray(0, length)
 }

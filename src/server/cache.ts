@@ -5,6 +5,7 @@ import type { DeleteOptions, NamespaceReport } from '../corpus/corpus.js'
 import { readBody } from './body.js'
 import { ApiError } from './errors.js'
 import { keptName } from './fields.js'
+import { json } from './json.js'
 import { documents, requestDocuments } from './messages.js'
 import type { Service } from './service.js'
 
@@ -34,7 +35,7 @@ export function listCache(service: Service, request: Request): Response {
   const seen = service.engine.describeMemory().filter(({ name }) => bound === undefined || name === bound)
   const data = seen.map(describe)
   const sum = (of: (one: (typeof data)[number]) => number) => data.reduce((total, one) => total + of(one), 0)
-  return Response.json({ object: 'list', data, tokens: sum(({ tokens }) => tokens), bytes: sum(({ bytes }) => bytes) })
+  return json({ object: 'list', data, tokens: sum(({ tokens }) => tokens), bytes: sum(({ bytes }) => bytes) })
 }
 
 /** `GET /lookahead/cache/{namespace}`: one namespace in numbers. */

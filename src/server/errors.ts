@@ -3,6 +3,7 @@
 import { ChatError } from '../chat/error.js'
 import { CorpusError } from '../corpus/error.js'
 import { EngineError } from '../engine/error.js'
+import { optionNames } from '../engine/option-names.js'
 import { GrammarError } from '../grammar/error.js'
 import { LlamaError } from '../llama/error.js'
 
@@ -94,21 +95,18 @@ export function stopping(): ApiError {
   return new ApiError(503, 'unavailable_error', 'the server is stopping', { code: 'stopping', retryAfter: 5 })
 }
 
-/** Fields that stand for options of the engine under other names. */
+/** Fields that stand for options of the engine under other names; of the rest, the name is only spelt otherwise. */
 const fieldNames: Record<string, string> = {
-  maxTokens: 'max_tokens',
-  topK: 'top_k',
-  topP: 'top_p',
-  minP: 'min_p',
-  repeatPenalty: 'repeat_penalty',
   penaltyLastTokens: 'repeat_last_n',
-  frequencyPenalty: 'frequency_penalty',
-  presencePenalty: 'presence_penalty',
-  logitBias: 'logit_bias',
   dryLastTokens: 'dry_penalty_last_n',
-  minTokens: 'min_tokens',
-  cachePrompt: 'cache_prompt',
-  draft: 'draft',
+  templateVariables: 'chat_template_kwargs',
+}
+
+/** The field that stands for an option of the engine, if that is one. */
+function fieldOf(option: string): string | undefined {
+  if (!Object.hasOwn(optionNames.chat, option) && !Object.hasOwn(optionNames.completion, option)) return undefined
+  if (Object.hasOwn(fieldNames, option)) return fieldNames[option]
+  return option.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
 /** Turns whatever was thrown into what the client may see. Details of unexpected failures stay with the server. */
@@ -123,7 +121,7 @@ export function toApiError(error: unknown): ApiError {
     }
     // The engine speaks of its own options.
     const [option] = /^\w+/.exec(error.message) ?? ['']
-    const param = Object.hasOwn(fieldNames, option) ? fieldNames[option] : undefined
+    const param = fieldOf(option)
     const message = param === undefined ? error.message : param + error.message.slice(option.length)
     return new ApiError(400, 'invalid_request_error', message, {
       param,

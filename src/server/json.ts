@@ -5,18 +5,43 @@ import { turns } from '../llama/turns.js'
 /** Characters of a piece, some milliseconds of work; an answer that is smaller is written at once. */
 const mostPiece = 2 ** 18
 
-/** A response with a value as JSON. What is no JSON (functions, `undefined`) must only stand in fields, which are left out. */
-export async function json(value: unknown): Promise<Response> {
-  const parts: string[] = []
-  let length = 0
-  for (const part of write(value)) {
-    parts.push(part)
-    length += part.length
-    if (length < mostPiece) continue
-    length = 0
-    await turns.take()
+const headers = { 'Content-Type': 'application/json' }
+
+/**
+ * A response with a value as JSON. A large one is written as it is read, so that it never stands whole in memory: a few
+ * megabytes that were sent once may be told in each of many answers. What is no JSON (functions, `undefined`) must only
+ * stand in fields, which are left out.
+ */
+export function json(value: unknown): Response {
+  const pieces = inPieces(write(value))
+  const [first, second] = [pieces.next(), pieces.next()]
+  if (second.done) return new Response(first.value ?? '', { headers })
+  const encoder = new TextEncoder()
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => controller.enqueue(encoder.encode(`${first.value}${second.value}`)),
+      async pull(controller) {
+        await turns.take()
+        const { done, value: piece } = pieces.next()
+        if (done) controller.close()
+        else controller.enqueue(encoder.encode(piece))
+      },
+    },
+    { highWaterMark: 1 },
+  )
+  return new Response(body, { headers })
+}
+
+/** The same text in pieces of some {@link mostPiece} characters. */
+function* inPieces(parts: Iterable<string>): Generator<string, undefined> {
+  let piece = ''
+  for (const part of parts) {
+    piece += part
+    if (piece.length < mostPiece) continue
+    yield piece
+    piece = ''
   }
-  return new Response(parts.join(''), { headers: { 'Content-Type': 'application/json' } })
+  if (piece !== '') yield piece
 }
 
 /** Entries of a list that are written together, unless they are lists or objects. */

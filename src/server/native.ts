@@ -33,7 +33,7 @@ const nativeFields = {
   n_probs: z.number().int().min(0).max(20).nullish(),
   logprobs: z.number().int().min(0).max(20).nullish(),
   return_tokens: z.boolean().nullish(),
-  response_fields: z.array(z.string()).max(64).nullish(),
+  response_fields: z.array(z.string().max(256)).max(64).nullish(),
 }
 
 /** The body of `POST /completion`. */
@@ -77,6 +77,8 @@ export async function infill(service: Service, request: Request): Promise<Respon
     const named = tokens.file === undefined ? [] : [tokens.file, ...(await of(`${filename}\n`))]
     const content = await of(tokens.file === undefined ? `\n\n--- snippet ---\n\n${text}` : text)
     for (const id of [...named, ...content]) extra.push(id)
+    // As below: what does not fit is refused.
+    if (extra.length > engine.contextTokens) break
   }
   const head =
     extra.length > 0 && tokens.repository !== undefined ? [tokens.repository, ...(await of('myproject\n'))] : []
@@ -104,7 +106,10 @@ async function write(
     maxTokens,
     logprobs: probabilities(body) || undefined,
   })
-  const texts = prompts.flatMap((prompt) => Array.from({ length: n }, () => prompt))
+  const texts = prompts.flatMap((prompt) => {
+    const text = typeof prompt === 'string' ? prompt : served.engine.detokenize(prompt)
+    return Array.from({ length: n }, () => text)
+  })
   const told = { ...body, n_predict: maxTokens ?? -1, max_tokens: maxTokens ?? -1 }
   return respond(service, answers, new NativeReply(served, told, texts, isList || n > 1), body.stream ?? false)
 }
@@ -113,15 +118,18 @@ async function write(
 class NativeReply implements Reply {
   readonly #served: Served
   readonly #body: NativeBody
-  readonly #prompts: readonly Prompt[]
+  /** The text of each answer's prompt. */
+  readonly #prompts: readonly string[]
   readonly #isList: boolean
   readonly #probabilities: object[][]
   readonly #counts: number[]
   readonly #timings: RunningTimings[]
   /** Tokens of the prompts. */
   readonly #evaluated: number[]
+  /** What was asked for; the same for all answers. */
+  #said: Record<string, unknown> | undefined
 
-  constructor(served: Served, body: NativeBody, prompts: readonly Prompt[], isList: boolean) {
+  constructor(served: Served, body: NativeBody, prompts: readonly string[], isList: boolean) {
     this.#served = served
     this.#body = body
     this.#prompts = prompts
@@ -169,6 +177,7 @@ class NativeReply implements Reply {
   }
 
   end(index: number, result: GenerationResult): Frame[] {
+    if (!this.#body.stream) return []
     const { completion_probabilities: _told, ...rest } = this.#final(index, result)
     return [{ data: this.#chosen({ ...rest, content: '', tokens: [] }) }]
   }
@@ -184,7 +193,6 @@ class NativeReply implements Reply {
 
   #final(index: number, result: GenerationResult) {
     const { text, tokens, reason, stats } = result
-    const prompt = this.#prompts[index]
     return {
       index,
       content: text,
@@ -195,7 +203,7 @@ class NativeReply implements Reply {
       tokens_predicted: stats.completionTokens,
       tokens_evaluated: stats.promptTokens,
       generation_settings: this.#settings(result),
-      prompt: typeof prompt === 'string' ? prompt : this.#served.engine.detokenize(prompt),
+      prompt: this.#prompts[index],
       has_new_line: text.includes('\n'),
       truncated: reason === 'context-full',
       stop_type: reason === 'stop-string' ? 'word' : isCut(reason) ? 'limit' : reason === 'stop' ? 'eos' : 'none',
@@ -208,12 +216,16 @@ class NativeReply implements Reply {
 
   /** What was asked for, with the defaults of the rest. */
   #settings({ seed }: GenerationResult) {
+    this.#said ??= this.#settingsSaid()
+    return { ...this.#said, seed }
+  }
+
+  #settingsSaid() {
     const { engine } = this.#served
     const body = this.#body
     const biases = biasOf(engine, body.logit_bias) ?? {}
     return {
       ...settingsOf(body),
-      seed,
       n_probs: probabilities(body),
       logit_bias: [
         ...Object.entries(biases).map(([id, bias]) => ({ token: Number(id), bias })),
@@ -271,8 +283,11 @@ async function readPrompt(engine: Engine, given: z.infer<typeof prompt>, signal:
   if ('prompt_string' in given) return given.prompt_string
   if (!Array.isArray(given)) return Int32Array.from(given)
   const ids: number[] = []
-  for (const [i, part] of given.entries())
+  for (const [i, part] of given.entries()) {
     if (typeof part === 'number') ids.push(part)
     else for (const id of await engine.tokenizeAside(part, { special: true, addSpecial: i === 0 }, signal)) ids.push(id)
+    // What does not fit is refused with as many as there are by now.
+    if (ids.length > engine.contextTokens) break
+  }
   return Int32Array.from(ids)
 }

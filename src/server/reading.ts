@@ -62,7 +62,8 @@ async function embed(service: Service, request: Request) {
   const inputs = (isOne ? [given] : given) as (string | (number | string)[])[]
   const leave = reader.admission.enter(1)
   try {
-    const read = inputs.map((one) => (typeof one === 'string' ? one : idsOf(embedder, one)))
+    const read: (string | number[])[] = []
+    for (const one of inputs) read.push(typeof one === 'string' ? one : await idsOf(embedder, one, request.signal))
     const { vectors, tokens } = await embedder.embed(read, request.signal)
     return {
       reader,
@@ -101,10 +102,10 @@ export async function rerank(service: Service, request: Request): Promise<Respon
     const order = scores.map((score, index) => ({ score, index })).sort((a, b) => b.score - a.score)
     const best = order.slice(0, body.top_n ?? order.length)
     if (body.texts)
-      return await json(
+      return json(
         best.map(({ score, index }) => ({ index, score, ...(body.return_text && { text: documents[index] }) })),
       )
-    return await json({
+    return json({
       object: 'list',
       model: reader.name,
       usage: { prompt_tokens: tokens, total_tokens: tokens },
@@ -119,9 +120,15 @@ export async function rerank(service: Service, request: Request): Promise<Respon
   }
 }
 
-/** Token ids, with texts among them. */
-function idsOf(embedder: Embedder, parts: readonly (number | string)[]): number[] {
-  return parts.flatMap((part, i) => (typeof part === 'number' ? [part] : Array.from(embedder.tokenize(part, i === 0))))
+/** Token ids, with texts among them; of what is too long in any case, the beginning. */
+async function idsOf(embedder: Embedder, parts: readonly (number | string)[], signal: AbortSignal): Promise<number[]> {
+  const ids: number[] = []
+  for (const [i, part] of parts.entries()) {
+    if (typeof part === 'number') ids.push(part)
+    else for (const id of await embedder.tokenizeAside(part, i === 0, signal)) ids.push(id)
+    if (ids.length > embedder.contextTokens) break
+  }
+  return ids
 }
 
 /** The beginning of a vector, of length 1 again; models made for it put what matters most first. */

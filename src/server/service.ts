@@ -6,6 +6,7 @@ import type { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
 import type { NamespaceKey } from './access.js'
 import { Answers } from './answers.js'
+import { BodyRoom } from './body-room.js'
 import { Defaults, type RequestDefaults } from './defaults.js'
 import { ApiError, toApiError } from './errors.js'
 import { Loading } from './loading.js'
@@ -41,7 +42,7 @@ export interface ServerOptions {
   defaults?: RequestDefaults
   /** Answers that may wait for a slot; beyond that the server says 429. Default 32. */
   queue?: number
-  /** Most bytes of a request body. Default 8 MiB. */
+  /** Most bytes of a request body; of all bodies that are held at a time, sixteen times as many. Default 8 MiB. */
   maxBodyBytes?: number
   /**
    * Origins whose pages may call the API from a browser, e.g. `http://localhost:3000`; `'*'`: all. Default: none but the
@@ -65,6 +66,9 @@ export interface ServerOptions {
   log?: (line: string) => void
 }
 
+/** How many of the largest bodies are held at a time. */
+const bodiesAtOnce = 16
+
 /** Starts one answer. */
 export type Beginning = (onPrompt: (progress: PromptProgress) => void) => Generation
 
@@ -81,6 +85,8 @@ export class Service {
   readonly metrics = new Metrics()
   readonly startedAt = performance.now()
   readonly maxBodyBytes: number
+  /** Where the bodies of requests under way are counted. */
+  readonly bodies: BodyRoom
   readonly pingMs: number
   readonly #anyModel: boolean
   readonly #log: (line: string) => void
@@ -108,6 +114,7 @@ export class Service {
       rerank: options.rerank && new ServedReader(options.rerank, queue),
     }
     this.maxBodyBytes = options.maxBodyBytes ?? 8 * 2 ** 20
+    this.bodies = new BodyRoom(bodiesAtOnce * this.maxBodyBytes)
     this.pingMs = options.pingMs ?? 5000
     this.#anyModel = options.anyModel ?? false
     this.#log = options.log ?? ((line) => void process.stderr.write(`${line}\n`))

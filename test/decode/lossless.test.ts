@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import type { DraftMode } from '../../src/decode/drafting.js'
 import type { Generation, GenerationResult } from '../../src/decode/generation.js'
@@ -102,6 +102,27 @@ describe('lookahead decoding of a fake model', () => {
       }),
       { numRuns: 200 },
     )
+  })
+
+  it('writes the same tokens where every draw takes so long that others are heard in between', async () => {
+    let now = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
+      now += 15
+      return now
+    })
+    try {
+      await fc.assert(
+        fc.asyncProperty(arbitraryRun, fc.integer({ min: 1, max: 64 }), fc.nat(1000), async (run, draft, seed) => {
+          const conventional = await decode({ ...run, draft: 'off' })
+          const session = new HindsightSession(conventional.tokens, seed, 7)
+          const lookahead = await decode({ ...run, draft, session }, { branches: 8 })
+          expect(lookahead.tokens).toEqual(conventional.tokens)
+        }),
+        { numRuns: 100 },
+      )
+    } finally {
+      clock.mockRestore()
+    }
   })
 
   it('verifies what stands behind nodes that the slot has no branches for', async () => {

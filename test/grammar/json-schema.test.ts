@@ -280,6 +280,9 @@ describe('a JSON schema as a grammar', () => {
     expect(() => jsonSchemaToGrammar(deep)).toThrow(/nested deeper/)
     const properties = Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [`p${i}`, {}]))
     expect(() => jsonSchemaToGrammar({ properties })).toThrow(/more than 2000 properties/)
+    expect(() => jsonSchemaToGrammar({ const: 'x'.repeat(600_000) }, 'the_field')).toThrow(
+      /^the_field: #: makes a grammar of 6\d{5} bytes; at most 524288 are read$/,
+    )
   })
 
   it('writes exactly the integers within bounds', () => {

@@ -181,6 +181,37 @@ export const hostile: Readonly<Record<string, () => [route: string, body: string
       messages: [{ role: 'user', content: Array.from({ length: 4000 }, () => ({ type: 'text', text: 'a' })) }],
     }),
   ],
+  'stop strings of megabytes, told with each of many answers': () => [
+    '/completion',
+    JSON.stringify({
+      prompt: 'a',
+      n: 30,
+      n_predict: 1,
+      stop: Array.from({ length: 16 }, (_, i) => `${i}${'a'.repeat(400_000)}`),
+    }),
+  ],
+  'biases by the thousand, told with each of many answers': () => [
+    '/completion',
+    JSON.stringify({ prompt: 'a', n: 30, n_predict: 1, logit_bias: Array.from({ length: 4000 }, (_, i) => [i, 1]) }),
+  ],
+  'fields of an answer, named in great depth': () => [
+    '/completion',
+    JSON.stringify({ prompt: 'a', n_predict: 1, response_fields: Array(64).fill('/'.repeat(100_000)) }),
+  ],
+  'texts and token ids in turns, by the thousand': () => [
+    '/completion',
+    JSON.stringify({ prompt: Array.from({ length: 4096 }, (_, i) => (i % 2 ? 'word '.repeat(700) : 5)), n_predict: 1 }),
+  ],
+  'prompts of short texts and token ids, by the ten thousand': () => [
+    '/completion',
+    JSON.stringify({
+      prompt: Array.from({ length: 15 }, () => [...Array.from({ length: 4000 }, (_, i) => `w${i}`), 5]),
+      n_predict: 1,
+    }),
+  ],
+  'a long draft in a grammar, right to its end': () =>
+    chat({ draft: 64, grammar: 'root ::= "a"*', stop: ['b'], max_tokens: 300, logprobs: true, top_logprobs: 20 }),
+  'a constant that is longer than grammars may be': () => chat(schema({ const: 'é😀'.repeat(700_000) })),
   'prompts of thousands of tokens, as many as may be': () => [
     '/v1/completions',
     JSON.stringify({ prompt: Array.from({ length: 30 }, (_, i) => Array(2000).fill(300 + i)), max_tokens: 1 }),

@@ -2,15 +2,23 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { Turns } from '../../src/llama/turns.js'
+import { createApp } from '../../src/server/app.js'
 import { readBody } from '../../src/server/body.js'
+import { BodyRoom } from '../../src/server/body-room.js'
 import { check } from '../../src/server/check.js'
 import { Defaults } from '../../src/server/defaults.js'
 import { ApiError } from '../../src/server/errors.js'
+import { json } from '../../src/server/json.js'
 import { bounds, checkBytes, checkLengths } from '../../src/server/json-bounds.js'
 import { list, tokenIds } from '../../src/server/lists.js'
 import type { Service } from '../../src/server/service.js'
 
-const service = { maxBodyBytes: 8 * 2 ** 20, defaults: new Defaults() } as Service
+const most = 8 * 2 ** 20
+const service = {
+  maxBodyBytes: most,
+  bodies: new BodyRoom(Number.POSITIVE_INFINITY),
+  defaults: new Defaults(),
+} as Service
 
 function read(body: string, schema: z.ZodType = z.unknown()): Promise<unknown> {
   const headers = { 'Content-Type': 'application/json' }
@@ -151,5 +159,94 @@ describe('turns', () => {
     const rounds = await Promise.all(Array.from({ length: 20 }, () => turns.take().then(() => round)))
     going = false
     expect(new Set(rounds).size).toBe(20)
+  })
+})
+
+describe('the room for bodies', () => {
+  const kib = 2 ** 10
+  const request = () => new Request('http://localhost/')
+
+  it('is had by what fits together, and again by others once someone has left', () => {
+    const room = new BodyRoom(2048 * kib)
+    const [first, second, third] = [request(), request(), request()]
+    for (let bytes = kib; bytes <= 1024 * kib; bytes += kib) room.hold(first, bytes)
+    room.hold(second, 1024 * kib)
+    expect(() => room.hold(third, 1024 * kib)).toThrow(/bodies of requests under way take 2 MiB/)
+    expect(() => room.hold(third, 1024 * kib)).toThrow(expect.objectContaining({ status: 429, retryAfter: 1 }))
+    room.leave(first)
+    room.leave(first)
+    room.hold(third, 1024 * kib)
+    room.leave(second)
+    room.leave(third)
+    room.hold(request(), 2048 * kib)
+  })
+
+  it('is never wanting for small ones', () => {
+    const room = new BodyRoom(128 * kib)
+    room.hold(request(), 192 * kib)
+    expect(() => room.hold(request(), 65 * kib)).toThrow(ApiError)
+    for (let i = 0; i < 100; i++) room.hold(request(), 64 * kib)
+  })
+
+  it('is asked for as a body comes, and given back whatever became of it', async () => {
+    const never = new Promise<never>(() => {})
+    const app = createApp(never, { maxBodyBytes: 128 * kib })
+    const headers = { 'Content-Type': 'application/json' }
+    const controllers: ReadableStreamDefaultController<Uint8Array>[] = []
+    const post = (bytes: number) => {
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          controllers.push(controller)
+          controller.enqueue(new Uint8Array(bytes).fill(0x20))
+        },
+      })
+      return app.request('/tokenize', { method: 'POST', headers, body, duplex: 'half' } as RequestInit)
+    }
+    const statusOf = async (answer: Promise<Response> | Response) => (await answer).status
+    // Of each the first 64 KiB are let in, and all the others together may take 2 MiB.
+    const held = Array.from({ length: 32 }, () => statusOf(post(128 * kib)))
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(await statusOf(post(128 * kib))).toBe(429)
+    const small = statusOf(post(64 * kib))
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    for (const controller of controllers)
+      try {
+        controller.close()
+      } catch {
+        // It was refused.
+      }
+    expect(new Set(await Promise.all(held))).toEqual(new Set([400]))
+    expect(await small).toBe(400)
+    const next = statusOf(post(128 * kib))
+    controllers.at(-1)?.close()
+    expect(await next).toBe(400)
+  })
+})
+
+describe('an answer', () => {
+  it('is the JSON of its value, in pieces where it is large', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), fc.nat(600), async (value, times) => {
+        const all = Array.from({ length: times }, () => [value, 'x'.repeat(997), { of: 1, and: undefined }])
+        const response = json(all)
+        expect(await response.text()).toBe(JSON.stringify(all))
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  it('is not written before it is read', async () => {
+    let made = 0
+    const lazily = json(
+      Array.from({ length: 64 }, () => ({
+        text: 'x'.repeat(2 ** 17),
+        get count() {
+          return ++made
+        },
+      })),
+    )
+    await lazily.body?.getReader().read()
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(made).toBeLessThan(16)
   })
 })
