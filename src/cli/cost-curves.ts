@@ -1,9 +1,8 @@
 // Curves of what forwards cost, read from files or taken from a device.
 
-import { readFileSync } from 'node:fs'
-import { describeSystemError } from '../corpus/durable/system-error.js'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import { UsageError } from './failure.js'
+import { readBytesSync } from './text-file.js'
 
 /** T(n) of a device and a model, by a name. */
 interface NamedCurve {
@@ -74,10 +73,10 @@ export function readCostCurve(nameOrFile: string): CostCurve {
   }
   let text: string
   try {
-    text = readFileSync(nameOrFile, 'utf8')
+    text = readBytesSync(nameOrFile).toString()
   } catch (cause) {
     throw new UsageError(
-      `--curve: expected ${Object.keys(costCurves).join(', ')} or a file that lookahead probe --json wrote; ${nameOrFile}: ${describeSystemError(cause)}`,
+      `--curve: expected ${Object.keys(costCurves).join(', ')} or a file that lookahead probe --json wrote; ${(cause as Error).message}`,
       { cause },
     )
   }

@@ -1,14 +1,14 @@
 // Recorded answers, to be replayed.
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { describeSystemError } from '../corpus/durable/system-error.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
 import { loadVocabulary } from '../llama/vocabulary-file.js'
 import type { Recording } from '../rivals/replay.js'
 import { UsageError } from './failure.js'
+import { readBytes } from './text-file.js'
 
 /** One line of a trace file: what a model read and what it wrote. */
 export interface RecordedRequest {
@@ -22,12 +22,7 @@ export interface RecordedRequest {
 
 /** A file's bytes, unpacked if they are gzipped. */
 async function readUnpacked(file: string): Promise<Buffer> {
-  let bytes: Buffer
-  try {
-    bytes = await readFile(file)
-  } catch (cause) {
-    throw new UsageError(`cannot read ${file}: ${describeSystemError(cause)}`, { cause })
-  }
+  const bytes = await readBytes(file)
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes
   try {
     return gunzipSync(bytes)

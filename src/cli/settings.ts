@@ -1,11 +1,11 @@
 // Options that are given every time: variables and the settings file.
 
-import { readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { homedir, platform } from 'node:os'
 import path from 'node:path'
 import type { Command, Option } from 'commander'
-import { describeSystemError } from '../corpus/durable/system-error.js'
 import { UsageError } from './failure.js'
+import { readBytesSync } from './text-file.js'
 
 /** Environment variable that names the settings file. */
 const settingsVariable = 'LOOKAHEAD_CONFIG'
@@ -69,7 +69,7 @@ function applyFile(program: Command): void {
   const named = process.env[settingsVariable]
   const file = named || path.join(settingsFolder(), 'config.json')
   const text = read(file, named !== undefined && named !== '')
-  if (text === undefined) return
+  if (text.trim() === '') return
   const settings = parse(text, file)
   const commands = new Map(program.commands.map((command) => [command.name(), command]))
   const known = new Set(program.commands.flatMap(({ options }) => options.map((option) => option.long?.slice(2))))
@@ -85,9 +85,13 @@ function applyFile(program: Command): void {
     else
       for (const command of program.commands) {
         const found = command.options.find(({ long }) => long === `--${name}`)
-        if (found && !(name in (settings[command.name()] ?? {}))) set(command, found, value, file)
+        if (found && !hasOwn(settings[command.name()], name)) set(command, found, value, file)
       }
   }
+}
+
+function hasOwn(settings: unknown, name: string): boolean {
+  return typeof settings === 'object' && settings !== null && Object.hasOwn(settings, name)
 }
 
 /** Sets one option as if it stood on the command line, unless it does. */
@@ -112,13 +116,9 @@ function set(command: Command, option: Option, value: unknown, origin: string): 
   command.setOptionValueWithSource(option.attributeName(), parsed, 'config')
 }
 
-function read(file: string, isNamed: boolean): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    if (!isNamed && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new UsageError(`cannot read the settings in ${file}: ${describeSystemError(cause)}`, { cause })
-  }
+/** The settings file; empty where none was named and there is none. */
+function read(file: string, isNamed: boolean): string {
+  return isNamed || existsSync(file) ? readBytesSync(file, `the settings in ${file}`).toString() : ''
 }
 
 function parse(text: string, file: string): Record<string, Record<string, unknown>> {

@@ -1,7 +1,8 @@
 // Text from files and from stdin.
 
+import { readFileSync, type Stats, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { describeSystemError } from '../corpus/durable/system-error.js'
+import { describeKind, describeSystemError } from '../corpus/durable/system-error.js'
 import { UsageError } from './failure.js'
 
 /**
@@ -11,17 +12,41 @@ import { UsageError } from './failure.js'
  * @throws UsageError if it cannot be read, or is not text in UTF-8
  */
 export async function readTextFile(file: string, what = file): Promise<string> {
-  let bytes: Buffer
+  return decode(await readBytes(file, what), what)
+}
+
+/** The bytes of a file. @throws UsageError if it cannot be read, or would be read without end */
+export async function readBytes(file: string, what = file): Promise<Buffer> {
   try {
-    // Opening one that nobody writes to would wait for ever. What a shell makes of <(…) has its writer.
-    if (!/^\/(dev|proc\/[^/]+)\/fd\//.test(file) && (await stat(file)).isFIFO())
-      throw new UsageError(`cannot read ${what}: it is a named pipe; expected a file, or - for stdin`)
-    bytes = await readFile(file)
+    checkKind(file, await stat(file), what)
+    return await readFile(file)
   } catch (cause) {
-    if (cause instanceof UsageError) throw cause
-    throw new UsageError(`cannot read ${what}: ${describeSystemError(cause)}`, { cause })
+    throw unreadable(cause, what)
   }
-  return decode(bytes, what)
+}
+
+/** The same here and now. */
+export function readBytesSync(file: string, what = file): Buffer {
+  try {
+    checkKind(file, statSync(file), what)
+    return readFileSync(file)
+  } catch (cause) {
+    throw unreadable(cause, what)
+  }
+}
+
+/** What has been opened for this process, such as what a shell makes of <(…), and the device that holds nothing. */
+const finite = /^\/(dev|proc\/[^/]+)\/fd\/|^\/dev\/(stdin|null)$/
+
+/** A pipe that nobody writes to would be waited for, and some devices be read, for ever. */
+function checkKind(file: string, found: Stats, what: string): void {
+  const kind = finite.test(file) ? undefined : describeKind(found)
+  if (kind !== undefined) throw new UsageError(`cannot read ${what}: ${kind}; expected a file`)
+}
+
+function unreadable(cause: unknown, what: string): UsageError {
+  if (cause instanceof UsageError) return cause
+  return new UsageError(`cannot read ${what}: ${describeSystemError(cause)}`, { cause })
 }
 
 /** The text of a stream, e.g. stdin. @throws UsageError if it is not text in UTF-8 */
@@ -35,6 +60,8 @@ function decode(bytes: Uint8Array, what: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    throw new UsageError(`cannot read ${what}: it is not text in UTF-8`, { cause })
+    // A text may have half a gigabyte.
+    const isOther = (cause as NodeJS.ErrnoException).code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
+    throw new UsageError(`cannot read ${what}: ${isOther ? 'it is not text in UTF-8' : 'it is too large'}`, { cause })
   }
 }

@@ -1,6 +1,6 @@
 // A folder of a corpus for those who look at it or mend it, without an engine.
 
-import { open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm, stat } from 'node:fs/promises'
 import { contentHash } from '../content-hash.js'
 import { CorpusError } from '../error.js'
 import { Appender } from './appender.js'
@@ -9,7 +9,7 @@ import { emptyEntry, encodeEntry, encodeHeader, type FileHeader } from './format
 import { FolderLock } from './lock.js'
 import { readEntries } from './reader.js'
 import { CorpusStore, recordEntry } from './store.js'
-import { asCorpusError } from './system-error.js'
+import { asCorpusError, describeKind } from './system-error.js'
 
 /** No budgets: what is looked at, carried away or brought in is not thinned out on the way. */
 const unlimited = { namespaceBytes: Number.POSITIVE_INFINITY, totalBytes: Number.POSITIVE_INFINITY }
@@ -104,6 +104,11 @@ export async function exportStore(store: CorpusStore, file: string, namespace?: 
  *   {@link CorpusStore.open}
  */
 export async function importStore(folder: string, file: string): Promise<{ added: number; known: number }> {
+  const found = await stat(file).catch((error) => {
+    throw asCorpusError(error, `read ${file}`)
+  })
+  const kind = describeKind(found)
+  if (kind !== undefined) throw new CorpusError('invalid-parameter', `cannot read ${file}: ${kind}; expected a file`)
   const handle = await open(file, 'r').catch((error) => {
     throw asCorpusError(error, `read ${file}`)
   })

@@ -1,5 +1,6 @@
 // What the system said, in words.
 
+import type { Stats } from 'node:fs'
 import { CorpusError, type CorpusErrorCode } from '../error.js'
 
 /** Why the system would not read or write, in words that go behind a file's name and a colon. */
@@ -26,6 +27,14 @@ export function describeSystemError(error: unknown): string {
     default:
       return code ?? message
   }
+}
+
+/** Why reading it would wait, or go on, without end, in such words; undefined for a file. */
+export function describeKind(found: Stats): string | undefined {
+  if (found.isFile()) return undefined
+  if (found.isDirectory()) return 'it is a folder'
+  if (found.isFIFO()) return 'it is a named pipe'
+  return found.isSocket() ? 'it is a socket' : 'it is a device'
 }
 
 const codes: Record<string, CorpusErrorCode> = {

@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { readCostCurve } from '../../src/cli/cost-curves.js'
+import { readTls } from '../../src/cli/listening.js'
+import { readRecordings } from '../../src/cli/recordings.js'
+import { readBytesSync, readTextFile } from '../../src/cli/text-file.js'
+import { importStore } from '../../src/corpus/durable/archive.js'
+
+const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-files-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const at = (name: string) => path.join(folder, name)
+mkdirSync(at('folder'))
+writeFileSync(at('binary'), Buffer.from([0xff, 0xfe, 0x00]))
+const isUnix = process.platform !== 'win32'
+if (isUnix) execFileSync('mkfifo', [at('pipe')])
+
+/** What is no file, and what is said of it. */
+const kinds: [name: string, words: RegExp][] = [
+  [at('folder'), /it is a folder/],
+  [at('nothing'), /it does not exist/],
+  ...(isUnix
+    ? ([
+        [at('pipe'), /it is a named pipe/],
+        ['/dev/zero', /it is a device/],
+      ] as [string, RegExp][])
+    : []),
+]
+
+describe.each(kinds)('%s', (file, words) => {
+  it.each<[string, () => unknown]>([
+    ['a text', () => readTextFile(file, 'the document')],
+    ['settings', async () => readBytesSync(file, 'the settings')],
+    ['a key for TLS', () => readTls({ sslKeyFile: file, sslCertFile: file })],
+    ['recordings', () => readRecordings(file, [], 1)],
+    ['a curve', async () => readCostCurve(file)],
+    ['an exported cache', () => importStore(at('cache'), file)],
+  ])('is not waited for as %s', async (_, read) => {
+    await expect(read()).rejects.toThrow(words)
+  })
+})
+
+describe('a file', () => {
+  it('may be the device that holds nothing', async () => {
+    if (!isUnix) return
+    expect(await readTextFile('/dev/null')).toBe('')
+  })
+
+  it('is text only in UTF-8', async () => {
+    await expect(readTextFile(at('binary'))).rejects.toThrow(/it is not text in UTF-8/)
+  })
+})
