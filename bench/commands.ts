@@ -27,6 +27,7 @@ export const commands: Readonly<Record<string, string>> = {
   answers: 'What several answers to one prompt draw from each other, and what path-consistency saves.',
   hybrid:
     'Models whose memory is a state: T(n), what a state costs, and how fast chains are where it can go back and where not.',
+  mtp: 'Heads that a model brings along (MTP): what a token of them takes, how often it is right, and what that brings.',
   sources: 'What the answer, the prompt and earlier answers bring as sources of drafts, alone and together.',
   recycled:
     'Copied logits as further leaves: what they bring beside retrieval, in tokens per forward and in speed by T(n).',

@@ -33,6 +33,7 @@ const places = {
   forced: 'what the grammar leaves',
   grammar: 'what the grammar leaves',
   'draft-model': 'proposed by the draft model',
+  mtp: 'foretold by a head of the model',
   external: 'proposed by another drafter',
   other: 'drafted',
 }

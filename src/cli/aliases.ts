@@ -16,6 +16,7 @@ const llamaNames = new Map(
     '-ctk': '--cache-type-k',
     '-ctv': '--cache-type-v',
     '-md': '--model-draft',
+    '--spec-draft-model': '--model-draft',
     '-dev': '--device',
     '-mg': '--main-gpu',
     '-ts': '--tensor-split',

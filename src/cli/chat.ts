@@ -13,6 +13,7 @@ import {
   addDecodingOptions,
   draftModelOption,
   engineOptionsOf,
+  mtpOption,
   noteContext,
   type WritingOptions,
 } from './decoding-options.js'
@@ -45,7 +46,7 @@ export function registerChat(program: Command): void {
     .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
     .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096; 0: all of it)', contextSize)
   addSamplingOptions(command)
-  addDecodingOptions(command).addOption(draftModelOption())
+  addDecodingOptions(command).addOption(draftModelOption()).addOption(mtpOption())
   command
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
     .action(async (options: ChatOptions) => chat(options, processTerminal()))

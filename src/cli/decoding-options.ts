@@ -31,6 +31,16 @@ export function draftModelOption(): Option {
   )
 }
 
+/** `--mtp`. */
+export function mtpOption(): Option {
+  return new Option(
+    '--mtp <auto|off>',
+    'draft with the heads that a model brings along (multi-token prediction), where it pays, or do not load them',
+  )
+    .argParser(choice<'auto' | 'off'>('auto', 'off'))
+    .default('auto')
+}
+
 /** `-t`, `--threads`. */
 export function threadsOption(): Option {
   return new Option(
@@ -80,13 +90,14 @@ export function computingOf({ cacheTypeK, cacheTypeV, flashAttn, threads, swaFul
 export interface WritingOptions extends DecodingOptions {
   ctxSize?: number
   modelDraft?: string
+  mtp: 'auto' | 'off'
   cache?: string
 }
 
 /** The same as options of an engine. @throws as {@link devicesOf} */
 export function engineOptionsOf(options: WritingOptions) {
-  const { ctxSize: contextTokens, modelDraft: draftModel, cache } = options
-  return { contextTokens, draftModel, cache, ...loadingOf(options), ...computingOf(options) }
+  const { ctxSize: contextTokens, modelDraft: draftModel, mtp, cache } = options
+  return { contextTokens, draftModel, mtp, cache, ...loadingOf(options), ...computingOf(options) }
 }
 
 /** Says so where a model holds less than was asked for. */

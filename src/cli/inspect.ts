@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import type { Dialect } from '../chat/dialect.js'
 import { ChatTemplate } from '../chat/template.js'
 import { sizeOf } from '../hub/download.js'
+import type { Heads } from '../llama/foretelling.js'
 import { type GgufHeader, readHeader } from '../llama/gguf.js'
 import { Model } from '../llama/model.js'
 import { integer } from './arguments.js'
@@ -53,6 +54,8 @@ interface Inspected {
   cellBytes: number | undefined
   /** How drafts can be verified, as far as the architecture tells. */
   drafts: 'trees' | 'chains or none'
+  /** Heads that foretell (MTP), and why they are not used, where that can be told already. */
+  mtp: Heads
   template: { chat: string; thinking: string; tools: string }
 }
 
@@ -72,6 +75,7 @@ async function inspect(file: string): Promise<Inspected> {
     vocabularySize: vocabulary.size,
     cellBytes: cellBytesOf(header, architecture),
     drafts: model.isRecurrent ? 'chains or none' : 'trees',
+    mtp: model.heads,
     template: describeTemplate(model),
   }
 }
@@ -141,6 +145,11 @@ function printed(marker: string): string {
   return marker.trim().replaceAll('\n', '⏎')
 }
 
+function describeHeads({ count, trouble }: Heads): string {
+  if (count === 0) return 'none'
+  return trouble === undefined ? `${count}, drafted with where it pays` : `${count}, not used: ${trouble}`
+}
+
 function show(found: Inspected, { ctxSize, parallel }: InspectOptions, terminal: Terminal): void {
   const { cellBytes } = found
   const cells =
@@ -159,6 +168,7 @@ function show(found: Inspected, { ctxSize, parallel }: InspectOptions, terminal:
     ['thinking', found.template.thinking],
     ['tools', found.template.tools],
     ['drafts', found.drafts === 'trees' ? 'trees' : 'chains, where its memory can go back; else none'],
+    ['MTP heads', describeHeads(found.mtp)],
   ]
   const wide = Math.max(...rows.map(([name]) => name.length))
   for (const [name, value] of rows) terminal.out(`${name.padEnd(wide)}  ${value}\n`)

@@ -4,9 +4,12 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
+import type { ForwardCost } from '../cost/forward-cost.js'
+import type { Foreteller } from '../decode/foreteller.js'
 import type { Model } from '../llama/model.js'
 import type { Placement } from '../llama/placement.js'
 import { type FileType, fileTypes, quantize } from '../llama/quantize.js'
+import { breakEven, openForeteller } from '../measure/foreteller.js'
 import { loadModel } from '../measure/loading.js'
 import { measureReading, readTokens } from '../measure/reading.js'
 import { measureRowParts, type RowParts } from '../measure/row-parts.js'
@@ -69,7 +72,7 @@ async function probe(options: ProbeOptions, terminal: Terminal): Promise<void> {
   const report = await measure(
     file,
     options,
-    ({ tuned, parts, description, placement, kernels, loadMs, measureMs, promptMs }) => {
+    ({ tuned, parts, head, description, placement, kernels, loadMs, measureMs, promptMs }) => {
       const { exactness, cost, context } = tuned
       const { level, largestDifference, rows, equalRows, flashAttention, keyType, valueType } = exactness
       const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
@@ -87,8 +90,19 @@ async function probe(options: ProbeOptions, terminal: Terminal): Promise<void> {
       terminal.out(
         `\nreading    ${readTokens} tokens in ${seconds(promptMs)}, ${((1000 * readTokens) / promptMs).toFixed(0)} a second, ${where}\n`,
       )
+      if (head !== undefined) terminal.out(`${describeHead(head, cost, options.context)}\n`)
       if (options.svg !== undefined) writeCurve(options.svg, cost, options.context, name)
-      return { exactness, placement, kernels, cost: cost.record(), threads: context.threads, parts, promptMs }
+      const mtp = typeof head === 'object' ? { cost: head.cost.record() } : { trouble: head }
+      return {
+        exactness,
+        placement,
+        kernels,
+        cost: cost.record(),
+        threads: context.threads,
+        parts,
+        promptMs,
+        ...(head !== undefined && { mtp }),
+      }
     },
   )
   const variants = options.types ? await measureTypes(file, options, terminal) : undefined
@@ -100,6 +114,8 @@ async function probe(options: ProbeOptions, terminal: Terminal): Promise<void> {
 interface Measured {
   tuned: Tuned
   parts: RowParts
+  /** The head that foretells (MTP), or why it is not used; `undefined`: the model has none. */
+  head: Foreteller | string | undefined
   description: string
   placement: Placement
   /** Which kernels compute, in a phrase. */
@@ -114,7 +130,7 @@ interface Measured {
 async function measure<T>(file: string, options: ProbeOptions, show: (measured: Measured) => T): Promise<T> {
   const { exactness, repack } = options
   const began = performance.now()
-  await using model = await loadModel(file, { ...loadingOf(options), repack, profile: false })
+  await using model = await loadModel(file, { ...loadingOf(options), repack, profile: false, mtp: 'auto' })
   const loaded = performance.now()
   const tuned = await tune(model, {
     exactness,
@@ -125,10 +141,12 @@ async function measure<T>(file: string, options: ProbeOptions, show: (measured: 
   })
   const parts = await measureRowParts(tuned.context, tuned.cost, { context: options.context })
   const promptMs = await measureReading(tuned.reader ?? tuned.context)
+  const head = await openForeteller(tuned.context, { slots: 1, contextTokens: 1024, maxNodes: 16 })
   const [loadMs, measureMs] = [loaded - began, performance.now() - loaded]
   return show({
     tuned,
     parts,
+    head,
     description: model.describe().name,
     placement: model.placement,
     kernels: kernelsOf(model),
@@ -143,6 +161,14 @@ function kernelsOf(model: Model): string {
   if (model.kernels) return `of our own, ${model.kernels.name}`
   const { kernels } = model.library
   return `llama.cpp's (${typeof kernels === 'string' ? `our own: ${kernels}` : '--kernels off'})`
+}
+
+/** What a token foretold takes, and how often it must come true for that. */
+function describeHead(head: Foreteller | string, cost: ForwardCost, context: number): string {
+  if (typeof head === 'string') return `MTP head   not used: ${head}`
+  const share = breakEven(cost, head.cost, context)
+  const pays = share > 1 ? 'never pays' : `pays where ${(100 * share).toFixed(0)} % of its tokens come true`
+  return `MTP head   ${head.cost.ms(1, context).toFixed(2)} ms a token: ${pays}`
 }
 
 /** Where the time of a further row goes, as lines. */

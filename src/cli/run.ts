@@ -13,6 +13,7 @@ import {
   addDecodingOptions,
   draftModelOption,
   engineOptionsOf,
+  mtpOption,
   noteContext,
   type WritingOptions,
 } from './decoding-options.js'
@@ -70,7 +71,7 @@ export function registerRun(program: Command): void {
     .option('--json-schema-file <file>', 'the same from a file')
     .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
     .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096; 0: all of it)', contextSize)
-  addDecodingOptions(command).addOption(draftModelOption())
+  addDecodingOptions(command).addOption(draftModelOption()).addOption(mtpOption())
   command
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
     .option('--namespace <name>', 'namespace whose earlier answers and documents are drafted from')

@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { choice, contextSize, gather, integer } from './arguments.js'
-import { addDecodingOptions, draftModelOption, type WritingOptions } from './decoding-options.js'
+import { addDecodingOptions, draftModelOption, mtpOption, type WritingOptions } from './decoding-options.js'
 import type { KeyOptions } from './keys.js'
 import type { TlsOptions } from './listening.js'
 import { addModelSource, type ModelSourceOptions } from './model-source.js'
@@ -72,6 +72,7 @@ export function addServeOptions(bare: Command): void {
       ),
   )
     .addOption(draftModelOption())
+    .addOption(mtpOption())
     .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
     .option(
       '--api-key-file <file>',

@@ -1,6 +1,7 @@
 // The border to the model: what decoding needs of one, and of a sampler.
 
 import type { Batch } from '../llama/batch.js'
+import type { TellingRows } from '../llama/context.js'
 
 /**
  * What the engine needs of a model: a KV cache and a forward. {@link Context} of the llama room is one; tests bring
@@ -31,6 +32,10 @@ export interface Decoder {
   readonly batch: Batch
   /** Runs the forward of `batch`. */
   decode(): Promise<void>
+  /** Which rows of the forward that `batch` holds tell what the layers made of their tokens; missing: none ever does. */
+  tellVectors?(rows: TellingRows): void
+  /** The vectors of so many rows of the last forward, one after the other; `undefined` where not all told theirs. */
+  vectorsOf?(row: number, count: number): Float32Array | undefined
   /** Computes the coming forwards with this many threads, at most those it was made with. */
   useThreads?(count: number): void
   /** Makes the cells of `source` at positions `from` … `to`-1 part of `target` too. */

@@ -6,6 +6,20 @@
  */
 export type DraftMode = 'auto' | 'off' | number
 
+/** What becomes of the heads that foretell (MTP) in a model's file. */
+export interface HeadsReport {
+  /** How many there are; 0: none. */
+  count: number
+  /** Whether the first of them drafts, where it is worth its time. */
+  used: boolean
+  /** Why it does not, in a phrase, where it was asked for. */
+  trouble?: string
+  /** Where it drafts: milliseconds of a token of it, the share of them that come true of late, and whether that pays at the moment. */
+  rowMs?: number
+  rate?: number
+  pays?: boolean
+}
+
 /** How drafting has gone since the model was loaded, in forwards that wrote. */
 export interface DraftingReport {
   /** Whether drafting rests at the moment, because it did not pay. */

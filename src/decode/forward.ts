@@ -48,6 +48,7 @@ export class Forward {
     const { committed, tokens, nodes, headRows: headLength } = sequence
     const own = sequence.slot.ids[0]
     const headRow = batch.size
+    sequence.headRow = headRow
     const reachesEnd = headLength === sequence.headLength
     for (let i = 0; i < headLength; i++) {
       const isLast = reachesEnd && i === headLength - 1

@@ -236,7 +236,10 @@ export class DecodeLoop {
       const began = performance.now()
       if (crew) reader.useThreads(crew.threads)
       if (await reading.find()) request.writer.found(reading.cached)
-      await reading.advance(reader.rowsWithin(isAwaited ? pauseMs : Number.POSITIVE_INFINITY))
+      const { session } = request
+      const observe = this.#options.tellsVectors ? session.observe?.bind(session) : undefined
+      await reading.advance(reader.rowsWithin(isAwaited ? pauseMs : Number.POSITIVE_INFINITY), observe)
+      if (observe) await session.digest?.()
       if (reading.done === reading.tokens) {
         await this.#cells.makeRoom(reading.tokens, this.#slots.all)
         await reading.handOver(this.#decoder, slot.ids[0])
@@ -254,7 +257,8 @@ export class DecodeLoop {
   /** A round of those whose prompts need no reader, or have been through it. */
   async #write(sequences: Sequence<Started>[]): Promise<void> {
     const round = this.#round
-    if (sequences.some(({ request }) => request.session.prepare)) await round.prepare(sequences)
+    if (sequences.some(({ request }) => request.session.prepare ?? request.session.digest))
+      await round.prepare(sequences)
     round.plan(sequences)
     const failed = sequences.filter(({ failure }) => failure)
     for (const sequence of failed) this.#fail(sequence, sequence.failure?.reason)

@@ -14,8 +14,20 @@ const part = 1
 /** What reads: a context of the same model, with two sequence ids, in which long forwards are fast. */
 export type ReadingDecoder = Pick<
   Decoder,
-  'batch' | 'contextTokens' | 'decode' | 'useThreads' | 'copySequence' | 'removePositions' | 'readCells' | 'writeCells'
+  | 'batch'
+  | 'contextTokens'
+  | 'decode'
+  | 'useThreads'
+  | 'copySequence'
+  | 'removePositions'
+  | 'readCells'
+  | 'writeCells'
+  | 'tellVectors'
+  | 'vectorsOf'
 >
+
+/** Is shown the vectors of tokens that were read, from a position on. */
+export type Observer = (vectors: Float32Array, position: number) => void
 
 /** How cells of the reading context become blocks, and blocks cells of either context. */
 export interface BlockCodec {
@@ -114,14 +126,18 @@ export class Reader {
     known: readonly Uint8Array[],
     from: number,
     to: number,
+    observe?: Observer,
   ): Promise<Uint8Array> {
     const { batch } = this.#decoder
     await this.#place(prompt, owner, known, from)
     batch.clear()
     for (let i = from; i < to; i++) batch.addSequence(batch.add(prompt[i], i, false), whole)
     for (let i = 0; batch.size < blockTokens; i++) batch.addSequence(batch.add(prompt[0], i, false), part)
+    this.#decoder.tellVectors?.(observe ? 'all' : 'none')
     const began = performance.now()
     await this.#decoder.decode()
+    const vectors = observe && this.#decoder.vectorsOf?.(0, to - from)
+    if (vectors) observe(vectors, from)
     const ms = (performance.now() - began) / batch.size
     this.#rowMs += (Math.min(ms, 4 * this.#rowMs) - this.#rowMs) / 4
     if (batch.size > to - from) this.#decoder.removePositions(part, 0, -1)
@@ -218,13 +234,14 @@ export class Reading {
   }
 
   /** Reads on: so many tokens, or what is left. */
-  async advance(rows: number): Promise<void> {
+  async advance(rows: number, observe?: Observer): Promise<void> {
     await this.find()
     if (this.done === this.tokens) return
     // What would be too little for a forward of its own is taken along.
     const left = this.tokens - this.done
     const next = left - rows < blockTokens ? left : rows
-    this.#states.push(await this.#reader.read(this.#prompt, this.#owner, this.#blocks, this.done, this.done + next))
+    const { done } = this
+    this.#states.push(await this.#reader.read(this.#prompt, this.#owner, this.#blocks, done, done + next, observe))
     this.done += next
   }
 

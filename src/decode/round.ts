@@ -1,5 +1,6 @@
 // One round: plan, lay, decode, verify, commit.
 
+import type { TellingRows } from '../llama/context.js'
 import { finish } from '../llama/turns.js'
 import type { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
@@ -32,6 +33,11 @@ export interface RoundOptions {
    * the token is decided by such a forward. Default 0: rows are exact, or taken as they are.
    */
   noise?: number
+  /**
+   * Whether rows tell what the layers made of their tokens, for drafters that observe. Of a conventional request too: what is
+   * computed besides must not hang on drafts. Default `false`.
+   */
+  tellsVectors?: boolean
   /** Times the parts of every round. Default: nothing is timed. */
   stopwatch?: Stopwatch
 }
@@ -57,6 +63,7 @@ export class Round {
   readonly #forward: Forward
   readonly #isEnd: (token: number) => boolean
   readonly #noise: number
+  readonly #tellsVectors: boolean
   readonly #stopwatch: Stopwatch | undefined
   /** Sequences with rows in the forward, in the order they were laid. */
   #took: readonly Sequence[] = []
@@ -69,6 +76,7 @@ export class Round {
     this.verdict = new Verdict(options.maxNodes)
     this.#isEnd = options.isEnd ?? (() => false)
     this.#noise = options.noise ?? 0
+    this.#tellsVectors = options.tellsVectors ?? false
     this.#stopwatch = options.stopwatch
   }
 
@@ -99,6 +107,7 @@ export class Round {
     // A forward of one row is conventional.
     this.#forward.prepare(this.#took, this.#noise > 0 && this.#decoder.batch.size > 1)
     this.#cells.push(this.#decoder.batch.size)
+    if (this.#tellsVectors) this.#tellVectors()
     this.#planner.laid?.(sequences)
     this.#stopwatch?.lap('batch')
   }
@@ -133,6 +142,7 @@ export class Round {
   /** 6. Takes what {@link verdict} says into the cache, the sequence and its session. */
   commit(sequence: Sequence): void {
     const { verdict } = this
+    if (this.#tellsVectors && sequence.request.session.observe) this.#show(sequence)
     this.#forward.commit(sequence, verdict, sequence === this.#took[this.#took.length - 1])
     sequence.written = verdict.count
     sequence.accepted = Math.min(verdict.pathLength, verdict.count)
@@ -143,6 +153,31 @@ export class Round {
     for (let i = 0; i < verdict.count; i++) sequence.append(verdict.tokens[i])
     sequence.request.session.accept(verdict.tokens, verdict.count)
     this.#stopwatch?.lap('learn')
+  }
+
+  /** Of prompts all rows tell their vectors, else those that tokens are drawn from. */
+  #tellVectors(): void {
+    let rows: TellingRows = 'outputs'
+    for (const { isPrefilling, headRows, rootRow } of this.#took)
+      if (isPrefilling && (headRows > 1 || rootRow < 0)) rows = 'all'
+    this.#decoder.tellVectors?.(rows)
+  }
+
+  /** Shows a drafter what the layers made of the tokens that are now read, accepted ones among them. */
+  #show(sequence: Sequence): void {
+    const { verdict } = this
+    const { committed, headRows, headRow, rootRow, length, nodeRows } = sequence
+    if (!this.#showRows(sequence, headRow, headRows, committed) && rootRow >= 0)
+      this.#showRows(sequence, rootRow, 1, length - 1)
+    const accepted = Math.min(verdict.pathLength, verdict.count)
+    for (let i = 0; i < accepted; i++) this.#showRows(sequence, nodeRows[verdict.path[i]], 1, length + i)
+  }
+
+  /** Shows the vectors of so many rows, if they told them. */
+  #showRows({ request }: Sequence, row: number, count: number, position: number): boolean {
+    const vectors = this.#decoder.vectorsOf?.(row, count)
+    if (vectors) request.session.observe?.(vectors, position)
+    return vectors !== undefined
   }
 
   /** 7. Lets the planner learn. @param forwardMs default: as measured */

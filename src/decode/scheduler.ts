@@ -82,7 +82,10 @@ export class Scheduler implements Planner {
 
   /** Lets the drafters of those compute that will be asked for a draft, one after the other. */
   async prepare(sequences: readonly Sequence[]): Promise<void> {
-    for (const sequence of sequences) sequence.preparedMs = 0
+    for (const sequence of sequences) {
+      sequence.preparedMs = 0
+      if (sequence.isPrefilling) await this.#digest(sequence)
+    }
     if (this.#maxNodes === 0 || sequences.some(({ isAlone }) => isAlone)) return
     for (const sequence of sequences) {
       const { request, isPrefilling, tree, room } = sequence
@@ -105,6 +108,15 @@ export class Scheduler implements Planner {
         sequence.failure = { reason }
       }
       sequence.preparedMs = performance.now() - began
+    }
+  }
+
+  /** Lets a drafter go through what was shown to it of a prompt. */
+  async #digest(sequence: Sequence): Promise<void> {
+    try {
+      await sequence.request.session.digest?.()
+    } catch (reason) {
+      sequence.failure = { reason }
     }
   }
 

@@ -51,6 +51,8 @@ export class Sequence<Request extends SequenceRequest = SequenceRequest> impleme
   offered = 0
   /** Row of each of the first {@link nodes} of the tree in the last forward. */
   readonly nodeRows: Int32Array
+  /** Row of the first head token in the last forward. */
+  headRow = 0
   /** Row of the last head token in the last forward, -1 while the prompt is not through. */
   rootRow = -1
   /** Length of {@link mainChain} in the last forward. */

@@ -93,6 +93,14 @@ export interface DraftSession {
    */
   prepare?(outlook: DraftOutlook): Promise<void>
   /**
+   * For drafters that go on from what the model's layers made of tokens: called with the vectors of tokens at `position`
+   * and behind, one after the other, as forwards compute them; not of all tokens, and of some again. Those of a token come
+   * before {@link accept} is told of what follows it. Valid during the call.
+   */
+  observe?(vectors: Float32Array, position: number): void
+  /** Called, and waited for, while a prompt is read, after its vectors were shown: what is to be done with them takes time. */
+  digest?(): Promise<void>
+  /**
    * Clears `tree` and fills it with at most `budgetNodes` nodes that may follow everything read and accepted so far,
    * best first. An empty tree is a good answer. Does not change what the session knows; allocates nothing.
    *

@@ -95,12 +95,16 @@ class Session implements DraftSession {
   readonly #inner: DraftSession
   readonly #foreseen: Foreseen
   readonly prepare: DraftSession['prepare']
+  readonly observe: DraftSession['observe']
+  readonly digest: DraftSession['digest']
 
   constructor(drafter: ForcedDrafter, inner: DraftSession, foreseen: Foreseen) {
     this.#drafter = drafter
     this.#inner = inner
     this.#foreseen = foreseen
     this.prepare = inner.prepare?.bind(inner)
+    this.observe = inner.observe?.bind(inner)
+    this.digest = inner.digest?.bind(inner)
   }
 
   get byteLength(): number {

@@ -201,9 +201,11 @@ export const DraftSource = {
   model: 5,
   /** A grammar, which leaves nothing else. */
   forced: 6,
+  /** A head that the model brings along (MTP). */
+  mtp: 7,
 } as const
 
-/** Name of a draft source: `'own' | 'shared' | 'common' | 'external' | 'sibling' | 'draft-model' | 'forced'`. */
+/** Name of a draft source: `'own' | 'shared' | 'common' | 'external' | 'sibling' | 'draft-model' | 'forced' | 'mtp'`. */
 export type DraftSourceName = Exclude<keyof typeof DraftSource, 'model'> | 'draft-model'
 
 // `model` is said of tokens that nobody drafted.

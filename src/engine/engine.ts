@@ -3,7 +3,7 @@
 import { type Corpus, DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
 import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
-import type { DraftingReport } from '../decode/drafting.js'
+import type { DraftingReport, HeadsReport } from '../decode/drafting.js'
 import type { Generation, GenerationResult } from '../decode/generation.js'
 import type { KeptPromptsReport } from '../decode/kept-prompts.js'
 import { DecodeLoop, type SlotState } from '../decode/loop.js'
@@ -84,7 +84,8 @@ export class Engine implements AsyncDisposable {
     this.#parts = parts
     this.#vocabulary = vocabulary
     this.#requests = new Requests(parts)
-    this.#loop = new DecodeLoop(context, { ...layout, vocabulary, cost, crew, noise, ordered, reader })
+    const tellsVectors = typeof parts.head === 'object'
+    this.#loop = new DecodeLoop(context, { ...layout, vocabulary, cost, crew, noise, ordered, reader, tellsVectors })
   }
 
   /** What it has read and written, to draft from. */
@@ -140,6 +141,15 @@ export class Engine implements AsyncDisposable {
   /** How drafting has gone since the model was loaded: sizes chosen, and whether it rests because it did not pay. */
   describeDrafting(): DraftingReport {
     return this.#loop.describeDrafting()
+  }
+
+  /** What becomes of the heads that the model brings along (MTP). */
+  describeHeads(): HeadsReport {
+    const { model, head } = this.#parts
+    const { count } = model.heads
+    if (typeof head !== 'object') return { count, used: false, ...(head !== undefined && { trouble: head }) }
+    const { foreteller, chains } = head
+    return { count, used: true, rowMs: foreteller.cost.ms(1), rate: chains.rate, pays: chains.pays }
   }
 
   /**

@@ -12,6 +12,8 @@ export interface Layout {
   /** Path or name of the model, and of the one that drafts for it. */
   model: string
   draftModel: string | undefined
+  /** Whether heads that the model brings along may draft. */
+  mtp: 'auto' | 'off'
   slots: number
   branches: number
   maxNodes: number
@@ -26,7 +28,7 @@ export interface Layout {
 export function layoutOf(options: EngineOptions): Layout {
   checkObject('options', options)
   checkNames('an engine', options, optionNames.engine)
-  const { model = 'embedded', draftModel, maxPauseMs } = options
+  const { model = 'embedded', draftModel, mtp = 'auto', maxPauseMs } = options
   checkName('model', model)
   const slots = checkInteger('slots', options.slots ?? 1, 1, mostSequences)
   // One id is left for what keeps the cells of several requests in order.
@@ -52,8 +54,10 @@ export function layoutOf(options: EngineOptions): Layout {
   if (maxPauseMs !== undefined) checkInteger('maxPauseMs', maxPauseMs, 1, 2 ** 31 - 1)
   const exactness = checkExactness(options.exactness ?? 'bitwise')
   if (draftModel !== undefined) checkName('draftModel', draftModel)
+  if (mtp !== 'auto' && mtp !== 'off')
+    throw new EngineError('invalid-parameter', `mtp must be 'auto' or 'off', got ${JSON.stringify(mtp)}`)
   checkDevices(options)
-  return { model, draftModel, slots, branches, maxNodes, exactness, maxPauseMs, keptBytes, shelfBytes }
+  return { model, draftModel, mtp, slots, branches, maxNodes, exactness, maxPauseMs, keptBytes, shelfBytes }
 }
 
 /** Most tokens of one request, by what the model was trained with. */

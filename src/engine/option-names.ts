@@ -74,6 +74,7 @@ export const optionNames = {
     profile: true,
     drafter: true,
     draftModel: true,
+    mtp: true,
     chatTemplate: true,
     libraryFolder: true,
     ...deviceOptionNames,

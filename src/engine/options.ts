@@ -15,7 +15,7 @@ import { EngineError } from './error.js'
 import type { MemoryOptions } from './memory.js'
 
 /** How an engine is loaded. */
-export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly' | 'room' | 'onRead'>, MemoryOptions {
+export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly' | 'room' | 'onRead' | 'mtp'>, MemoryOptions {
   /**
    * A GGUF file that llama.cpp v0.5.0 knows: its path; a URL; `hf:user/model`, `hf:user/model:Q8_0` or
    * `hf:user/model/file.gguf` of the Hugging Face hub; `ollama:name`, `lmstudio:name` of what these programs have fetched.
@@ -81,6 +81,12 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly' | 'ro
    * chains join what retrieval finds, where they are worth the time they take. Default: none.
    */
   draftModel?: string | undefined
+  /**
+   * The heads that foretell what comes after the next token (MTP), which some models bring along in their file: `'auto'`
+   * drafts with the first of them besides {@link drafter}, where it is worth the time it takes; `'off'` does not load them.
+   * `Engine.describeHeads` tells what is used. Default `'auto'`.
+   */
+  mtp?: 'auto' | 'off' | undefined
   /**
    * Most bytes of host memory for prompts kept aside: what a prompt begins with is found again there, whichever slot has
    * read it, and however many others came between. 0: nothing is kept. Default: 8 GiB, or a quarter of this machine's

@@ -1,6 +1,8 @@
 // What an engine consists of: opened in order, closed in the opposite one.
 
 import { asCorpusError } from '../corpus/durable/system-error.js'
+import { ChainDrafter } from '../decode/chain-drafter.js'
+import type { Foreteller } from '../decode/foreteller.js'
 import { type PromptShelfOptions, promptFolderOf } from '../decode/prompt-shelf.js'
 import type { Drafter } from '../draft/drafter.js'
 import { ForcedDrafter } from '../draft/forced.js'
@@ -10,6 +12,7 @@ import { mostSequences } from '../llama/context-options.js'
 import { deviceOptionsOf } from '../llama/device.js'
 import type { Model } from '../llama/model.js'
 import { openDraftModel } from '../measure/draft-model.js'
+import { openForeteller } from '../measure/foreteller.js'
 import { loadModel } from '../measure/loading.js'
 import { type Tuned, tune } from '../measure/tuning.js'
 import { Chat } from './chat.js'
@@ -26,6 +29,8 @@ export interface Parts {
   readonly tuned: Tuned
   readonly chat: Chat
   readonly drafter: Drafter
+  /** The head that the model brings along, and what drafts with it; or, in a phrase, why it is not used. */
+  readonly head: { foreteller: Foreteller; chains: ChainDrafter } | string | undefined
   /** Keeps what was learnt, and frees all of it. To be called once, when nothing is decoded any more. */
   close(): Promise<void>
 }
@@ -40,7 +45,7 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
   // The draft model is told of as a whole, not by what is done to load it.
   const { onProgress, ...quietly } = options
   checkFunction('onProgress', onProgress)
-  const { slots, branches, maxNodes, exactness } = layout
+  const { slots, branches, maxNodes, exactness, mtp } = layout
   const file = await fetchModel(layout.model, options.fetch)
   const draftFile = layout.draftModel === undefined ? undefined : await fetchModel(layout.draftModel, options.fetch)
   const contextOf = (trainedTokens: number) => ({
@@ -50,7 +55,7 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
     mostOutputs: Math.max(128, slots * (1 + maxNodes)),
     swaFull: options.swaFull,
   })
-  const model = await loadModel(file, { ...options, exactness, room: contextOf })
+  const model = await loadModel(file, { ...options, exactness, mtp, room: contextOf })
   let memory: Memory | undefined
   try {
     const { name, trainedContextTokens } = model.describe()
@@ -84,6 +89,13 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
       draftFile === undefined
         ? undefined
         : await openDraftModel(draftFile, tuned.context, drafter, { ...quietly, slots, contextTokens, maxNodes })
+    const retrieval = small?.drafter ?? drafter
+    const foreteller =
+      maxNodes === 0 ? undefined : await openForeteller(tuned.context, { slots, contextTokens, maxNodes })
+    const head =
+      typeof foreteller === 'object'
+        ? { foreteller, chains: new ChainDrafter(foreteller, retrieval, maxNodes) }
+        : foreteller
     const opened = memory
     return {
       layout: { ...layout, branches: draftsChains ? 1 : branches, contextTokens },
@@ -91,7 +103,8 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
       memory,
       tuned,
       chat,
-      drafter: small?.drafter ?? drafter,
+      drafter: typeof head === 'object' ? head.chains : retrieval,
+      head,
       async close() {
         try {
           await tuned.reader?.shelf?.close()

@@ -118,6 +118,7 @@ export interface ModelParams {
   vocab_only: boolean
   check_tensors: boolean
   use_extra_bufts: boolean
+  load_mtp: boolean
   [field: string]: unknown
 }
 
@@ -131,6 +132,7 @@ export interface ContextParams {
   n_outputs_max: number
   n_threads: number
   n_threads_batch: number
+  ctx_type: number
   flash_attn_type: number
   type_k: number
   type_v: number
@@ -146,7 +148,8 @@ export interface ContextParams {
 export interface BatchStruct {
   n_tokens: number
   token: Int32Array
-  embd: null
+  /** Of the context of a head: the vector that each row brings along. */
+  embd: Float32Array | null
   pos: Int32Array
   n_seq_id: Int32Array
   seq_id: BigUint64Array
@@ -178,6 +181,7 @@ export const prototypes = {
   llama_model_n_ctx_train: 'int32 llama_model_n_ctx_train(void* model)',
   llama_model_n_layer: 'int32 llama_model_n_layer(void* model)',
   llama_model_n_swa: 'int32 llama_model_n_swa(void* model)',
+  llama_model_n_layer_nextn: 'int32 llama_model_n_layer_nextn(void* model)',
   llama_model_size: 'uint64 llama_model_size(void* model)',
   llama_model_n_params: 'uint64 llama_model_n_params(void* model)',
   llama_model_desc: 'int32 llama_model_desc(void* model, _Out_ uint8* text, size_t capacity)',
@@ -273,6 +277,7 @@ export interface LlamaFunctions {
   llama_model_n_ctx_train: Native<[model: Pointer], number>
   llama_model_n_layer: Native<[model: Pointer], number>
   llama_model_n_swa: Native<[model: Pointer], number>
+  llama_model_n_layer_nextn: Native<[model: Pointer], number>
   llama_model_size: Native<[model: Pointer], number>
   llama_model_n_params: Native<[model: Pointer], number>
   llama_model_desc: Native<[model: Pointer, text: Uint8Array, capacity: number], number>

@@ -16,6 +16,9 @@ export type CacheType = keyof typeof cacheTypes
  */
 const mostComputedRows = 512 + 64
 
+/** `LLAMA_CONTEXT_TYPE_MTP`. */
+const foretellingType = 1
+
 /** Most sequence ids of a context. */
 export const mostSequences = 256
 
@@ -50,6 +53,11 @@ export interface ContextOptions {
   swaFull?: boolean
   /** Threads shared with other contexts that never compute at the same time. Default: threads of its own. */
   pool?: ThreadPool
+  /**
+   * A context of the head that the model brings along, and was loaded with (MTP): a row is a token beside the vector that
+   * the layers made of the token before it, and tells the token after. Default `false`: of the model itself.
+   */
+  foretells?: boolean
   /** Most rows of a forward whose logits are wanted; fewer take less memory. Default: every row's. */
   mostOutputs?: number
 }
@@ -87,6 +95,7 @@ export function contextParamsOf(llama: LlamaFunctions, trained: number, options:
   params.n_threads_batch = params.n_threads
   const { flashAttention, keyType, valueType } = attentionOf(options)
   params.flash_attn_type = flashAttention ? 1 : 0
+  params.ctx_type = options.foretells ? foretellingType : 0
   params.type_k = cacheTypes[keyType]
   params.type_v = cacheTypes[valueType]
   // Branches share cells, so all sequences live in one buffer; a full-size sliding window can be rewound.

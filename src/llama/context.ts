@@ -12,6 +12,14 @@ import { addressOf, callAsync, type Pointer, viewFloats } from './native.js'
 import { MemoryLedger } from './placement.js'
 import { ThreadPool } from './thread-pool.js'
 
+/**
+ * Which rows of a forward tell the vector that the layers made of their token, for a head that goes on from it: none, those
+ * with an output, or all.
+ */
+export type TellingRows = 'none' | 'outputs' | 'all'
+
+const nothing = new Float32Array(0)
+
 /** Of the state functions: states and windows only, not all cells. */
 const partialOnly = 1
 
@@ -53,6 +61,10 @@ export class Context {
   readonly keyType: CacheType
   readonly valueType: CacheType
   readonly isFused: boolean
+  /** Where this is the context of a head: the vectors that the rows of {@link batch} bring along, one after the other. */
+  readonly vectors: Float32Array | undefined
+  /** Numbers of a vector. */
+  readonly vectorLength: number
   readonly #llama: LlamaFunctions
   readonly #pointer: Pointer
   readonly #memory: Pointer
@@ -61,17 +73,24 @@ export class Context {
   #threads: number
   readonly #forget: () => void
   #candidates: Candidates | undefined
-  #logits: Float32Array = new Float32Array(0)
+  #logits: Float32Array = nothing
   #logitsAddress: Pointer = 0n
   /** Views of single rows of {@link logits}, made when first asked for. */
   #rows: Float32Array[] = []
   readonly #argmax: Argmax
+  #telling: TellingRows = 'none'
+  /** Vectors that rows of the last forward told. */
+  #told: Float32Array = nothing
+  #toldAddress: Pointer = 0n
   #inFlight: Promise<unknown> | undefined
   #disposing: Promise<void> | undefined
 
   /** Makes a context. @throws LlamaError `context-failed`; RangeError for options out of range */
   static async create(model: Model, options: ContextOptions = {}): Promise<Context> {
     const { llama } = model.library
+    // llama.cpp would end the process.
+    if (options.foretells && !model.foretells)
+      throw new LlamaError('context-failed', 'the model has no head that foretells, or was loaded without')
     const params = contextParamsOf(llama, llama.llama_model_n_ctx_train(model.pointer), options)
     params.op_offload = model.opOffload
     const { n_threads: threads } = params
@@ -91,7 +110,8 @@ export class Context {
         `could not make a context of ${params.n_ctx} tokens: ${errors || 'llama.cpp gave no reason'}`,
       )
     }
-    return new Context(model, pointer, pool, ledger, { ...params, threads, keyType, valueType, isFused })
+    const { foretells = false } = options
+    return new Context(model, pointer, pool, ledger, { ...params, threads, keyType, valueType, isFused, foretells })
   }
 
   /** Whether a model takes types of keys and values, and fused attention or none: some families refuse some. */
@@ -122,6 +142,7 @@ export class Context {
       keyType: CacheType
       valueType: CacheType
       isFused: boolean
+      foretells: boolean
       swa_full: boolean
     },
   ) {
@@ -143,26 +164,30 @@ export class Context {
     this.mostThreads = params.threads
     this.#threads = params.threads
     this.slides = model.slides
+    // The memory of a head is a KV cache, whatever that of its model is.
+    const recurs = model.isRecurrent && !params.foretells
+    this.vectorLength = this.#llama.llama_model_n_embd_out(model.pointer)
     // A forward goes only into cells that have left the window of what was there before it, so it can be taken back.
     const forgets = model.slides && !params.swa_full
-    this.canBranch = !model.isRecurrent && !forgets
-    this.goesBackWhole = !model.isRecurrent
+    this.canBranch = !recurs && !forgets
+    this.goesBackWhole = !recurs
     this.rollback = this.canBranch
       ? Number.POSITIVE_INFINITY
-      : model.isRecurrent
+      : recurs
         ? this.#llama.llama_n_rs_seq(pointer)
         : params.n_batch
-    this.canMove = !model.isRecurrent && !this.slides
+    this.canMove = !recurs && !this.slides
     const batch = new Batch(params.n_batch, params.n_seq_max)
     this.batch = batch
     const rows = new BigUint64Array(batch.capacity)
     const sequences = addressOf(batch.sequences)
     for (let row = 0; row < rows.length; row++)
       rows[row] = sequences + BigInt(row * batch.maxSequences * Int32Array.BYTES_PER_ELEMENT)
+    this.vectors = params.foretells ? new Float32Array(batch.capacity * this.vectorLength) : undefined
     this.#struct = {
       n_tokens: 0,
       token: batch.tokens,
-      embd: null,
+      embd: this.vectors ?? null,
       pos: batch.positions,
       n_seq_id: batch.sequenceCounts,
       seq_id: rows,
@@ -203,6 +228,37 @@ export class Context {
           : `the forward of ${this.batch.size} tokens failed with status ${status}`,
       )
     if (this.batch.outputCount > 0) this.#refreshLogits(pointer)
+    if (this.#telling !== 'none') this.#refreshTold(pointer)
+  }
+
+  /** Which rows of the forward that {@link batch} holds tell their vectors; where the library cannot, none does. */
+  tellVectors(rows: TellingRows): void {
+    const { foretelling } = this.model.library
+    if (!foretelling) return
+    // States compute the rows of several sequences in an order of their own; llama.cpp puts those with an output back.
+    const telling = rows === 'all' && !this.goesBackWhole && this.#isMixed ? 'outputs' : rows
+    if (telling === this.#telling) return
+    this.#telling = telling
+    foretelling.setVectors(this.#live(), telling !== 'none', telling === 'outputs')
+  }
+
+  /** Whether the batch holds rows of several sequences. */
+  get #isMixed(): boolean {
+    const { size, sequences, maxSequences } = this.batch
+    for (let row = 1; row < size; row++) if (sequences[row * maxSequences] !== sequences[0]) return true
+    return false
+  }
+
+  /**
+   * The vectors of so many rows of the last forward from one on, one after the other; `undefined` where not all of them
+   * told theirs. Valid until the next forward.
+   */
+  vectorsOf(row: number, count = 1): Float32Array | undefined {
+    const first = this.#telling === 'outputs' ? this.batch.outputRows[row] : row
+    for (let i = row; i < row + count; i++)
+      if (this.#telling === 'none' || (this.#telling === 'outputs' && !this.batch.outputs[i])) return undefined
+    const end = (first + count) * this.vectorLength
+    return end > this.#told.length ? undefined : this.#told.subarray(first * this.vectorLength, end)
   }
 
   /**
@@ -345,7 +401,8 @@ export class Context {
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= (async () => {
       await this.#inFlight?.catch(() => {})
-      this.#logits = new Float32Array(0)
+      this.#logits = nothing
+      this.#told = nothing
       this.#rows = []
       this.#llama.llama_free(this.#pointer)
       this.pool.free()
@@ -368,5 +425,15 @@ export class Context {
     this.#logits = viewFloats(address, length)
     this.#logitsAddress = address
     this.#rows = []
+  }
+
+  /** The same of the vectors that rows told. */
+  #refreshTold(pointer: Pointer): void {
+    const rows = this.#telling === 'all' ? this.batch.size : this.batch.outputCount
+    const address = rows > 0 ? this.model.library.foretelling?.getVectors(pointer) : undefined
+    if (!address) this.#told = nothing
+    else if (address !== this.#toldAddress || rows * this.vectorLength !== this.#told.length)
+      this.#told = viewFloats(address, rows * this.vectorLength)
+    this.#toldAddress = address ?? 0n
   }
 }

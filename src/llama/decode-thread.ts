@@ -6,14 +6,14 @@ import { type BatchStruct, batchLayout, prototypes } from './abi.js'
 import { addressOf, type Pointer } from './native.js'
 
 /** Words of 64 bits that describe a forward: context, rows, and the arrays of the batch. */
-const words = 7
+const words = 8
 const states = { resting: 0, working: 1 } as const
 
 /**
  * What the thread runs, as CommonJS in a string, so that bundlers need not know of it. It sleeps until a forward stands in
  * the shared memory, does it, and tells its status:
  *
- *     shared   state (Int32) │ – │ context │ rows │ token │ pos │ n_seq_id │ seq_id │ logits    64 bits each
+ *     shared   state (Int32) │ – │ context │ rows │ token │ embd │ pos │ n_seq_id │ seq_id │ logits    64 bits each
  */
 const script = `
 const { parentPort, workerData } = require('node:worker_threads')
@@ -27,8 +27,8 @@ const forward = new BigUint64Array(workerData.shared, 8)
 for (;;) {
   // The call of a forward that was over before it came wakes the thread too.
   while (Atomics.load(state, 0) === ${states.resting}) Atomics.wait(state, 0, ${states.resting})
-  const [context, rows, token, pos, n_seq_id, seq_id, logits] = forward
-  const status = decode(context, { n_tokens: Number(rows), token, embd: null, pos, n_seq_id, seq_id, logits })
+  const [context, rows, token, embd, pos, n_seq_id, seq_id, logits] = forward
+  const status = decode(context, { n_tokens: Number(rows), token, embd, pos, n_seq_id, seq_id, logits })
   // A device only queues the forward; whoever asks for its logits would wait for it.
   if (status === 0) synchronize(context)
   Atomics.store(state, 0, ${states.resting})
@@ -74,8 +74,10 @@ export class DecodeThread {
    * @returns the status of llama_decode
    */
   async decode(context: Pointer, batch: BatchStruct): Promise<number> {
-    const { n_tokens, token, pos, n_seq_id, seq_id, logits } = batch
-    this.#forward.set([context, BigInt(n_tokens), ...[token, pos, n_seq_id, seq_id, logits].map(addressOf)])
+    const { n_tokens, token, embd, pos, n_seq_id, seq_id, logits } = batch
+    const vectors = embd ? addressOf(embd) : 0n
+    const arrays = [pos, n_seq_id, seq_id, logits].map(addressOf)
+    this.#forward.set([context, BigInt(n_tokens), addressOf(token), vectors, ...arrays])
     const outcome = new Promise<number | Error>((settle) => {
       this.#settle = settle
     })

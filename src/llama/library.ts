@@ -15,6 +15,7 @@ import { describeTrouble, deviceBackendsIn, loadBackends } from './backends.js'
 import { DecodeThread } from './decode-thread.js'
 import { type Device, listDevices, type NativeDevice } from './device.js'
 import { LlamaError } from './error.js'
+import { bindForetelling, type ForetellingFunctions } from './foretelling.js'
 import { bindGgml, type GgmlFunctions } from './ggml.js'
 import { Kernels } from './kernels.js'
 import { callAsync, type Pointer, registerLogCallback } from './native.js'
@@ -38,6 +39,8 @@ export class LlamaLibrary {
   readonly version: string
   readonly llama: LlamaFunctions
   readonly ggml: GgmlFunctions
+  /** What heads that foretell take; `undefined` where this build does not export it. */
+  readonly foretelling: ForetellingFunctions | undefined
   /** Why there is no device but the processor, as a phrase, where that is so. */
   readonly deviceTrouble: string
   /** Native function that ignores what it is given: the resting log sink. */
@@ -92,6 +95,7 @@ export class LlamaLibrary {
     }
     this.version = readVersion(llama, folder)
     this.llama = bindLlama(llama)
+    this.foretelling = bindForetelling(llama)
     checkDefaults(this.llama, folder)
     this.#silence = llama.symbol('llama_max_devices') as Pointer
     this.llama.llama_log_set(this.#silence, null)

@@ -8,6 +8,7 @@ import { chooseDevices, type Device, type DeviceOptions } from './device.js'
 import { DryLinks } from './dry-links.js'
 import { LlamaError } from './error.js'
 import type { Trial } from './fitting.js'
+import { type Heads, headsOf } from './foretelling.js'
 import { GgufFault, type GgufHeader, readHeader } from './gguf.js'
 import type { Kernels, KernelsWish } from './kernels.js'
 import { LlamaLibrary } from './library.js'
@@ -37,6 +38,11 @@ export interface ModelOptions extends DeviceOptions {
    * write another and rename it. `false`: read it. Default `true`.
    */
   mmap?: boolean | undefined
+  /**
+   * Load the heads that foretell (MTP), if the file brings any along: `'auto'` where they can be used, `'off'` never. Default
+   * `'off'`.
+   */
+  mtp?: 'auto' | 'off' | undefined
   /** Load the vocabulary only, no weights. Default `false`. */
   vocabularyOnly?: boolean | undefined
   /**
@@ -95,6 +101,8 @@ export class Model {
   readonly slides: boolean
   /** Whether the file's type is a K-quant (Q4_K, …). */
   readonly hasKQuants: boolean
+  /** The heads that foretell in its file; loaded if asked for, where there is no trouble with them. */
+  readonly heads: Heads
   /** The kernels of our own that hold this model's weights; undefined where llama.cpp's do all. */
   readonly kernels: Kernels | undefined
   /** Whether llama.cpp repacks the weights that it computes with itself. */
@@ -131,7 +139,9 @@ export class Model {
     const library = LlamaLibrary.load(options.libraryFolder)
     const header = await checkFile(library, resolved, file, options.vocabularyOnly ?? false, purpose, known)
     const { llama } = library
+    const heads = await usableHeads(library, resolved, header, options, known)
     const params = llama.llama_model_default_params()
+    params.load_mtp = heads.count > 0 && heads.trouble === undefined && options.mtp === 'auto'
     params.vocab_only = options.vocabularyOnly ?? false
     if (options.mmap === false) params.load_mode = 0
     const chosen = params.vocab_only ? [] : chooseDevices(library, options)
@@ -160,7 +170,7 @@ export class Model {
       throw loadError(file, errors)
     }
     const opOffload = options.opOffload ?? devices.length > 0
-    const model = new Model(pointer, { ...trial, devices }, { kernels, repacks: repack, opOffload, ledger })
+    const model = new Model(pointer, { ...trial, devices }, { kernels, repacks: repack, opOffload, ledger, heads })
     const unsupported = params.vocab_only ? undefined : model.#unsupported(purpose)
     if (unsupported) {
       await model[Symbol.asyncDispose]()
@@ -177,10 +187,12 @@ export class Model {
       repacks,
       opOffload,
       ledger,
-    }: { kernels: Kernels | undefined; repacks: boolean; opOffload: boolean; ledger: MemoryLedger },
+      heads,
+    }: { kernels: Kernels | undefined; repacks: boolean; opOffload: boolean; ledger: MemoryLedger; heads: Heads },
   ) {
     const { library, file, header, devices, params } = trial
     this.library = library
+    this.heads = heads
     this.kernels = kernels
     this.repacks = repacks
     this.devices = devices
@@ -201,6 +213,11 @@ export class Model {
     this.hasKQuants = hasKQuants(header)
     this.isRecurrent = this.#llama.llama_model_is_recurrent(pointer) || this.#llama.llama_model_is_hybrid(pointer)
     this.slides = this.#llama.llama_model_n_swa(pointer) > 0
+  }
+
+  /** Whether a context of its head can be made. */
+  get foretells(): boolean {
+    return this.#trial.params.load_mtp
   }
 
   /** The native model. @throws LlamaError `disposed` @internal */
@@ -330,6 +347,26 @@ async function checkFile(
     )
   if (!vocabularyOnly) await known?.keep(digest)
   return header
+}
+
+/** The heads of a file; where they are asked for, they are rehearsed too, for llama.cpp ends on some. */
+async function usableHeads(
+  library: LlamaLibrary,
+  resolved: string,
+  header: GgufHeader,
+  { mtp, vocabularyOnly }: ModelOptions,
+  known: KnownFiles | undefined,
+): Promise<Heads> {
+  const heads = headsOf(header)
+  if (heads.count === 0 || heads.trouble !== undefined) return heads
+  if (!library.foretelling) return { ...heads, trouble: 'this build of llama.cpp does not export what heads take' }
+  const digest = `${header.digest}-heads`
+  if (mtp !== 'auto' || vocabularyOnly || (await known?.knows(digest))) return heads
+  const { size: weightBytes } = await stat(resolved)
+  const end = await rehearse(library, resolved, digest, { vocabularyOnly: false, weightBytes, foretells: true })
+  if (end !== undefined) return { ...heads, trouble: `llama.cpp v${llamaRelease} does not compute them: ${end}` }
+  await known?.keep(digest)
+  return heads
 }
 
 /** Catches what is no GGUF before llama.cpp sees it. */

@@ -9,6 +9,8 @@ import type { LlamaLibrary } from './library.js'
 /** What is read of a file that does not suit llama.cpp's assumptions can end the process that reads it. */
 export interface RehearsalOptions {
   vocabularyOnly: boolean
+  /** Rehearse the head that foretells, too. Default `false`. */
+  foretells?: boolean
   /** Bytes of the weights: of small models a forward is rehearsed too. */
   weightBytes: number
 }
@@ -19,15 +21,16 @@ const forwardBytes = 1 << 29
 /** Longest rehearsal; whatever takes longer has at least not ended. */
 const longestMs = 60_000
 
-/** Status of a child that went through all of it. */
+/** Status of a child that went through all of it, and of one to which llama.cpp refused something that was asked for. */
 const passed = 0
+const refused = 2
 
 /**
  * What the child runs, as CommonJS in a string, so that bundlers need not know of it: load the file as cheaply as can be
  * (mapped, nothing repacked, no device), make a small context, and read two tokens.
  */
 const script = `
-const { koffi: koffiPath, libraries, folder, file, layouts, vocabularyOnly, forward } = JSON.parse(process.argv[1])
+const { koffi: koffiPath, libraries, folder, file, layouts, vocabularyOnly, foretells, forward } = JSON.parse(process.argv[1])
 const koffi = require(koffiPath)
 for (const [name, layout] of Object.entries(layouts)) koffi.struct(name, layout)
 koffi.load(libraries.base)
@@ -36,7 +39,7 @@ const llama = koffi.load(libraries.llama)
 llama.func('${prototypes.llama_log_set}')(llama.symbol('llama_max_devices'), null)
 llama.func('${prototypes.llama_backend_init}')()
 const model_params = llama.func('${prototypes.llama_model_default_params}')()
-Object.assign(model_params, { devices: new BigUint64Array(1), n_gpu_layers: 0, use_extra_bufts: false, vocab_only: vocabularyOnly })
+Object.assign(model_params, { devices: new BigUint64Array(1), n_gpu_layers: 0, use_extra_bufts: false, vocab_only: vocabularyOnly, load_mtp: foretells })
 const model = llama.func('${prototypes.llama_model_load_from_file}')(file, model_params)
 if (model && !vocabularyOnly) {
   const context_params = llama.func('${prototypes.llama_context_default_params}')()
@@ -44,9 +47,17 @@ if (model && !vocabularyOnly) {
   const context = llama.func('${prototypes.llama_init_from_model}')(model, context_params)
   const tokens = Int32Array.of(0, 0)
   const batch = llama.func('llama_batch llama_batch_get_one(void* tokens, int32 count)')
-  if (context && forward) llama.func('${prototypes.llama_decode}')(context, batch(koffi.address(tokens), 2))
+  const decode = llama.func('${prototypes.llama_decode}')
+  if (context && forward) decode(context, batch(koffi.address(tokens), 2))
+  if (foretells) {
+    const head = llama.func('${prototypes.llama_init_from_model}')(model, { ...context_params, ctx_type: 1 })
+    if (!head) process.exit(${refused})
+    const vectors = new Float32Array(2 * llama.func('${prototypes.llama_model_n_embd_out}')(model))
+    const rows = { ...batch(koffi.address(tokens), 2), embd: koffi.address(vectors) }
+    if (forward && decode(head, rows) !== 0) process.exit(${refused})
+  }
 }
-process.exit(${passed})
+process.exit(model || !foretells ? ${passed} : ${refused})
 `
 
 /** Files rehearsed by this process, by the digest of their head. */
@@ -77,7 +88,11 @@ export function rehearse(
   return rehearsal
 }
 
-function run(library: LlamaLibrary, file: string, { vocabularyOnly, weightBytes }: RehearsalOptions) {
+function run(
+  library: LlamaLibrary,
+  file: string,
+  { vocabularyOnly, weightBytes, foretells = false }: RehearsalOptions,
+) {
   return new Promise<string | undefined>((resolve) => {
     if (!/^node(js)?(\.exe)?$/i.test(path.basename(process.execPath))) return resolve(undefined)
     const work = JSON.stringify({
@@ -91,6 +106,7 @@ function run(library: LlamaLibrary, file: string, { vocabularyOnly, weightBytes 
         llama_batch: batchLayout,
       },
       vocabularyOnly,
+      foretells,
       forward: weightBytes <= forwardBytes,
     })
     // Without the first variable an assertion starts a debugger; the others keep what the user has set for Node away.
@@ -109,6 +125,7 @@ function run(library: LlamaLibrary, file: string, { vocabularyOnly, weightBytes 
     child.on('close', (code, signal) => {
       // Killed for its time, or for the system's memory, or unable to run at all: that says nothing of the file.
       const isCrash = signal ? signal !== 'SIGTERM' && signal !== 'SIGKILL' : (code ?? 0) > 1
+      if (code === refused && foretells) return resolve('it makes no context of them')
       resolve(isCrash ? lastWords(said, signal ?? `status ${code}`) : undefined)
     })
   })

@@ -1,6 +1,7 @@
 // A draft model loaded and measured beside a large one.
 
 import type { ForwardCost } from '../cost/forward-cost.js'
+import { ChainDrafter } from '../decode/chain-drafter.js'
 import { DraftModel } from '../decode/draft-model.js'
 import type { Drafter } from '../draft/drafter.js'
 import { Context } from '../llama/context.js'
@@ -19,7 +20,7 @@ const comparedTokens = 2000
 
 /** A draft model and what belongs to it. */
 export interface OpenedDraftModel extends AsyncDisposable {
-  drafter: DraftModel
+  drafter: ChainDrafter
   model: Model
   /** T(n) of its forwards. */
   cost: ForwardCost
@@ -66,13 +67,13 @@ export async function openDraftModel(
       pool: target.pool,
       keyType: 'f16',
       valueType: 'f16',
-      mostOutputs: 32,
+      mostOutputs: 128,
     })
     const { cost } = await measureForwardCost(context, {
       budgetMs: calibrationMs,
       onDevice: model.residence === 'device',
     })
-    const drafter = new DraftModel(context, cost, inner, maxNodes)
+    const drafter = new ChainDrafter(new DraftModel(context, cost), inner, maxNodes)
     return { drafter, model, cost, [Symbol.asyncDispose]: () => model[Symbol.asyncDispose]() }
   } catch (error) {
     await model[Symbol.asyncDispose]()

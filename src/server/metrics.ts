@@ -1,6 +1,6 @@
 // What the server counts, and the table of its figures.
 
-import type { EndReason, GenerationResult, GenerationStep } from '../decode/generation.js'
+import type { EndReason, GenerationResult, GenerationStep, StepPiece } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 import { expose, type Figure, Histogram } from './exposition.js'
 
@@ -21,6 +21,8 @@ const positions = 32
 /** What the server counts while it answers. */
 export class Metrics {
   readonly acceptedByPosition = new Float64Array(positions)
+  /** By where they had been found. */
+  readonly acceptedBySource = new Map<StepPiece['source'], number>()
   /** Answers by how they ended. */
   readonly finished = new Map<EndReason | 'error' | 'refused', number>()
   readonly firstTokenSeconds = new Histogram(firstTokenSeconds)
@@ -60,7 +62,11 @@ export class Metrics {
     this.drafts++
     this.draftedTokens += step.drafted
     this.acceptedTokens += step.accepted
-    for (let i = 0; i < step.accepted; i++) this.acceptedByPosition[Math.min(i, positions - 1)]++
+    for (let i = 0; i < step.accepted; i++) {
+      this.acceptedByPosition[Math.min(i, positions - 1)]++
+      const { source } = step.pieces[i]
+      this.acceptedBySource.set(source, (this.acceptedBySource.get(source) ?? 0) + 1)
+    }
   }
 
   /** An answer is complete. */
@@ -93,6 +99,7 @@ export class Metrics {
       engine,
       cells,
       drafting: engine.describeDrafting(),
+      heads: engine.describeHeads(),
       namespaces: engine.describeMemory(),
       prompts: engine.describePrompts(),
       upSeconds: (performance.now() - startedAt) / 1000,
@@ -108,6 +115,7 @@ interface Seen {
   /** Tokens in the KV cache. */
   cells: number
   drafting: ReturnType<Engine['describeDrafting']>
+  heads: ReturnType<Engine['describeHeads']>
   namespaces: ReturnType<Engine['describeMemory']>
   prompts: ReturnType<Engine['describePrompts']>
   upSeconds: number
@@ -285,6 +293,18 @@ const figures: readonly Figure<Seen>[] = [
     name: 'spec_decode_num_accepted_tokens_per_pos_total',
     help: 'Accepted tokens by position in the draft.',
     read: ({ counts }) => Array.from(counts.acceptedByPosition, (count, position) => ['position', position, count]),
+  },
+  {
+    type: 'counter',
+    name: 'spec_decode_num_accepted_tokens_per_source_total',
+    help: 'Accepted tokens by where they had been found.',
+    read: ({ counts }) => Array.from(counts.acceptedBySource, ([source, count]) => ['source', source, count]),
+  },
+  {
+    type: 'gauge',
+    name: 'mtp_acceptance_rate',
+    help: 'Share of the tokens foretold by a head of the model (MTP) that come true of late; none without a head.',
+    read: ({ heads }) => heads.rate ?? [],
   },
   {
     type: 'histogram',

@@ -19,6 +19,7 @@ describe('lookahead inspect', () => {
       drafts: 'trees',
       trainedContextTokens: 4096,
       vocabularySize: 6144,
+      mtp: { count: 0 },
     })
     expect(found).toMatchObject({ template: { chat: 'yes', thinking: 'no', tools: expect.stringMatching(/^no/) } })
     // 6 layers × 2 heads of keys and values × (a key and a value), two bytes a number.

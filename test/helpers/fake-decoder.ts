@@ -1,6 +1,7 @@
 import type { Decoder, TokenSampler } from '../../src/decode/decoder.js'
 import type { BlockCodec } from '../../src/decode/reader.js'
 import { Batch } from '../../src/llama/batch.js'
+import type { TellingRows } from '../../src/llama/context.js'
 import { halts } from '../../src/llama/sampler.js'
 
 interface Cell {
@@ -39,6 +40,9 @@ export class FakeDecoder implements Decoder {
   #head = 0
   /** Hash of what each output row saw. */
   #rows: number[] = []
+  #telling: TellingRows = 'none'
+  /** Vectors of the last forward's rows: those with an output, or all. */
+  #told: number[][] = []
   readonly #period: number
   readonly #ordered: boolean
   readonly #origin: number
@@ -84,7 +88,27 @@ export class FakeDecoder implements Decoder {
     }
     this.#rows = []
     for (let row = 0; row < batch.size; row++) if (batch.outputs[row]) this.#rows.push(this.#attend(row))
+    this.#told = []
+    for (let row = 0; row < batch.size; row++)
+      if (this.#telling === 'all' || (this.#telling === 'outputs' && batch.outputs[row]))
+        this.#told.push([prefixHash(this.#seenBy(row).map(({ token }) => token)), batch.positions[row]])
     this.forwards++
+  }
+
+  tellVectors(rows: TellingRows): void {
+    const { batch } = this
+    let isMixed = false
+    for (let row = 0; row < batch.size; row++)
+      if (batch.sequences[row * batch.maxSequences] !== batch.sequences[0]) isMixed = true
+    this.#telling = rows === 'all' && isMixed && !this.canBranch ? 'outputs' : rows
+  }
+
+  vectorsOf(row: number, count = 1): Float32Array | undefined {
+    const { batch } = this
+    if (this.#telling === 'none') return undefined
+    if (this.#telling === 'outputs') for (let i = row; i < row + count; i++) if (!batch.outputs[i]) return undefined
+    const first = this.#telling === 'all' ? row : batch.outputRows[row]
+    return Float32Array.from(this.#told.slice(first, first + count).flat())
   }
 
   copySequence(source: number, target: number, from: number, to: number): void {
@@ -186,12 +210,18 @@ export class FakeDecoder implements Decoder {
   }
 
   /** What a row attends to: the cells of its first sequence at positions up to its own. */
+  #seenBy(row: number): Cell[] {
+    const { batch } = this
+    const sequence = batch.sequences[row * batch.maxSequences]
+    return this.cells.filter(
+      (cell): cell is Cell => cell?.sequences.has(sequence) === true && cell.position <= batch.positions[row],
+    )
+  }
+
   #attend(row: number): number {
     const { batch } = this
     const sequence = batch.sequences[row * batch.maxSequences]
-    const seen = this.cells.filter(
-      (cell): cell is Cell => cell?.sequences.has(sequence) === true && cell.position <= batch.positions[row],
-    )
+    const seen = this.#seenBy(row)
     if (!this.#ordered) seen.sort((a, b) => a.position - b.position)
     for (let i = 0; i < seen.length; i++)
       if (seen[i].position !== i)
@@ -276,6 +306,13 @@ export class FakeSampler implements TokenSampler {
   [Symbol.dispose](): void {
     this.disposed++
   }
+}
+
+/** Tells tokens from all others that may stand at the beginning of a text; a float holds it. */
+export function prefixHash(tokens: Iterable<number>, before = 0): number {
+  let hash = before
+  for (const token of tokens) hash = mix(hash, token + 1) & 0xffffff
+  return hash
 }
 
 function mix(hash: number, value: number): number {

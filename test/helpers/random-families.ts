@@ -78,7 +78,6 @@ export function describeFamily(o: Family): Record<string, MetadataValue> {
         ...experts,
         leading_dense_block_count: ['uint32', 0],
         expert_shared_count: ['uint32', 1],
-        nextn_predict_layers: ['uint32', 1],
       }
     case 'gpt-oss':
       return { ...experts, 'attention.sliding_window': ['uint32', o.window] }
@@ -244,9 +243,16 @@ function addJoinedAttention(tensors: Tensors, block: string, { embedding, feedFo
   bias('ffn_down', embedding)
 }
 
-/** What makes of a layer behind the last one a head that foretells: it joins the token with what the layers made of it. */
-export function addForetelling(tensors: Tensors, block: string, embedding: number): void {
-  tensors.matrix(`${block}.nextn.eh_proj`, 2 * embedding, embedding, 1 / Math.sqrt(2 * embedding))
-  tensors.norm(`${block}.nextn.enorm`, embedding)
-  tensors.norm(`${block}.nextn.hnorm`, embedding)
+/**
+ * What makes of a layer behind the last one a head that foretells: it joins the token with what the layers made of the one
+ * before. An apt one takes the token alone, and is a copy of the last layer: where the layers before that do next to nothing
+ * it says what the model will say.
+ */
+export function addForetelling(tensors: Tensors, block: string, embedding: number, isApt: boolean): void {
+  const stem = `${block}.nextn`
+  if (isApt) tensors.selection(`${stem}.eh_proj.weight`, 2 * embedding, embedding)
+  else tensors.matrix(`${stem}.eh_proj`, 2 * embedding, embedding, 1 / Math.sqrt(2 * embedding))
+  if (isApt) tensors.uniform(`${stem}.enorm.weight`, [embedding], 1, 1)
+  else tensors.norm(`${stem}.enorm`, embedding)
+  tensors.norm(`${stem}.hnorm`, embedding)
 }

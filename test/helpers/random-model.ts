@@ -22,7 +22,7 @@ import { makeVocabulary, type TokenizerKind } from './vocabulary.js'
  * `mamba`: recurrent; `jamba`: hybrid, recurrent and attention layers alternate. Memory of these two cannot branch.
  * `lfm2`: hybrid, convolutions and attention alternate, and the last tokens can be taken back; `deepseek2`: attention
  * over a compressed cache (MLA) and experts; `gpt-oss`: attention sinks, sliding windows and experts; `gpt2`: positions
- * learnt by heart; `glm4moe`: experts, and a layer more that foretells the token after the next (MTP);
+ * learnt by heart; `glm4moe`: experts, and a head that foretells the token after the next (MTP);
  * `qwen35`: hybrid, delta nets and gated attention alternate, and the last tokens can be taken back.
  */
 export type Architecture = (typeof ARCHITECTURES)[number]
@@ -76,6 +76,11 @@ export interface RandomModelOptions {
   novelty?: number
   /** Whether the model may end its turn: `<|im_end|>` as likely as any word. Default `false`: as good as never. */
   ends?: boolean
+  /**
+   * A layer more that foretells the token after the next (MTP): `'random'`, or `'apt'`, which is mostly right at a low
+   * `novelty`. Default `'random'` for glm4moe, else `'none'`; for glm4moe, deepseek2 and qwen35.
+   */
+  head?: 'none' | 'random' | 'apt'
   /** Whether it says lone bytes as often as words, so that its text is seldom UTF-8. Default `false`. */
   bytes?: boolean
 }
@@ -87,7 +92,8 @@ export function writeRandomModel(path: string, options: RandomModelOptions = {})
 
 /** The content of a model file; the weights are made when they are written. */
 export function randomModel(options: RandomModelOptions = {}): GgufSource {
-  const o = { ...DEFAULTS, ...options }
+  const head = options.head ?? (options.architecture === 'glm4moe' ? 'random' : 'none')
+  const o = { ...DEFAULTS, ...options, head }
   check(o)
   const vocabulary = makeVocabulary(options.tokenizer ?? (o.architecture === 'qwen2' ? 'bpe' : 'spm'), o.vocabulary)
   const feedForward = options.feedForward ?? 2 * o.embedding
@@ -102,27 +108,31 @@ export function randomModel(options: RandomModelOptions = {}): GgufSource {
     const says = kind === 'word' || (kind === 'byte' && o.bytes) || (token === vocabulary.endOfTurn && o.ends)
     return says ? 1 : 0.02
   }
-  const head = o.sharpness / Math.sqrt(o.embedding)
-  tensors.matrix('token_embd', o.embedding, o.vocabulary, o.tied ? (token) => head * rowGain(token) : 1)
-  if (!o.tied) tensors.matrix('output', o.embedding, o.vocabulary, (token) => head * rowGain(token))
+  const size = o.sharpness / Math.sqrt(o.embedding)
+  tensors.matrix('token_embd', o.embedding, o.vocabulary, o.tied ? (token) => size * rowGain(token) : 1)
+  if (!o.tied) tensors.matrix('output', o.embedding, o.vocabulary, (token) => size * rowGain(token))
   // Random signs: a tied head would else prefer the token just read.
   tensors.signs(o.architecture === 'lfm2' ? 'token_embd_norm.weight' : 'output_norm.weight', o.embedding)
   if (o.architecture === 'gpt2') {
     tensors.uniform('output_norm.bias', [o.embedding], 0, 0)
     tensors.uniform('position_embd.weight', [o.embedding, o.context], -0.6, 0.6)
   }
-  const unit = (o.tied ? head : 1) * (o.architecture === 'gemma3' ? Math.sqrt(o.embedding) : 1)
+  const unit = (o.tied ? size : 1) * (o.architecture === 'gemma3' ? Math.sqrt(o.embedding) : 1)
 
-  const blocks = o.layers + (o.architecture === 'glm4moe' ? 1 : 0)
+  const isApt = o.head === 'apt'
+  const blocks = o.layers + (o.head === 'random' ? 1 : 0)
   for (let layer = 0; layer < blocks; layer++) {
     const block = `blk.${layer}`
+    // Before the layer that an apt head copies, others do next to nothing.
+    const part = isApt && layer < o.layers - 1 ? unit / 50 : unit
     tensors.norm(`${block}.attn_norm`, o.embedding)
-    if (addFamilyBlock(tensors, block, { ...o, feedForward, unit, recurrent: recurrent(layer) })) continue
+    if (addFamilyBlock(tensors, block, { ...o, feedForward, unit: part, recurrent: recurrent(layer) })) continue
     if (recurrent(layer)) addRecurrence(tensors, block, o, unit)
     else addAttention(tensors, block, o, unit)
     if (o.architecture !== 'mamba') addFeedForward(tensors, block, o, feedForward, unit)
   }
-  if (o.architecture === 'glm4moe') addForetelling(tensors, `blk.${o.layers}`, o.embedding)
+  if (isApt) tensors.copy(`blk.${o.layers - 1}.`, `blk.${o.layers}.`)
+  if (o.head !== 'none') addForetelling(tensors, `blk.${o.layers}`, o.embedding, isApt)
   return { metadata: { ...describe(o, feedForward, recurrent), ...vocabulary.metadata }, tensors: tensors.sources }
 }
 
@@ -141,6 +151,7 @@ const DEFAULTS = {
   tied: false,
   sharpness: 3,
   novelty: 0.15,
+  head: 'none' as NonNullable<RandomModelOptions['head']>,
   ends: false,
   bytes: false,
 }
@@ -178,7 +189,8 @@ function describe(o: Settings, feedForward: number, recurrent: (layer: number) =
   }
   set('context_length', ['uint32', o.context])
   set('embedding_length', ['uint32', o.embedding])
-  set('block_count', ['uint32', o.layers + (o.architecture === 'glm4moe' ? 1 : 0)])
+  set('block_count', ['uint32', o.layers + (o.head === 'none' ? 0 : 1)])
+  if (o.head !== 'none') set('nextn_predict_layers', ['uint32', 1])
   set('vocab_size', ['uint32', o.vocabulary])
   set('attention.layer_norm_rms_epsilon', ['float32', 1e-6])
   const attends = o.architecture !== 'mamba'

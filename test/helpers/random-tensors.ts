@@ -45,6 +45,23 @@ export class Tensors {
     this.#floats(name, [length], (random) => (random < 0.5 ? -1 : 1))
   }
 
+  /** A matrix that takes the first `rows` of `columns` numbers. */
+  selection(name: string, columns: number, rows: number): void {
+    const data = () => {
+      const values = new Float32Array(columns * rows)
+      for (let row = 0; row < rows; row++) values[row * columns + row] = 1
+      return [new Uint8Array(values.buffer)]
+    }
+    this.sources.push({ name, type: 'F32', shape: [columns, rows], data })
+  }
+
+  /** Adds what begins with one name under another too, weights and all. */
+  copy(prefix: string, target: string): void {
+    for (const source of [...this.sources])
+      if (source.name.startsWith(prefix))
+        this.sources.push({ ...source, name: `${target}${source.name.slice(prefix.length)}` })
+  }
+
   #floats(name: string, shape: number[], value: (random: number) => number): void {
     const data = () => {
       const random = new Random(this.#seed, name)

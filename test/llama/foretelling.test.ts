@@ -1,114 +1,131 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import koffi from 'koffi'
 import { afterAll, describe, expect, it } from 'vitest'
-import { Batch } from '../../src/llama/batch.js'
+import { Context, type TellingRows } from '../../src/llama/context.js'
+import type { ContextOptions } from '../../src/llama/context-options.js'
+import { headsOf } from '../../src/llama/foretelling.js'
+import { readHeader } from '../../src/llama/gguf.js'
 import { LlamaLibrary } from '../../src/llama/library.js'
-import { type Pointer, viewFloats } from '../../src/llama/native.js'
-import { writeRandomModel } from '../helpers/random-model.js'
+import { Model } from '../../src/llama/model.js'
+import { type Architecture, writeRandomModel } from '../helpers/random-model.js'
 
 /**
- * What llama.cpp offers for heads that foretell (MTP, `nextn`), called as it stands: three functions are exported by their
- * C++ names only, so this tells at once when a release changes them.
+ * What llama.cpp offers for heads that foretell (MTP, `nextn`). Functions are exported by their C++ names only, so this tells
+ * at once when a release changes them.
  */
-const library = LlamaLibrary.load()
-const { llama } = library
-const file =
-  readdirSync(library.folder).find((name) => /^(lib)?llama\.[\w.]*(so|dylib|dll)|^llama\.dll/.test(name)) ?? ''
-const native = koffi.load(path.join(library.folder, file))
-const names = {
-  set: '_Z26llama_set_embeddings_nextnP13llama_contextbb',
-  all: '_Z26llama_get_embeddings_nextnP13llama_context',
-  row: '_Z30llama_get_embeddings_nextn_ithP13llama_contexti',
-}
-/** Another compiler gives them other names. */
-const isItanium = process.platform !== 'win32'
-
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-foretelling-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const embedding = 128
+const families = ['glm4moe', 'deepseek2', 'qwen35'] as const
 const tokens = Array.from({ length: 24 }, (_, i) => 300 + ((i * 37) % 100))
 
-interface Native {
-  set: (context: Pointer, value: boolean, masked: boolean) => void
-  all: (context: Pointer) => Pointer
-  row: (context: Pointer, row: number) => Pointer
+function write(architecture: Architecture, head: 'none' | 'random' | 'apt' = 'random'): string {
+  const file = path.join(folder, `${architecture}-${head}.gguf`)
+  writeRandomModel(file, { architecture, type: 'Q8_0', seed: 4, novelty: 0.3, head })
+  return file
 }
 
-describe.skipIf(!isItanium)('a head that foretells', () => {
-  const bound = isItanium
-    ? ({
-        set: native.func(`void ${names.set}(void* context, bool value, bool masked)`),
-        all: native.func(`void* ${names.all}(void* context)`),
-        row: native.func(`void* ${names.row}(void* context, int32 row)`),
-      } as unknown as Native)
-    : ({} as Native)
+function contextOf(model: Model, options: ContextOptions = {}): Promise<Context> {
+  const valueType = model.describe().architecture === 'deepseek2' ? 'f16' : 'bf16'
+  return Context.create(model, { contextTokens: 256, batchTokens: 64, threads: 1, valueType, ...options })
+}
 
-  function open(): Pointer {
-    const model = path.join(folder, 'model.gguf')
-    writeRandomModel(model, { architecture: 'glm4moe', type: 'Q8_0', seed: 4, novelty: 0.3 })
-    const params = { ...llama.llama_model_default_params(), load_mtp: true, use_extra_bufts: true }
-    return llama.llama_model_load_from_file(model, params) as Pointer
-  }
+/** Decodes tokens of a sequence; rows with outputs are the last so many. */
+async function decode(context: Context, some: readonly number[], from: number, outputs = some.length): Promise<void> {
+  const { batch } = context
+  batch.clear()
+  for (const [i, token] of some.entries()) batch.addSequence(batch.add(token, from + i, i >= some.length - outputs), 0)
+  await context.decode()
+}
 
-  function contextOf(model: Pointer, foretells: boolean): Pointer {
-    const params = llama.llama_context_default_params()
-    Object.assign(params, { n_ctx: 256, n_batch: 64, n_ubatch: 64, n_threads: 1, n_threads_batch: 1 })
-    Object.assign(params, { flash_attn_type: 1, type_k: 1, type_v: 30, kv_unified: true, ctx_type: foretells ? 1 : 0 })
-    return llama.llama_init_from_model(model, params) as Pointer
-  }
-
-  /** Decodes tokens from a position on, beside vectors where the context foretells; logits of every row. */
-  function decode(context: Pointer, some: readonly number[], from: number, hidden?: Float32Array): Float32Array[] {
-    const batch = new Batch(some.length, 1)
-    for (const [i, token] of some.entries()) batch.addSequence(batch.add(token, from + i, true), 0)
-    const rows = new BigUint64Array(some.length)
-    const address = koffi.address(batch.sequences)
-    for (let i = 0; i < rows.length; i++) rows[i] = BigInt(address) + BigInt(i * batch.maxSequences * 4)
-    const struct = {
-      n_tokens: some.length,
-      token: batch.tokens,
-      embd: hidden ?? null,
-      pos: batch.positions,
-      n_seq_id: batch.sequenceCounts,
-      seq_id: rows,
-      logits: batch.outputs,
+describe('a head that foretells', () => {
+  it('is found in files that have one, and can be bound on this system', async () => {
+    expect(LlamaLibrary.load().foretelling).toBeDefined()
+    for (const architecture of families) {
+      expect(headsOf(await readHeader(write(architecture)))).toEqual({ count: 1 })
+      expect(headsOf(await readHeader(write(architecture, 'none')))).toEqual({ count: 0 })
     }
-    expect(llama.llama_decode(context, struct as never)).toBe(0)
-    const all = viewFloats(llama.llama_get_logits(context) as Pointer, some.length * 512)
-    return some.map((_, i) => all.slice(i * 512, (i + 1) * 512))
-  }
-
-  it('needs vectors of every row, which change no bit of the rows', () => {
-    const model = open()
-    const [plain, telling] = [contextOf(model, false), contextOf(model, false)]
-    bound.set(telling, true, false)
-    expect(decode(telling, tokens, 0)).toEqual(decode(plain, tokens, 0))
-    const vectors = viewFloats(bound.all(telling), tokens.length * embedding)
-    expect(vectors.every(Number.isFinite)).toBe(true)
-    expect(vectors.some((value) => value !== 0)).toBe(true)
-    expect(viewFloats(bound.row(telling, 3), embedding)).toEqual(vectors.slice(3 * embedding, 4 * embedding))
-    for (const context of [plain, telling]) llama.llama_free(context)
-    llama.llama_model_free(model)
+    const header = await readHeader(write('glm4moe'))
+    const scalars = new Map(header.scalars).set('general.architecture', 'exaone4')
+    for (const [key, value] of header.scalars) scalars.set(key.replace('glm4moe', 'exaone4'), value)
+    expect(headsOf({ ...header, scalars })).toEqual({
+      count: 1,
+      trouble: 'llama.cpp has no graph for heads of exaone4',
+    })
+    scalars.set('general.architecture', 'glm4moe').set('glm4moe.nextn_predict_layers', 2)
+    const tensors = new Map(header.tensors).set('blk.1.nextn.eh_proj.weight', { type: 0, shape: [1], offset: 0 })
+    expect(headsOf({ ...header, scalars, tensors }).trouble).toMatch(/computes one head of glm4moe, not 2/)
   })
 
-  it('foretells behind them in a context of its own, one row at a time as several at once', () => {
-    const model = open()
-    const target = contextOf(model, false)
-    bound.set(target, true, false)
-    decode(target, tokens, 0)
-    // Row i of the head: token i + 1 beside what the layers made of token i.
-    const vectors = viewFloats(bound.all(target), tokens.length * embedding).slice(0, -embedding)
-    const [together, single] = [contextOf(model, true), contextOf(model, true)]
-    const rows = decode(together, tokens.slice(1), 1, vectors)
-    expect(rows.every((row) => row.every(Number.isFinite))).toBe(true)
-    for (let i = 0; i + 1 < tokens.length; i++) {
-      const vector = vectors.slice(i * embedding, (i + 1) * embedding)
-      expect(decode(single, [tokens[i + 1]], i + 1, vector)[0]).toEqual(rows[i])
+  it('is not loaded unless it is asked for', async () => {
+    await using without = await Model.load(write('glm4moe'))
+    expect(without.foretells).toBe(false)
+    await expect(contextOf(without, { foretells: true })).rejects.toThrow('loaded without')
+    await using model = await Model.load(write('glm4moe'), { mtp: 'auto' })
+    expect(model.foretells).toBe(true)
+  })
+
+  it.each(families)('wants vectors of rows, which change no bit of them: %s', async (architecture) => {
+    await using model = await Model.load(write(architecture), { mtp: 'auto' })
+    const told = new Map<TellingRows, { logits: Float32Array; vectors: Float32Array | undefined }>()
+    for (const rows of ['none', 'outputs', 'all'] as const) {
+      const context = await contextOf(model)
+      await decode(context, tokens.slice(0, 20), 0, 0)
+      const { batch } = context
+      batch.clear()
+      for (let i = 20; i < 24; i++) batch.addSequence(batch.add(tokens[i], i, i !== 21), 0)
+      context.tellVectors(rows)
+      await context.decode()
+      told.set(rows, { logits: context.logits.slice(), vectors: context.vectorsOf(2, 2)?.slice() })
+      expect(context.vectorsOf(1)?.length).toBe(rows === 'all' ? context.vectorLength : undefined)
+      expect(context.vectorsOf(0)?.length).toBe(rows === 'none' ? undefined : context.vectorLength)
     }
-    for (const context of [target, together, single]) llama.llama_free(context)
-    llama.llama_model_free(model)
+    const [none, outputs, all] = ['none', 'outputs', 'all'].map((rows) => told.get(rows as TellingRows)!)
+    expect(none.vectors).toBeUndefined()
+    expect(outputs.logits).toEqual(none.logits)
+    expect(all.logits).toEqual(none.logits)
+    expect(outputs.vectors).toEqual(all.vectors)
+    expect(all.vectors!.every(Number.isFinite)).toBe(true)
+    expect(all.vectors!.some((value) => value !== 0)).toBe(true)
+  })
+
+  it.each(families)('foretells behind them, one row at a time as several at once: %s', async (architecture) => {
+    await using model = await Model.load(write(architecture), { mtp: 'auto' })
+    const target = await contextOf(model)
+    const batch = target.batch
+    for (const [i, token] of tokens.entries()) batch.addSequence(batch.add(token, i, i === 23), 0)
+    target.tellVectors('all')
+    await target.decode()
+    const vectors = target.vectorsOf(0, 24)!.slice()
+    const length = target.vectorLength
+    const [together, single] = [
+      await contextOf(model, { foretells: true }),
+      await contextOf(model, { foretells: true }),
+    ]
+    for (const context of [together, single]) context.tellVectors('outputs')
+    together.vectors!.set(vectors.subarray(0, 23 * length))
+    await decode(together, tokens.slice(1), 1)
+    for (let i = 1; i < 24; i++) {
+      single.vectors!.set(vectors.subarray((i - 1) * length, i * length))
+      await decode(single, [tokens[i]], i)
+      expect(single.logits.slice(0, 512)).toEqual(together.logits.slice((i - 1) * 512, i * 512))
+      expect(single.vectorsOf(0)).toEqual(together.vectorsOf(i - 1))
+    }
+  })
+
+  it('knows whose vectors are whose where several sequences share a state', async () => {
+    await using model = await Model.load(write('qwen35'), { mtp: 'auto' })
+    const alone = await contextOf(model)
+    alone.tellVectors('outputs')
+    await decode(alone, tokens.slice(0, 7), 0)
+    const expected = alone.vectorsOf(0, 7)!.slice()
+    const shared = await contextOf(model, { maxSequences: 2 })
+    const { batch } = shared
+    for (let i = 0; i < 3; i++) batch.addSequence(batch.add(tokens[20 - i], i, true), 1)
+    for (let i = 0; i < 7; i++) batch.addSequence(batch.add(tokens[i], i, true), 0)
+    shared.tellVectors('all')
+    await shared.decode()
+    expect(shared.vectorsOf(3, 7)).toEqual(expected)
   })
 })
