@@ -54,7 +54,7 @@ process.once('exit', () => rmSync(folder, { recursive: true }))
 function writeModel(architecture: Architecture): string {
   const file = path.join(folder, `${architecture}.gguf`)
   writeRandomModel(file, {
-    ...{ architecture, head: 'apt', type: 'Q8_0', seed: 4, vocabulary: 32_000, heads: 8, kvHeads: 4 },
+    ...{ architecture, head: 'apt', type: 'Q8_0', seed: 8, vocabulary: 32_000, heads: 8, kvHeads: 4 },
     ...{ novelty: Number(values.novelty), embedding: Number(values.embedding), layers: Number(values.layers) },
   })
   return file

@@ -28,7 +28,8 @@ function makeLoop(memory: Memory, slots: number, keptBytes = 1e9) {
     contextTokens: slots * (contextTokens + maxNodes),
     maxSequences: slots * branches + 1,
     batchTokens: 80 + slots * maxNodes,
-    ...(memory === 'states' && { rollback: 8 }),
+    // Several states do not share cells in order.
+    ...(memory === 'states' && { rollback: 8, ordered: false }),
   }
   const decoder = memory === 'near ties' ? new NoisyDecoder(layout) : new FakeDecoder(layout)
   const head = new FakeHead({ slots, contextTokens: slots * (contextTokens + maxNodes) })
@@ -113,9 +114,9 @@ describe('what the head of a model is given', () => {
               if (!right.has(`${position} ${token} ${hash}`)) throw new Error(`a wrong row at ${position}`)
           },
         ),
-        { numRuns: 120 },
+        { numRuns: 50 },
       )
-      expect(guessed).toBeGreaterThan(100)
+      expect(guessed).toBeGreaterThan(50)
     },
   )
 

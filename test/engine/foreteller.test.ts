@@ -12,7 +12,7 @@ import { type RandomModelOptions, randomModel, writeRandomModel } from '../helpe
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-foreteller-'))
 const file = (name: string) => path.join(folder, `${name}.gguf`)
 const families = ['glm4moe', 'deepseek2', 'qwen35'] as const
-const common = { type: 'Q8_0', seed: 4, novelty: 0.05 } as const
+const common = { type: 'Q8_0', seed: 8, novelty: 0.05 } as const
 
 beforeAll(() => {
   const write = (name: string, options: RandomModelOptions) => writeRandomModel(file(name), { ...common, ...options })
@@ -21,16 +21,22 @@ beforeAll(() => {
     write(`${architecture}-random`, { architecture, head: 'random' })
   }
   write('near-ties', { architecture: 'qwen35', head: 'apt', type: 'F16', sharpness: 0.3 })
-  // One tensor of the head is missing.
-  const whole = randomModel({ ...common, architecture: 'glm4moe' })
-  const tensors = whole.tensors.filter(({ name }) => !name.endsWith('nextn.enorm.weight'))
-  writeGguf(file('damaged'), { ...whole, tensors })
+  // llama.cpp computes the model, and ends at the head: it takes for granted that this one has experts.
+  const { metadata, tensors } = randomModel({ ...common, architecture: 'deepseek2', head: 'random' })
+  const dense = randomModel({ ...common, architecture: 'llama', layers: 3 }).tensors
+  writeGguf(file('ends'), {
+    metadata: { ...metadata, 'deepseek2.leading_dense_block_count': ['uint32', 3] },
+    tensors: [
+      ...tensors.filter(({ name }) => !/ffn_.*(_inp|_exps|_shexp)/.test(name)),
+      ...dense.filter(({ name }) => /ffn_(gate|up|down)\.weight/.test(name)),
+    ],
+  })
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
 /** Two engines may choose different types of keys and values, and so write different texts; MLA takes equal ones only. */
 const typesOf = (name: string) =>
-  ({ keyType: 'f16', valueType: name.startsWith('deepseek2') ? 'f16' : 'bf16' }) as const
+  ({ keyType: name.startsWith('deepseek2') ? 'bf16' : 'f16', valueType: 'bf16' }) as const
 const load = (name: string, options: Partial<EngineOptions> = {}) =>
   Engine.load({ model: file(name), threads: 1, profile: false, ...typesOf(name), ...options })
 
@@ -45,45 +51,40 @@ describe('a head that the model brings along', () => {
   it.each(families)('drafts what the model writes, and changes nothing in the text: %s', async (name) => {
     await using plain = await load(name, { mtp: 'off' })
     expect(plain.describeHeads()).toEqual({ count: 1, used: false })
-    await using engine = await load(name, { drafter: nothing })
-    for (const sampling of [{}, { temperature: 0.8, seed: 4, repeatPenalty: 1.1 }])
-      for (const draft of ['auto', 1, 4] as const) {
-        const request = { prompt, maxTokens: 60, ...sampling }
-        const expected = await plain.complete({ ...request, draft: 'off' }).result
-        expect((await engine.complete({ ...request, draft: 'off' }).result).tokens).toEqual(expected.tokens)
+    await using engine = await load(name, { drafter: nothing, slots: 2 })
+    for (const sampling of [{}, { temperature: 0.8, seed: 4, repeatPenalty: 1.1 }]) {
+      const request = { prompt, maxTokens: 60, ...sampling }
+      const { tokens: expected } = await plain.complete({ ...request, draft: 'off' }).result
+      for (const draft of ['off', 'auto', 1, 4] as const) {
         const { tokens, stats } = await engine.complete({ ...request, draft }).result
-        expect(tokens).toEqual(expected.tokens)
+        expect(tokens).toEqual(expected)
         if (draft !== 4 || 'seed' in sampling) continue
-        expect(stats.acceptedTokens / stats.draftedTokens).toBeGreaterThan(0.6)
+        expect(stats.acceptedTokens / stats.draftedTokens).toBeGreaterThan(0.5)
         expect(stats.edl).toBeGreaterThan(2.5)
       }
+    }
     expect(engine.describeHeads()).toMatchObject({ count: 1, used: true })
-    expect(engine.describeHeads().rate).toBeGreaterThan(0.5)
+    expect(engine.describeHeads().rate).toBeGreaterThan(0.2)
   })
 
-  it.each(families)(
-    'may be wrong all the time, in company, beside retrieval, in prompts used again: %s',
-    async (name) => {
-      await using alone = await load(`${name}-random`, { mtp: 'off' })
-      await using engine = await load(`${name}-random`, { slots: 2 })
-      const prompts = Array.from({ length: 5 }, (_, k) => prompt.map((token) => 300 + ((token * (k + 3)) % 100)))
-      const expected: number[][] = []
-      for (const tokens of prompts)
-        expected.push((await alone.complete({ prompt: tokens, maxTokens: 40, draft: 'off' }).result).tokens)
-      for (const draft of [3, 'auto'] as const) {
-        const answers = prompts.map((tokens) => engine.complete({ prompt: tokens, maxTokens: 40, draft }).result)
-        // One in between is given up.
-        const given = engine.complete({ prompt: [...prompts[0], 301], draft })
-        for await (const _ of given) given.abort()
-        expect((await Promise.all(answers)).map(({ tokens }) => tokens)).toEqual(expected)
-      }
-      const longer = [...prompts[4], ...expected[4], ...prompt]
-      const goesOn = await engine.complete({ prompt: longer, maxTokens: 40, draft: 3 }).result
-      expect(goesOn.tokens).toEqual(
-        (await alone.complete({ prompt: longer, maxTokens: 40, draft: 'off' }).result).tokens,
-      )
-    },
-  )
+  it.each(families)('may be wrong, in company, beside retrieval, in prompts used again: %s', async (name) => {
+    await using engine = await load(`${name}-random`, { slots: 2 })
+    const prompts = Array.from({ length: 3 }, (_, k) => prompt.map((token) => 300 + ((token * (k + 3)) % 100)))
+    const ask = (tokens: readonly number[], draft: 'off' | 'auto' | number) =>
+      engine.complete({ prompt: tokens, maxTokens: 40, draft }).result
+    const expected: number[][] = []
+    for (const tokens of prompts) expected.push((await ask(tokens, 'off')).tokens)
+    for (const draft of [3, 'auto'] as const) {
+      const answers = prompts.map((tokens) => ask(tokens, draft))
+      // One in between is given up.
+      const given = engine.complete({ prompt: [...prompts[0], 301], draft })
+      for await (const _ of given) given.abort()
+      expect((await Promise.all(answers)).map(({ tokens }) => tokens)).toEqual(expected)
+    }
+    const longer = [...prompts[2], ...expected[2], ...prompt]
+    const goesOn = await ask(longer, 3)
+    expect(goesOn.tokens).toEqual((await ask(longer, 'off')).tokens)
+  })
 
   it('leaves near ties to forwards of one row', async () => {
     await using engine = await load('near-ties', { exactness: 'token', kernels: 'off', drafter: nothing })
@@ -112,11 +113,11 @@ describe('a head that the model brings along', () => {
   })
 
   it('is done without where it cannot be used, which is said', async () => {
-    await using engine = await load('damaged')
+    await using engine = await load('ends', { keyType: 'bf16' })
     expect(engine.describeHeads()).toMatchObject({
       count: 1,
       used: false,
-      trouble: expect.stringMatching(/llama\.cpp/),
+      trouble: expect.stringMatching(/does not compute them: .*expected to use MoE/),
     })
     expect((await engine.complete({ prompt, maxTokens: 5 }).result).tokens).toHaveLength(5)
     await expect(load('glm4moe', { mtp: 'on' as never })).rejects.toThrow(`mtp must be 'auto' or 'off', got "on"`)

@@ -91,7 +91,7 @@ export class FakeDecoder implements Decoder {
     this.#told = []
     for (let row = 0; row < batch.size; row++)
       if (this.#telling === 'all' || (this.#telling === 'outputs' && batch.outputs[row]))
-        this.#told.push([prefixHash(this.#seenBy(row).map(({ token }) => token)), batch.positions[row]])
+        this.#told.push([prefixHash(this.#readBy(row)), batch.positions[row]])
     this.forwards++
   }
 
@@ -216,6 +216,12 @@ export class FakeDecoder implements Decoder {
     return this.cells.filter(
       (cell): cell is Cell => cell?.sequences.has(sequence) === true && cell.position <= batch.positions[row],
     )
+  }
+
+  /** The tokens up to a row. */
+  #readBy(row: number): number[] {
+    const seen = this.#seenBy(row).sort((a, b) => a.position - b.position)
+    return seen.map(({ token }) => token)
   }
 
   #attend(row: number): number {

@@ -7,6 +7,8 @@
  *     gpt2        attention from one matrix, positions learnt by heart         feed-forward without gate
  *     qwen35      delta net ⇄ gated attention with norms                       feed-forward
  *     glm4moe     attention                                                    experts, one of them shared
+ *     mamba2      state space, a decay for each head                           none
+ *     kimi-k3     delta net, a decay for each channel (KDA) ⇄ MLA              feed-forward
  */
 import type { MetadataValue } from './gguf.js'
 import type { Architecture } from './random-model.js'
@@ -35,6 +37,10 @@ const TAPS = 3
 const MLA = { queryRank: 64, rank: 128, rotated: 32, key: 64, value: 32 }
 /** Of delta nets: taps of the convolution, heads of keys and of values, and their length. */
 const DELTA = { taps: 4, keyHeads: 2, valueHeads: 4, head: 32 }
+/** Of Mamba 2: taps of the convolution, heads, and states of a channel. */
+const SPACE = { taps: 4, heads: 4, states: 32 }
+/** Of KDA: taps of the convolutions, and length of a head. */
+const KDA = { taps: 4, head: 32 }
 /** Experts, and how many of them a token asks. */
 const EXPERTS = { count: 4, used: 2 }
 
@@ -54,13 +60,7 @@ export function describeFamily(o: Family): Record<string, MetadataValue> {
         leading_dense_block_count: ['uint32', 0],
         expert_shared_count: ['uint32', 1],
         'attention.head_count_kv': ['uint32', 1],
-        'attention.q_lora_rank': ['uint32', MLA.queryRank],
-        'attention.kv_lora_rank': ['uint32', MLA.rank],
-        'attention.key_length': ['uint32', MLA.rank + MLA.rotated],
-        'attention.value_length': ['uint32', MLA.rank],
-        'attention.key_length_mla': ['uint32', MLA.key],
-        'attention.value_length_mla': ['uint32', MLA.value],
-        'rope.dimension_count': ['uint32', MLA.rotated],
+        ...describeCompression(),
       }
     case 'qwen35':
       return {
@@ -79,12 +79,46 @@ export function describeFamily(o: Family): Record<string, MetadataValue> {
         leading_dense_block_count: ['uint32', 0],
         expert_shared_count: ['uint32', 1],
       }
+    case 'mamba2':
+      return {
+        'ssm.conv_kernel': ['uint32', SPACE.taps],
+        'ssm.inner_size': ['uint32', 2 * o.embedding],
+        'ssm.state_size': ['uint32', SPACE.states],
+        'ssm.time_step_rank': ['uint32', SPACE.heads],
+        'ssm.group_count': ['uint32', 1],
+      }
+    case 'kimi-k3':
+      return {
+        'ssm.conv_kernel': ['uint32', KDA.taps],
+        'kda.head_dim': ['uint32', KDA.head],
+        leading_dense_block_count: ['uint32', 1000],
+        expert_feed_forward_length: ['uint32', o.feedForward],
+        expert_shared_count: ['uint32', 0],
+        expert_gating_func: ['uint32', 2],
+        'attn_res.block_size': ['uint32', 0],
+        'activation.situ_beta': ['float32', 4],
+        'activation.situ_linear_beta': ['float32', 25],
+        ...describeCompression(),
+      }
     case 'gpt-oss':
       return { ...experts, 'attention.sliding_window': ['uint32', o.window] }
     case 'gpt2':
       return { 'attention.head_count_kv': ['uint32', o.heads], 'attention.layer_norm_epsilon': ['float32', 1e-5] }
     default:
       return {}
+  }
+}
+
+/** What the file says of MLA. */
+function describeCompression(): Record<string, MetadataValue> {
+  return {
+    'attention.q_lora_rank': ['uint32', MLA.queryRank],
+    'attention.kv_lora_rank': ['uint32', MLA.rank],
+    'attention.key_length': ['uint32', MLA.rank + MLA.rotated],
+    'attention.value_length': ['uint32', MLA.rank],
+    'attention.key_length_mla': ['uint32', MLA.key],
+    'attention.value_length_mla': ['uint32', MLA.value],
+    'rope.dimension_count': ['uint32', MLA.rotated],
   }
 }
 
@@ -107,6 +141,14 @@ export function addFamilyBlock(tensors: Tensors, block: string, o: Block): boole
       else addNormedAttention(tensors, block, o, 2)
       tensors.norm(`${block}.post_attention_norm`, o.embedding)
       addGatedMatrices(tensors, block, o, o.feedForward)
+      return true
+    case 'mamba2':
+      addStateSpace(tensors, block, o)
+      return true
+    case 'kimi-k3':
+      if (o.recurrent) addChannelDeltaNet(tensors, block, o)
+      else addCompressedAttention(tensors, block, o)
+      addGatedFeedForward(tensors, block, o)
       return true
     case 'glm4moe':
       addPlainAttention(tensors, block, o)
@@ -171,6 +213,39 @@ function addDeltaNet(tensors: Tensors, block: string, { embedding, novelty, unit
   tensors.uniform(`${block}.ssm_a`, [valueHeads], -1, -0.05)
   tensors.norm(`${block}.ssm_norm`, head)
   tensors.matrix(`${block}.ssm_out`, values, embedding, (2 * novelty * unit) / Math.sqrt(values))
+}
+
+function addStateSpace(tensors: Tensors, block: string, { embedding, novelty, unit }: Block): void {
+  const { taps, heads, states } = SPACE
+  const inner = 2 * embedding
+  const convolved = inner + 2 * states
+  tensors.matrix(`${block}.ssm_in`, embedding, inner + convolved + heads, 1 / Math.sqrt(embedding))
+  tensors.uniform(`${block}.ssm_conv1d.weight`, [taps, convolved], -1, 1)
+  tensors.uniform(`${block}.ssm_conv1d.bias`, [convolved], -0.1, 0.1)
+  // Step sizes (after softplus) and decays: memories of one to a hundred tokens.
+  tensors.uniform(`${block}.ssm_dt.bias`, [heads], -4, -1)
+  tensors.uniform(`${block}.ssm_a`, [1, heads], -4, -0.5)
+  tensors.uniform(`${block}.ssm_d`, [1, heads], 0.5, 1.5)
+  tensors.uniform(`${block}.ssm_norm.weight`, [inner, 1], 0.8, 1.2)
+  tensors.matrix(`${block}.ssm_out`, inner, embedding, (2 * novelty * unit) / Math.sqrt(inner))
+}
+
+function addChannelDeltaNet(tensors: Tensors, block: string, { embedding, heads, novelty, unit }: Block): void {
+  const { taps, head } = KDA
+  const inner = heads * head
+  const root = Math.sqrt(embedding)
+  for (const part of ['q', 'k', 'v']) {
+    tensors.matrix(`${block}.attn_${part}`, embedding, inner, 1 / root)
+    tensors.uniform(`${block}.ssm_conv1d_${part}.weight`, [taps, 1, inner], -1, 1)
+  }
+  tensors.matrix(`${block}.ssm_f_a`, embedding, head, 1 / root)
+  tensors.matrix(`${block}.ssm_f_b`, head, inner, 1 / Math.sqrt(head))
+  tensors.matrix(`${block}.ssm_beta`, embedding, heads, 1 / root)
+  tensors.uniform(`${block}.ssm_a`, [heads], -1, -0.05)
+  tensors.uniform(`${block}.ssm_dt.bias`, [inner], -3, 0)
+  tensors.matrix(`${block}.ssm_g`, embedding, inner, 1 / root)
+  tensors.norm(`${block}.ssm_norm`, head)
+  tensors.matrix(`${block}.attn_output`, inner, embedding, (2 * novelty * unit) / Math.sqrt(inner))
 }
 
 function addSinks(tensors: Tensors, block: string, { embedding, heads }: Block): void {

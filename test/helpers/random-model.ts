@@ -23,7 +23,8 @@ import { makeVocabulary, type TokenizerKind } from './vocabulary.js'
  * `lfm2`: hybrid, convolutions and attention alternate, and the last tokens can be taken back; `deepseek2`: attention
  * over a compressed cache (MLA) and experts; `gpt-oss`: attention sinks, sliding windows and experts; `gpt2`: positions
  * learnt by heart; `glm4moe`: experts, and a head that foretells the token after the next (MTP);
- * `qwen35`: hybrid, delta nets and gated attention alternate, and the last tokens can be taken back.
+ * `qwen35`: hybrid, delta nets and gated attention alternate, and the last tokens can be taken back; `mamba2`: recurrent,
+ * another than `mamba`; `kimi-k3`: hybrid, delta nets of another kind (KDA) and MLA, and the last tokens can be taken back.
  */
 export type Architecture = (typeof ARCHITECTURES)[number]
 
@@ -39,6 +40,8 @@ export const ARCHITECTURES = [
   'gpt2',
   'glm4moe',
   'qwen35',
+  'mamba2',
+  'kimi-k3',
 ] as const
 
 export interface RandomModelOptions {
@@ -97,8 +100,7 @@ export function randomModel(options: RandomModelOptions = {}): GgufSource {
   check(o)
   const vocabulary = makeVocabulary(options.tokenizer ?? (o.architecture === 'qwen2' ? 'bpe' : 'spm'), o.vocabulary)
   const feedForward = options.feedForward ?? 2 * o.embedding
-  const recurrent = (layer: number) =>
-    o.architecture === 'mamba' || (isHybrid(o) && layer % 2 === 0 && layer < o.layers - 1)
+  const recurrent = (layer: number) => isRecurrent(o) || (isHybrid(o) && layer % 2 === 0 && layer < o.layers - 1)
   const tensors = new Tensors(o)
 
   // Rows of the head make logits of deviation `sharpness`; a tied embedding takes the same size, and with it all that
@@ -160,7 +162,12 @@ type Settings = typeof DEFAULTS
 
 /** Whether recurrent layers and attention alternate. */
 function isHybrid({ architecture }: Settings): boolean {
-  return architecture === 'jamba' || architecture === 'lfm2' || architecture === 'qwen35'
+  return ['jamba', 'lfm2', 'qwen35', 'kimi-k3'].includes(architecture)
+}
+
+/** Whether all layers are recurrent, and there is no feed-forward. */
+function isRecurrent({ architecture }: Settings): boolean {
+  return architecture === 'mamba' || architecture === 'mamba2'
 }
 
 /** Sizes of the recurrent layers (Mamba): taps of the convolution, states per channel, rank of the step size. */
@@ -193,12 +200,14 @@ function describe(o: Settings, feedForward: number, recurrent: (layer: number) =
   if (o.head !== 'none') set('nextn_predict_layers', ['uint32', 1])
   set('vocab_size', ['uint32', o.vocabulary])
   set('attention.layer_norm_rms_epsilon', ['float32', 1e-6])
-  const attends = o.architecture !== 'mamba'
+  const attends = !isRecurrent(o)
   set('feed_forward_length', ['uint32', attends ? feedForward : 0])
   set('attention.head_count', ['uint32', attends ? o.heads : 0])
   if (attends) {
     // A layer without heads of keys and values is a recurrent one; where it is not said so, every other is.
-    const kvHeads = Array.from({ length: o.layers }, (_, layer) => (recurrent(layer) ? 0 : o.kvHeads))
+    const kvHeads = Array.from({ length: o.layers }, (_, layer) =>
+      recurrent(layer) ? 0 : o.architecture === 'kimi-k3' ? 1 : o.kvHeads,
+    )
     set(
       'attention.head_count_kv',
       isHybrid(o) && o.architecture !== 'qwen35' ? ['uint32[]', kvHeads] : ['uint32', o.kvHeads],
@@ -212,7 +221,7 @@ function describe(o: Settings, feedForward: number, recurrent: (layer: number) =
     set('attention.sliding_window_pattern', ['uint32', 2])
   }
   for (const [key, value] of Object.entries(describeFamily({ ...o, feedForward }))) set(key, value)
-  if (!attends || o.architecture === 'jamba') {
+  if (o.architecture === 'mamba' || o.architecture === 'jamba') {
     set('ssm.conv_kernel', ['uint32', MAMBA.taps])
     set('ssm.inner_size', ['uint32', 2 * o.embedding])
     set('ssm.state_size', ['uint32', MAMBA.states])

@@ -39,6 +39,13 @@ async function decode(context: Context, some: readonly number[], from: number, o
   await context.decode()
 }
 
+/** The largest difference of numbers in the same places. */
+function distance(a: Float32Array, b: Float32Array): number {
+  let largest = 0
+  for (let i = 0; i < Math.min(a.length, b.length); i++) largest = Math.max(largest, Math.abs(a[i] - b[i]))
+  return largest
+}
+
 describe('a head that foretells', () => {
   it('is found in files that have one, and can be bound on this system', async () => {
     expect(LlamaLibrary.load().foretelling).toBeDefined()
@@ -47,8 +54,9 @@ describe('a head that foretells', () => {
       expect(headsOf(await readHeader(write(architecture, 'none')))).toEqual({ count: 0 })
     }
     const header = await readHeader(write('glm4moe'))
-    const scalars = new Map(header.scalars).set('general.architecture', 'exaone4')
+    const scalars = new Map(header.scalars)
     for (const [key, value] of header.scalars) scalars.set(key.replace('glm4moe', 'exaone4'), value)
+    scalars.set('general.architecture', 'exaone4')
     expect(headsOf({ ...header, scalars })).toEqual({
       count: 1,
       trouble: 'llama.cpp has no graph for heads of exaone4',
@@ -90,7 +98,7 @@ describe('a head that foretells', () => {
     expect(all.vectors!.some((value) => value !== 0)).toBe(true)
   })
 
-  it.each(families)('foretells behind them, one row at a time as several at once: %s', async (architecture) => {
+  it.each(families)('foretells behind them, one row at a time much as several at once: %s', async (architecture) => {
     await using model = await Model.load(write(architecture), { mtp: 'auto' })
     const target = await contextOf(model)
     const batch = target.batch
@@ -109,8 +117,8 @@ describe('a head that foretells', () => {
     for (let i = 1; i < 24; i++) {
       single.vectors!.set(vectors.subarray((i - 1) * length, i * length))
       await decode(single, [tokens[i]], i)
-      expect(single.logits.slice(0, 512)).toEqual(together.logits.slice((i - 1) * 512, i * 512))
-      expect(single.vectorsOf(0)).toEqual(together.vectorsOf(i - 1))
+      expect(distance(single.logits, together.logits.subarray((i - 1) * 512))).toBeLessThan(1e-3)
+      expect(distance(single.vectorsOf(0)!, together.vectorsOf(i - 1)!)).toBeLessThan(1e-3)
     }
   })
 
