@@ -33,7 +33,7 @@ export class CallReader {
     if (shape.kind === 'object') return yield* readObjects(this.#reader, this.#parameters, shape, sink)
     if (shape.kind === 'json') return yield* this.#json(shape, sink)
     const name = yield* this.#name()
-    if (name === undefined) return 'none'
+    if (name === undefined) return this.#isNameCut ? 'cut' : 'none'
     if (shape.kind === 'python') return yield* this.#python(name, sink)
     if (shape.kind === 'loose') return yield* this.#loose(name, shape.quote, sink)
     return yield* new TaggedCall(this.#reader, this.#parameters, shape, this.#after).read(name, sink)
@@ -58,6 +58,12 @@ export class CallReader {
     }
   }
 
+  /** Whether the text ended within a name. */
+  get #isNameCut(): boolean {
+    const { ended, rest } = this.#reader
+    return ended && this.#parameters.names.some((name) => name.startsWith(rest.trimStart()))
+  }
+
   /** Name and id between markers, then JSON. */
   *#json({ open, fields }: CallShape & { kind: 'json' }, sink: CallSink): Waiting<Reading> {
     const reader = this.#reader
@@ -68,16 +74,13 @@ export class CallReader {
       const literal = new Literal(after)
       if (field === 'name') {
         name = yield* this.#name()
-        if (name === undefined) {
-          const isCut = reader.ended && names.some((known) => known.startsWith(reader.rest.trimStart()))
-          return isCut ? 'cut' : 'none'
-        }
+        if (name === undefined) return this.#isNameCut ? 'cut' : 'none'
       } else {
         const stop = literal.first[0] ?? '{'
         id = (yield* reader.while((char) => char !== stop && char !== '{' && !/\s/.test(char), longestId)).trim()
       }
       const start = reader.at
-      if (!(yield* reader.takeLiteral(literal))) return reader.isSpent ? 'cut' : 'none'
+      if (!(yield* reader.takeLiteral(literal))) return reader.endedIn(literal) ? 'cut' : 'none'
       // A number in it makes it an id: `functions.f:0`.
       if (field === 'name' && after.includes('\0')) {
         const lead = /[^>\]|\s]*$/.exec(open)?.[0] ?? ''

@@ -63,6 +63,11 @@ export class Form {
     this.openings.push({ form: this, literal, isSection, isBare, isInText })
   }
 
+  /** What may stand behind a call. */
+  get closings(): Literal[] {
+    return [this.#close, this.#sectionClose, this.#again]
+  }
+
   /** Whether a whole call stands behind an opening; nothing of it is told. */
   *isCall(isSection: boolean): Waiting<boolean> {
     if (isSection && !(yield* this.#reader.takeLiteral(this.#open))) return false
@@ -78,7 +83,7 @@ export class Form {
       const start = reader.at
       if (!isOpen && !(yield* reader.takeLiteral(this.#open))) {
         if (transcript.calls > before) return 'whole'
-        return reader.isSpent ? 'cut' : 'none'
+        return reader.endedIn(this.#open) ? 'cut' : 'none'
       }
       isOpen = false
       const reading = yield* this.#call.read(transcript.call())

@@ -25,6 +25,11 @@ export class Reader {
     return this.ended && skipSpace(this.text, this.at) >= this.text.length
   }
 
+  /** Whether the text ended before or within a literal that would have stood here. */
+  endedIn(literal: Literal): boolean {
+    return this.ended && literal.matchAt(this.text, this.at, false) === 'maybe'
+  }
+
   /** What a reading comes to where what it looks for is not the next. */
   *otherwise(): Waiting<'cut' | 'none'> {
     return (yield* this.peek()) === undefined ? 'cut' : 'none'
@@ -86,9 +91,10 @@ export class Reader {
     return this.#takeTo(yield* this.match(literal))
   }
 
-  /** Takes as much of a literal as there is, if at least its first word is. */
+  /** Takes as much of a literal as there is, if at least its first word is, or the text was cut off within it. */
   *takeStart(literal: Literal): Waiting<boolean> {
-    return this.#takeTo(yield* this.matchStart(literal))
+    const end = yield* this.matchStart(literal)
+    return this.#takeTo(this.isCut && this.endedIn(literal) ? this.text.length : end)
   }
 
   /** Takes a text, to the letter, if it is the next. */

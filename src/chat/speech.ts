@@ -24,6 +24,8 @@ export class Speech {
   readonly #bare: readonly Opening[]
   /** All that ends a stretch of plain words. */
   readonly #literals: readonly Literal[]
+  /** What may stand behind calls. */
+  readonly #closings: readonly Literal[]
   /** Whether calls without a marker may begin with any line. */
   readonly #callsInLines: boolean
   /** Whether thoughts may come again later: where they are marked as no text is. */
@@ -44,6 +46,7 @@ export class Speech {
     this.#turnEnd = new Literal(turnEnd)
     this.#marked = openings.filter(({ isBare }) => !isBare)
     this.#bare = openings.filter(({ isBare }) => isBare)
+    this.#closings = forms.flatMap(({ closings }) => closings)
     this.#callsInLines = this.#bare.some(({ isInText }) => isInText)
     this.#thinksAgain = /[|｜]/.test(thoughts.open.first)
     const others = [this.#contentOpen, new Literal(content.close), this.#turnEnd, thoughts.open]
@@ -65,17 +68,17 @@ export class Speech {
       isLineStart = false
       // 2. Words, up to the next marker or line.
       const found = find(reader.text, looked, this.#literals, reader.ended)
-      const line = this.#nextLine(looked, found.at)
+      const { match } = found
+      const certain = !match && reader.isCut ? this.#cutMarker() : found.at
+      const line = this.#nextLine(looked, certain)
       if (line !== undefined) {
         this.#sayUpTo(line)
         looked = line
         isLineStart = true
         continue
       }
-      const { match } = found
       if (!match) {
-        const end = reader.isCut ? this.#cutMarker() : found.at
-        this.#sayUpTo(close.isMarker ? withoutLast(reader.text, reader.at, end, close.first) : end)
+        this.#sayUpTo(close.isMarker ? withoutLast(reader.text, reader.at, certain, close.first) : certain)
         if (reader.ended) return transcript.flushSpace()
         looked = reader.at
         yield
@@ -173,11 +176,12 @@ export class Speech {
     reader.at = end
   }
 
-  /** Where a marker begins that the end of the text cut off; one character may be anything. */
+  /** Where a marker begins that the end of the text cut off; one character may be anything, if no call was before it. */
   #cutMarker(): number {
     const { at, text } = this.#reader
-    const found = find(text, at, this.#literals, false)
-    return !found.match && text.length - found.at > 1 ? found.at : text.length
+    const { isAfterCall } = this.#transcript
+    const found = find(text, at, isAfterCall ? [...this.#literals, ...this.#closings] : this.#literals, false)
+    return !found.match && text.length - found.at > (isAfterCall ? 0 : 1) ? found.at : text.length
   }
 }
 

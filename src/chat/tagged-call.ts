@@ -55,7 +55,7 @@ export class TaggedCall {
 
   *read(name: string, sink: CallSink): Waiting<Reading> {
     const reader = this.#reader
-    if (!(yield* reader.takeLiteral(this.#afterName))) return reader.isSpent ? 'cut' : 'none'
+    if (!(yield* reader.takeLiteral(this.#afterName))) return reader.endedIn(this.#afterName) ? 'cut' : 'none'
     sink.begin(name, undefined)
     sink.add('{')
     for (let count = 0; ; count++) {
@@ -68,7 +68,7 @@ export class TaggedCall {
       const reading = yield* this.#argument(name, count > 0 ? ', ' : '', sink)
       if (reading !== 'whole') return reading === 'none' ? 'whole' : reading
     }
-    if (reader.isSpent && !this.#close.isEmpty) return 'cut'
+    if (!this.#close.isEmpty && (reader.endedIn(this.#open) || reader.endedIn(this.#close))) return 'cut'
     sink.add('}')
     return 'whole'
   }
