@@ -42,7 +42,7 @@ export class Channels {
           call.add(text)
         })
         if (!any && !this.#reader.ended) call.add('{}')
-      } else if (/to=/.test(channel)) yield* this.#upTo(endings, () => {})
+      } else if (/\bto=(?!assistant\b|user\b)/.test(header)) yield* this.#upTo(endings, () => {})
       else if (/^\s*analysis/.test(channel)) {
         sink.isThinking = true
         if (this.#split) {

@@ -142,7 +142,7 @@ export class ChatTemplate {
     const begin = turn < 0 || dialect.turnEnd === '' ? '' : header.slice(turn + dialect.turnEnd.length).trimStart()
     if (!continued && generation === '' && begin !== '' && text.trimEnd().endsWith(dialect.turnEnd))
       return { text: text + begin, spans: spansOf(wanted), prompted: '', prefill: '' }
-    if (!continued) return { text, spans: spansOf(wanted), prompted: promptedPart(header, generation), prefill: '' }
+    if (!continued) return { text, spans: spansOf(wanted), prompted: promptedPart(parsed.derived, generation), prefill: '' }
     return continuedPrompt(parsed.derived, wanted, begins, continued)
   }
 }
@@ -167,7 +167,8 @@ function sharedLength(a: string, b: string): number {
 }
 
 /** A prompt that ends within the assistant's turn: the header, thoughts closed or open, and what was said so far. */
-function continuedPrompt({ dialect, header }: Derived, wanted: Str, begins: number, last: ChatMessage): ChatPrompt {
+function continuedPrompt(derived: Derived, wanted: Str, begins: number, last: ChatMessage): ChatPrompt {
+  const { dialect } = derived
   const text = plain(wanted)
   const generation = text.slice(begins)
   const thought = last.reasoning_content ?? ''
@@ -177,7 +178,7 @@ function continuedPrompt({ dialect, header }: Derived, wanted: Str, begins: numb
   const reasoning = dialect.reasoning ?? (isThinking ? usualThoughts : undefined)
   const opening = reasoning?.open.trim() ?? ''
   const at = opening === '' ? -1 : generation.indexOf(opening)
-  const tail = promptedPart(header, generation)
+  const tail = behindHeader(derived.header, generation)
   const start =
     at >= 0 ? generation.slice(0, at) : generation.slice(0, generation.length - (reasoning ? tail.length : 0))
   const opened = reasoning?.open.trimStart() ?? ''
@@ -196,7 +197,7 @@ function continuedPrompt({ dialect, header }: Derived, wanted: Str, begins: numb
   return {
     text: base + prefill,
     spans: own === '' ? spans : [...spans, place - own.length, place],
-    prompted: promptedPart(header, start),
+    prompted: promptedPart(derived, start),
     prefill,
   }
 }
@@ -210,8 +211,20 @@ function unthought(reasoning: ReasoningForm | undefined, { content }: Dialect): 
   return open.trimStart() + close
 }
 
-/** What stands behind the header of the assistant's turn. */
-function promptedPart(header: string, generation: string): string {
+/** What stands behind the header of the assistant's turn, from where thoughts begin or end in it, or the answer. */
+function promptedPart({ dialect, header }: Derived, generation: string): string {
+  const behind = behindHeader(header, generation)
+  const { reasoning = usualThoughts, content } = dialect
+  // Where thoughts begin without a marker, all of it is theirs.
+  if (reasoning.open.trim() === '') return behind
+  const places = [reasoning.open, reasoning.close, content.open]
+    .filter((marker) => marker.trim() !== '')
+    .map((marker) => behind.indexOf(marker.trim()))
+    .filter((place) => place >= 0)
+  return places.length === 0 ? '' : behind.slice(Math.min(...places))
+}
+
+function behindHeader(header: string, generation: string): string {
   // The end of the last turn, which the header begins with, is no part of it.
   for (let at = 0; at < header.length; at++) {
     const part = header.slice(at)
@@ -222,7 +235,7 @@ function promptedPart(header: string, generation: string): string {
     const at = generation.lastIndexOf(part)
     if (at >= 0) return generation.slice(at + part.length)
   }
-  return markersOf(header).length === 0 && !/[<[]/.test(generation) ? '' : generation
+  return generation
 }
 
 function spansOf(text: Str): number[] {
