@@ -1,6 +1,15 @@
 // How a family writes calls, read off answers of made-up conversations that hold one call, and two.
 
-import type { ArgumentForm, CallForm, CallShape, Field, ObjectPart, ReasoningForm } from './dialect.js'
+import {
+  type ArgumentForm,
+  anyName,
+  anyNumber,
+  type CallForm,
+  type CallShape,
+  type Field,
+  type ObjectPart,
+  type ReasoningForm,
+} from './dialect.js'
 import { jsonEnd } from './json-text.js'
 import { commonEnd, commonStart } from './markers.js'
 import { type Piece, type SpecimenArguments, words } from './specimen.js'
@@ -62,12 +71,29 @@ export class Segment {
   find(word: keyof typeof words, from = 0) {
     return this.marks.find((mark) => mark.word === word && mark.start >= from)
   }
+
+  /** The last place of a word before another place. */
+  findBefore(word: keyof typeof words, end: number) {
+    return this.marks.findLast((mark) => mark.word === word && mark.end <= end)
+  }
+
+  /** A stretch of it as a literal, in which names of functions may be any. */
+  literal(start: number, end: number): string {
+    let literal = ''
+    let at = start
+    for (const mark of this.marks) {
+      if ((mark.word !== 'name' && mark.word !== 'otherName') || mark.start < start || mark.end > end) continue
+      literal += this.text.slice(at, mark.start) + anyName
+      at = mark.end
+    }
+    return literal + this.text.slice(at, end)
+  }
 }
 
 /** The form of calls that an answer with one shows, and one with two; undefined where it shows none that can be read. */
 export function callForm(one: Segment, two: Segment | undefined): CallForm | undefined {
   const call = shapeOf(one)
-  return call && { ...split(call, two), isSaid: one.isSaid }
+  return call && { ...split(call, one, two), isSaid: one.isSaid }
 }
 
 type ObjectShape = CallShape & { kind: 'object' }
@@ -77,15 +103,15 @@ interface OneCall {
   /** Where the call itself begins and ends, without what opens and closes it. */
   start: number
   end: number
-  text: string
 }
 
 /** How a call is written, from an answer that holds one. */
 function shapeOf(segment: Segment): OneCall | undefined {
   const { text } = segment
-  const name = segment.find('name')
   const id = segment.find('id')
   const key = segment.find('textKey')
+  // Where the name stands twice, the first is part of what opens the call.
+  const name = (key && segment.findBefore('name', key.start)) ?? segment.find('name')
   if (!key || (!name && !id)) return undefined
   const args = argumentsAt(text, key.start)
   if (args) {
@@ -97,7 +123,7 @@ function shapeOf(segment: Segment): OneCall | undefined {
       const found = objectShape(text.slice(at, end))
       if (!found) continue
       const parts = partsOf(segment, at, end, args, found.list)
-      return { shape: { ...found, parts, open: text.slice(0, at), close: text.slice(end) }, start: at, end, text }
+      return { shape: { ...found, parts, open: segment.literal(0, at), close: text.slice(end) }, start: at, end }
     }
     const fields: (Field & Mark)[] = []
     for (const [field, mark] of [
@@ -112,33 +138,33 @@ function shapeOf(segment: Segment): OneCall | undefined {
     const { start } = fields[0]
     const shape: CallShape = {
       kind: 'json',
-      open: text.slice(0, start),
+      open: segment.literal(0, start),
       fields: fields.map(({ field, after }) => ({ field, after })),
       close: text.slice(args.end),
     }
-    return { shape, start, end: args.end, text }
+    return { shape, start, end: args.end }
   }
   if (!name) return undefined
   const value = segment.find('text', key.end)
   if (!value) return undefined
   const afterName = text.slice(name.end, key.start)
   const before = text.slice(key.end, value.start)
-  const open = text.slice(0, name.start)
+  const open = segment.literal(0, name.start)
   if (/^\(\s*$/.test(afterName) && /^\s*=\s*["']$/.test(before)) {
     const end = text.indexOf(')', value.end)
-    return { shape: { kind: 'python', open, close: text.slice(end + 1) }, start: name.start, end: end + 1, text }
+    return { shape: { kind: 'python', open, close: text.slice(end + 1) }, start: name.start, end: end + 1 }
   }
   if (/^\{\s*$/.test(afterName) && /^\s*:/.test(before)) {
     const end = text.indexOf('}', value.end)
     const quote = before.replace(/^\s*:\s*/, '')
-    return { shape: { kind: 'loose', open, quote, close: text.slice(end + 1) }, start: name.start, end: end + 1, text }
+    return { shape: { kind: 'loose', open, quote, close: text.slice(end + 1) }, start: name.start, end: end + 1 }
   }
   return taggedShape(segment, open, { name, key, value })
 }
 
 /** A literal in which the number of the call is any number. */
 function numbered(literal: string): string {
-  return literal.replace(/(^|[:_#-])0(?=\D|$)/g, '$1\0')
+  return literal.replace(/(^|[:_#-])0(?=\D|$)/g, `$1${anyNumber}`)
 }
 
 type Mark = { start: number; end: number }
@@ -178,7 +204,6 @@ function taggedShape(
     shape: { kind: 'tagged', open, afterName: opening.slice(0, opening.length - argumentOpen.length), argument, close },
     start: name.start,
     end: text.length - close.length,
-    text,
   }
 }
 
@@ -206,7 +231,9 @@ function partsOf(segment: Segment, start: number, end: number, args: Mark, isLis
   const parts: ObjectPart[] = []
   let at = inner
   // Some count their calls where others have ids.
-  const literal = (from: number, to: number) => ({ text: segment.text.slice(from, to).replaceAll('"0"', '"\0"') })
+  const literal = (from: number, to: number) => ({
+    text: segment.text.slice(from, to).replaceAll('"0"', `"${anyNumber}"`),
+  })
   for (const { field, start: from, end: to } of fields) {
     parts.push(literal(at, from), { field })
     at = to
@@ -258,31 +285,49 @@ function parsed(json: string): unknown {
 }
 
 /** Tells what opens and closes all calls from what opens and closes each, by an answer that holds two. */
-function split({ shape, start, end, text }: OneCall, two: Segment | undefined): Omit<CallForm, 'isSaid'> {
+function split({ shape, start, end }: OneCall, one: Segment, two: Segment | undefined): Omit<CallForm, 'isSaid'> {
   const alone = { section: { open: '', close: '' }, separator: '', call: shape }
-  const before = text.slice(0, start)
-  const after = text.slice(end)
+  const before = one.literal(0, start)
+  const after = one.text.slice(end)
   if (!two?.find('otherName') && !two?.find('otherId')) return alone
   if (shape.kind === 'object' && shape.list) return alone
-  const first = two.text.indexOf(text.slice(start, end))
+  const first = two.text.indexOf(one.text.slice(start, end))
   if (first < 0) return alone
   const firstEnd = first + (end - start)
-  const mark = two.marks.find(
-    (other) => (other.word === 'otherName' || other.word === 'otherId') && other.start >= firstEnd,
-  )
+  const mark = secondCall(two, firstEnd, before.includes(anyName))
   if (!mark) return alone
-  const second = shape.kind === 'object' ? two.text.lastIndexOf('{', two.text.lastIndexOf('"', mark.start)) : mark.start
-  const middle = two.text.slice(
-    firstEnd,
-    shape.kind === 'object' ? objectStart(two.text, firstEnd, mark.start) : second,
-  )
+  const second = shape.kind === 'object' ? objectStart(two.text, firstEnd, mark.start) : mark.start
+  const middle = two.literal(firstEnd, second)
   const open = before.slice(before.length - commonEnd(before, middle))
   const close = after.slice(0, commonStart(after, middle.slice(0, middle.length - open.length)))
   return {
     section: { open: before.slice(0, before.length - open.length), close: after.slice(close.length) },
     separator: middle.slice(close.length, middle.length - open.length),
-    call: { ...shape, open, close },
+    call: { ...counted(shape, two.text.slice(mark.end)), open, close },
   }
+}
+
+/** What the second call begins with: its name or id, or the last of its names where it has several. */
+function secondCall(two: Segment, from: number, saysTwice: boolean): Mark | undefined {
+  if (saysTwice) return two.findBefore('otherName', two.find('textKey', from)?.start ?? 0)
+  return two.marks.find(({ word, start }) => (word === 'otherName' || word === 'otherId') && start >= from)
+}
+
+/** A call behind whose name its number may stand, as the second shows: `index="1"`. @param behind what follows the second's name */
+function counted(shape: CallShape, behind: string): CallShape {
+  if (shape.kind === 'tagged') return { ...shape, afterName: varying(shape.afterName, behind) }
+  if (shape.kind !== 'json') return shape
+  const fields = shape.fields.map((field, i) =>
+    i === 0 && field.field === 'name' ? { field: field.field, after: varying(field.after, behind) } : field,
+  )
+  return { ...shape, fields }
+}
+
+/** A literal in which numbers are any that another text has not the same. */
+function varying(literal: string, other: string): string {
+  const [here, there] = [literal, other.slice(0, literal.length)].map((text) => text.split(/(\d+)/))
+  if (here.length !== there.length || here.some((part, i) => i % 2 === 0 && part !== there[i])) return literal
+  return here.map((part, i) => (part === there[i] ? part : anyNumber)).join('')
 }
 
 /** Where the object begins that holds a place. */

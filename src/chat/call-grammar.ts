@@ -3,7 +3,7 @@
 import { GrammarBuilder, type JsonSchema } from '../grammar/json-schema.js'
 import { lead, literal } from '../grammar/notation.js'
 import { channelCalls, channelWakes } from './channel-grammar.js'
-import type { CallForm, Dialect } from './dialect.js'
+import { anyName, anyNumber, type CallForm, type Dialect } from './dialect.js'
 import { fallbackForms } from './fallback.js'
 import type { ToolDefinition } from './message.js'
 import { choices, parametersOf } from './parameter.js'
@@ -64,13 +64,15 @@ export function answerGrammar(
     const before = space.length > 2 ? `(${lead} | ${literal(space)})` : lead
     return { grammar: builder.build(`${before} (${answers.join(' | ')})`) }
   }
-  return { grammar: builder.build(answers[0]), wakes: dialect.channels ? channelWakes : wakesOf(form) }
+  return { grammar: builder.build(answers[0]), wakes: dialect.channels ? channelWakes : wakesOf(form, tools) }
 }
 
 /** Texts with which calls begin. */
-function wakesOf({ section, call }: CallForm): string[] {
+function wakesOf({ section, call }: CallForm, tools: readonly ToolDefinition[]): string[] {
   const opening = `${section.open}${call.open}`.trim()
-  if (opening !== '') return [(/^\S*/.exec(opening) ?? [''])[0]]
+  const [first] = opening.split(/\s/, 1)
+  if (first.includes(anyName)) return tools.map((tool) => first.replaceAll(anyName, tool.function.name))
+  if (first !== '') return [first]
   return call.kind === 'object' ? [call.list ? '[{"' : '{"name"'] : []
 }
 
@@ -98,8 +100,12 @@ class CallGrammar {
       const end = `${call.close}${section.close}`.trimEnd()
       return `${quoted(section.open.trimStart())} ${quoted(trimmed)} "[" ws ${bodies}${more} ws "]" ${quoted(end)}`
     }
-    const first = `${quoted(trimmed)} ${bodies} ${quoted(call.close)}`
-    const more = this.#parallel ? ` (${quoted(separator)} ${quoted(call.open)} ${bodies} ${quoted(call.close)})*` : ''
+    const opened = (open: string) =>
+      open.includes(anyName)
+        ? this.#builder.rule(tools.map((tool) => `${named(open, tool)} ${this.#body(tool)}`).join(' | '))
+        : `${quoted(open)} ${bodies}`
+    const first = `${opened(trimmed)} ${quoted(call.close)}`
+    const more = this.#parallel ? ` (${quoted(separator)} ${opened(call.open)} ${quoted(call.close)})*` : ''
     return `${quoted(section.open.trimStart())} ${first}${more} ${quoted(section.close)}`
   }
 
@@ -117,7 +123,7 @@ class CallGrammar {
       const args = this.#values.list(schema, shape.argument.separator, (key, property) =>
         this.#values.argument(shape.argument, key, property, root),
       )
-      return `${literal(name)} ${quoted(shape.afterName)} ${args}`
+      return `${literal(name)} ${numbered(shape.afterName)} ${args}`
     }
     const isPython = shape.kind === 'python'
     const quote = isPython ? '' : shape.quote
@@ -130,9 +136,14 @@ class CallGrammar {
   }
 }
 
+/** A literal that says which function is called. */
+function named(text: string, { function: { name } }: ToolDefinition): string {
+  return quoted(text.replaceAll(anyName, name))
+}
+
 function numbered(text: string): string {
   return text
-    .split('\0')
+    .split(anyNumber)
     .map((part) => quoted(part))
     .join(' [0-9]{1,4} ')
 }

@@ -1,6 +1,6 @@
 // One call, whatever its shape.
 
-import type { CallShape } from './dialect.js'
+import { anyNumber, type CallShape } from './dialect.js'
 import { Literal } from './literal.js'
 import { readObjects } from './object-call.js'
 import type { Parameters } from './parameter.js'
@@ -82,7 +82,7 @@ export class CallReader {
       const start = reader.at
       if (!(yield* reader.takeLiteral(literal))) return reader.endedIn(literal) ? 'cut' : 'none'
       // A number in it makes it an id: `functions.f:0`.
-      if (field === 'name' && after.includes('\0')) {
+      if (field === 'name' && /^[:_#-]/.test(after) && after.includes(anyNumber)) {
         const lead = /[^>\]|\s]*$/.exec(open)?.[0] ?? ''
         id = lead + name + (/^[^<[\s|]*/.exec(reader.text.slice(start, reader.at))?.[0] ?? '')
       }

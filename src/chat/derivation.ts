@@ -113,8 +113,10 @@ class Derivation {
       else if (on.trim() === opens && off.trim() === closes) content.unthought = on + off
     }
     const opensSaid = content.open.trim()
-    if (reasoning && opensSaid !== '' && reasoning.close.trimEnd().endsWith(opensSaid))
-      reasoning.close = reasoning.close.slice(0, reasoning.close.lastIndexOf(opensSaid))
+    if (reasoning && opensSaid !== '' && reasoning.close.trimEnd().endsWith(opensSaid)) {
+      const from = reasoning.close.lastIndexOf(content.open)
+      reasoning.close = reasoning.close.slice(0, from >= 0 ? from : reasoning.close.lastIndexOf(opensSaid))
+    }
     const ending = firstMarker(after.slice(after.indexOf(content.close) + content.close.length))
     const turnEnd = /^[<[]/.test(ending) || ending === this.#eos ? ending : ''
     const shown =

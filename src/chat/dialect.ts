@@ -6,7 +6,7 @@
  *     <|im_start|>assistant\n
  *                 <think>…</think>     Let me look.            <tool_call>{"name": "f", "arguments": …}</tool_call>
  *
- * Markers are literals with the white space the template writes.
+ * Markers are literals with the white space the template writes; {@link anyNumber} and {@link anyName} may be part of them.
  */
 export interface Dialect {
   reasoning?: ReasoningForm
@@ -33,6 +33,12 @@ export interface ReasoningForm {
   /** Whether the template shows them in earlier turns or opens them in the prompt; else they are only named in it. */
   isShown: boolean
 }
+
+/** Stands in a literal for any number: how many calls there were. */
+export const anyNumber = '\0'
+
+/** Stands in a literal for the name of the function that is called, where a call says it more than once. */
+export const anyName = '\x01'
 
 /** How models think whose templates say nothing of thoughts, if they do. */
 export const usualThoughts: ReasoningForm = { open: '<think>', close: '</think>', isShown: false }
@@ -71,12 +77,12 @@ export type CallShape =
   /** Braces with bare keys and quotes of its own: `call:f{key:<|"|>value<|"|>}`. */
   | { kind: 'loose'; open: string; quote: string; close: string }
 
-/** A part of an object that is a call: text, in which `\0` stands for a number, or where the name, the id or the arguments stand. */
+/** A part of an object that is a call: text, or where the name, the id or the arguments stand. */
 export type ObjectPart = { text: string } | { field: 'name' | 'id' | 'arguments' }
 
 /**
- * A part of a call before its arguments, and the literal after it. In an id, `\0` stands for a number and the name may
- * be part of it: `functions.` name `:\0`.
+ * A part of a call before its arguments, and the literal after it. The name may be part of an id: `functions.` name `:`
+ * number.
  */
 export interface Field {
   field: 'name' | 'id'
@@ -88,6 +94,8 @@ export interface ArgumentForm {
   /** Between key and value, for values that are strings, and for others. */
   beforeString: string
   beforeOther: string
+  /** The same for types of JSON for which it is neither: `type="boolean">`. */
+  beforeTypes?: Record<string, string>
   close: string
   /** After the key in the closing marker. */
   afterKey: string

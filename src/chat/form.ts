@@ -1,7 +1,7 @@
 // Calls as one family writes them: what they begin with, and what stands between several.
 
 import { CallReader } from './call-reader.js'
-import type { CallForm } from './dialect.js'
+import { anyName, type CallForm } from './dialect.js'
 import { Literal } from './literal.js'
 import type { Parameters } from './parameter.js'
 import type { Reader, Reading, Waiting } from './reader.js'
@@ -53,10 +53,11 @@ export class Form {
       this.#opensWith(this.#open, { isBare, isInText: isObject })
     }
     // Where calls are messages of their own, what was said before is closed like one.
-    if (!this.#open.isMarker && this.#separator.first.length > 1) this.#opensWith(this.#again, { isBare: false })
-    // Models leave out the first marker of several.
+    if (this.#separator.isMarker || (!this.#open.isMarker && this.#separator.first.length > 1))
+      this.#opensWith(this.#again, { isBare: false })
+    // Models leave out the first marker of several; where it says whom a message is to, what is to others holds no call.
     const rest = this.#open.from(1)
-    if (rest.isMarker) this.#opensWith(rest, {})
+    if (rest.isMarker && !call.open.includes(anyName)) this.#opensWith(rest, {})
   }
 
   #opensWith(literal: Literal, { isSection = false, isBare = !literal.isMarker, isInText = true }): void {

@@ -1,24 +1,22 @@
 // Literals of a dialect, and where in a text they stand.
 
+import { anyName, anyNumber } from './dialect.js'
 import { wordsOf } from './markers.js'
 
 /** Whether a literal stands at a place: it does and ends there, it may once more text is known, or it does not. */
 export type Match = number | 'maybe' | undefined
 
-/**
- * A literal of a dialect, ready to be looked for. White space within it may be more or less in what a model writes;
- * `\0` in it stands for any number.
- */
+/** A literal of a dialect, ready to be looked for. White space within it may be more or less in what a model writes. */
 export class Literal {
   readonly words: string[]
-  /** The beginning of its first word, up to a number. */
+  /** The beginning of its first word, up to what may be anything. */
   readonly lead: string
   /** White space it begins with, which belongs to it where it is there. */
   readonly leading: string
 
   constructor(literal: string) {
     this.words = wordsOf(literal)
-    this.lead = this.first.split('\0', 1)[0]
+    this.lead = this.first.split(anything, 1)[0]
     this.leading = /^\s*/.exec(literal)?.[0] ?? ''
   }
 
@@ -77,14 +75,17 @@ export class Literal {
   }
 }
 
+/** What stands in words for something that is not always the same. */
+const anything = new RegExp(`[${anyNumber}${anyName}]`)
+
 function matchWord(word: string, text: string, at: number): Match {
   let place = at
   for (let i = 0; i < word.length; i++) {
     if (place >= text.length) return 'maybe'
-    if (word[i] === '\0') {
-      const digits = /\d+/y
-      digits.lastIndex = place
-      const found = digits.exec(text)
+    if (word[i] === anyNumber || word[i] === anyName) {
+      const some = word[i] === anyNumber ? /\d+/y : /[\w.-]+/y
+      some.lastIndex = place
+      const found = some.exec(text)
       if (!found) return undefined
       place += found[0].length
     } else if (text[place++] !== word[i]) return undefined

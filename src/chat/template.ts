@@ -142,7 +142,8 @@ export class ChatTemplate {
     const begin = turn < 0 || dialect.turnEnd === '' ? '' : header.slice(turn + dialect.turnEnd.length).trimStart()
     if (!continued && generation === '' && begin !== '' && text.trimEnd().endsWith(dialect.turnEnd))
       return { text: text + begin, spans: spansOf(wanted), prompted: '', prefill: '' }
-    if (!continued) return { text, spans: spansOf(wanted), prompted: promptedPart(parsed.derived, generation), prefill: '' }
+    if (!continued)
+      return { text, spans: spansOf(wanted), prompted: promptedPart(parsed.derived, generation), prefill: '' }
     return continuedPrompt(parsed.derived, wanted, begins, continued)
   }
 }
@@ -181,14 +182,16 @@ function continuedPrompt(derived: Derived, wanted: Str, begins: number, last: Ch
   const tail = behindHeader(derived.header, generation)
   const start =
     at >= 0 ? generation.slice(0, at) : generation.slice(0, generation.length - (reasoning ? tail.length : 0))
-  const opened = reasoning?.open.trimStart() ?? ''
+  const base = text.slice(0, begins) + start
+  // Lines break where the prompt says so; a space is part of the marker.
+  const begun = (marker: string) => (/^ \S/.test(marker) && !/\s$/.test(base) ? marker : marker.trimStart())
+  const opened = begun(reasoning?.open ?? '')
   const thoughts = isThinking
     ? `${opened}${thought}`
     : thought !== ''
       ? `${opened}${thought}${reasoning?.close}`
-      : unthought(reasoning, dialect)
+      : unthought(reasoning, dialect, begun)
   const prefill = `${reasoning ? thoughts : ''}${isThinking ? '' : `${dialect.content.open}${said}`}`
-  const base = text.slice(0, begins) + start
   const spans = spansOf(wanted).filter((place) => place <= begins)
   if (spans.length % 2 === 1) spans.push(begins)
   // The client's own words are text in the prefill too.
@@ -203,12 +206,16 @@ function continuedPrompt(derived: Derived, wanted: Str, begins: number, last: Ch
 }
 
 /** What stands for no thoughts: as the template writes it, or an empty pair of markers where the model always thinks. */
-function unthought(reasoning: ReasoningForm | undefined, { content }: Dialect): string {
+function unthought(
+  reasoning: ReasoningForm | undefined,
+  { content }: Dialect,
+  begun: (marker: string) => string,
+): string {
   if (!reasoning) return ''
   const { open, close } = reasoning
-  if (content.unthought !== '') return content.unthought.trimStart()
+  if (content.unthought !== '') return begun(content.unthought)
   if (!reasoning.isShown) return ''
-  return open.trimStart() + close
+  return begun(open) + close
 }
 
 /** What stands behind the header of the assistant's turn, from where thoughts begin or end in it, or the answer. */
