@@ -6,6 +6,7 @@ import {
   anyNumber,
   type CallForm,
   type CallShape,
+  type ContentForm,
   type Field,
   type ObjectPart,
   type ReasoningForm,
@@ -19,13 +20,20 @@ export class Segment {
   text: string
   /** Whether it stands between the markers of what is said. */
   readonly isSaid: boolean
+  /** What stands before it for nothing said. */
+  readonly unsaid: string
   readonly marks: { word: keyof typeof words; start: number; end: number }[] = []
 
   /**
    * @param header length of what stands before the answer
-   * @param contentOpen what opens all that is said, calls among it
+   * @param content what opens all that is said, which may be calls too
    */
-  constructor(pieces: readonly Piece[], header: number, reasoning: ReasoningForm | undefined, contentOpen: string) {
+  constructor(
+    pieces: readonly Piece[],
+    header: number,
+    reasoning: ReasoningForm | undefined,
+    content: Pick<ContentForm, 'open' | 'close'>,
+  ) {
     let text = ''
     for (const piece of pieces) {
       if (piece.word) this.marks.push({ word: piece.word, start: text.length, end: text.length + piece.text.length })
@@ -44,13 +52,19 @@ export class Segment {
     }
     const open = reasoning?.open.trim()
     if (open && text.slice(from, limit).trimStart().startsWith(open)) from = text.indexOf(open, from) + open.length
-    const said = contentOpen.trim()
-    this.isSaid = said !== '' && text.slice(from, limit).trimStart().startsWith(said)
-    if (this.isSaid) {
-      from = text.indexOf(said, from) + said.length
-      const space = /\s*$/.exec(contentOpen)?.[0] ?? ''
+    const begin = from
+    const takes = (marker: string): boolean => {
+      const word = marker.trim()
+      if (word === '' || !text.slice(from, limit).trimStart().startsWith(word)) return false
+      from = text.indexOf(word, from) + word.length
+      const space = /\s*$/.exec(marker)?.[0] ?? ''
       if (text.startsWith(space, from)) from += space.length
+      return true
     }
+    const isOpen = takes(content.open)
+    const isClosed = isOpen && takes(content.close)
+    this.isSaid = isOpen && !isClosed
+    this.unsaid = isClosed ? text.slice(begin, from) : ''
     this.text = text.slice(from)
     for (const mark of this.marks) {
       mark.start -= from
@@ -93,7 +107,7 @@ export class Segment {
 /** The form of calls that an answer with one shows, and one with two; undefined where it shows none that can be read. */
 export function callForm(one: Segment, two: Segment | undefined): CallForm | undefined {
   const call = shapeOf(one)
-  return call && { ...split(call, one, two), isSaid: one.isSaid }
+  return call && { ...split(call, one, two), isSaid: one.isSaid, unsaid: one.unsaid }
 }
 
 type ObjectShape = CallShape & { kind: 'object' }
@@ -207,6 +221,26 @@ function taggedShape(
   }
 }
 
+/** The types of JSON, by a value of each that a call may show. */
+export const typeValues: Record<string, unknown> = { boolean: true, null: null, array: [], object: {} }
+
+/**
+ * What stands between key and value for values of a type, from a call in which such a one stands where else a number does:
+ *
+ *     <arg key="wvatext" type="string">    <arg key="wvbnumber" type="number">    <arg key="wvbnumber" type="boolean">
+ *                      └ lead  └ end
+ */
+export function beforeType({ beforeString, beforeOther }: ArgumentForm, segment: Segment): string | undefined {
+  const key = segment.find('numberKey')
+  let lead = 0
+  while (lead < beforeString.length && beforeString[lead] === beforeOther[lead]) lead++
+  const end = beforeString.slice(beforeString.length - commonEnd(beforeString.slice(lead), beforeOther.slice(lead)))
+  const behind = key && segment.text.slice(key.end)
+  if (!behind?.startsWith(beforeString.slice(0, lead)) || end === '') return undefined
+  const word = /^[\w.-]+/.exec(behind.slice(lead))?.[0] ?? ''
+  return behind.startsWith(end, lead + word.length) ? behind.slice(0, lead + word.length) + end : undefined
+}
+
 /** The JSON of the arguments around a key of theirs. */
 function argumentsAt(text: string, key: number): { start: number; end: number } | undefined {
   for (let at = key; at >= 0 && key - at < 40; at--) {
@@ -285,7 +319,11 @@ function parsed(json: string): unknown {
 }
 
 /** Tells what opens and closes all calls from what opens and closes each, by an answer that holds two. */
-function split({ shape, start, end }: OneCall, one: Segment, two: Segment | undefined): Omit<CallForm, 'isSaid'> {
+function split(
+  { shape, start, end }: OneCall,
+  one: Segment,
+  two: Segment | undefined,
+): Omit<CallForm, 'isSaid' | 'unsaid'> {
   const alone = { section: { open: '', close: '' }, separator: '', call: shape }
   const before = one.literal(0, start)
   const after = one.text.slice(end)

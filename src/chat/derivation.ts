@@ -1,6 +1,6 @@
 // How a family writes, read off its template from the differences between made-up conversations.
 
-import { callForm, Segment } from './call-derivation.js'
+import { beforeType, callForm, Segment, typeValues } from './call-derivation.js'
 import type { CallForm, Dialect, ReasoningForm } from './dialect.js'
 import { pythonForm } from './fallback.js'
 import type { JinjaTemplate } from './jinja/template.js'
@@ -127,7 +127,7 @@ class Derivation {
         after,
         [content.close, turnEnd, ...markersOf(header)].filter((marker) => marker !== ''),
         reasoning,
-        content.open,
+        content,
       )
     // LFM2's first templates list tools between markers and never show a call.
     const isListed = this.#template.literals.some((literal) => literal.includes('<|tool_list_start|>'))
@@ -315,10 +315,10 @@ class Derivation {
     after: string,
     turnMarkers: readonly string[],
     reasoning: ReasoningForm | undefined,
-    contentOpen: string,
+    content: Dialect['content'],
   ): CallForm | undefined {
     const segment = (pieces: readonly Piece[]) => {
-      const made = new Segment(pieces, header.length, reasoning, contentOpen)
+      const made = new Segment(pieces, header.length, reasoning, content)
       made.dropEnd(after, turnMarkers)
       return made
     }
@@ -326,7 +326,17 @@ class Derivation {
       this.#call(words.name, words.id, both),
       this.#call(words.otherName, words.otherId, both),
     ])
-    return callForm(segment(answer), two && segment(two))
+    const form = callForm(segment(answer), two && segment(two))
+    if (form?.call.kind !== 'tagged') return form
+    const { argument } = form.call
+    if (argument.beforeString === argument.beforeOther) return form
+    for (const [type, value] of Object.entries(typeValues)) {
+      const shown = this.#callAnswer([this.#call(words.name, words.id, { ...both, [words.numberKey]: value })])
+      const before = shown && beforeType(argument, segment(shown))
+      if (before !== undefined && before !== argument.beforeOther)
+        argument.beforeTypes = { ...argument.beforeTypes, [type]: before }
+    }
+    return form
   }
 }
 

@@ -50,6 +50,8 @@ export interface CallForm {
   separator: string
   /** Whether they stand between the markers of what is said. */
   isSaid: boolean
+  /** What the template writes before them where nothing is said: an empty pair of these markers, say. */
+  unsaid: string
   call: CallShape
 }
 

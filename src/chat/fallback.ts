@@ -15,6 +15,7 @@ const hermes: CallForm = {
   section: none,
   separator: '\n',
   isSaid: false,
+  unsaid: '',
   call: {
     kind: 'object',
     open: '<tool_call>\n',
@@ -32,6 +33,7 @@ const bare: CallForm = {
   section: none,
   separator: '',
   isSaid: false,
+  unsaid: '',
   call: {
     kind: 'object',
     open: '',
@@ -49,6 +51,7 @@ export const pythonForm: CallForm = {
   section: { open: '<|tool_call_start|>[', close: ']<|tool_call_end|>' },
   separator: ', ',
   isSaid: false,
+  unsaid: '',
   call: { kind: 'python', open: '', close: '' },
 }
 
@@ -57,6 +60,7 @@ const list: CallForm = {
   section: none,
   separator: '',
   isSaid: false,
+  unsaid: '',
   call: {
     kind: 'object',
     open: '[TOOL_CALLS]',

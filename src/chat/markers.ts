@@ -5,6 +5,12 @@
  *     "<tool_call>\n{"      words: "<tool_call>" "{"
  */
 
+/** `<|im_end|>`, `[/INST]`, and tags that consist of control tokens: `<|open|>think<|sep|>`. */
+const marker = '<\\|(?:open|close)\\|>[^<>]{1,60}<\\|\\w{1,20}\\|>|<[^<>\\s][^<>]{0,60}>|\\[/?[A-Z][A-Z_ ]{1,40}\\]'
+const markers = new RegExp(marker, 'g')
+const beginningMarker = new RegExp(`^(?:${marker})`)
+const markersAndWords = new RegExp(`${marker}|[\\p{L}\\p{N}_]+`, 'gu')
+
 /** The words of a literal: its stretches without white space. */
 export function wordsOf(literal: string): string[] {
   return literal.split(/\s+/).filter((word) => word !== '')
@@ -32,11 +38,9 @@ function wholeMarkers(a: string, b: string, length: number): number {
   return n
 }
 
-const marker = /<[^<>\s][^<>]{0,60}>|\[\/?[A-Z][A-Z_ ]{1,40}\]|[\p{L}\p{N}_]+/gu
-
 /** Whether a place lies inside a marker or a word. */
 function isWithin(text: string, place: number): boolean {
-  for (const { 0: found, index } of text.matchAll(marker)) {
+  for (const { 0: found, index } of text.matchAll(markersAndWords)) {
     if (index >= place) return false
     if (place < index + found.length) return true
   }
@@ -46,12 +50,12 @@ function isWithin(text: string, place: number): boolean {
 /** The first marker of a literal (`<|im_end|>` of `<|im_end|>\n`), or what stands before white space. */
 export function firstMarker(literal: string): string {
   const text = literal.trimStart()
-  return /^(?:<[^<>\s][^<>]{0,60}>|\[\/?[A-Z][A-Z_ ]{1,40}\])/.exec(text)?.[0] ?? /^\S*/.exec(text)?.[0] ?? ''
+  return beginningMarker.exec(text)?.[0] ?? /^\S*/.exec(text)?.[0] ?? ''
 }
 
 /** All markers of a literal, in order. */
 export function markersOf(literal: string): string[] {
-  return literal.match(/<[^<>\s][^<>]{0,60}>|\[\/?[A-Z][A-Z_ ]{1,40}\]/g) ?? []
+  return literal.match(markers) ?? []
 }
 
 /** How thoughts are marked in a template's own words, where it never renders them: `<think>` with `</think>`. */
@@ -73,6 +77,7 @@ export function thoughtMarkers(literals: readonly string[]): { open: string; clo
 export function openingOf(close: string): string | undefined {
   if (/^<\/|^\[\//.test(close)) return close[0] + close.slice(2)
   if (/^<\|\//.test(close)) return `<|${close.slice(3)}`
+  if (/^<\|close\|>/.test(close)) return close.replace('close', 'open')
   if (/END/.test(close)) return close.replace('END', 'START')
   if (/_end/.test(close)) return close.replace('_end', '_begin')
   return undefined

@@ -96,7 +96,8 @@ export class AnswerParser {
     if (dialect.channels) return yield* new Channels(reader, parameters, split).read(transcript)
     const written = dialect.calls ? [dialect.calls, ...fallbackForms(dialect.calls)] : fallbackForms(undefined)
     const forms = parameters.names.length > 0 ? written.map((form) => new Form(form, reader, parameters)) : []
-    const thoughts = new Thoughts(reader, transcript, dialect.reasoning ?? usualThoughts, split, forms)
+    const markers = { ...(dialect.reasoning ?? usualThoughts), said: dialect.content.open }
+    const thoughts = new Thoughts(reader, transcript, markers, split, forms)
     yield* thoughts.readFirst()
     yield* isJson ? this.#json(dialect) : new Speech(reader, transcript, dialect, thoughts, forms).read()
     transcript.dropSpace()

@@ -31,7 +31,8 @@ export class TaggedCall {
   readonly #afterName: Literal
   readonly #open: Literal
   readonly #beforeString: Literal
-  readonly #beforeOther: Literal
+  /** The same for values that are no strings, by how they are written. */
+  readonly #beforeOthers: ReadonlyMap<string, Literal>
   readonly #close: Literal
   /** First words of what may follow a value's closing marker. An empty one: anything may. */
   readonly #follows: readonly Literal[]
@@ -47,7 +48,8 @@ export class TaggedCall {
     this.#afterName = new Literal(shape.afterName)
     this.#open = new Literal(argument.open)
     this.#beforeString = new Literal(argument.beforeString)
-    this.#beforeOther = new Literal(argument.beforeOther)
+    const others = [argument.beforeOther, ...Object.values(argument.beforeTypes ?? {})]
+    this.#beforeOthers = new Map(others.map((before) => [before, new Literal(before)]))
     this.#close = new Literal(shape.close)
     this.#follows = [this.#open, ...after].map(({ first }) => new Literal(first))
     this.#keyEnd = this.#beforeString.first[0] ?? '>'
@@ -79,9 +81,10 @@ export class TaggedCall {
     const key = (yield* reader.while((char) => char !== this.#keyEnd && char !== '\n', longestKey)).trim()
     if ((yield* reader.peek()) === undefined) return 'cut'
     const isString = yield* reader.takeLiteral(this.#beforeString)
-    if (!isString && !(yield* reader.takeLiteral(this.#beforeOther))) return reader.ended ? 'cut' : 'none'
+    const before = isString ? beforeString : yield* this.#takeOther()
+    if (before === undefined) return reader.ended ? 'cut' : 'none'
     const tellsTypes = beforeString !== beforeOther
-    yield* this.#takeLine(tellsTypes && !isString ? beforeOther : beforeString)
+    yield* this.#takeLine(before)
     sink.add(`${separator}${JSON.stringify(key)}: `)
     const root = this.#parameters.root(name)
     const schema = this.#parameters.of(name, key)
@@ -91,6 +94,12 @@ export class TaggedCall {
     if (value === undefined) return 'cut'
     sink.add(value)
     return 'whole'
+  }
+
+  /** Takes what stands before a value that is no string. */
+  *#takeOther(): Waiting<string | undefined> {
+    for (const [before, literal] of this.#beforeOthers) if (yield* this.#reader.takeLiteral(literal)) return before
+    return undefined
   }
 
   /** Takes the line break that a marker ends with, where it is there. */

@@ -9,6 +9,8 @@ import type { Transcript } from './transcript.js'
 export class Thoughts {
   readonly open: Literal
   readonly close: Literal
+  /** What opens that which is said, where no thought holds it: thoughts end there too. */
+  readonly #said: readonly Literal[]
   readonly #reader: Reader
   readonly #transcript: Transcript
   /** Whether they are told apart from the content, without their markers. */
@@ -20,12 +22,13 @@ export class Thoughts {
   constructor(
     reader: Reader,
     transcript: Transcript,
-    markers: { open: string; close: string },
+    markers: { open: string; close: string; said: string },
     split: boolean,
     forms: readonly Form[],
   ) {
     this.open = new Literal(markers.open)
     this.close = new Literal(markers.close)
+    this.#said = /[|｜]/.test(markers.said) ? [new Literal(markers.said)] : []
     this.#reader = reader
     this.#transcript = transcript
     this.#split = split
@@ -72,7 +75,7 @@ export class Thoughts {
       const ending = this.#ending(looked, reader.ended)
       if (ending.match) {
         say(trimmedEnd(reader.text, said, ending.at))
-        if (!this.#split) transcript.say(reader.text.slice(start, ending.end))
+        if (!this.#split && ending.end > from) transcript.say(reader.text.slice(start, ending.end))
         reader.at = ending.end
         transcript.isThinking = false
         yield* reader.space()
@@ -107,7 +110,10 @@ export class Thoughts {
   }
 
   #ending(from: number, ended: boolean) {
-    return find(this.#reader.text, from, [this.close], ended, true)
+    const { text } = this.#reader
+    const said = find(text, from, this.#said, ended)
+    const close = find(text, from, [this.close], ended, true)
+    return said.at < close.at ? { ...said, end: said.at } : close
   }
 
   /** The opening of a call at a place, where thoughts that never end go over into calls: only if a whole one stands there. */

@@ -30,13 +30,18 @@ export class ValueGrammar {
     const texts = isText(types) ? textsOf(schema, root) : undefined
     const close = form.closesWithKey ? `${form.close}${key}${form.afterKey}` : form.close
     const isString = types === undefined || types.has('string')
-    const nested = form.closesWithKey && types && isStructure(types) && this.#nested(form, schema, root, depth)
-    const value = texts
-      ? `(${texts.map(literal).join(' | ')}) ${quoted(close)}`
-      : isString
-        ? this.#until(close)
-        : `${nested || this.python(schema, root)} ${quoted(close)}`
-    return `${quoted(`${form.open}${key}${isString ? form.beforeString : form.beforeOther}`)} ${value}`
+    const opened = (before: string) => quoted(`${form.open}${key}${before}`)
+    if (texts) return `${opened(form.beforeString)} (${texts.map(literal).join(' | ')}) ${quoted(close)}`
+    if (isString) return `${opened(form.beforeString)} ${this.#until(close)}`
+    const nested = form.closesWithKey && isStructure(types) && this.#nested(form, schema, root, depth)
+    if (nested) return `${opened(form.beforeOther)} ${nested} ${quoted(close)}`
+    const { beforeTypes } = form
+    if (!beforeTypes) return `${opened(form.beforeOther)} ${this.python(schema, root)} ${quoted(close)}`
+    const ways = apart(schema, root).map((way) => {
+      const [type = ''] = typesOf(way, root) ?? []
+      return `${opened(beforeTypes[type] ?? form.beforeOther)} ${this.python(way, root)}`
+    })
+    return `(${ways.join(' | ')}) ${quoted(close)}`
   }
 
   /** Objects and lists in tags of their own: `<a><b>1</b></a>`; JSON where the schema does not say what is in them. */
@@ -170,6 +175,12 @@ export class ValueGrammar {
     }
     return states[0]
   }
+}
+
+/** What a value may be, type by type. */
+function apart(schema: Schema, root: Schema): Schema[] {
+  const ways = choices(schema, root) ?? [schema]
+  return ways.flatMap((way) => (Array.isArray(way.type) ? way.type.map((type) => ({ ...way, type })) : [way]))
 }
 
 /** How much of a marker the end of a text is. */

@@ -234,6 +234,7 @@ describe('values in tags of their own', () => {
       section: { open: '', close: '' },
       separator: '',
       isSaid: false,
+      unsaid: '',
       call: {
         kind: 'tagged',
         open: '<call name="',
