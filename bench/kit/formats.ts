@@ -133,7 +133,7 @@ function parsed(json: string): unknown {
   try {
     return JSON.parse(json)
   } catch {
-    return json
+    return json.trimEnd()
   }
 }
 

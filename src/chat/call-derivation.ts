@@ -105,9 +105,24 @@ export class Segment {
 }
 
 /** The form of calls that an answer with one shows, and one with two; undefined where it shows none that can be read. */
-export function callForm(one: Segment, two: Segment | undefined): CallForm | undefined {
+export function callForm(one: Segment, two: Segment | undefined, said: readonly Piece[]): CallForm | undefined {
   const call = shapeOf(one)
-  return call && { ...split(call, one, two), isSaid: one.isSaid, unsaid: one.unsaid }
+  if (!call) return undefined
+  const form = split(call, one, two)
+  return { ...form, space: spaceBefore(form, said), isSaid: one.isSaid, unsaid: one.unsaid }
+}
+
+/** White space between what is said and a call behind it, besides that which calls begin with or have between them. */
+function spaceBefore(form: Omit<CallForm, 'space' | 'isSaid' | 'unsaid'>, pieces: readonly Piece[]): string {
+  const { section, call, separator } = form
+  const place = pieces.findIndex((piece) => piece.word === 'content')
+  const next = pieces[place + 1]
+  const open = section.open + call.open
+  if (place < 0 || next === undefined || next.word !== undefined || open.trim() === '') return ''
+  const [before, own] = [next.text, open].map((text) => /^\s*/.exec(text)?.[0] ?? '')
+  const isCall = next.text.startsWith(open.trim().split(/\s/, 1)[0].split(anyName, 1)[0], before.length)
+  const space = before.slice(0, before.length - own.length)
+  return isCall && before.endsWith(own) && space !== separator ? space : ''
 }
 
 type ObjectShape = CallShape & { kind: 'object' }
@@ -323,7 +338,7 @@ function split(
   { shape, start, end }: OneCall,
   one: Segment,
   two: Segment | undefined,
-): Omit<CallForm, 'isSaid' | 'unsaid'> {
+): Omit<CallForm, 'space' | 'isSaid' | 'unsaid'> {
   const alone = { section: { open: '', close: '' }, separator: '', call: shape }
   const before = one.literal(0, start)
   const after = one.text.slice(end)

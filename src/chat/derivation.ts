@@ -135,6 +135,7 @@ class Derivation {
     const channels = /<\|channel\|>[^<]*<\|message\|>/.test(content.open)
     const dialect: Dialect = {
       content,
+      turnBegin: markersOf(header).at(-1) ?? '',
       turnEnd,
       ...(channels && { channels }),
       ...(reasoning && { reasoning }),
@@ -281,10 +282,12 @@ class Derivation {
       const close =
         next === undefined || next.word !== undefined ? '' : follows === 'content' ? next.text : untilCall(next.text)
       // Thoughts without any marker cannot be told from what is said.
-      if (close.trim() !== '' && !/["']type["']/.test(before + close)) return { open: before, close, isShown: true }
+      if (close.trim() !== '' && !/["']type["']/.test(before + close))
+        return { open: before, close, isShown: true, isExact: true }
     }
     const written = thoughtMarkers([...this.#template.literals, ...prompts])
-    return written && { ...written, isShown: prompts.some((prompt) => prompt.includes(written.open)) }
+    const isShown = prompts.some((prompt) => prompt.includes(written?.open ?? ''))
+    return written && { ...written, isShown, isExact: false }
   }
 
   #content(
@@ -326,7 +329,8 @@ class Derivation {
       this.#call(words.name, words.id, both),
       this.#call(words.otherName, words.otherId, both),
     ])
-    const form = callForm(segment(answer), two && segment(two))
+    const said = this.#callAnswer([this.#call(words.name, words.id, both)], { content: words.content })
+    const form = callForm(segment(answer), two && segment(two), said ?? [])
     if (form?.call.kind !== 'tagged') return form
     const { argument } = form.call
     if (argument.beforeString === argument.beforeOther) return form

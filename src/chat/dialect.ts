@@ -13,6 +13,8 @@ export interface Dialect {
   /** What stands around what is said (`<|START_RESPONSE|>`); mostly nothing. */
   content: ContentForm
   calls?: CallForm
+  /** The last marker of what begins a turn; empty where there is none. */
+  turnBegin: string
   /** What ends a turn. */
   turnEnd: string
   /** Whole messages by channel, as gpt-oss writes them, instead of all of the above. */
@@ -32,6 +34,8 @@ export interface ReasoningForm {
   close: string
   /** Whether the template shows them in earlier turns or opens them in the prompt; else they are only named in it. */
   isShown: boolean
+  /** Whether white space around them is known, from earlier turns. */
+  isExact: boolean
 }
 
 /** Stands in a literal for any number: how many calls there were. */
@@ -41,13 +45,15 @@ export const anyNumber = '\0'
 export const anyName = '\x01'
 
 /** How models think whose templates say nothing of thoughts, if they do. */
-export const usualThoughts: ReasoningForm = { open: '<think>', close: '</think>', isShown: false }
+export const usualThoughts: ReasoningForm = { open: '<think>', close: '</think>', isShown: false, isExact: false }
 
 /** Around all calls of an answer, and between them. */
 export interface CallForm {
   /** Before the first call, and after the last; empty where each call stands alone. */
   section: { open: string; close: string }
   separator: string
+  /** White space between what is said and the calls behind it. */
+  space: string
   /** Whether they stand between the markers of what is said. */
   isSaid: boolean
   /** What the template writes before them where nothing is said: an empty pair of these markers, say. */

@@ -14,6 +14,7 @@ function object(argumentsKey: string): ObjectPart[] {
 const hermes: CallForm = {
   section: none,
   separator: '\n',
+  space: '',
   isSaid: false,
   unsaid: '',
   call: {
@@ -32,6 +33,7 @@ const hermes: CallForm = {
 const bare: CallForm = {
   section: none,
   separator: '',
+  space: '',
   isSaid: false,
   unsaid: '',
   call: {
@@ -50,6 +52,7 @@ const bare: CallForm = {
 export const pythonForm: CallForm = {
   section: { open: '<|tool_call_start|>[', close: ']<|tool_call_end|>' },
   separator: ', ',
+  space: '',
   isSaid: false,
   unsaid: '',
   call: { kind: 'python', open: '', close: '' },
@@ -59,6 +62,7 @@ export const pythonForm: CallForm = {
 const list: CallForm = {
   section: none,
   separator: '',
+  space: '',
   isSaid: false,
   unsaid: '',
   call: {

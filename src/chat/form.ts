@@ -35,7 +35,7 @@ export class Form {
   /** What stands between two calls, up to where the second begins. */
   readonly #again: Literal
 
-  constructor({ call, section, separator }: CallForm, reader: Reader, parameters: Parameters) {
+  constructor({ call, section, separator, space }: CallForm, reader: Reader, parameters: Parameters) {
     this.#reader = reader
     this.#open = new Literal(call.open)
     this.#close = new Literal(call.close)
@@ -44,13 +44,13 @@ export class Form {
     this.#again = new Literal(`${separator}${call.open}`)
     const after = [this.#close, this.#sectionClose].filter((literal) => !literal.isEmpty)
     this.#call = new CallReader(reader, parameters, call, after)
-    const all = new Literal(section.open)
+    const all = new Literal(section.open, space)
     if (!all.isEmpty) this.#opensWith(all, { isSection: true })
     if (!this.#open.isEmpty || all.isEmpty) {
       const isObject = call.kind === 'object'
       // A word that an object has to follow (`functools[{`) tells enough.
       const isBare = !this.#open.isMarker && !(isObject && this.#open.first.length >= shortestWord)
-      this.#opensWith(this.#open, { isBare, isInText: isObject })
+      this.#opensWith(new Literal(call.open, space), { isBare, isInText: isObject })
     }
     // Where calls are messages of their own, what was said before is closed like one.
     if (this.#separator.isMarker || (!this.#open.isMarker && this.#separator.first.length > 1))

@@ -14,10 +14,15 @@ export class Literal {
   /** White space it begins with, which belongs to it where it is there. */
   readonly leading: string
 
-  constructor(literal: string) {
+  /** White space before it that is no part of it, but belongs to it where all of it is there. */
+  readonly #space: string
+
+  /** @param space white space before it that is no part of it, but belongs to it where all of it is there */
+  constructor(literal: string, space = '') {
     this.words = wordsOf(literal)
     this.lead = this.first.split(anything, 1)[0]
     this.leading = /^\s*/.exec(literal)?.[0] ?? ''
+    this.#space = space
   }
 
   /** Its first word; empty where it has none. */
@@ -43,7 +48,7 @@ export class Literal {
   beginning(text: string, place: number, from = 0): number {
     let at = place
     for (let i = this.leading.length - 1; i >= 0 && at > from && text[at - 1] === this.leading[i]; i--) at--
-    return at
+    return text.slice(from, at).endsWith(this.#space) ? at - this.#space.length : at
   }
 
   /** Looks for all of it at a place; white space may stand before it. */

@@ -98,6 +98,8 @@ export class AnswerParser {
     const forms = parameters.names.length > 0 ? written.map((form) => new Form(form, reader, parameters)) : []
     const markers = { ...(dialect.reasoning ?? usualThoughts), said: dialect.content.open }
     const thoughts = new Thoughts(reader, transcript, markers, split, forms)
+    // Some models begin the turn once more.
+    yield* reader.takeLiteral(new Literal(dialect.turnBegin))
     yield* thoughts.readFirst()
     yield* isJson ? this.#json(dialect) : new Speech(reader, transcript, dialect, thoughts, forms).read()
     transcript.dropSpace()

@@ -1,5 +1,6 @@
 // Thoughts in an answer: where they begin and end, and calls that models make without closing them.
 
+import type { ReasoningForm } from './dialect.js'
 import type { Form } from './form.js'
 import { find, Literal, skipSpace } from './literal.js'
 import type { Reader, Waiting } from './reader.js'
@@ -11,6 +12,8 @@ export class Thoughts {
   readonly close: Literal
   /** What opens that which is said, where no thought holds it: thoughts end there too. */
   readonly #said: readonly Literal[]
+  /** Whether only the white space that is the closing's own stands between it and thoughts. */
+  readonly #isExact: boolean
   readonly #reader: Reader
   readonly #transcript: Transcript
   /** Whether they are told apart from the content, without their markers. */
@@ -22,13 +25,14 @@ export class Thoughts {
   constructor(
     reader: Reader,
     transcript: Transcript,
-    markers: { open: string; close: string; said: string },
+    markers: Omit<ReasoningForm, 'isShown'> & { said: string },
     split: boolean,
     forms: readonly Form[],
   ) {
     this.open = new Literal(markers.open)
     this.close = new Literal(markers.close)
     this.#said = /[|｜]/.test(markers.said) ? [new Literal(markers.said)] : []
+    this.#isExact = markers.isExact
     this.#reader = reader
     this.#transcript = transcript
     this.#split = split
@@ -74,7 +78,11 @@ export class Thoughts {
     while (true) {
       const ending = this.#ending(looked, reader.ended)
       if (ending.match) {
-        say(trimmedEnd(reader.text, said, ending.at))
+        say(
+          this.#isExact && ending.match === this.close
+            ? this.close.beginning(reader.text, ending.at, said)
+            : trimmedEnd(reader.text, said, ending.at),
+        )
         if (!this.#split && ending.end > from) transcript.say(reader.text.slice(start, ending.end))
         reader.at = ending.end
         transcript.isThinking = false
@@ -98,7 +106,7 @@ export class Thoughts {
     // Never closed.
     const opening = call === undefined ? undefined : yield* this.#callAt(call)
     if (call !== undefined && opening) {
-      say(opening.beginning(reader.text, call))
+      say(Math.min(opening.beginning(reader.text, call), this.close.beginning(reader.text, call)))
       if (!this.#split) transcript.say(reader.text.slice(from, call))
       reader.at = call
       return

@@ -154,7 +154,7 @@ describe.each(Object.entries(families))('a family nobody named: %s', (_name, sou
 })
 
 describe('white space before a demanded answer', () => {
-  const plain: Dialect = { content: { open: '', close: '', unthought: '' }, turnEnd: '' }
+  const plain: Dialect = { content: { open: '', close: '', unthought: '' }, turnBegin: '', turnEnd: '' }
   const begins = (dialect: Dialect, text: string) => {
     const made = answerGrammar(dialect, { tools: [], mustCall: false, parallel: false, schema: { const: 1 } })
     return admitted(new Grammar(made?.grammar ?? '', lexicon), `${text}1`).isWhole
@@ -166,7 +166,7 @@ describe('white space before a demanded answer', () => {
   })
 
   it('is what the template writes behind thoughts', () => {
-    const thinks = { ...plain, reasoning: { open: '<think>', close: '</think>\n\n\n  ', isShown: true } }
+    const thinks = { ...plain, reasoning: { open: '<think>', close: '</think>\n\n\n  ', isShown: true, isExact: true } }
     expect(begins(thinks, '\n\n\n  ')).toBe(true)
     expect(begins(thinks, '\n\n\n')).toBe(false)
     expect(begins(thinks, '\n\n')).toBe(true)
@@ -229,10 +229,12 @@ describe('values in tags of their own', () => {
   ]
   const dialect: Dialect = {
     content: { open: '', close: '', unthought: '' },
+    turnBegin: '',
     turnEnd: '',
     calls: {
       section: { open: '', close: '' },
       separator: '',
+      space: '',
       isSaid: false,
       unsaid: '',
       call: {
