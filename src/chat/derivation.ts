@@ -2,7 +2,7 @@
 
 import { beforeType, callForm, Segment, typeValues } from './call-derivation.js'
 import type { CallForm, Dialect, ReasoningForm } from './dialect.js'
-import { pythonForm } from './fallback.js'
+import { mentionedForm } from './fallback.js'
 import type { JinjaTemplate } from './jinja/template.js'
 import { commonStart, firstMarker, markersOf, openingOf, thoughtMarkers } from './markers.js'
 import {
@@ -129,9 +129,7 @@ class Derivation {
         reasoning,
         content,
       )
-    // LFM2's first templates list tools between markers and never show a call.
-    const isListed = this.#template.literals.some((literal) => literal.includes('<|tool_list_start|>'))
-    const calls = shown ?? (isListed ? pythonForm : undefined)
+    const calls = shown ?? mentionedForm(this.#template.literals)
     const channels = /<\|channel\|>[^<]*<\|message\|>/.test(content.open)
     const dialect: Dialect = {
       content,

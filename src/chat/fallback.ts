@@ -49,7 +49,7 @@ const bare: CallForm = {
 }
 
 /** `<|tool_call_start|>[f(a=1)]<|tool_call_end|>` */
-export const pythonForm: CallForm = {
+const python: CallForm = {
   section: { open: '<|tool_call_start|>[', close: ']<|tool_call_end|>' },
   separator: ', ',
   space: '',
@@ -77,10 +77,25 @@ const list: CallForm = {
   },
 }
 
+/** Words of a template that never shows a call, by which its way of writing calls is known. */
+const mentions: readonly [word: string, form: CallForm][] = [
+  ['<tool_call>', hermes],
+  ['[TOOL_CALLS]', list],
+  ['<|tool_call_start|>', python],
+  // LFM2, as it was and as it is.
+  ['<|tool_list_start|>', python],
+  ['List of tools: [', python],
+]
+
+/** The way of writing calls that a template speaks of. @param literals all it writes itself */
+export function mentionedForm(literals: readonly string[]): CallForm | undefined {
+  return mentions.find(([word]) => literals.some((literal) => literal.includes(word)))?.[1]
+}
+
 /**
  * Ways of writing calls that are tried besides the one a template shows: JSON as the whole answer with any, and the
  * common ones where it shows none. Templates of some families describe tools and never show a call.
  */
 export function fallbackForms(form: CallForm | undefined): CallForm[] {
-  return form ? (form.call.kind === 'object' && form.call.open === '' ? [] : [bare]) : [hermes, pythonForm, list, bare]
+  return form ? (form.call.kind === 'object' && form.call.open === '' ? [] : [bare]) : [hermes, python, list, bare]
 }
