@@ -151,7 +151,7 @@ function shapeOf(segment: Segment): OneCall | undefined {
       if (end === undefined || end <= args.end || at === args.start) continue
       const found = objectShape(text.slice(at, end))
       if (!found) continue
-      const parts = partsOf(segment, at, end, args, found.list)
+      const parts = partsOf(segment, at, end, args, found.list !== undefined)
       return { shape: { ...found, parts, open: segment.literal(0, at), close: text.slice(end) }, start: at, end }
     }
     const fields: (Field & Mark)[] = []
@@ -181,7 +181,8 @@ function shapeOf(segment: Segment): OneCall | undefined {
   const open = segment.literal(0, name.start)
   if (/^\(\s*$/.test(afterName) && /^\s*=\s*["']$/.test(before)) {
     const end = text.indexOf(')', value.end)
-    return { shape: { kind: 'python', open, close: text.slice(end + 1) }, start: name.start, end: end + 1 }
+    const separator = /,\s*$/.exec(text.slice(value.end, segment.find('numberKey')?.start ?? value.end))?.[0] ?? ', '
+    return { shape: { kind: 'python', open, separator, close: text.slice(end + 1) }, start: name.start, end: end + 1 }
   }
   if (/^\{\s*$/.test(afterName) && /^\s*:/.test(before)) {
     const end = text.indexOf('}', value.end)
@@ -292,8 +293,8 @@ function partsOf(segment: Segment, start: number, end: number, args: Mark, isLis
 
 function objectShape(json: string): Omit<ObjectShape, 'parts'> | undefined {
   const value = parsed(json)
-  const list = Array.isArray(value)
-  const entry = list ? value[0] : value
+  const isList = Array.isArray(value)
+  const entry = isList ? value[0] : value
   const name = pathTo(entry, (found) => found === words.name)
   const args = pathTo(entry, (found) => typeof found === 'object' && found !== null && words.textKey in found)
   if (!args) return undefined
@@ -308,11 +309,17 @@ function objectShape(json: string): Omit<ObjectShape, 'parts'> | undefined {
     kind: 'object',
     open: '',
     close: '',
-    list,
+    list: isList ? listAround(json) : undefined,
     name: name ?? [],
     arguments: asKey ? [] : args,
     id: id.length === 0 ? undefined : id,
   }
+}
+
+/** What stands around the objects of a list that holds one, as far as it tells. */
+function listAround(json: string): { open: string; separator: string; close: string } {
+  const open = json.slice(0, json.indexOf('{'))
+  return { open, separator: `,${open.slice(1) || ' '}`, close: json.slice(json.lastIndexOf('}') + 1) }
 }
 
 function pathTo(value: unknown, isIt: (value: unknown) => boolean): string[] | undefined {
@@ -343,7 +350,10 @@ function split(
   const before = one.literal(0, start)
   const after = one.text.slice(end)
   if (!two?.find('otherName') && !two?.find('otherId')) return alone
-  if (shape.kind === 'object' && shape.list) return alone
+  if (shape.kind === 'object' && shape.list) {
+    const separator = listSeparator(two)
+    return separator === undefined ? alone : { ...alone, call: { ...shape, list: { ...shape.list, separator } } }
+  }
   const first = two.text.indexOf(one.text.slice(start, end))
   if (first < 0) return alone
   const firstEnd = first + (end - start)
@@ -358,6 +368,16 @@ function split(
     separator: middle.slice(close.length, middle.length - open.length),
     call: { ...counted(shape, two.text.slice(mark.end)), open, close },
   }
+}
+
+/** What stands between the two objects of a list. */
+function listSeparator({ text, marks }: Segment): string | undefined {
+  const start = text.indexOf('{')
+  const end = jsonEnd(text, start)
+  const mark = marks.find(({ word }) => word === 'otherName' || word === 'otherId')
+  if (end === undefined || !mark) return undefined
+  const separator = text.slice(end, objectStart(text, end, mark.start))
+  return /^\s*,\s*$/.test(separator) ? separator : undefined
 }
 
 /** What the second call begins with: its name or id, or the last of its names where it has several. */

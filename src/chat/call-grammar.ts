@@ -76,7 +76,7 @@ function wakesOf({ section, call }: CallForm, tools: readonly ToolDefinition[]):
   const [first] = opening.split(/\s/, 1)
   if (first.includes(anyName)) return tools.map((tool) => first.replaceAll(anyName, tool.function.name))
   if (first !== '') return [first]
-  return call.kind === 'object' ? [call.list ? '[{"' : '{"name"'] : []
+  return call.kind === 'object' ? [call.list ? `${call.list.open}{"` : '{"name"'] : []
 }
 
 /** Writes calls as one family does. */
@@ -99,9 +99,10 @@ class CallGrammar {
     const bodies = this.#builder.rule(tools.map((tool) => this.#body(tool)).join(' | '))
     const trimmed = section.open.trim() === '' ? call.open.trimStart() : call.open
     if (call.kind === 'object' && call.list) {
-      const more = this.#parallel ? ` ("," ws ${bodies})*` : ''
-      const end = `${call.close}${section.close}`.trimEnd()
-      return `${quoted(section.open.trimStart())} ${quoted(trimmed)} "[" ws ${bodies}${more} ws "]" ${quoted(end)}`
+      const { list } = call
+      const more = this.#parallel ? ` (${quoted(list.separator)} ${bodies})*` : ''
+      const end = `${list.close}${call.close}${section.close}`.trimEnd()
+      return `${quoted(section.open.trimStart())} ${quoted(trimmed + list.open)} ${bodies}${more} ${quoted(end)}`
     }
     const opened = (open: string) =>
       open.includes(anyName)
@@ -130,7 +131,7 @@ class CallGrammar {
     }
     const isPython = shape.kind === 'python'
     const quote = isPython ? '' : shape.quote
-    const args = this.#values.list(schema, isPython ? ', ' : ',', (key, property) =>
+    const args = this.#values.list(schema, isPython ? shape.separator : ',', (key, property) =>
       isPython
         ? `${literal(`${key}=`)} ${this.#values.python(property, root)}`
         : `${literal(`${key}:`)} ${this.#values.loose(property, root, quote)}`,

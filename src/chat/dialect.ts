@@ -63,12 +63,13 @@ export interface CallForm {
 
 /** One call. */
 export type CallShape =
-  /** An object of JSON: `{"name": "f", "arguments": {…}}`; a list of them where `list`. */
+  /** An object of JSON: `{"name": "f", "arguments": {…}}`; a list of them where there is a `list`. */
   | {
       kind: 'object'
       open: string
       close: string
-      list: boolean
+      /** What stands before, between and behind the objects of a list, brackets and commas included. */
+      list: { open: string; separator: string; close: string } | undefined
       /** Keys that lead to the name and to the arguments; an empty `name`: the name is the key of the arguments. */
       name: string[]
       arguments: string[]
@@ -81,7 +82,7 @@ export type CallShape =
   /** Name, then each argument in its own markers: `<parameter=key>value</parameter>`. */
   | { kind: 'tagged'; open: string; afterName: string; argument: ArgumentForm; close: string }
   /** As Python calls functions: `f(a=1, b="x")`. */
-  | { kind: 'python'; open: string; close: string }
+  | { kind: 'python'; open: string; separator: string; close: string }
   /** Braces with bare keys and quotes of its own: `call:f{key:<|"|>value<|"|>}`. */
   | { kind: 'loose'; open: string; quote: string; close: string }
 

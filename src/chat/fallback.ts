@@ -21,7 +21,7 @@ const hermes: CallForm = {
     kind: 'object',
     open: '<tool_call>\n',
     close: '\n</tool_call>',
-    list: false,
+    list: undefined,
     name: ['name'],
     arguments: ['arguments'],
     id: undefined,
@@ -40,7 +40,7 @@ const bare: CallForm = {
     kind: 'object',
     open: '',
     close: '',
-    list: false,
+    list: undefined,
     name: ['name'],
     arguments: ['parameters'],
     id: undefined,
@@ -55,7 +55,7 @@ const python: CallForm = {
   space: '',
   isSaid: false,
   unsaid: '',
-  call: { kind: 'python', open: '', close: '' },
+  call: { kind: 'python', open: '', separator: ', ', close: '' },
 }
 
 /** `[TOOL_CALLS][{"name": …}]` */
@@ -69,7 +69,7 @@ const list: CallForm = {
     kind: 'object',
     open: '[TOOL_CALLS]',
     close: '',
-    list: true,
+    list: { open: '[', separator: ', ', close: ']' },
     name: ['name'],
     arguments: ['arguments'],
     id: ['id'],

@@ -63,7 +63,7 @@ function* pythonString(reader: Reader, quote: string): Waiting<string | undefine
   while (true) {
     const char = yield* reader.next()
     if (char === undefined) return undefined
-    if (char === quote) return JSON.stringify(text)
+    if (char === quote && (yield* isClosing(reader))) return JSON.stringify(text)
     if (char !== '\\') {
       text += char
       continue
@@ -78,6 +78,15 @@ function* pythonString(reader: Reader, quote: string): Waiting<string | undefine
     const digits = yield* reader.while((next) => /[0-9a-fA-F]/.test(next), size)
     text += digits.length === size ? String.fromCharCode(Number.parseInt(digits, 16)) : `\\${escaped}${digits}`
   }
+}
+
+/** Whether the quote just read ends its text: some write quotes within it as they are (`'it's'`), but then the text goes on. */
+function* isClosing(reader: Reader): Waiting<boolean> {
+  const start = reader.at
+  yield* reader.space()
+  const next = yield* reader.peek()
+  reader.at = start
+  return next === undefined || /[,)\]}:]/.test(next)
 }
 
 /**
