@@ -120,8 +120,15 @@ class CallGrammar {
       const fields = { name: literal(JSON.stringify(name).slice(1, -1)), id, arguments: this.#builder.add(root) }
       return shape.parts.map((part) => ('text' in part ? numbered(part.text) : fields[part.field])).join(' ')
     }
-    if (shape.kind === 'json')
-      return `${shape.fields.map(({ field, after }) => `${field === 'name' ? literal(name) : '[a-zA-Z0-9]{9}'} ${numbered(after)}`).join(' ')} ${this.#builder.add(root)}`
+    if (shape.kind === 'json') {
+      // Where only ids are shown, they say which function is called.
+      const isNamed = shape.fields.some(({ field }) => field === 'name')
+      const short = isNamed ? '[a-zA-Z0-9]{9}' : `"functions." ${literal(name)} ":" [0-9]{1,4}`
+      const fields = shape.fields.map(
+        ({ field, after }) => `${field === 'name' ? literal(name) : short} ${numbered(after)}`,
+      )
+      return `${fields.join(' ')} ${this.#builder.add(root)}`
+    }
     const schema = choices(root, root)?.find(({ properties }) => properties !== undefined) ?? root
     if (shape.kind === 'tagged') {
       const args = this.#values.list(schema, shape.argument.separator, (key, property) =>

@@ -17,7 +17,7 @@ export function channelCalls(builder: GrammarBuilder, tools: readonly ToolDefini
   const bodies = tools.map(({ function: { name, parameters } }) => {
     const header = `"to=functions." ${literal(name)}`
     const args = builder.add(parametersOf(parameters))
-    return `(${channel} " " ${header} | ${header} ${channel}) ${type} ${args}`
+    return `(${channel} " " ${header} | ${header} " "? ${channel}) ${type} ${args}`
   })
   return builder.rule(bodies.join(' | '))
 }

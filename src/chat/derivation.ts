@@ -227,14 +227,16 @@ class Derivation {
   #callAnswer(calls: unknown[], more: SpecimenMessage = {}): Piece[] | undefined {
     for (const asText of this.#asText ? [true] : [false, true]) {
       const given = asText && !this.#asText ? calls.map(asTextCall) : calls
+      let shortest: Piece[] | undefined
       for (const content of ['', null, undefined]) {
         const message = { role: 'assistant', ...(content !== undefined && { content }), tool_calls: given, ...more }
         const variants = [this.#answer(message, { tools: specimenTools }), this.#beforeResult(message)]
         const shown = variants.find((pieces) => pieces && showsCall(pieces, asText))
-        if (!shown) continue
-        this.#asText = asText
-        return shown
+        if (shown && (!shortest || textOf(shown).length < textOf(shortest).length)) shortest = shown
       }
+      if (!shortest) continue
+      this.#asText = asText
+      return shortest
     }
     return undefined
   }
