@@ -19,6 +19,8 @@ export class ValueGrammar {
   readonly #builder: GrammarBuilder
   /** Rules of lists and objects in the family's own way, by their schemas. */
   readonly #structures = new Map<Schema, string>()
+  /** Rules of lists and objects of which nothing is known, as Python writes them. */
+  #python: { list: string; object: string } | undefined
 
   constructor(builder: GrammarBuilder) {
     this.#builder = builder
@@ -124,10 +126,25 @@ export class ValueGrammar {
         return `"{" ws ${this.list(known, ', ', pair)} ws "}"`
       },
       other: (one) => {
-        const text = types?.has('string') && !isNarrow(one) ? [`"'" ([^'\\\\] | "\\\\" [^\\x00-\\x1f])* "'"`] : []
+        if (isOpen(one)) return this.#anyPython(one.type === 'array' ? 'list' : 'object')
+        const text = types?.has('string') && !isNarrow(one) ? [apostrophed] : []
         return `(${[this.#builder.add(one, root), ...text, ...pythonWords(types)].join(' | ')})`
       },
     })
+  }
+
+  /** A list or an object of whatever Python may write. */
+  #anyPython(kind: 'list' | 'object'): string {
+    if (!this.#python) {
+      const [value, list, object] = ['', '', ''].map((body) => this.#builder.rule(body))
+      const several = (one: string) => `(${one} (ws "," ws ${one})*)?`
+      const words = pythonWords(new Set(['boolean', 'null'])).join(' | ')
+      this.#builder.define(list, `"[" ws ${several(value)} ws "]"`)
+      this.#builder.define(object, `"{" ws ${several(`(string | ${apostrophed}) ws ":" ws ${value}`)} ws "}"`)
+      this.#builder.define(value, `${list} | ${object} | string | ${apostrophed} | number | boolean | null | ${words}`)
+      this.#python = { list, object }
+    }
+    return this.#python[kind]
   }
 
   /** A value of a dialect with quotes of its own. */
@@ -198,6 +215,16 @@ const narrowing =
 function isNarrow(schema: Schema): boolean {
   return Object.keys(schema).some((keyword) => narrowing.test(keyword))
 }
+
+/** Whether a schema says no more than that a value is an object, or a list. */
+function isOpen({ type, ...rest }: Schema): boolean {
+  return (
+    (type === 'object' || type === 'array') && Object.keys(rest).every((key) => /^(?:title|description)$/.test(key))
+  )
+}
+
+/** A text in single quotes, as a grammar. */
+const apostrophed = `"'" ([^'\\\\] | "\\\\" [^\\x00-\\x1f])* "'"`
 
 /** Python's words for the values of some types that have other names in JSON. */
 function pythonWords(types: Set<string> | undefined): string[] {
