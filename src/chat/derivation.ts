@@ -1,10 +1,11 @@
 // How a family writes, read off its template from the differences between made-up conversations.
 
-import { beforeType, callForm, Segment, typeValues } from './call-derivation.js'
+import { beforeType, callForm, typeValues } from './call-derivation.js'
 import type { CallForm, Dialect, ReasoningForm } from './dialect.js'
 import { mentionedForm } from './fallback.js'
 import type { JinjaTemplate } from './jinja/template.js'
 import { commonStart, firstMarker, markersOf, openingOf, thoughtMarkers } from './markers.js'
+import { Segment } from './segment.js'
 import {
   afterUser,
   firstLiteral,

@@ -144,7 +144,9 @@ export class Speech {
         reader.at = start
         return false
       }
-      const reading = (yield* reader.takeLiteral(literal)) ? yield* form.read(isSection, this.#transcript) : 'none'
+      const isOpen = yield* reader.takeLiteral(literal)
+      const isCutOff = reader.isCut && reader.endedIn(literal) && reader.rest.length > 1
+      const reading = isOpen ? yield* form.read(isSection, this.#transcript) : isCutOff ? 'cut' : 'none'
       if (reading === 'whole') return true
       if (reading === 'cut' && (this.#transcript.isAfterCall || reader.isCut)) {
         reader.at = reader.text.length

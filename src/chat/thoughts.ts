@@ -76,7 +76,9 @@ export class Thoughts {
       said = end
     }
     while (true) {
-      const ending = this.#ending(looked, reader.ended)
+      // What is cut off may be the beginning of a marker.
+      const isOver = reader.ended && !reader.isCut
+      const ending = this.#ending(looked, isOver)
       if (ending.match) {
         say(
           this.#isExact && ending.match === this.close
@@ -92,7 +94,7 @@ export class Thoughts {
       }
       let certain = call ?? ending.at
       if (call === undefined && this.#calls.length > 0) {
-        const opening = find(reader.text, said, this.#calls, reader.ended)
+        const opening = find(reader.text, said, this.#calls, isOver)
         if (opening.at < ending.at) {
           certain = opening.at
           if (opening.match) call = opening.at

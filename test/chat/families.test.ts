@@ -107,6 +107,21 @@ describe.each(Object.entries(families))('a family nobody named: %s', (_name, sou
     )
   })
 
+  it('leaves no markup where it is cut short', () => {
+    const args = { text: 'a <b> "c"', count: 2, place: { x: 1, label: '' } }
+    const made = { id: 'abcdefgh0', type: 'function', function: { name: 'look_up', arguments: JSON.stringify(args) } }
+    const text = written(template, { content: '', tool_calls: [made] })
+    const end = text.lastIndexOf('"') + text.slice(text.lastIndexOf('"')).search(/[^"\])}]*$/)
+    for (let length = 0; length <= Math.min(end, text.length); length++) {
+      const parser = new AnswerParser(dialect, { tools })
+      parser.push(text.slice(0, length))
+      parser.end(true)
+      const { content, reasoning } = parser.message
+      // One character may be anything.
+      expect([length, content.trim() + reasoning]).toEqual([length, expect.stringMatching(/^.?$/)])
+    }
+  })
+
   it('may write them where it must call, and nothing but calls', () => {
     const made = answerGrammar(dialect, { tools, mustCall: true, parallel: true })
     const close = dialect.reasoning?.close.trim() ?? ''

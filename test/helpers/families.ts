@@ -310,6 +310,101 @@ export const families: Record<string, string> = {
     }),
     prompt: `{{- '<|assistant|>' }}`,
   }),
+  'recipients said twice': template({
+    tools: `{{- '<|from|>system<|body|>' + tools | tojson + '<|over|>' }}`,
+    message: byRole({
+      assistant: raw`
+        ${when('m.reasoning_content', `{{- '<|from|>helper to=me<|body|>' + m.reasoning_content + '<|next|>' }}`)}
+        ${when('m.content', `{{- '<|from|>helper to=you<|body|>' + m.content + ('<|next|>' if m.tool_calls else '<|over|>') }}`)}
+        ${calls(raw`
+          {{- '<|from|>helper to=' + c.function.name + '<|body|><oak:calls>
+<oak:invoke name="' + c.function.name + '">
+' }}
+          ${args(raw`{{- '<oak:parameter name="' + k + '">' + (v if v is string else v | tojson) + '</oak:parameter>
+' }}`)}
+          {{- '</oak:invoke>
+</oak:calls>' + ('<|over|>' if loop.last else '<|next|>') }}`)}`,
+      other: `{{- '<|from|>' + m.role + '<|body|>' + m.content + '<|over|>' }}`,
+    }),
+    prompt: `{{- '<|from|>helper' }}`,
+  }),
+  'tags of control tokens': template({
+    tools: `{{- '<|open|>message role="system"<|gap|>' + tools | tojson + '<|close|>message<|gap|><|over|>' }}`,
+    message: raw`
+      {{- '<|open|>message role="' + m.role + '"<|gap|>' }}
+      ${byRole({
+        assistant: `
+          {{- '<|open|>muse<|gap|>' + (m.reasoning_content or '') + '<|close|>muse<|gap|>' }}
+          {{- '<|open|>say<|gap|>' + (m.content or '') + '<|close|>say<|gap|>' }}
+          ${when(
+            'm.tool_calls',
+            `
+            {{- '<|open|>calls<|gap|>' }}
+            ${calls(`
+              {{- '<|open|>call tool="' + c.function.name + '" index="' ~ loop.index ~ '"<|gap|>' }}
+              ${args(`
+                {%- set type = 'boolean' if v is boolean else 'string' if v is string else 'number' if v is number else 'object' if v is mapping else 'array' %}
+                {{- '<|open|>argument key="' + k + '" type="' + type + '"<|gap|>' }}
+                {{- (v if v is string else v | tojson) + '<|close|>argument<|gap|>' }}`)}
+              {{- '<|close|>call<|gap|>' }}`)}
+            {{- '<|close|>calls<|gap|>' }}`,
+          )}`,
+        other: '{{- m.content }}',
+      })}
+      {{- '<|close|>message<|gap|><|over|>' }}`,
+    prompt: `{{- '<|open|>message role="assistant"<|gap|><|open|>muse<|gap|>' }}`,
+  }),
+  'Python in a fence': chatMl({
+    tool: raw`{{- '<|im_start|>tool
+' + m.content + '<|im_end|>
+' }}`,
+    assistant: raw`
+      {{- '
+' }}
+      ${when(
+        'm.tool_calls',
+        raw`{{- '<|calls|>
+${fence}python
+' }} ${calls(
+          python.replace(`', '`, `','`),
+          raw`
+`,
+        )} {{- '
+${fence}
+<|/calls|>
+' }}`,
+      )}
+      ${said}`,
+  }),
+  'lists on many lines': chatMl({
+    tool: raw`{{- '<|im_start|>tool
+' + m.content + '<|im_end|>
+' }}`,
+    assistant: raw`
+      {{- '
+' + (m.content or '') }}
+      ${when(
+        'm.tool_calls and m.content',
+        raw`{{- '
+' }}`,
+      )}
+      ${when(
+        'm.tool_calls',
+        raw`
+        {{- '<|do|>[
+
+    ' }}
+        ${calls(
+          `{{- '{"call": ' ~ loop.index0 ~ ', "tool": "' + c.function.name + '", "with": ' + (c.function.arguments | tojson) + '}' }}`,
+          raw`,
+
+    `,
+        )}
+        {{- '
+
+]<|done|>' }}`,
+      )}`,
+  }),
   'calls as messages': template({
     tools: raw`{{- 'developer system<|role_sep|>\n' + tools | tojson + '<|message_sep|>\n\n' }}`,
     message: byRole({
