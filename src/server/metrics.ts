@@ -62,11 +62,10 @@ export class Metrics {
     this.drafts++
     this.draftedTokens += step.drafted
     this.acceptedTokens += step.accepted
-    for (let i = 0; i < step.accepted; i++) {
-      this.acceptedByPosition[Math.min(i, positions - 1)]++
-      const { source } = step.pieces[i]
-      this.acceptedBySource.set(source, (this.acceptedBySource.get(source) ?? 0) + 1)
-    }
+    for (let i = 0; i < step.accepted; i++) this.acceptedByPosition[Math.min(i, positions - 1)]++
+    // The end of an answer may have been drafted, and is no piece of it.
+    for (const { source } of step.pieces)
+      if (source !== 'model') this.acceptedBySource.set(source, (this.acceptedBySource.get(source) ?? 0) + 1)
   }
 
   /** An answer is complete. */

@@ -138,6 +138,8 @@ describe('the smaller routes', () => {
     const declared = [...text.matchAll(/# TYPE (\S+)/g)].map(([, name]) => name)
     expect(new Set(declared).size).toBe(declared.length)
     const value = (name: string) => Number(new RegExp(`^lookahead:${name} (.+)$`, 'm').exec(text)?.[1])
+    // What was drafted and is part of a text was found somewhere.
+    expect(text).toMatch(/^lookahead:spec_decode_num_accepted_tokens_per_source_total\{source="own"\} [1-9]/m)
     expect(value('generation_tokens_total')).toBeGreaterThan(0)
     expect(value('spec_decode_num_draft_tokens_total')).toBeGreaterThan(0)
     expect(value('spec_decode_num_accepted_tokens_total')).toBeGreaterThan(0)
