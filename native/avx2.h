@@ -28,6 +28,7 @@ struct Avx2 {
     template <int at> static Bytes with6(Bytes b, Bytes high) {
         return _mm256_or_si256(b, _mm256_and_si256(at ? _mm256_slli_epi16(high, 2) : _mm256_slli_epi16(high, 4), _mm256_set1_epi8(48)));
     }
+    static Bytes named(Bytes names, const uint8_t * values) { return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *) values)), names); }
     static Bytes four(const uint8_t * x) { return _mm256_set1_epi32((int) load32(x)); }
 
     /// The sum as it is; the compiler must not gather several additions to one, for it runs out of registers then.
@@ -39,8 +40,6 @@ struct Avx2 {
     static Ints scale(Ints s) { return _mm256_or_si256(_mm256_and_si256(s, _mm256_set1_epi32(0xffff)), _mm256_slli_epi32(s, 16)); }
 
     static Codes8 codes8(Bytes b) { return {low(b), high(b)}; }
-    static Bytes table(const uint8_t * values) { return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *) values)); }
-    static Codes8 look(Bytes names, const uint8_t * values) { return codes8(_mm256_shuffle_epi8(table(values), names)); }
     static Sums8 start8(int word) { return {_mm256_setzero_si256(), _mm256_set1_epi32(word)}; }
     static void dot8(Sums8 & s, const Codes8 & codes, const uint8_t * x) {
         const auto value = four(x);

@@ -33,7 +33,7 @@ struct Avx512 {
     static Ints scale(Ints s) { return s; }
 
     static Codes8 codes8(Bytes b) { return b; }
-    static Codes8 look(Bytes names, const uint8_t * values) { return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *) values)), names); }
+    static Bytes named(Bytes names, const uint8_t * values) { return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *) values)), names); }
     static Sums8 start8(int word) { return start(word); }
     static void dot8(Sums8 & s, Codes8 codes, const uint8_t * x) { s = dot(s, codes, x); }
     static Ints close8(Sums8 s) { return s; }

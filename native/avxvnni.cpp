@@ -14,7 +14,6 @@ struct AvxVnni : Avx2 {
     static Ints close(Sums s, Ints scale) { return _mm256_mullo_epi32(s, scale); }
     static Ints scale(Ints s) { return s; }
     static Codes8 codes8(Bytes b) { return b; }
-    static Codes8 look(Bytes names, const uint8_t * values) { return _mm256_shuffle_epi8(table(values), names); }
     static Sums8 start8(int word) { return start(word); }
     static void dot8(Sums8 & s, Codes8 codes, const uint8_t * x) { s = dot(s, codes, x); }
     static Ints close8(Sums8 s) { return s; }

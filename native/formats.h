@@ -33,6 +33,7 @@ enum class Scales { none, power, k, kSigned }; // one d; one power of two; 6-bit
 struct Q4_0 {
     static constexpr int type = GGML_TYPE_Q4_0, block = 32, bytes = 18, sub = 32, bits = 4, offset = 8;
     static constexpr Scales scales = Scales::none;
+    static constexpr bool named = false;
     static constexpr int d = 0;
     static uint32_t code4(const uint8_t * b, int s) { return load32(b + 2 + 4 * (s & 3)) >> (s < 4 ? 0 : 4) & 0x0f0f0f0f; }
 };
@@ -40,6 +41,7 @@ struct Q4_0 {
 struct Q5_0 {
     static constexpr int type = GGML_TYPE_Q5_0, block = 32, bytes = 22, sub = 32, bits = 5, offset = 16;
     static constexpr Scales scales = Scales::none;
+    static constexpr bool named = false;
     static constexpr int d = 0;
     static uint32_t code4(const uint8_t * b, int s) {
         const uint32_t high = load32(b + 2) >> 4 * s;
@@ -51,31 +53,35 @@ struct Q5_0 {
 struct Q8_0 {
     static constexpr int type = GGML_TYPE_Q8_0, block = 32, bytes = 34, sub = 32, bits = 8, offset = 128;
     static constexpr Scales scales = Scales::none;
+    static constexpr bool named = false;
     static constexpr int d = 0;
     static uint32_t code4(const uint8_t * b, int s) { return load32(b + 2 + 4 * s) ^ 0x80808080; }
 };
 
-/// Four bits that name one of 16 values; what is laid out is the name, what is multiplied the value (offset 128).
+/// Four bits that name one of 16 values; what is laid out is the name, what is multiplied the value.
 struct IQ4_NL {
     static constexpr int type = GGML_TYPE_IQ4_NL, block = 32, bytes = 18, sub = 32, bits = 4, offset = 128;
     static constexpr Scales scales = Scales::none;
+    static constexpr bool named = true;
     static constexpr int d = 0;
     static constexpr uint8_t values[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
     static uint32_t code4(const uint8_t * b, int s) { return Q4_0::code4(b, s); }
 };
 
-/// The same with other values, and a power of two for d.
+/// The same with other values (twice what they stand for), and a power of two for d.
 struct MXFP4 {
-    static constexpr int type = GGML_TYPE_MXFP4, block = 32, bytes = 17, sub = 32, bits = 4, offset = 128;
+    static constexpr int type = GGML_TYPE_MXFP4, block = 32, bytes = 17, sub = 32, bits = 4, offset = 12;
     static constexpr Scales scales = Scales::power;
+    static constexpr bool named = true;
     static constexpr int d = 0;
-    static constexpr uint8_t values[16] = {128, 129, 130, 131, 132, 134, 136, 140, 128, 127, 126, 125, 124, 122, 120, 116};
+    static constexpr uint8_t values[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
     static uint32_t code4(const uint8_t * b, int s) { return Q4_0::code4(b - 1, s); }
 };
 
 struct Q4_K {
     static constexpr int type = GGML_TYPE_Q4_K, block = 256, bytes = 144, sub = 32, bits = 4, offset = 0;
     static constexpr Scales scales = Scales::k;
+    static constexpr bool named = false;
     static constexpr int d = 0, packed = 4;
     static uint32_t code4(const uint8_t * b, int s) { return load32(b + 16 + s / 16 * 32 + 4 * (s & 7)) >> (s & 8 ? 4 : 0) & 0x0f0f0f0f; }
 };
@@ -83,6 +89,7 @@ struct Q4_K {
 struct Q5_K {
     static constexpr int type = GGML_TYPE_Q5_K, block = 256, bytes = 176, sub = 16, bits = 5, offset = 0;
     static constexpr Scales scales = Scales::k;
+    static constexpr bool named = false;
     static constexpr int d = 0, packed = 4;
     static uint32_t code4(const uint8_t * b, int s) {
         return (load32(b + 48 + s / 16 * 32 + 4 * (s & 7)) >> (s & 8 ? 4 : 0) & 0x0f0f0f0f) | (load32(b + 16 + 4 * (s & 7)) >> s / 8 & 0x01010101) << 4;
@@ -92,6 +99,7 @@ struct Q5_K {
 struct Q6_K {
     static constexpr int type = GGML_TYPE_Q6_K, block = 256, bytes = 210, sub = 16, bits = 6, offset = 32;
     static constexpr Scales scales = Scales::kSigned;
+    static constexpr bool named = false;
     static constexpr int d = 208, packed = 192;
     static uint32_t code4(const uint8_t * b, int s) {
         const int half = s / 32, quarter = s / 8 & 3, at = 4 * (s & 7);

@@ -33,7 +33,7 @@ struct Neon {
     static Ints scale(Ints s) { return s; }
 
     static Codes8 codes8(Bytes b) { return veorq_u8(b, vdupq_n_u8(128)); }
-    static Codes8 look(Bytes names, const uint8_t * values) { return codes8(vqtbl1q_u8(vld1q_u8(values), names)); }
+    static Bytes named(Bytes names, const uint8_t * values) { return vqtbl1q_u8(vld1q_u8(values), names); }
     static Sums8 start8(int word) { return start(word); }
     static void dot8(Sums8 & s, Codes8 codes, const uint8_t * x) { s = dot(s, codes, x); }
     static Ints close8(Sums8 s) { return s; }

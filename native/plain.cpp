@@ -39,7 +39,7 @@ template <class T> float product(const uint8_t * w, int64_t columns, const uint8
             int sum = 0, all = 0;
             for (int i = from; i < from + T::sub; i++) {
                 int code = T::code4(w, i / 4) >> 8 * (i & 3) & 255;
-                if constexpr (T::type == GGML_TYPE_IQ4_NL || T::type == GGML_TYPE_MXFP4) code = T::values[code];
+                if constexpr (T::named) code = T::values[code];
                 sum += (code - T::offset) * (int8_t) x[i], all += (int8_t) x[i];
             }
             if constexpr (T::scales == Scales::none || T::scales == Scales::power) total += sum;

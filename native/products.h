@@ -60,6 +60,7 @@ template <class V, class T, int M, int count> inline void dots(const uint8_t * w
     for (int i = 0; i < count; i++) {
         const auto both = V::bytes(w + 4 * V::R * i);
         auto first = V::low(both), second = V::high(both);
+        if constexpr (T::named) first = V::named(first, T::values), second = V::named(second, T::values);
         if constexpr (T::bits == 5) first = V::template with5<0>(first, high), second = V::template with5<1>(second, high), high = V::template right<2>(high);
         if constexpr (T::bits == 6) first = V::template with6<0>(first, high), second = V::template with6<1>(second, high), high = V::template right<4>(high);
         for (int m = 0; m < M; m++) sums[m] = V::dot(sums[m], first, x + m * stride + 8 * i), sums[m] = V::dot(sums[m], second, x + m * stride + 8 * i + 4);
@@ -76,7 +77,7 @@ template <class V, class T, int M> inline void dots8(const uint8_t * w, const ui
     } else {
         for (int i = 0; i < 4; i++) {
             const auto both = V::bytes(w + 4 * V::R * i);
-            const auto first = V::look(V::low(both), T::values), second = V::look(V::high(both), T::values);
+            const auto first = V::codes8(V::named(V::low(both), T::values)), second = V::codes8(V::named(V::high(both), T::values));
             for (int m = 0; m < M; m++) V::dot8(sums[m], first, x + m * stride + 8 * i), V::dot8(sums[m], second, x + m * stride + 8 * i + 4);
         }
     }
