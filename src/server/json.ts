@@ -44,11 +44,11 @@ function* inPieces(parts: Iterable<string>): Generator<string, undefined> {
   if (piece !== '') yield piece
 }
 
-/** Entries of a list that are written together, unless they are lists or objects. */
-const together = 2048
+/** Characters and entries that are written in one go. */
+const atOnce = 2 ** 14
 
 function* write(value: unknown): Generator<string> {
-  if (typeof value !== 'object' || value === null) yield JSON.stringify(value)
+  if (typeof value !== 'object' || value === null || weigh(value) <= atOnce) yield JSON.stringify(value)
   else if (Array.isArray(value)) yield* writeList(value)
   else {
     let comma = ''
@@ -67,16 +67,32 @@ function* writeList(list: readonly unknown[]): Generator<string> {
   let comma = ''
   yield '['
   for (let at = 0; at < list.length; ) {
-    const isPlain = typeof list[at] !== 'object'
-    let end = at + 1
-    while (isPlain && end < list.length && end < at + together && typeof list[end] !== 'object') end++
-    if (isPlain) yield comma + JSON.stringify(list.slice(at, end)).slice(1, -1)
-    else {
-      yield comma
-      yield* write(list[at])
-    }
+    let end = at
+    let weight = 0
+    while (end < list.length && weight <= atOnce) weight += weigh(list[end++])
+    // The last one made it too much.
+    if (weight > atOnce && end > at + 1) end--
+    yield comma
+    if (end > at + 1) yield JSON.stringify(list.slice(at, end)).slice(1, -1)
+    else yield* write(list[at])
     comma = ','
     at = end
   }
   yield ']'
+}
+
+/** How many characters and entries a value has, counted until they are more than {@link atOnce}. */
+function weigh(value: unknown): number {
+  if (typeof value === 'string') return value.length + 1
+  if (typeof value !== 'object' || value === null) return 8
+  let weight = 8
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length && weight <= atOnce; i++) weight += weigh(value[i])
+    return weight
+  }
+  for (const name in value) {
+    weight += name.length + weigh((value as Record<string, unknown>)[name])
+    if (weight > atOnce) break
+  }
+  return weight
 }

@@ -8,7 +8,6 @@ import { BodyRoom } from '../../src/server/body-room.js'
 import { check } from '../../src/server/check.js'
 import { Defaults } from '../../src/server/defaults.js'
 import { ApiError } from '../../src/server/errors.js'
-import { json } from '../../src/server/json.js'
 import { bounds, checkBytes, checkLengths } from '../../src/server/json-bounds.js'
 import { list, tokenIds } from '../../src/server/lists.js'
 import type { Service } from '../../src/server/service.js'
@@ -220,33 +219,5 @@ describe('the room for bodies', () => {
     const next = statusOf(post(128 * kib))
     controllers.at(-1)?.close()
     expect(await next).toBe(400)
-  })
-})
-
-describe('an answer', () => {
-  it('is the JSON of its value, in pieces where it is large', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.jsonValue(), fc.nat(600), async (value, times) => {
-        const all = Array.from({ length: times }, () => [value, 'x'.repeat(997), { of: 1, and: undefined }])
-        const response = json(all)
-        expect(await response.text()).toBe(JSON.stringify(all))
-      }),
-      { numRuns: 30 },
-    )
-  })
-
-  it('is not written before it is read', async () => {
-    let made = 0
-    const lazily = json(
-      Array.from({ length: 64 }, () => ({
-        text: 'x'.repeat(2 ** 17),
-        get count() {
-          return ++made
-        },
-      })),
-    )
-    await lazily.body?.getReader().read()
-    await new Promise((resolve) => setTimeout(resolve, 10))
-    expect(made).toBeLessThan(16)
   })
 })
