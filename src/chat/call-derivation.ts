@@ -110,6 +110,7 @@ function taggedShape(
     afterKey,
     separator: closesWithKey ? left : left.slice(argumentClose.length),
     closesWithKey,
+    nests: closesWithKey,
   }
   if (closesWithKey ? closing.trim() === '' : argumentClose.trim() === '') return undefined
   const close = rest.slice(argumentClose.length)
@@ -121,7 +122,7 @@ function taggedShape(
 }
 
 /** The types of JSON, by a value of each that a call may show. */
-export const typeValues: Record<string, unknown> = { boolean: true, null: null, array: [], object: {} }
+export const typeValues: Record<string, unknown> = { boolean: true, null: null, array: [], object: {}, number: 0.5 }
 
 /**
  * What stands between key and value for values of a type, from a call in which such a one stands where else a number does:

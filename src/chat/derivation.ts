@@ -334,9 +334,12 @@ class Derivation {
     const form = callForm(segment(answer), two && segment(two), said ?? [])
     if (form?.call.kind !== 'tagged') return form
     const { argument } = form.call
+    const withValue = (value: unknown) =>
+      this.#callAnswer([this.#call(words.name, words.id, { ...both, [words.numberKey]: value })])
+    if (argument.closesWithKey) argument.nests = !textOf(withValue({ [words.id]: 1 }) ?? []).includes(`"${words.id}"`)
     if (argument.beforeString === argument.beforeOther) return form
     for (const [type, value] of Object.entries(typeValues)) {
-      const shown = this.#callAnswer([this.#call(words.name, words.id, { ...both, [words.numberKey]: value })])
+      const shown = withValue(value)
       const before = shown && beforeType(argument, segment(shown))
       if (before !== undefined && before !== argument.beforeOther)
         argument.beforeTypes = { ...argument.beforeTypes, [type]: before }

@@ -111,4 +111,6 @@ export interface ArgumentForm {
   separator: string
   /** Whether the key stands in the closing marker too: `<city>Oslo</city>`. */
   closesWithKey: boolean
+  /** Whether objects and lists are written so too, and not as JSON: `<place><city>Oslo</city></place>`. */
+  nests: boolean
 }

@@ -35,13 +35,16 @@ export class ValueGrammar {
     const opened = (before: string) => quoted(`${form.open}${key}${before}`)
     if (texts) return `${opened(form.beforeString)} (${texts.map(literal).join(' | ')}) ${quoted(close)}`
     if (isString) return `${opened(form.beforeString)} ${this.#until(close)}`
-    const nested = form.closesWithKey && isStructure(types) && this.#nested(form, schema, root, depth)
+    const nested = form.nests && isStructure(types) && this.#nested(form, schema, root, depth)
     if (nested) return `${opened(form.beforeOther)} ${nested} ${quoted(close)}`
     const { beforeTypes } = form
     if (!beforeTypes) return `${opened(form.beforeOther)} ${this.python(schema, root)} ${quoted(close)}`
     const ways = apart(schema, root).map((way) => {
       const [type = ''] = typesOf(way, root) ?? []
-      return `${opened(beforeTypes[type] ?? form.beforeOther)} ${this.python(way, root)}`
+      const before = beforeTypes[type] ?? form.beforeOther
+      // Whole numbers may have a name of their own.
+      const openings = type === 'number' && way.type !== 'integer' ? [before, form.beforeOther] : [before]
+      return `(${[...new Set(openings)].map(opened).join(' | ')}) ${this.python(way, root)}`
     })
     return `(${ways.join(' | ')}) ${quoted(close)}`
   }

@@ -258,7 +258,7 @@ describe('values in tags of their own', () => {
         afterName: '">',
         argument: {
           ...{ open: '<', beforeString: '>', beforeOther: '>', close: '</', afterKey: '>' },
-          ...{ separator: '', closesWithKey: true },
+          ...{ separator: '', closesWithKey: true, nests: true },
         },
         close: '</call>',
       },
