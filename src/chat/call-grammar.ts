@@ -70,10 +70,13 @@ export function answerGrammar(
   return { grammar: builder.build(answers[0]), wakes: dialect.channels ? channelWakes : wakesOf(form, tools) }
 }
 
+/** What a literal is certain up to. */
+const countedOrSpaced = new RegExp(`[\\s${anyNumber}]`)
+
 /** Texts with which calls begin. */
 function wakesOf({ section, call }: CallForm, tools: readonly ToolDefinition[]): string[] {
   const opening = `${section.open}${call.open}`.trim()
-  const [first] = opening.split(/\s/, 1)
+  const [first] = opening.split(countedOrSpaced, 1)
   if (first.includes(anyName)) return tools.map((tool) => first.replaceAll(anyName, tool.function.name))
   if (first !== '') return [first]
   return call.kind === 'object' ? [call.list ? `${call.list.open}{"` : '{"name"'] : []
@@ -107,7 +110,7 @@ class CallGrammar {
     const opened = (open: string) =>
       open.includes(anyName)
         ? this.#builder.rule(tools.map((tool) => `${named(open, tool)} ${this.#body(tool)}`).join(' | '))
-        : `${quoted(open)} ${bodies}`
+        : `${numbered(open)} ${bodies}`
     const first = `${opened(trimmed)} ${quoted(call.close)}`
     const more = this.#parallel ? ` (${quoted(separator)} ${opened(call.open)} ${quoted(call.close)})*` : ''
     return `${quoted(section.open.trimStart())} ${first}${more} ${quoted(section.close)}`
@@ -141,7 +144,7 @@ class CallGrammar {
     const args = this.#values.list(schema, isPython ? shape.separator : ',', (key, property) =>
       isPython
         ? `${literal(`${key}=`)} ${this.#values.python(property, root)}`
-        : `${literal(`${key}:`)} ${this.#values.loose(property, root, quote)}`,
+        : `${literal(`${key}:`)} ${quote === '"' ? this.#values.python(property, root) : this.#values.loose(property, root, quote)}`,
     )
     return `${literal(`${name}${isPython ? '(' : '{'}`)} ${args} "${isPython ? ')' : '}'}"`
   }
@@ -149,7 +152,7 @@ class CallGrammar {
 
 /** A literal that says which function is called. */
 function named(text: string, { function: { name } }: ToolDefinition): string {
-  return quoted(text.replaceAll(anyName, name))
+  return numbered(text.replaceAll(anyName, name))
 }
 
 function numbered(text: string): string {

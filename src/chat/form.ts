@@ -42,14 +42,14 @@ export class Form {
     this.#sectionClose = new Literal(section.close)
     this.#separator = new Literal(separator)
     this.#again = new Literal(`${separator}${call.open}`)
-    const after = [this.#close, this.#sectionClose].filter((literal) => !literal.isEmpty)
+    const after = this.closings.filter((literal) => !literal.isEmpty)
     this.#call = new CallReader(reader, parameters, call, after)
     const all = new Literal(section.open, space)
     if (!all.isEmpty) this.#opensWith(all, { isSection: true })
     if (!this.#open.isEmpty || all.isEmpty) {
       const isObject = call.kind === 'object'
-      // A word that an object has to follow (`functools[{`) tells enough.
-      const isBare = !this.#open.isMarker && !(isObject && this.#open.first.length >= shortestWord)
+      // So does a word that an object has to follow (`functools[{`).
+      const isBare = !this.#open.isTelling && !(isObject && this.#open.first.length >= shortestWord)
       this.#opensWith(new Literal(call.open, space), { isBare, isInText: isObject })
     }
     // Where calls are messages of their own, what was said before is closed like one.

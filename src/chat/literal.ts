@@ -39,6 +39,11 @@ export class Literal {
     return /[<[\]>|｜]/.test(this.first) && this.first.length > 2
   }
 
+  /** Whether it is more than a word, so that with what follows it tells enough. */
+  get isTelling(): boolean {
+    return /[^\p{L}\p{N}]/u.test(this.first) && this.first.length > 2
+  }
+
   /** From its n-th word on. */
   from(word: number): Literal {
     return new Literal(this.words.slice(word).join(' '))

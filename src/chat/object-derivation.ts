@@ -13,7 +13,7 @@ export function objectShape(json: string): Omit<ObjectShape, 'parts'> | undefine
   const isList = Array.isArray(value)
   const entry = isList ? value[0] : value
   const name = pathTo(entry, (found) => found === words.name)
-  const args = pathTo(entry, (found) => typeof found === 'object' && found !== null && words.textKey in found)
+  const args = pathTo(entry, (found) => isSpecimen(typeof found === 'string' ? parsed(found) : found))
   if (!args) return undefined
   const id =
     pathTo(entry, (found) => found === words.id) ??
@@ -74,10 +74,18 @@ export function argumentsAt(text: string, key: number): Mark | undefined {
     if (text[at] !== '{') continue
     const end = jsonEnd(text, at)
     if (end === undefined) continue
-    const value = parsed(text.slice(at, end)) as SpecimenArguments | undefined
-    if (value?.[words.textKey] === words.text && value[words.numberKey] === words.number) return { start: at, end }
+    if (isSpecimen(parsed(text.slice(at, end)))) return { start: at, end }
   }
-  return undefined
+  // Some write them as a text that holds JSON.
+  const start = text.lastIndexOf('"', text.lastIndexOf('{', key))
+  const end = start < 0 ? undefined : jsonEnd(text, start)
+  const inner = end === undefined ? undefined : parsed(text.slice(start, end))
+  return end !== undefined && typeof inner === 'string' && isSpecimen(parsed(inner)) ? { start, end } : undefined
+}
+
+function isSpecimen(value: unknown): boolean {
+  const given = value as SpecimenArguments | undefined
+  return given?.[words.textKey] === words.text && given[words.numberKey] === words.number
 }
 
 /** Where the object begins that holds a place. */

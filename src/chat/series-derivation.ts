@@ -27,15 +27,15 @@ export function seriesOf({ shape, start, end }: OneCall, one: Segment, two: Segm
   const mark = secondCall(two, firstEnd, before.includes(anyName))
   if (!mark) return alone
   const second = shape.kind === 'object' ? objectStart(two.text, firstEnd, mark.start) : mark.start
-  const middle = two.literal(firstEnd, second)
-  const open = before.slice(before.length - commonEnd(before, middle))
+  const [opening, middle] = countedAlike(before, two.literal(firstEnd, second))
+  const open = opening.slice(opening.length - commonEnd(opening, middle))
   const close = after.slice(0, commonStart(after, middle.slice(0, middle.length - open.length)))
   const call =
     shape.kind === 'object'
       ? { ...shape, parts: countedParts(shape.parts, two, second) }
       : counted(shape, two.text.slice(mark.end))
   return {
-    section: { open: before.slice(0, before.length - open.length), close: after.slice(close.length) },
+    section: { open: opening.slice(0, opening.length - open.length), close: after.slice(close.length) },
     separator: middle.slice(close.length, middle.length - open.length),
     call: { ...call, open, close },
   }
@@ -90,6 +90,15 @@ function counted(shape: Exclude<CallShape, ObjectShape>, behind: string): CallSh
     i === 0 && field.field === 'name' ? { field: field.field, after: varying(field.after, behind) } : field,
   )
   return { ...shape, fields }
+}
+
+/** Two texts that end alike but for digits, with any number where these differ. */
+function countedAlike(a: string, b: string): [string, string] {
+  let length = 0
+  const at = (text: string) => text[text.length - 1 - length]
+  while (length < Math.min(a.length, b.length) && (at(a) === at(b) || /^\d\d$/.test(at(a) + at(b)))) length++
+  const tail = varying(a.slice(a.length - length), b.slice(b.length - length))
+  return [a.slice(0, a.length - length) + tail, b.slice(0, b.length - length) + tail]
 }
 
 /** A literal in which numbers are any that another text has not the same. */

@@ -70,7 +70,8 @@ export class TaggedCall {
       const reading = yield* this.#argument(name, count > 0 ? ', ' : '', sink)
       if (reading !== 'whole') return reading === 'none' ? 'whole' : reading
     }
-    if (!this.#close.isEmpty && (reader.endedIn(this.#open) || reader.endedIn(this.#close))) return 'cut'
+    if (reader.endedIn(this.#close) || (reader.endedIn(this.#open) && !(this.#close.isEmpty && reader.isSpent)))
+      return 'cut'
     sink.add('}')
     return 'whole'
   }

@@ -123,7 +123,8 @@ export function* looseValue(
 /** A text between two quotes, as a JSON string; undefined where none begins here or it does not end. */
 function* between(reader: Reader, quote: string): Waiting<string | undefined> {
   const start = reader.at
-  if (quote === '' || !(yield* reader.takeText(quote))) return undefined
+  // Within those of JSON there may be escapes.
+  if (quote === '' || quote === '"' || !(yield* reader.takeText(quote))) return undefined
   const text = yield* reader.upTo(quote)
   if (text !== undefined) return JSON.stringify(text)
   reader.at = start

@@ -7,6 +7,7 @@ import { AnswerParser } from '../../src/chat/parser.js'
 import { ChatTemplate } from '../../src/chat/template.js'
 import { Grammar } from '../../src/grammar/grammar.js'
 import { Lexicon } from '../../src/grammar/lexicon.js'
+import { anyFamily } from '../helpers/any-family.js'
 import { families } from '../helpers/families.js'
 
 const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))
@@ -165,6 +166,62 @@ describe.each(Object.entries(families))('a family nobody named: %s', (_name, sou
       const never = understood(template, thought.slice(0, -reasoning.close.length), size, prompted)
       expect(never).toEqual({ content: '', reasoning: 'Hm, a <b>.', calls: [] })
     }
+  })
+})
+
+describe('a family put together at random', () => {
+  const turns = fc.record({
+    family: anyFamily,
+    content: fc.constantFrom('', 'Let me look.'),
+    reasoning: fc.constantFrom('', 'Hm, so.'),
+    made: calls,
+    size: fc.integer({ min: 1, max: 9 }),
+  })
+  const called = (made: { name: string; args: unknown }[]) =>
+    made.map(({ name, args }, i) => ({
+      id: `abcdefgh${i}`,
+      type: 'function',
+      function: { name, arguments: JSON.stringify(args) },
+    }))
+
+  it('is understood in all it writes, however it is cut', () => {
+    fc.assert(
+      fc.property(turns, ({ family, content, reasoning, made, size }) => {
+        const template = templateOf(family.template)
+        const thinks = template.derived(true).capabilities.reasoningField !== undefined
+        const message = { content, reasoning_content: reasoning, tool_calls: called(made) }
+        const text = written(template, message)
+        const expected = { content, reasoning: thinks ? reasoning : '', calls: made }
+        expect([family.how, understood(template, text)]).toEqual([family.how, expected])
+        expect(understood(template, text, size)).toEqual(expected)
+        expect(understood(template, written(template, { content: 'No.' }))).toEqual({
+          content: 'No.',
+          reasoning: '',
+          calls: [],
+        })
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('may write its calls where it must, and nothing else', () => {
+    fc.assert(
+      fc.property(turns, ({ family, made }) => {
+        // JSON within a text of JSON is understood, and never demanded.
+        fc.pre(!family.how.includes('two in one'))
+        const template = templateOf(family.template)
+        const { dialect } = template.derived(true)
+        const demand = answerGrammar(dialect, { tools, mustCall: true, parallel: true })
+        const text = written(template, { content: '', tool_calls: called(made) })
+        const close = dialect.reasoning?.close.trim() ?? ''
+        const thought = close === '' ? -1 : text.slice(0, text.indexOf('look')).lastIndexOf(close)
+        const whole = (thought < 0 ? text : text.slice(thought + close.length)).trimStart()
+        const got = admitted(new Grammar(demand?.grammar ?? '', lexicon), whole)
+        expect([family.how, understood(template, got.text).calls]).toEqual([family.how, made])
+        expect(admitted(new Grammar(demand?.grammar ?? '', lexicon), 'It is there.').isWhole).toBe(false)
+      }),
+      { numRuns: 20 },
+    )
   })
 })
 
