@@ -1,5 +1,17 @@
-/** CRC-32 as in zip and PNG, four bytes at a time. */
+// CRC-32, by Node where it has it.
+
+import * as zlib from 'node:zlib'
+
+/** CRC-32 as in zip and PNG. */
 export function crc32(bytes: Uint8Array, from = 0, to = bytes.length): number {
+  return native ? native(bytes.subarray(from, to)) : plainCrc32(bytes, from, to)
+}
+
+/** Node has it from 20.15 and 22.2 on: five times as fast. */
+const native: typeof zlib.crc32 | undefined = zlib.crc32
+
+/** Four bytes at a time. */
+export function plainCrc32(bytes: Uint8Array, from: number, to: number): number {
   const [one, two, three, four] = tables
   let crc = -1
   let at = from
