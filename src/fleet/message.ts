@@ -64,38 +64,37 @@ const VERSION = 1
 const MOST_ENDED = 256
 const MOST_NAME = 256
 const kinds = ['namespace', 'document', 'request', 'texts'] as const
-const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
 const littleEndianHost = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 
 /** The bytes of a message. */
 export function encodeMessage(message: Message, fingerprint: string): Uint8Array {
-  const space = encoder.encode(message.namespace)
-  const name = encoder.encode(message.name)
+  const { namespace, name, tokens } = message
+  const spaceBytes = Buffer.byteLength(namespace)
+  const nameBytes = Buffer.byteLength(name)
   const ended = message.ended.slice(0, MOST_ENDED)
-  const afterNames = HEAD_BYTES + pad(space.length + name.length)
+  const afterNames = HEAD_BYTES + pad(spaceBytes + nameBytes)
   const from = afterNames + 16 * ended.length
-  const { tokens } = message
-  const bytes = new Uint8Array(from + 4 * tokens.length)
+  const bytes = Buffer.from(new ArrayBuffer(from + 4 * tokens.length))
   const view = new DataView(bytes.buffer)
   view.setUint32(0, MARK, true)
   view.setUint32(4, bytes.length, true)
   view.setUint8(12, VERSION)
   view.setUint8(13, message.type === 'record' ? 1 : 2)
   view.setUint8(14, kinds.indexOf(message.kind))
-  view.setUint16(16, space.length, true)
-  view.setUint16(18, name.length, true)
+  view.setUint16(16, spaceBytes, true)
+  view.setUint16(18, nameBytes, true)
   view.setUint16(20, ended.length, true)
   view.setUint32(24, tokens.length, true)
   view.setFloat64(28, message.number, true)
   view.setFloat64(36, message.stamp, true)
   view.setFloat64(44, message.time, true)
-  writeHex(bytes, 52, message.writer, 8)
-  writeHex(bytes, 60, fingerprint, 8)
-  writeHex(bytes, 68, message.hash, 16)
-  bytes.set(space, HEAD_BYTES)
-  bytes.set(name, HEAD_BYTES + space.length)
-  for (let k = 0; k < ended.length; k++) writeHex(bytes, afterNames + 16 * k, ended[k], 16)
+  bytes.write(message.writer, 52, 8, 'hex')
+  bytes.write(fingerprint, 60, 8, 'hex')
+  bytes.write(message.hash, 68, 16, 'hex')
+  bytes.write(namespace, HEAD_BYTES)
+  bytes.write(name, HEAD_BYTES + spaceBytes)
+  for (let k = 0; k < ended.length; k++) bytes.write(ended[k], afterNames + 16 * k, 16, 'hex')
   if (littleEndianHost) new Int32Array(bytes.buffer, from, tokens.length).set(tokens)
   else for (let k = 0; k < tokens.length; k++) view.setInt32(from + 4 * k, tokens[k], true)
   view.setUint32(8, crc32(bytes, 12), true)
@@ -105,11 +104,14 @@ export function encodeMessage(message: Message, fingerprint: string): Uint8Array
 /**
  * Reads the messages in `bytes`, whoever wrote them. What is not as it must be is told to `refuse` and passed over; where
  * no frame begins, nothing after it can be read either.
+ *
+ * @param isKnown whether a message need not be read, by its writer and number
  */
 export function* readMessages(
   bytes: Uint8Array,
   limits: MessageLimits,
   refuse: (why: Refusal) => void,
+  isKnown: (writer: string, number: number) => boolean = () => false,
 ): Generator<{ message: Message; frame: Uint8Array }> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let at = 0; at < bytes.length; ) {
@@ -117,6 +119,7 @@ export function* readMessages(
     if (length === 0) return refuse('malformed')
     const frame = bytes.subarray(at, at + length)
     at += length
+    if (isKnown(hexOf(frame, 52, 8), view.getFloat64(at - length + 28, true))) continue
     const read = length > limits.messageBytes ? 'too-long' : readFrame(frame, limits)
     if (typeof read === 'string') refuse(read)
     else yield { message: read, frame }
@@ -153,11 +156,11 @@ function readFrame(frame: Uint8Array, { fingerprint, vocabularySize }: MessageLi
     crc32(frame, 12) !== view.getUint32(8, true)
   )
     return 'malformed'
-  if (readHex(frame, 60, 8) !== fingerprint.slice(0, 16)) return 'other-tokenizer'
+  if (hexOf(frame, 60, 8) !== fingerprint.slice(0, 16)) return 'other-tokenizer'
   const number = view.getFloat64(28, true)
   const stamp = view.getFloat64(36, true)
   const time = view.getFloat64(44, true)
-  const hash = readHex(frame, 68, 16)
+  const hash = hexOf(frame, 68, 16)
   const isHashed = hash !== NO_HASH
   if (!(stamp > 0 && time > 0 && Number.isSafeInteger(number) && number >= 0) || isHashed !== isRecord)
     return 'malformed'
@@ -181,26 +184,18 @@ function readFrame(frame: Uint8Array, { fingerprint, vocabularySize }: MessageLi
     hash: isRecord ? hash : '',
     stamp,
     time,
-    writer: readHex(frame, 52, 8),
+    writer: hexOf(frame, 52, 8),
     number,
-    ended: Array.from({ length: ended }, (_, k) => readHex(frame, afterNames + 16 * k, 16)),
+    ended: Array.from({ length: ended }, (_, k) => hexOf(frame, afterNames + 16 * k, 16)),
     tokens,
   }
 }
 
 const NO_HASH = '0'.repeat(32)
 
-function writeHex(bytes: Uint8Array, at: number, text: string, count: number): void {
-  for (let k = 0; k < count; k++) bytes[at + k] = Number.parseInt(text.slice(2 * k, 2 * k + 2), 16) || 0
+function hexOf({ buffer, byteOffset }: Uint8Array, at: number, count: number): string {
+  return Buffer.from(buffer, byteOffset + at, count).toString('hex')
 }
-
-function readHex(bytes: Uint8Array, at: number, count: number): string {
-  let text = ''
-  for (let k = 0; k < count; k++) text += HEX[bytes[at + k]]
-  return text
-}
-
-const HEX = Array.from({ length: 256 }, (_, k) => k.toString(16).padStart(2, '0'))
 
 function pad(bytes: number): number {
   return (bytes + 3) & ~3

@@ -6,6 +6,7 @@ import type { CorpusRecord } from '../corpus/record.js'
 import { Counters, type RefusalReason } from './counters.js'
 import { FleetError } from './error.js'
 import { FrameLog } from './frame-log.js'
+import { Heard } from './heard.js'
 import { type HeldDeletion, type HeldRecords, Holdings } from './holdings.js'
 import { Ledger } from './ledger.js'
 import { encodeMessage, type Message, readMessages } from './message.js'
@@ -20,8 +21,6 @@ const SLICE_MS = 4
 const TICK_MS = 10_000
 /** Messages stamped later than this after now are refused. */
 const FUTURE_MS = 600_000
-/** Writers whose numbers are followed. */
-const MOST_WRITERS = 1024
 
 /** How a corpus takes part in a fleet. */
 export interface ReplicaOptions {
@@ -96,8 +95,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   readonly #transports: Transport[] = []
   readonly #unwatch: () => void
   readonly #timer: NodeJS.Timeout
-  /** Last number heard of each writer, in the order in which they were heard. */
-  readonly #heard = new Map<string, number>()
+  readonly #heard = new Heard()
   readonly #troubled = new Set<Transport>()
   /** Documents that went here since something was last said about it. */
   #ended: string[] = []
@@ -146,7 +144,8 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
       this.#notebook = Notebook.open(folder, this.#limits)
       this.#remember(this.#notebook)
     }
-    corpus.identify = () => randomBytes(16).toString('hex')
+    let answers = 0
+    corpus.identify = () => this.id + (++answers).toString(16).padStart(16, '0')
     this.#unwatch = corpus.watch(this)
     this.#timer = setInterval(() => this.tick(), TICK_MS).unref()
   }
@@ -272,19 +271,27 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
 
   /** As {@link take}, at once: for simulations, where all happens in one process. */
   takeNow(frames: Uint8Array): void {
-    for (const { message, frame } of readMessages(frames, this.#limits, (why) => this.counters.refuse(why)))
-      this.#hear(message, frame)
+    for (const { message, frame } of this.#read(frames)) this.#hear(message, frame)
   }
 
   async #take(frames: Uint8Array): Promise<void> {
     let pause = performance.now() + SLICE_MS
-    for (const { message, frame } of readMessages(frames, this.#limits, (why) => this.counters.refuse(why))) {
+    for (const { message, frame } of this.#read(frames)) {
       if (this.#closed) return
       this.#hear(message, frame)
       if (performance.now() < pause) continue
       await new Promise(setImmediate)
       pause = performance.now() + SLICE_MS
     }
+  }
+
+  #read(frames: Uint8Array): Generator<{ message: Message; frame: Uint8Array }> {
+    const refuse = (why: RefusalReason) => this.counters.refuse(why)
+    return readMessages(frames, this.#limits, refuse, (writer, number) => {
+      if (!this.#heard.has(writer, number)) return false
+      this.counters.known++
+      return true
+    })
   }
 
   #hear(message: Message, frame: Uint8Array): void {
@@ -296,7 +303,6 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
       this.counters.refuse(why)
       return
     }
-    this.#follow(writer, number)
     this.#merging = true
     let result: ReturnType<Ledger['merge']>
     try {
@@ -305,6 +311,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
       this.#merging = false
     }
     const { counters } = this
+    if (number > 0) counters.gaps += this.#heard.note(writer, number)
     if (result === 'known') counters.known++
     else if (result === 'dead') counters.dead++
     else if (result === 'too-large') counters.refuse(result)
@@ -329,17 +336,6 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     let held = 0
     for (const _ of this.#corpus.namespaces()) held++
     return held >= this.#options.mostNamespaces ? 'too-many-namespaces' : undefined
-  }
-
-  /** Notes the number of a message, and what is missing before it. */
-  #follow(writer: string, number: number): void {
-    if (number === 0) return
-    const last = this.#heard.get(writer)
-    if (last !== undefined && number > last + 1) this.counters.gaps += number - last - 1
-    if (last !== undefined && number <= last) return
-    this.#heard.delete(writer)
-    this.#heard.set(writer, number)
-    if (this.#heard.size > MOST_WRITERS) this.#heard.delete(this.#heard.keys().next().value!)
   }
 
   deletions(since?: number): Iterable<HeldDeletion> {
@@ -376,6 +372,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   /** After an absence longer than deletions are kept for: what was shared may have been deleted elsewhere. */
   #beginAnew(): void {
     this.counters.restarts++
+    this.#heard.clear()
     this.contact()
     this.#merging = true
     try {
