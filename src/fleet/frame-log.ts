@@ -41,10 +41,13 @@ export class FrameLog {
   /** Entries before this index were let go. */
   #head = 0
   readonly #more = new Bell()
+  readonly #urgent = new Set<() => void>()
   /** Bytes of all frames held. */
   byteLength = 0
   /** Place of the newest entry. */
   last = 0
+  /** Place of the newest deletion; 0: there was none. */
+  lastDeletion = 0
 
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes
@@ -71,8 +74,10 @@ export class FrameLog {
   append(frame: Uint8Array, { writer, namespace, type }: Pick<Message, 'writer' | 'namespace' | 'type'>): void {
     this.#entries.push({ place: ++this.last, frame, writer, namespace, type, at: performance.now() })
     this.byteLength += frame.length
+    if (type === 'deletion') this.lastDeletion = this.last
     while (this.byteLength > this.#mostBytes && this.#entries.length - this.#head > 1) this.#letGo()
     this.#more.ring()
+    if (type === 'deletion') for (const listener of this.#urgent) listener()
   }
 
   #letGo(): void {
@@ -99,6 +104,12 @@ export class FrameLog {
       found.push(entry)
     }
     return found
+  }
+
+  /** Has a listener called after every deletion. Call what is returned to end that. */
+  onDeletion(listener: () => void): () => void {
+    this.#urgent.add(listener)
+    return () => void this.#urgent.delete(listener)
   }
 
   /** Resolves when something was appended, or `signal` aborts. */

@@ -1,4 +1,4 @@
-// Waiting: for a time, between tries, and for something to happen.
+// Waiting: for a time, for a beat, between tries, and for something to happen.
 
 /** Waits, at most until `signal` aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
@@ -35,6 +35,33 @@ export class Bell {
       signal.addEventListener('abort', done, { once: true })
       this.#waiting.add(done)
     })
+  }
+}
+
+/**
+ * Wakes all that wait at the same moment, at the next multiple of a period: each waking costs, so what is due should come
+ * due together. It stands still while nobody waits.
+ */
+export class Metronome {
+  readonly #periodMs: number
+  readonly #bell = new Bell()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(periodMs: number) {
+    this.#periodMs = periodMs
+  }
+
+  /** Resolves at the next beat, or {@link strike}, or when `signal` aborts. */
+  beat(signal: AbortSignal): Promise<void> {
+    this.#timer ??= setTimeout(() => this.strike(), this.#periodMs - (performance.now() % this.#periodMs))
+    return this.#bell.rung(signal)
+  }
+
+  /** A beat at once, before its time. */
+  strike(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#bell.ring()
   }
 }
 

@@ -2,7 +2,8 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { FleetError } from '../error.js'
-import { Bell, pause } from '../pause.js'
+import type { FrameLog } from '../frame-log.js'
+import { Bell, Metronome, pause } from '../pause.js'
 import type { Exchange, Transport, TransportState } from '../transport.js'
 import { resolvePeers } from './addresses.js'
 import { type Cursor, readCursor, writeCursor } from './cursor.js'
@@ -12,8 +13,8 @@ import { Peer } from './peer.js'
 const PART_BYTES = 2 ** 20
 /** Longest that a peer may ask to wait. */
 const LONGEST_WAIT_MS = 30_000
-/** Milliseconds that records wait for others, to go together. */
-const LINGER_MS = 80
+/** Milliseconds between two times at which records go, together. Deletions do not wait. */
+const BEAT_MS = 150
 /** Milliseconds after which a peer that does not ask counts as gone. */
 const PEER_GONE_MS = 1000
 /** Peers whose places are remembered. */
@@ -52,10 +53,12 @@ export class PeerTransport implements Transport {
   readonly #peers = new Map<string, Peer>()
   /** How far those who ask have come, how many answers they wait for, and when they were last here. */
   readonly #askers = new Map<string, { place: number; waiting: number; at: number }>()
+  readonly #metronome = new Metronome(BEAT_MS)
   /** Rings when a peer has come further. */
   readonly #told = new Bell()
   #exchange: Exchange | undefined
   #running: Promise<void> = Promise.resolve()
+  #unwatch = () => {}
 
   /**
    * @param urls of the other replicas; a name that stands for several machines reaches all of them, and it does not matter
@@ -72,6 +75,7 @@ export class PeerTransport implements Transport {
 
   start(exchange: Exchange): void {
     this.#exchange = exchange
+    this.#unwatch = exchange.log.onDeletion(() => this.#metronome.strike())
     if (this.#urls.length === 0) this.#tell({ connected: true, caughtUp: true })
     else this.#running = this.#run(exchange)
   }
@@ -91,6 +95,7 @@ export class PeerTransport implements Transport {
   /** Ends it. */
   async close(): Promise<void> {
     this.#ending.abort()
+    this.#unwatch()
     await this.#running
     await Promise.all(Array.from(this.#peers.values(), (peer) => peer.close()))
   }
@@ -170,33 +175,22 @@ export class PeerTransport implements Transport {
 
   async #tail(exchange: Exchange, cursor: Cursor, asker: string, waitMs: number, signal: AbortSignal) {
     const { log } = exchange
-    const ending = new AbortController()
-    const end = () => ending.abort()
-    const timer = setTimeout(end, waitMs)
-    for (const one of [signal, this.#ending.signal]) one.addEventListener('abort', end, { once: true })
-    try {
-      let { place } = cursor
-      for (;;) {
-        const entries = log.after(place, PART_BYTES)
-        // Nobody must hear from others what it has said itself.
-        const news = entries.filter(({ writer }) => writer !== asker)
-        if (news.length > 0) {
-          const isUrgent = news.some(({ type }) => type === 'deletion') || news.length > 64
-          if (!isUrgent && waitMs > 0 && !ending.signal.aborted) {
-            await pause(LINGER_MS, ending.signal)
-            waitMs = 0
-            continue
-          }
-          return { frames: news.map(({ frame }) => frame), next: { ...cursor, place: entries.at(-1)!.place } }
-        }
-        place = entries.at(-1)?.place ?? place
-        if (waitMs === 0 || ending.signal.aborted) return { frames: [], next: { ...cursor, place } }
+    let news = newsAfter(log, cursor.place, asker)
+    if (waitMs > 0 && !news.isUrgent) {
+      const ending = new AbortController()
+      const end = () => ending.abort()
+      const timer = setTimeout(end, waitMs)
+      for (const one of [signal, this.#ending.signal]) one.addEventListener('abort', end, { once: true })
+      while (news.frames.length === 0 && !ending.signal.aborted) {
         await log.more(ending.signal)
+        news = newsAfter(log, news.place, asker)
       }
-    } finally {
+      if (!news.isUrgent) await this.#metronome.beat(ending.signal)
       clearTimeout(timer)
       for (const one of [signal, this.#ending.signal]) one.removeEventListener('abort', end)
+      news = newsAfter(log, cursor.place, asker)
     }
+    return { frames: news.frames, next: { ...cursor, place: news.place } }
   }
 
   // Asking.
@@ -239,6 +233,18 @@ export class PeerTransport implements Transport {
   #tell(state: Partial<TransportState>): void {
     Object.assign(this.state, state)
     this.#exchange?.changed(this)
+  }
+}
+
+/** What comes after a place, as much as goes into one answer. Nobody must hear from others what it has said itself. */
+function newsAfter(log: FrameLog, place: number, asker: string) {
+  for (;;) {
+    const entries = log.after(place, PART_BYTES)
+    place = entries.at(-1)?.place ?? place
+    const news = entries.filter(({ writer }) => writer !== asker)
+    if (news.length === 0 && entries.length > 0) continue
+    const isUrgent = place < log.last || news.some(({ type }) => type === 'deletion')
+    return { frames: news.map(({ frame }) => frame), place, isUrgent }
   }
 }
 

@@ -1,8 +1,9 @@
 // One peer whose log is read.
 
-import { Agent as HttpAgent, request as httpRequest } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https'
 import { isIPv6 } from 'node:net'
+import { urlToHttpOptions } from 'node:url'
 import { Backoff, pause } from '../pause.js'
 import type { Exchange } from '../transport.js'
 
@@ -25,24 +26,32 @@ export class Peer {
   isSelf = false
   /** Why it did not answer. */
   problem: string | undefined
-  readonly #url: URL
-  readonly #address: string
-  readonly #key: string
+  /** Where, and with what. */
+  readonly #options: RequestOptions
+  readonly #request: typeof httpRequest
   readonly #exchange: Exchange
   readonly #changed: () => void
   readonly #ending = new AbortController()
   readonly #agent: HttpAgent
+  #asked: ClientRequest | undefined
   #cursor = ''
   #generation = 0
   #running: Promise<void> = Promise.resolve()
 
   constructor(url: URL, address: string, key: string, exchange: Exchange, changed: () => void) {
-    this.#url = url
-    this.#address = address
-    this.#key = key
+    const isSecure = url.protocol === 'https:'
+    const family = isIPv6(address) ? 6 : 4
     this.#exchange = exchange
     this.#changed = changed
-    this.#agent = url.protocol === 'https:' ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true })
+    this.#agent = isSecure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true })
+    this.#request = isSecure ? httpsRequest : httpRequest
+    this.#options = {
+      ...urlToHttpOptions(url),
+      agent: this.#agent,
+      headers: { authorization: `Bearer ${key}` },
+      // One machine of those that the name stands for; certificates are still checked by the name.
+      lookup: (_host, options, done) => (options.all ? done(null, [{ address, family }]) : done(null, address, family)),
+    }
   }
 
   start(): void {
@@ -51,6 +60,7 @@ export class Peer {
 
   async close(): Promise<void> {
     this.#ending.abort()
+    this.#asked?.destroy(new Error('it is no longer asked'))
     await this.#running
     this.#agent.destroy()
   }
@@ -94,21 +104,11 @@ export class Peer {
 
   /** Asks for what comes after the cursor. */
   #ask(waitS: number): Promise<{ frames: Uint8Array; next: string; replica: string }> {
-    const url = new URL('/lookahead/log', this.#url)
     const { id, fingerprint } = this.#exchange
-    url.search = new URLSearchParams({ after: this.#cursor, wait: String(waitS), replica: id, fingerprint }).toString()
-    const request = url.protocol === 'https:' ? httpsRequest : httpRequest
-    const family = isIPv6(this.#address) ? 6 : 4
+    const path = `/lookahead/log?after=${encodeURIComponent(this.#cursor)}&wait=${waitS}&replica=${id}&fingerprint=${fingerprint}`
     return new Promise((resolve, reject) => {
-      const asked = request(url, {
-        agent: this.#agent,
-        headers: { authorization: `Bearer ${this.#key}` },
-        signal: this.#ending.signal,
-        timeout: waitS * 1000 + ANSWER_MS,
-        // One machine of those that the name stands for; certificates are still checked by the name.
-        lookup: (_host, options, done) =>
-          options.all ? done(null, [{ address: this.#address, family }]) : done(null, this.#address, family),
-      })
+      const asked = this.#request({ ...this.#options, path, timeout: waitS * 1000 + ANSWER_MS })
+      this.#asked = asked
       asked.on('timeout', () => asked.destroy(new Error(`no answer for ${waitS + ANSWER_MS / 1000} s`)))
       asked.on('error', (error: NodeJS.ErrnoException) => reject(describeFailure(error)))
       asked.on('response', (answer) => {

@@ -50,7 +50,8 @@ export class RedisAddress {
         url: url.href,
         RESP: 2,
         disableClientInfo: true,
-        commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
+        // Each command gets a bound of its own here; the client's would wake the process seconds after the answer.
+        commandOptions: { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
         socket: { reconnectStrategy: false, connectTimeout: ANSWER_MS },
       })
     return new RedisAddress(`${url.protocol}//${url.host}${url.pathname}`, create as () => unknown as () => Client)

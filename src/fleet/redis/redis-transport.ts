@@ -1,13 +1,13 @@
 // Sharing over a Redis or Valkey server.
 
 import type { LogReader } from '../frame-log.js'
-import { Backoff, Bell, pause } from '../pause.js'
+import { Backoff, Bell, Metronome } from '../pause.js'
 import type { Exchange, Transport, TransportState } from '../transport.js'
 import { RedisAddress, type RedisConnection, RefusedCommand } from './connection.js'
 import { hasEntry, isBefore, newestId, pack, readStreams, StreamNames } from './streams.js'
 
-/** Milliseconds that records wait for others, to go and to be fetched together. Deletions do not wait. */
-const LINGER_MS = 50
+/** Milliseconds between two times at which records go and are fetched, together. Deletions do not wait to go. */
+const BEAT_MS = 75
 /** Bytes handed over in one go. */
 const BATCH_BYTES = 2 ** 20
 /** Milliseconds that the server waits for something new before it says that there is nothing. */
@@ -65,9 +65,11 @@ export class RedisTransport implements Transport {
   #trimAt = 0
   /** Deletions that must be said besides the log. */
   #again: { frame: Uint8Array; namespace: string }[] = []
+  readonly #metronome = new Metronome(BEAT_MS)
   /** Rings when something was handed over, or cannot be. */
   readonly #told = new Bell()
   #running: Promise<void> = Promise.resolve()
+  #unwatch = () => {}
 
   /**
    * @param url `redis://`, `rediss://` (TLS), or the same with `valkey`; with user and password where there are such
@@ -88,6 +90,7 @@ export class RedisTransport implements Transport {
     this.#names = new StreamNames(exchange.fingerprint)
     this.#place = exchange.log.open(0)
     this.#again = [...exchange.deletions(exchange.lastContact - AGAIN_MS)]
+    this.#unwatch = exchange.log.onDeletion(() => this.#metronome.strike())
     this.#running = this.#run()
   }
 
@@ -105,6 +108,7 @@ export class RedisTransport implements Transport {
     this.#ending.abort()
     await this.#running
     this.#exchange.log.close(this.#place)
+    this.#unwatch()
   }
 
   async #run(): Promise<void> {
@@ -193,8 +197,8 @@ export class RedisTransport implements Transport {
     while (!signal.aborted) {
       const count = await this.#readSome(connection, this.#positions, BLOCK_MS)
       if (this.state.pending === 0) this.#exchange.contact()
-      // What comes in the meantime is fetched together.
-      if (count > 0) await pause(LINGER_MS, signal)
+      // What comes in the meantime is fetched together, unless there is more already.
+      if (count > 0 && count < READ_COUNT) await this.#metronome.beat(signal)
     }
   }
 
@@ -264,9 +268,9 @@ export class RedisTransport implements Transport {
       this.#told.ring()
       await this.#trim(connection)
       this.state.pending = log.last - this.#place.done
-      if (this.state.pending > 0) continue
-      await log.more(signal)
-      if (log.after(this.#place.done, 1)[0]?.type !== 'deletion') await pause(LINGER_MS, signal)
+      if (this.#place.done < last) continue
+      if (this.state.pending === 0) await log.more(signal)
+      if (log.lastDeletion <= this.#urgent) await this.#metronome.beat(signal)
     }
   }
 
