@@ -98,6 +98,8 @@ async function listen(
   } catch (error) {
     throw new UsageError(`--ssl-key-file and --ssl-cert-file are no key and certificate: ${(error as Error).message}`)
   }
+  // Longer than the 60 s of most routers: one that closes first sends no request into a connection that is going.
+  server.keepAliveTimeout = 75_000
   const isSocket = host.endsWith('.sock')
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(describeListenFailure(error, host, port)))
