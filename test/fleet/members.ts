@@ -41,9 +41,9 @@ export function makeMember(options: Partial<ReplicaOptions> & { corpus?: CorpusO
 }
 
 /** Waits until something holds; says so if it does not within some seconds. */
-export async function until(what: string, holds: () => boolean, seconds = 15): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, seconds = 15): Promise<void> {
   const end = performance.now() + seconds * 1000
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > end) throw new Error(`not after ${seconds} s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
