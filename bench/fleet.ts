@@ -21,6 +21,7 @@ import { freePort } from '../test/helpers/free-port.js'
 import { RedisServer, redisProgram } from '../test/helpers/redis-server.js'
 import { readArguments, refuse } from './kit/arguments.js'
 import { readTexts, recordingOptions, type TextName } from './kit/recordings.js'
+import { mean, median, quantile } from './kit/statistics.js'
 
 const texts: TextName[] = [
   'RAG, claude-haiku-4.5',
@@ -36,7 +37,8 @@ const { values } = readArguments('fleet', {
   replicas: { type: 'string', value: 'N', default: '4', help: 'replicas' },
   rate: { type: 'string', value: 'N', default: '200', help: 'answers a second, of all replicas together' },
   tokens: { type: 'string', value: 'N', default: '300', help: 'tokens of an answer' },
-  seconds: { type: 'string', value: 'N', default: '15', help: 'how long speed is measured' },
+  seconds: { type: 'string', value: 'N', default: '15', help: 'how long speed is measured, each time' },
+  rounds: { type: 'string', value: 'N', default: '1', help: 'how often, in turns; medians count' },
   partition: { type: 'string', value: 'SECONDS', default: '60', help: 'how long the server hangs in chaos' },
 })
 const count = Number(values.replicas)
@@ -111,38 +113,38 @@ async function length(): Promise<void> {
 async function speed(): Promise<void> {
   const perMember = Number(values.rate) / count
   console.log(`${values.rate} answers a second of ${tokens} tokens, by ${count} replicas, ${values.seconds} s\n`)
-  console.log('| | delay p50 | p99 | most | timers late by, p99 | of a core, each |\n|---|---|---|---|---|---|')
-  const alone = await run(
-    Array.from({ length: count }, () => new Member()),
-    perMember,
+  console.log(
+    '| | delay p50 | p99 | most | timers late by, p99 | of a core, each | for sharing |\n|---|---|---|---|---|---|---|',
   )
-  line('none', alone)
-  const all = await run(
-    Array.from({ length: 1 }, () => new Member()),
-    Number(values.rate),
-  )
-  line('none, one server takes all', all)
-  const redis = await startRedis()
-  line(
-    'Redis',
-    await run(
-      Array.from({ length: count }, () => new Member(redis.url)),
+  // As many processes, on the same machine at the same time, that remember the same number of answers without sharing.
+  const apart = () =>
+    run(
+      Array.from({ length: count }, () => new Member()),
+      Number(values.rate),
+    )
+  const redis = async () => {
+    await using server = await startRedis()
+    return await run(
+      Array.from({ length: count }, () => new Member(server.url)),
       perMember,
-    ),
-    all.share,
-  )
-  await redis[Symbol.asyncDispose]()
-  const ports = await Promise.all(Array.from({ length: count }, freePort))
-  const urls = ports.map((port) => `http://127.0.0.1:${port}`).join(',')
-  line(
-    'HTTP',
-    await run(
+    )
+  }
+  const http = async () => {
+    const ports = await Promise.all(Array.from({ length: count }, freePort))
+    const urls = ports.map((port) => `http://127.0.0.1:${port}`).join(',')
+    return await run(
       ports.map((port) => new Member(urls, String(port), 'a key')),
       perMember,
-    ),
-    all.share,
-  )
-  console.log('\nin brackets: less what one server that takes all spends on remembering the same answers\n')
+    )
+  }
+  const runs = [apart, redis, http].map((measure) => ({ measure, found: [] as Run[] }))
+  for (let round = 0; round < Number(values.rounds); round++)
+    for (const { measure, found } of runs) found.push(await measure())
+  const [alone] = runs.map(({ found }) => median(found.map(({ share }) => share)))
+  line('each takes all, none shares', runs[0].found)
+  line('Redis', runs[1].found, alone)
+  line('HTTP', runs[2].found, alone)
+  console.log('')
 }
 
 /** What was measured of some members. */
@@ -156,28 +158,32 @@ interface Run {
 }
 
 async function run(members: readonly Member[], perSecond: number): Promise<Run> {
-  await Promise.all(members.map((member) => member.ask('caught-up')))
-  // What is compiled and connected first is not what is measured.
-  await Promise.all(members.map((member) => member.ask(`begin ${perSecond} ${tokens}`)))
-  await sleep(4000)
-  await Promise.all(members.map((member) => member.ask('end')))
-  await Promise.all(members.map((member) => member.ask(`begin ${perSecond} ${tokens}`)))
+  const ask = (command: string) => Promise.all(members.map((member) => member.ask(command)))
+  await ask('caught-up')
+  // A server runs for days: what is compiled and connected first is not what is measured.
+  await ask(`begin ${2 * perSecond} ${tokens}`)
+  await sleep(10_000)
+  await ask('end')
+  await sleep(2000)
+  await ask(`begin ${perSecond} ${tokens}`)
   await sleep(Number(values.seconds) * 1000)
-  const ends: Run[] = await Promise.all(members.map((member) => member.ask('end')))
+  const ends: Run[] = await ask('end')
   for (const member of members) await member.kill()
   return {
-    share: ends.reduce((sum, { share }) => sum + share, 0) / ends.length,
+    share: mean(ends.map(({ share }) => share)),
     lag: Math.max(...ends.map(({ lag }) => lag)),
-    delays: ends.flatMap(({ delays }) => delays).sort((a, b) => a - b),
+    delays: ends.flatMap(({ delays }) => delays),
   }
 }
 
-function line(name: string, { share, delays, lag }: Run, without?: number): void {
-  const at = (part: number) => (delays.length === 0 ? '–' : `${delays[Math.floor(part * (delays.length - 1))]} ms`)
-  const rest = without === undefined ? '' : ` (${(100 * (share - without)).toFixed(1)} %)`
-  console.log(
-    `| ${name} | ${at(0.5)} | ${at(0.99)} | ${at(1)} | ${lag.toFixed(0)} ms | ${(100 * share).toFixed(1)} %${rest} |`,
-  )
+function line(name: string, found: readonly Run[], alone?: number): void {
+  const delays = found.flatMap((one) => one.delays)
+  const at = (part: number) => (delays.length === 0 ? '–' : `${quantile(delays, part).toFixed(0)} ms`)
+  const share = median(found.map((one) => one.share))
+  const lag = median(found.map((one) => one.lag))
+  const percent = (part: number) => `${(100 * part).toFixed(1)} %`
+  const rest = alone === undefined ? '–' : percent(share - alone)
+  console.log(`| ${name} | ${at(0.5)} | ${at(0.99)} | ${at(1)} | ${lag.toFixed(0)} ms | ${percent(share)} | ${rest} |`)
 }
 
 /** Everything that may go wrong, under load; in the end all must hold the same, and nothing deleted. */

@@ -1,6 +1,6 @@
 // Sharing over HTTP, without a broker.
 
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { FleetError } from '../error.js'
 import type { FrameLog } from '../frame-log.js'
 import { Bell, Metronome, pause } from '../pause.js'
@@ -69,7 +69,7 @@ export class PeerTransport implements Transport {
     if (key === '') throw new FleetError('invalid-parameter', 'the key that peers show each other is empty')
     this.#urls = urls.map(readUrl)
     this.#secret = key
-    this.#key = digest(key)
+    this.#key = Buffer.from(key)
     this.name = this.#urls.length === 0 ? 'peers' : this.#urls.map(({ origin }) => origin).join(', ')
   }
 
@@ -107,7 +107,7 @@ export class PeerTransport implements Transport {
     const exchange = this.#exchange
     if (!exchange) return refuse(503, 'not sharing yet')
     const [, key] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
-    if (!timingSafeEqual(digest(key ?? ''), this.#key)) return refuse(401, 'the log is for replicas that know its key')
+    if (!isSame(Buffer.from(key ?? ''), this.#key)) return refuse(401, 'the log is for replicas that know its key')
     const query = new URL(request.url).searchParams
     const fingerprint = query.get('fingerprint') ?? exchange.fingerprint
     if (fingerprint !== exchange.fingerprint)
@@ -259,8 +259,9 @@ function refuse(status: number, message: string): Response {
   return Response.json({ error: { message, type: 'invalid_request_error', param: null, code: null } }, { status })
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+/** Tells nothing by the time it takes but whether the lengths are the same. */
+function isSame(one: Buffer, other: Buffer): boolean {
+  return one.length === other.length && timingSafeEqual(one, other)
 }
 
 function join(frames: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
