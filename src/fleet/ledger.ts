@@ -65,13 +65,19 @@ export class Ledger {
   }
 
   /** Notes that a record lost names it had, if it did. */
-  unname(namespace: string, { kind, hash, names }: CorpusRecord): void {
+  unname(namespace: string, record: CorpusRecord): void {
     const space = this.#space(namespace)
-    for (const [name, stamp] of space.claims.get(hash)?.named ?? []) {
-      if (names.includes(name)) continue
+    for (const [name, stamp] of this.#lost(space, record)) {
       this.#gone = Math.max(this.#gone, stamp)
-      this.#drop(space, kind, hash, name)
+      this.#drop(space, record.kind, record.hash, name)
     }
+  }
+
+  /** The claims to names that a text no longer has. A document of many names is held as several records. */
+  #lost(space: Space, { kind, hash }: CorpusRecord): [name: string, stamp: number][] {
+    const records = this.#corpus.refresh(space.name)?.records
+    const isHeld = (name: string) => records?.named(kind, name).some((record) => record.hash === hash)
+    return [...(space.claims.get(hash)?.named ?? [])].filter(([name]) => !isHeld(name))
   }
 
   /** The name a record has and nobody was told of yet, if there is one. */
@@ -81,13 +87,14 @@ export class Ledger {
   }
 
   /** Notes that a record is gone: deleted here, or by budget or age. */
-  remove(namespace: string, { kind, hash }: CorpusRecord, deleted: boolean): void {
+  remove(namespace: string, record: CorpusRecord, deleted: boolean): void {
     const space = this.#space(namespace)
+    const { kind, hash } = record
     const claims = space.claims.get(hash)
     if (!claims) return
     if (deleted) this.#gone = Math.max(this.#gone, claims.latest)
-    if (kind === 'document') for (const name of claims.named?.keys() ?? []) space.disown(name, hash)
-    space.claims.delete(hash)
+    for (const [name] of this.#lost(space, record)) this.#drop(space, kind, hash, name)
+    if (!claims.named?.size) space.claims.delete(hash)
   }
 
   /** Notes that a namespace is gone: `wished` here, or because others said so. */
@@ -221,10 +228,11 @@ export class Ledger {
     if (!claims) return
     const { kind } = claims
     this.#drop(space, kind, hash, name)
-    const rest = claims.isEmpty
+    // It stays without a name if that was its last, but it was given without one as well.
+    const keep = !claims.named?.size && claims.anonymous > 0
     const records = this.#corpus.refresh(namespace)?.records.named(kind, name) ?? []
-    for (const record of [...records]) if (record.hash === hash) this.#corpus.withdraw(namespace, record, name, !rest)
-    if (rest) space.claims.delete(hash)
+    for (const record of [...records]) if (record.hash === hash) this.#corpus.withdraw(namespace, record, name, keep)
+    if (claims.isEmpty) space.claims.delete(hash)
   }
 
   /** Ends a document's claim without an id. */

@@ -27,11 +27,17 @@ export function holdings(messages: readonly Message[]): string[] {
   return Array.from(lines.values(), ({ head, names, tokens }) => `${head} [${[...names].sort()}] ${tokens}`).sort()
 }
 
-/** What a corpus holds, in the same words. */
+/** What a corpus holds, in the same words. A document of many names is one, though it may be held as several records. */
 export function held(corpus: Corpus): string[] {
   const lines: string[] = []
-  for (const { name, log, records } of corpus.namespaces())
-    for (const { kind, names, start, length } of records)
-      lines.push(`${name} ${kind} [${[...names].sort()}] ${log.slice(start, start + length)}`)
+  for (const { name, log, records } of corpus.namespaces()) {
+    const documents = new Map<string, string[]>()
+    for (const { kind, names, start, length } of records) {
+      const tokens = `${log.slice(start, start + length)}`
+      if (kind === 'document') documents.set(tokens, [...(documents.get(tokens) ?? []), ...names])
+      else lines.push(`${name} ${kind} [${[...names].sort()}] ${tokens}`)
+    }
+    for (const [tokens, names] of documents) lines.push(`${name} document [${names.sort()}] ${tokens}`)
+  }
   return lines.sort()
 }
