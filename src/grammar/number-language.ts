@@ -47,7 +47,7 @@ export function numberDemands({ isWhole, least, above, most, below, divisors }: 
   const binding = bounds.filter((bound) => Math.abs(bound) <= mostWhole)
   const wanted = Math.max(fractionDigits, ...binding.map((bound) => decimal(Math.abs(bound)).fraction.length))
   // A reader that rounds may step onto a bound, and so over one that is itself excluded.
-  const isLarge = [above, below].some((bound) => Math.abs(bound ?? 0) >= 1e9)
+  const isLarge = binding.some((bound) => Math.abs(bound) >= 1e9 && (bound === above || bound === below))
   const digits = isWhole || isLarge ? 0 : steps.length > 0 ? places : wanted
   if (digits > mostDigits) return `bounds of a number may have at most ${mostDigits} digits behind the point`
   const tail = digits === 0 ? '' : `(?:\\.\\d{1,${digits}})?`

@@ -6,22 +6,20 @@ import type { Writing } from './rule-book.js'
 import { itemSchemas, validOf } from './schema-check.js'
 import { type Facts, factsOf, type Part } from './schema-facts.js'
 import { type Lengths, lengthsOf } from './schema-keywords.js'
-import type { SchemaNode } from './schema-source.js'
+import type { SchemaNode, SchemaSource } from './schema-source.js'
 
 /** Items of a set of values that may come in any order; sets with more come in the order of the schema. */
 const mostShuffled = 5
 
 /** The expression for the arrays that are valid under all parts; undefined: none is. */
-export function arrayOf(writing: Writing, parts: readonly Part[], path: string): string | undefined {
+export function arrayOf(writing: Writing, written: readonly Part[], path: string): string | undefined {
   const { source, rules, all } = writing
-  const { least, most: allowed } = lengthsOf(source, parts, 'minItems', 'maxItems')
+  const { least, most: allowed } = lengthsOf(source, written, 'minItems', 'maxItems')
   let most = allowed
-  for (const { node, path: place } of parts) {
+  for (const { node, path: place } of written)
     if (node.prefixItems !== undefined && !Array.isArray(node.prefixItems))
       throw source.refuse(place, 'prefixItems must be a list')
-    if (node.unevaluatedItems !== undefined && node.unevaluatedItems !== true && node.items === undefined)
-      throw source.refuse(place, 'unevaluatedItems is not supported')
-  }
+  const parts = withUnevaluated(source, written, path)
   const lists = parts.map(({ node }) => itemSchemas(node))
   const schemasAt = (i: number) => lists.map(({ first, rest }) => (i < first.length ? first[i] : rest))
   const length = Math.max(0, ...lists.map(({ first }) => first.length))
@@ -48,6 +46,21 @@ export function arrayOf(writing: Writing, parts: readonly Part[], path: string):
   }
   const list = most === 1 ? rest : `${rest} ("," ws ${rest})${times(Math.max(0, least - 1), most - 1)}`
   return rules.add(`"[" ws ${least === 0 ? `(${list} ws)?` : `${list} ws`} "]"`, path)
+}
+
+/** The parts, with what they say of items that none of them speaks of as the rest of one more, which knows the others. */
+function withUnevaluated(source: SchemaSource, parts: readonly Part[], path: string): readonly Part[] {
+  const isAll = ({ items, additionalItems }: SchemaNode) =>
+    items !== undefined && (!Array.isArray(items) || additionalItems !== undefined)
+  const closing = parts.filter(
+    ({ node }) => node.unevaluatedItems !== undefined && node.unevaluatedItems !== true && !isAll(node),
+  )
+  for (const { path: place } of closing)
+    if (place !== path) throw source.refuse(place, 'unevaluatedItems within another schema is not supported')
+  if (parts.some(({ node }) => isAll(node))) return parts
+  const most = Math.max(0, ...parts.map(({ node }) => itemSchemas(node).first.length))
+  const known = { prefixItems: Array.from({ length: most }, () => true) }
+  return [...parts, ...closing.map(({ node }) => ({ path, node: { ...known, items: node.unevaluatedItems } }))]
 }
 
 /** A list of listed values, none twice. */

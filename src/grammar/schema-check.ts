@@ -30,6 +30,9 @@ export function isValid(source: SchemaSource, value: unknown, schema: unknown, p
   if (list('anyOf')?.some((part) => fits(part)) === false) return false
   const one = list('oneOf')
   if (one && one.filter((part) => fits(part)).length !== 1) return false
+  for (const keyword of ['unevaluatedProperties', 'unevaluatedItems'])
+    if (node[keyword] !== undefined && node[keyword] !== true && typeof value === 'object' && value !== null)
+      throw source.refuse(path, `${keyword} of listed values is not supported`)
   if (typeof value === 'string') return isValidText(value, node)
   if (typeof value === 'number') return isValidNumber(value, node)
   if (Array.isArray(value)) return isValidList(value, node, fits)

@@ -78,8 +78,11 @@ export function factsOf(source: SchemaSource, schema: unknown, path: string, ste
   return all
 }
 
-/** Refuses keywords that are not understood. */
+/** Refuses keywords that are not understood, and a list of names that is none: earlier drafts say so within properties. */
 export function checkKeywords(source: SchemaSource, node: SchemaNode, path: string): void {
+  const { required } = node
+  if (required !== undefined && !(Array.isArray(required) && required.every((name) => typeof name === 'string')))
+    throw source.refuse(path, 'required must be a list of names, beside properties')
   for (const keyword of Object.keys(node))
     if (!Object.hasOwn(keywords, keyword) && !combining.has(keyword) && !isAnnotation(keyword))
       throw source.refuse(path, `the keyword '${keyword}' is not supported`)

@@ -15,16 +15,14 @@ interface Property {
 }
 
 /** The expression for the objects that are valid under all parts; undefined: none is. */
-export function objectOf(writing: Writing, parts: readonly Part[], path: string): string | undefined {
+export function objectOf(writing: Writing, written: readonly Part[], path: string): string | undefined {
   const { source, rules } = writing
-  const lengths = lengthsOf(source, parts, 'minProperties', 'maxProperties')
-  const { named, required } = namesOf(source, parts)
+  const lengths = lengthsOf(source, written, 'minProperties', 'maxProperties')
+  const { named, required } = namesOf(source, written)
+  const parts = withUnevaluated(source, written, path)
   const nameSchemas = parts.flatMap(({ node }) => (node.propertyNames === undefined ? [] : [node.propertyNames]))
   const listed = nameSchemas.flatMap((schema) => listedNames(source, schema, `${path}/propertyNames`))
   const names = new Set([...named, ...required, ...(named.length === 0 ? listed : [])])
-  for (const { node, path: place } of parts)
-    if (node.unevaluatedProperties !== undefined && node.unevaluatedProperties !== true && place !== path)
-      throw source.refuse(place, 'unevaluatedProperties within another schema is not supported')
   if (names.size > mostRepetitions)
     throw source.refuse(path, `names more than ${mostRepetitions} properties, the most that are read`)
   if (names.size === 0) return openObject(writing, parts, nameSchemas, lengths, path)
@@ -55,13 +53,29 @@ function namesOf(source: SchemaSource, parts: readonly Part[]): { named: string[
       if (value !== undefined && (typeof value !== 'object' || value === null || Array.isArray(value)))
         throw source.refuse(path, `${keyword} must be an object`)
     }
-    const list = node.required ?? []
-    if (!Array.isArray(list) || list.some((name) => typeof name !== 'string'))
-      throw source.refuse(path, 'required must be a list of names')
-    for (const name of list) required.add(name)
+    for (const name of (node.required ?? []) as string[]) required.add(name)
     named.push(...Object.keys((node.properties as object | undefined) ?? {}))
   }
   return { named, required }
+}
+
+/**
+ * The parts, with what they say of properties that none of them speaks of as additional ones of one more, which knows
+ * all their names.
+ */
+function withUnevaluated(source: SchemaSource, parts: readonly Part[], path: string): readonly Part[] {
+  const closing = parts.filter(({ node: { unevaluatedProperties: rest } }) => rest !== undefined && rest !== true)
+  for (const { path: place } of closing)
+    if (place !== path) throw source.refuse(place, 'unevaluatedProperties within another schema is not supported')
+  // Additional properties are spoken of.
+  if (parts.some(({ node }) => node.additionalProperties !== undefined)) return parts
+  const spoken = (keyword: string) =>
+    Object.fromEntries(parts.flatMap(({ node }) => Object.keys(node[keyword] ?? {})).map((name) => [name, true]))
+  const known = { properties: spoken('properties'), patternProperties: spoken('patternProperties') }
+  return [
+    ...parts,
+    ...closing.map(({ node }) => ({ path, node: { ...known, additionalProperties: node.unevaluatedProperties } })),
+  ]
 }
 
 /** The names that a schema of names lists, if it does. */
@@ -107,8 +121,7 @@ function openObject(
   const isSaid = parts.some(
     ({ node }) => node.additionalProperties !== undefined || node.patternProperties !== undefined,
   )
-  const isClosed = !isSaid && parts.some(({ node }) => node.unevaluatedProperties === false)
-  if (!isSaid && !isClosed && nameSchemas.length === 0 && least === 0 && most === Infinity) return 'object'
+  if (!isSaid && nameSchemas.length === 0 && least === 0 && most === Infinity) return 'object'
   const patterns = parts.flatMap(({ node }) => Object.entries((node.patternProperties as SchemaNode | undefined) ?? {}))
   // Names that a pattern asks for if that is the only way; what else they match is asked of the value too.
   const [pattern] = patterns
@@ -117,8 +130,7 @@ function openObject(
     [{ type: 'string', ...(pattern && closing.length > 0 && { pattern: pattern[0] }) }, ...nameSchemas],
     `${path}/propertyNames`,
   )
-  const isForbidden =
-    isClosed || closing.some(({ node }) => !pattern || !Object.hasOwn(node.patternProperties ?? {}, pattern[0]))
+  const isForbidden = closing.some(({ node }) => !pattern || !Object.hasOwn(node.patternProperties ?? {}, pattern[0]))
   const others = parts.flatMap(({ node: { additionalProperties: schema } }) =>
     schema === undefined || schema === false ? [] : [schema],
   )

@@ -81,9 +81,10 @@ export function numberOf(
     divisors,
   }
   const { least, above, most, below } = bounds
+  // A whole number is written with few digits; what has an exponent may lie beyond any bound.
   const isBinding =
-    [least, above].some((bound) => bound !== undefined && bound >= -mostWhole) ||
-    [most, below].some((bound) => bound !== undefined && bound <= mostWhole)
+    [least, above].some((bound) => bound !== undefined && (type === 'number' || bound >= -mostWhole)) ||
+    [most, below].some((bound) => bound !== undefined && (type === 'number' || bound <= mostWhole))
   if (!isBinding && divisors.length === 0) return type
   const demands = numberDemands(bounds)
   if (typeof demands === 'string') throw source.refuse(path, demands)

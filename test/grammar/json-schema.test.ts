@@ -205,6 +205,33 @@ const cases: [name: string, schema: JsonSchema, admitted: unknown[], refused: un
   ['$ref', { $defs: { n: { type: 'integer' } }, type: 'array', items: { $ref: '#/$defs/n' } }, [[1, 2]], [['a']]],
   ['definitions', { definitions: { 'a/b': { type: 'null' } }, $ref: '#/definitions/a~1b' }, [null], [1]],
   [
+    'what no schema speaks of',
+    {
+      allOf: [{ properties: { a: {} }, required: ['a'] }],
+      properties: { b: {} },
+      required: ['c'],
+      unevaluatedProperties: { type: 'null' },
+    },
+    [{ b: 1, a: 1, c: null }],
+    [{ b: 1, a: 1, c: 1 }, { a: 1 }],
+  ],
+  [
+    'what no pattern speaks of',
+    { patternProperties: { '^f': { type: 'string' } }, unevaluatedProperties: false },
+    [{}, { foo: 'a' }],
+    [{ foo: 'a', bar: 'b' }, { foo: 1 }],
+  ],
+  ['unevaluated properties of any name', { unevaluatedProperties: { type: 'null' } }, [{ a: null }], [{ a: 1 }]],
+  [
+    'items no schema speaks of',
+    { allOf: [{ prefixItems: [{ type: 'string' }] }], unevaluatedItems: { type: 'null' } },
+    [['a'], ['a', null]],
+    [['a', 1], [null]],
+  ],
+  ['an old tuple that ends', { items: [{ type: 'string' }], unevaluatedItems: false }, [['a']], [['a', 'b']]],
+  ['single precision', { type: 'number', minimum: -3.4e38, maximum: 3.4e38 }, [0, -12.5, 1e14], [1e39, -1e40]],
+  ['a bound beyond all digits', { exclusiveMaximum: 9.727837981879871e26 }, [1e14, -3], [9.727837981879871e26, 1e27]],
+  [
     'a tree of itself',
     {
       type: 'object',
@@ -252,6 +279,12 @@ const unsupported: [schema: JsonSchema, words: RegExp][] = [
   [{ type: 'integer', minimum: 5, maximum: 2 }, /no value/],
   [{ type: 'integer', minimum: 'a' }, /must be a number/],
   [{ type: 'object', required: 'a' }, /list of names/],
+  [{ properties: { a: { enum: [1], required: true } } }, /#\/properties\/a: required must be a list of names/],
+  [
+    { properties: { a: { unevaluatedProperties: false } }, allOf: [{ unevaluatedProperties: false }] },
+    /within another/,
+  ],
+  [{ enum: [{ a: 1 }], unevaluatedProperties: false }, /of listed values/],
   [{ type: 'object', properties: [] }, /must be an object/],
   [{ properties: { a: 5 } }, /#\/properties\/a: must be an object/],
   [{ $ref: 'https://example.org/x' }, /same schema/],
