@@ -13,6 +13,7 @@
  * @module
  */
 import type {
+  EmbeddingModelV3,
   LanguageModelV3,
   LanguageModelV3CallOptions,
   LanguageModelV3Content,
@@ -26,9 +27,9 @@ import type {
 } from '@ai-sdk/provider'
 import type { ChatMessage, MessageDelta, ToolCall, ToolDefinition } from '../chat/message.js'
 import type { Generation, GenerationResult } from '../decode/generation.js'
+import type { Embedder } from '../engine/embedder.js'
 import type { Engine } from '../engine/engine.js'
 import type { ChatRequest, RequestDocument } from '../engine/options.js'
-import { type JsonSchema, jsonObjectGrammar, jsonSchemaToGrammar } from '../grammar/json-schema.js'
 
 /** What every request of a {@link lookahead} model is given. */
 export interface LookaheadModelOptions {
@@ -43,6 +44,27 @@ export interface LookaheadModelOptions {
 /** A model of the AI SDK that an engine of this process answers for. The engine stays the caller's to close. */
 export function lookahead(engine: Engine, options: LookaheadModelOptions = {}): LanguageModelV3 {
   return new LookaheadModel(engine, options)
+}
+
+/**
+ * Embeddings for the AI SDK by a model of this process. The embedder stays the caller's to close.
+ *
+ * @example
+ * const embedder = await Embedder.load({ model: 'bge-small-en.gguf' })
+ * const { embedding } = await embed({ model: lookaheadEmbedding(embedder), value: 'How do I renew my permit?' })
+ */
+export function lookaheadEmbedding(embedder: Embedder, modelId = embedder.name): EmbeddingModelV3 {
+  return {
+    specificationVersion: 'v3',
+    provider: 'lookahead',
+    modelId,
+    maxEmbeddingsPerCall: undefined,
+    supportsParallelCalls: true,
+    async doEmbed({ values, abortSignal }) {
+      const { vectors, tokens } = await embedder.embed(values, abortSignal)
+      return { embeddings: vectors.map((vector) => Array.from(vector)), usage: { tokens }, warnings: [] }
+    },
+  }
 }
 
 class LookaheadModel implements LanguageModelV3 {
@@ -107,12 +129,7 @@ class LookaheadModel implements LanguageModelV3 {
       seed: call.seed,
       signal: call.abortSignal,
       ...(tools.length > 0 && { tools, toolChoice: choiceOf(call) }),
-      ...(isJson && {
-        json: true,
-        grammar: responseFormat.schema
-          ? jsonSchemaToGrammar(responseFormat.schema as JsonSchema, 'schema')
-          : jsonObjectGrammar(),
-      }),
+      ...(isJson && { jsonSchema: (responseFormat.schema as Record<string, unknown>) ?? { type: 'object' } }),
       ...own,
     }
     return { generation: this.#engine.chat(request), warnings }
@@ -254,9 +271,9 @@ function finishOf(result: GenerationResult): LanguageModelV3FinishReason {
 }
 
 function usageOf({ stats }: GenerationResult): LanguageModelV3Usage {
-  const { promptTokens: total, cachedPromptTokens: cacheRead, completionTokens } = stats
+  const { promptTokens: total, cachedPromptTokens: cacheRead, completionTokens, reasoningTokens: reasoning } = stats
   return {
     inputTokens: { total, noCache: total - cacheRead, cacheRead, cacheWrite: undefined },
-    outputTokens: { total: completionTokens, text: undefined, reasoning: undefined },
+    outputTokens: { total: completionTokens, text: completionTokens - reasoning, reasoning },
   }
 }

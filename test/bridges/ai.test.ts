@@ -66,7 +66,7 @@ describe('thoughts and calls', () => {
     const asked: ChatRequest[] = []
     const call = { id: 'c1', type: 'function', function: { name: 'weather', arguments: '{"city":"Paris"}' } }
     const message = { content: 'Let me look.', reasoning: 'Hm.', toolCalls: [call] }
-    const stats = { promptTokens: 9, cachedPromptTokens: 4, completionTokens: 7 }
+    const stats = { promptTokens: 9, cachedPromptTokens: 4, completionTokens: 7, reasoningTokens: 2 }
     const generation = {
       result: Promise.resolve({ text: message.content, message, reason: 'stop', stats }),
       async *[Symbol.asyncIterator]() {
@@ -107,6 +107,7 @@ describe('thoughts and calls', () => {
     const whole = await model.doGenerate({ prompt, tools })
     expect(whole.content.map(({ type }) => type)).toEqual(['reasoning', 'text', 'tool-call'])
     expect(whole.usage.inputTokens).toMatchObject({ total: 9, noCache: 5, cacheRead: 4 })
+    expect(whole.usage.outputTokens).toEqual({ total: 7, text: 5, reasoning: 2 })
   })
 
   it('go back to the model as its template takes them', async () => {
