@@ -39,7 +39,6 @@ export {
   type StepPiece,
 } from './decode/generation.js'
 export type { KeptPromptsReport } from './decode/kept-prompts.js'
-export type { TokenLogprob, TokenLogprobs } from './decode/logprobs.js'
 export type { SlotState } from './decode/loop.js'
 // Drafts: where they come from. More in 'lookahead-llm/draft'.
 export type { Drafter, DraftOrigin, DraftOutlook, DraftSession, Foreseen, SessionOptions } from './draft/drafter.js'
@@ -58,6 +57,7 @@ export type {
   RequestOptions,
   ToolChoice,
 } from './engine/options.js'
+export type { PromptFileReport } from './engine/prompt-files.js'
 export {
   type AnswerOf,
   answerAfter,
@@ -73,17 +73,18 @@ export { compileSchema, type JsonSchema } from './grammar/json-schema.js'
 export type { DownloadProgress } from './hub/download.js'
 export { HubError, type HubErrorCode } from './hub/error.js'
 export { type FetchOptions, fetchModel } from './hub/fetch-model.js'
+// The border to llama.cpp, as far as users meet it.
+export type { TokenLogprob, TokenLogprobs } from './llama/candidates.js'
 export type { CacheType } from './llama/context-options.js'
 export type { Device, DeviceKind, DeviceOptions } from './llama/device.js'
 export { LlamaError, type LlamaErrorCode } from './llama/error.js'
-// The border to llama.cpp, as far as users meet it.
 export type { KernelsWish } from './llama/kernels.js'
 export { availableDevices } from './llama/library.js'
 export type { ModelDescription, ModelOptions } from './llama/model.js'
 export type { MemoryUse, PlacedDevice, Placement } from './llama/placement.js'
 export type { Pooling } from './llama/pooled-context.js'
 export { type FileType, type QuantizeOptions, quantize } from './llama/quantize.js'
-export type { SamplerOptions } from './llama/sampler-options.js'
+export type { SamplerName, SamplerOptions } from './llama/sampler-options.js'
 export { type InfillTokens, type TokenizeOptions, Vocabulary } from './llama/vocabulary.js'
 export { loadVocabulary } from './llama/vocabulary-file.js'
 // The engine: a loaded model and the answers it writes.

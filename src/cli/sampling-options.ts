@@ -1,7 +1,8 @@
 // Options that say how tokens are drawn, and where to end.
 
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import type { RequestOptions } from '../engine/options.js'
+import { type SamplerName, samplerOrder } from '../llama/sampler-options.js'
 import type { RequestDefaults } from '../server/index.js'
 import { decimal, gather, gatherTexts, integer, tokenLimit } from './arguments.js'
 
@@ -24,6 +25,7 @@ export interface SamplingOptions {
   dryAllowedLength?: number
   dryPenaltyLastN?: number
   drySequenceBreaker?: string[]
+  samplers?: SamplerName[]
   ignoreEos?: boolean
   repeatLastN?: number
   repeatPenalty?: number
@@ -64,8 +66,21 @@ export function addSamplingOptions(command: Command): Command {
     .option('--dry-allowed-length <n>', 'tokens that may be repeated for nothing (default: 2)', integer(0))
     .option('--dry-penalty-last-n <n>', 'recent tokens that are searched (default: the whole context)', integer(0))
     .option('--dry-sequence-breaker <text>', 'text that ends a repetition; may be given several times', gather)
+    .option(
+      '--samplers <names>',
+      'which samplers are applied, in this order, with semicolons (default: penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature)',
+      samplerNames,
+    )
     .option('--ignore-eos', 'never end the answer before it is full')
     .option('--stop <text>', 'end before this text; may be given several times', gatherTexts)
+}
+
+function samplerNames(text: string): SamplerName[] {
+  return text.split(/[;,]/).map((name) => {
+    const known = samplerOrder.find((one) => one === name.trim())
+    if (known === undefined) throw new InvalidArgumentError(`expected names out of ${samplerOrder.join(', ')}`)
+    return known
+  })
 }
 
 /** The same as options of a request. */
@@ -92,6 +107,7 @@ export function samplingOf(options: SamplingOptions): RequestOptions {
     dryAllowedLength: options.dryAllowedLength,
     dryLastTokens: options.dryPenaltyLastN,
     drySequenceBreakers: options.drySequenceBreaker,
+    samplers: options.samplers,
     ignoreEos: options.ignoreEos,
     stop: options.stop,
   }
@@ -121,6 +137,7 @@ export function samplingFieldsOf(options: SamplingOptions): RequestDefaults {
     dry_allowed_length: options.dryAllowedLength,
     dry_penalty_last_n: options.dryPenaltyLastN,
     dry_sequence_breakers: options.drySequenceBreaker,
+    samplers: options.samplers,
     ignore_eos: options.ignoreEos,
     stop: options.stop,
   }

@@ -33,6 +33,7 @@ export interface ServeOptions
   cacheRam?: number
   cachePrompts?: number
   maxPause?: number
+  slotSavePath?: string
   commonNamespace?: string
   anyModel?: boolean
   tags?: string
@@ -106,6 +107,7 @@ export function addServeOptions(bare: Command): void {
       'files there for prompts that come again, as the model has read them (default: none)',
       integer(1),
     )
+    .option('--slot-save-path <folder>', 'let clients save prompts here: POST /slots/{id}?action=save (default: none)')
     .option('--cache-size <MiB>', 'memory for what is remembered, the oldest goes first', integer(1), 256)
     .option('--cache-ttl <seconds>', 'forget what is older (default: never)', integer(1))
     .option('--common-namespace <name>', 'namespace that all requests may draft from (default: none)')

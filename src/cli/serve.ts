@@ -1,7 +1,9 @@
 // `lookahead serve`: the life of a server, from loading to stopping.
 
+import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
+import { describeSystemError } from '../corpus/durable/system-error.js'
 import { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
 import { endProcess } from '../llama/native.js'
@@ -88,6 +90,7 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<number> {
     corsOrigins: options.corsOrigin,
     allowedHosts: [...hosts, ...(options.allowedHost ?? [])],
     queue: options.queue,
+    slotSavePath: await folderOf(options.slotSavePath),
     onRequest: logOf(options.verbose ? 'debug' : options.log, terminal),
   })
   const doors = await openDoors(app, hosts, options.port, secure)
@@ -172,6 +175,17 @@ function readPrefix(prefix: string | undefined): string | undefined {
   if (prefix === undefined || prefix === '' || prefix === '/') return undefined
   if (/^(?:\/[\w.~-]+)+\/?$/.test(prefix)) return prefix.replace(/\/$/, '')
   throw new UsageError(`--api-prefix expects a path such as /llm, got '${prefix}'`)
+}
+
+/** The folder for saved prompts, made if need be; readable by its user only. */
+async function folderOf(folder: string | undefined): Promise<string | undefined> {
+  if (folder === undefined) return undefined
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    return path.resolve(folder)
+  } catch (error) {
+    throw new UsageError(`--slot-save-path: ${folder} cannot be made a folder: ${describeSystemError(error)}`)
+  }
 }
 
 /** Resolves with the first signal to stop; a second one ends the process at once. */

@@ -2,8 +2,8 @@
 
 import type { AssistantMessage, MessageDelta } from '../chat/message.js'
 import type { DraftSourceName } from '../draft/tree.js'
+import type { TokenLogprobs } from '../llama/candidates.js'
 import type { DraftNode, TokenOrigin } from './explain.js'
-import type { TokenLogprobs } from './logprobs.js'
 
 /** Why a generation ended. */
 export type EndReason =
@@ -36,7 +36,7 @@ export interface StepPiece {
   matchLength?: number
   /** Of a drafted token, where the request asked: how probable the draft held it after the token before, 0 … 1. */
   probability?: number
-  /** How probable the model held the token, where the request asked for it. */
+  /** How probable the token was, and others in its place, where the request asked for it. */
   logprobs?: TokenLogprobs
 }
 

@@ -93,6 +93,24 @@ export class KeptPrompts {
     this.#shrink()
   }
 
+  /** Forgets a prompt, but for what others begin with too; returns how many tokens that were. */
+  drop(prompt: ArrayLike<number>, owner: string): number {
+    const path: Node[] = []
+    let children = this.#roots.get(owner)
+    while ((path.length + 1) * this.#blockTokens <= prompt.length) {
+      const node: Node | undefined = children?.get(this.#keyOf(prompt, path.length))
+      if (!node) break
+      path.push(node)
+      children = node.children
+    }
+    let blocks = 0
+    for (let leaf = path.pop(); leaf?.children.size === 0; leaf = path.pop()) {
+      this.#remove(leaf)
+      blocks++
+    }
+    return blocks * this.#blockTokens
+  }
+
   /** Forgets all prompts of an owner; returns how many tokens they had. */
   forget(owner: string): number {
     let blocks = 0
@@ -117,12 +135,16 @@ export class KeptPrompts {
   #shrink(): void {
     for (const leaf of this.#byUse) {
       if (this.#bytes <= this.#mostBytes) return
-      const siblings = leaf.parent?.children ?? this.#roots.get(leaf.owner)!
-      siblings.delete(leaf.key)
-      if (!leaf.parent && siblings.size === 0) this.#roots.delete(leaf.owner)
-      this.#byUse.delete(leaf)
-      this.#bytes -= leaf.cells.byteLength
+      this.#remove(leaf)
     }
+  }
+
+  #remove(leaf: Node): void {
+    const siblings = leaf.parent?.children ?? this.#roots.get(leaf.owner)!
+    siblings.delete(leaf.key)
+    if (!leaf.parent && siblings.size === 0) this.#roots.delete(leaf.owner)
+    this.#byUse.delete(leaf)
+    this.#bytes -= leaf.cells.byteLength
   }
 
   #keyOf(prompt: ArrayLike<number>, block: number): string {

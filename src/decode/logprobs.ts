@@ -1,16 +1,6 @@
 // How probable the model held what was written.
 
-/** A token and the natural logarithm of its probability. */
-export interface TokenLogprob {
-  token: number
-  logprob: number
-}
-
-/** What the model thought at one place of the text, before temperature, penalties and grammar. */
-export interface TokenLogprobs extends TokenLogprob {
-  /** The most likely tokens, best first; as many as were asked for. */
-  top: TokenLogprob[]
-}
+import type { TokenLogprobs } from '../llama/candidates.js'
 
 /** Where the logits of a forward lie; a context is such a place. */
 export interface LogitRows {
@@ -27,8 +17,14 @@ interface DrawnTokens {
   readonly count: number
 }
 
-/** Tells how probable the model held the tokens drawn from a forward's rows. */
-export class Logprobs {
+/** Tells how probable the tokens of an answer were. */
+export interface LogprobSource {
+  /** Of the tokens of a verdict, with pauses where that takes long. Of each once, in order. */
+  all(drawn: DrawnTokens): Generator<void, TokenLogprobs[]>
+}
+
+/** Tells how probable the model held the tokens drawn from a forward's rows, before temperature, penalties and grammar. */
+export class Logprobs implements LogprobSource {
   readonly #rows: LogitRows
   readonly #count: number
 
@@ -38,7 +34,6 @@ export class Logprobs {
     this.#count = count
   }
 
-  /** Of a token drawn from a batch row of the last forward. */
   of(row: number, token: number): TokenLogprobs {
     const { batch, vocabularySize, logits } = this.#rows
     const begin = batch.outputRows[row] * vocabularySize
@@ -53,6 +48,21 @@ export class Logprobs {
       told.push(this.of(rows[i], tokens[i]))
     }
     return told
+  }
+}
+
+/** Tells how probable the draws themselves made the tokens, behind all of that. */
+export class DrawnLogprobs implements LogprobSource {
+  readonly #told: () => TokenLogprobs
+
+  /** @param told tells of one draw after the other */
+  constructor(told: () => TokenLogprobs) {
+    this.#told = told
+  }
+
+  // biome-ignore lint/correctness/useYield: it was noted with the draw
+  *all({ count }: DrawnTokens): Generator<void, TokenLogprobs[]> {
+    return Array.from({ length: count }, this.#told)
   }
 }
 

@@ -2,11 +2,11 @@
 
 import type { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
+import type { TokenLogprobs } from '../llama/candidates.js'
 import { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
 import type { DraftingReport } from './drafting.js'
 import type { Generation } from './generation.js'
-import type { TokenLogprobs } from './logprobs.js'
 import type { Reader } from './reader.js'
 import { Round, type RoundOptions } from './round.js'
 import { Scheduler } from './scheduler.js'

@@ -39,6 +39,14 @@ export interface BlockCodec {
   convert(blocks: readonly Uint8Array[], blockCells: number, states: readonly Uint8Array[]): Promise<Uint8Array>
 }
 
+/** What is to be known of blocks that lie in files. */
+export interface BlockForm {
+  /** Stands for everything the numbers in a block depend on besides its tokens. */
+  identity: string
+  /** Bytes of a block. */
+  bytes: number
+}
+
 /**
  * Reads prompts in a context of its own, and hands them to the context that writes.
  *
@@ -53,6 +61,8 @@ export interface BlockCodec {
  * One prompt is read at a time, in order of arrival.
  */
 export class Reader {
+  /** What blocks in files are told apart by, and their bytes; missing where none are to be written. */
+  readonly form: BlockForm | undefined
   /** Prompts kept aside. */
   readonly kept: KeptPrompts
   /** Those of them that are on the disk too. */
@@ -69,8 +79,16 @@ export class Reader {
   #epoch = 0
 
   /** @param rowMs what reading a token takes, to begin with */
-  constructor(decoder: ReadingDecoder, codec: BlockCodec, kept: KeptPrompts, rowMs: number, shelf?: PromptShelf) {
+  constructor(
+    decoder: ReadingDecoder,
+    codec: BlockCodec,
+    kept: KeptPrompts,
+    rowMs: number,
+    shelf?: PromptShelf,
+    form?: BlockForm,
+  ) {
     this.shelf = shelf
+    this.form = form
     this.#decoder = decoder
     this.#codec = codec
     this.kept = kept

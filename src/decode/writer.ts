@@ -3,10 +3,11 @@
 import type { MessageDelta } from '../chat/message.js'
 import type { AnswerParser } from '../chat/parser.js'
 import { sourceName } from '../draft/tree.js'
+import type { TokenLogprobs } from '../llama/candidates.js'
 import type { DocumentSpans } from './document-spans.js'
 import { type DraftNode, explainDraft } from './explain.js'
 import { type EndReason, Generation, type GenerationStats, type PromptProgress, type StepPiece } from './generation.js'
-import type { Logprobs, TokenLogprobs } from './logprobs.js'
+import type { LogprobSource } from './logprobs.js'
 import type { Sequence, SequenceRequest } from './sequence.js'
 import { TextStream } from './text-stream.js'
 import type { Verdict } from './verify.js'
@@ -22,7 +23,7 @@ export interface AnswerRequest extends SequenceRequest {
   /** Strings that end the text; they are not part of it. Default: none. */
   readonly stops?: readonly string[]
   /** Tells log-probabilities, if the request wants them. */
-  readonly logprobs?: Logprobs
+  readonly logprobs?: LogprobSource
   /** Set if steps are to tell their drafts: where documents stand in the prompt. */
   readonly explain?: DocumentSpans
   /** Told how far the prompt has been read: once what is cached is known, and with every part. */

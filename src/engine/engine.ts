@@ -22,10 +22,12 @@ import {
   type ChatRequest,
   type CompletionRequest,
   checkObject,
+  checkTokens,
   type EngineOptions,
   type RequestDocument,
 } from './options.js'
 import { openParts, type Parts } from './parts.js'
+import { type PromptFileReport, restorePrompt, savePrompt } from './prompt-files.js'
 import { Requests } from './requests.js'
 import { type SelfConsistencyRequest, type SelfConsistencyResult, selfConsistency } from './self-consistency.js'
 
@@ -59,9 +61,10 @@ export class Engine implements AsyncDisposable {
   #disposing: Promise<void> | undefined
 
   /**
-   * Loads a model and measures what its forwards cost.
+   * Loads a model and measures what its forwards cost. Once its `signal` is aborted nothing of it is left.
    *
-   * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library
+   * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library; HubError for one that
+   *   cannot be fetched; the signal's reason
    */
   static async load(options: EngineOptions = {}): Promise<Engine> {
     return new Engine(await openParts(options))
@@ -270,6 +273,44 @@ export class Engine implements AsyncDisposable {
     // Prompts kept aside do not tell which of their tokens come from a document or a request: all of the namespace go.
     const prompts = this.#parts.tuned.reader?.forget(what.namespace ?? DEFAULT_NAMESPACE)
     return this.#parts.memory.forget(what).finally(() => prompts)
+  }
+
+  /**
+   * Writes the beginning of a prompt that was read to a file, as far as it is kept aside ({@link describePrompts}), so that
+   * the same model need not read it again after a restart. Shared beginnings are known after one by themselves with
+   * `promptDiskBytes`; this is for single prompts.
+   *
+   * @param prompt its tokens; {@link tokenizeChat} and {@link tokenize} tell them
+   * @param namespace whose it is. Default `'default'`
+   * @returns what was written; `undefined` where no prompts are kept
+   * @throws EngineError `invalid-parameter` where the file cannot be written
+   */
+  async savePrompt(
+    file: string,
+    prompt: ArrayLike<number>,
+    namespace = DEFAULT_NAMESPACE,
+  ): Promise<PromptFileReport | undefined> {
+    this.#checkLive()
+    const { reader } = this.#parts.tuned
+    return reader && savePrompt(reader, file, checkTokens('prompt', prompt, this.#vocabulary.size), namespace)
+  }
+
+  /**
+   * Reads what {@link savePrompt} wrote: prompts of the namespace that begin so need not be read again.
+   *
+   * @returns what was read; `undefined` where no prompts are kept
+   * @throws EngineError `invalid-parameter` where the file holds no prompt of this model on this machine
+   */
+  async restorePrompt(file: string, namespace = DEFAULT_NAMESPACE): Promise<PromptFileReport | undefined> {
+    this.#checkLive()
+    const { reader } = this.#parts.tuned
+    return reader && restorePrompt(reader, file, namespace, this.contextTokens)
+  }
+
+  /** Forgets a prompt kept aside, but for what others begin with too. @returns how many tokens that were */
+  dropPrompt(prompt: ArrayLike<number>, namespace = DEFAULT_NAMESPACE): number {
+    this.#checkLive()
+    return this.#parts.tuned.reader?.kept.drop(prompt, namespace) ?? 0
   }
 
   /** Prompts kept aside, so that what they begin with need not be read again; `undefined` where none can be. */

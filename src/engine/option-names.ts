@@ -44,7 +44,9 @@ const requestNames: Names<RequestOptions> = {
   signal: true,
   prediction: true,
   onPrompt: true,
+  samplers: true,
   logprobs: true,
+  logprobsOf: true,
   explain: true,
 }
 
@@ -84,6 +86,7 @@ export const optionNames = {
     corpus: true,
     onCacheProblem: true,
     onProgress: true,
+    signal: true,
   } satisfies Names<EngineOptions>,
   chat: {
     ...requestNames,
@@ -104,7 +107,7 @@ export const optionNames = {
   } satisfies Names<ChatRequest>,
   completion: { ...requestNames, prompt: true } satisfies Names<CompletionRequest>,
   selfConsistency: {
-    ...omit(requestNames, 'together', 'explain', 'logprobs', 'grammar'),
+    ...omit(requestNames, 'together', 'explain', 'logprobs', 'logprobsOf', 'grammar'),
     messages: true,
     documents: true,
     samples: true,

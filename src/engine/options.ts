@@ -146,6 +146,12 @@ export interface RequestOptions extends SamplerOptions {
   /** Note with each token its log-probability and those of this many most likely tokens, 0 … 20. Default: none. */
   logprobs?: number | undefined
   /**
+   * Whose {@link logprobs} those are. `'model'`: before temperature, penalties and grammar. `'draw'`: those by which the
+   * token was drawn, behind all that, among the tokens the filters have left; without a temperature that is one token,
+   * for certain. Default `'model'`.
+   */
+  logprobsOf?: 'model' | 'draw' | undefined
+  /**
    * Tell of each token where it came from, how long the match behind it was and how probable the draft held it, and add
    * to each step the draft tree that was verified. Default `false`.
    */

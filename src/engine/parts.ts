@@ -14,11 +14,12 @@ import type { Model } from '../llama/model.js'
 import { openDraftModel } from '../measure/draft-model.js'
 import { openForeteller } from '../measure/foreteller.js'
 import { loadModel } from '../measure/loading.js'
+import type { OnLoadingProgress } from '../measure/progress.js'
 import { type Tuned, tune } from '../measure/tuning.js'
 import { Chat } from './chat.js'
 import { contextTokensOf, type Layout, layoutOf } from './layout.js'
 import { Memory, warn } from './memory.js'
-import { checkFunction, type EngineOptions } from './options.js'
+import { checkFunction, checkSignal, type EngineOptions } from './options.js'
 
 /** What an engine consists of. */
 export interface Parts {
@@ -38,16 +39,23 @@ export interface Parts {
 /**
  * Fetches and loads the models, opens the memory, and measures what forwards cost.
  *
- * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library; CorpusError
+ * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library; CorpusError; the signal's reason
  */
 export async function openParts(options: EngineOptions): Promise<Parts> {
   const layout = layoutOf(options)
   // The draft model is told of as a whole, not by what is done to load it.
   const { onProgress, ...quietly } = options
   checkFunction('onProgress', onProgress)
+  const signal = checkSignal(options.signal)
+  const goOn: OnLoadingProgress = (progress) => {
+    signal?.throwIfAborted()
+    onProgress?.(progress)
+  }
   const { slots, branches, maxNodes, exactness, mtp } = layout
-  const file = await fetchModel(layout.model, options.fetch)
-  const draftFile = layout.draftModel === undefined ? undefined : await fetchModel(layout.draftModel, options.fetch)
+  signal?.throwIfAborted()
+  const fetching = { ...options.fetch, signal: eitherOf(options.fetch?.signal, signal) }
+  const file = await fetchModel(layout.model, fetching)
+  const draftFile = layout.draftModel === undefined ? undefined : await fetchModel(layout.draftModel, fetching)
   const contextOf = (trainedTokens: number) => ({
     contextTokens: slots * (contextTokensOf(options.contextTokens, trainedTokens) + maxNodes),
     batchTokens: Math.min(65_536, 512 + slots * maxNodes),
@@ -80,11 +88,12 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
       },
       reading: { contextTokens, keptBytes: layout.keptBytes, shelf: shelfOf(layout, options) },
       modelOptions: { repack: options.repack, ...deviceOptionsOf(options) },
-      onProgress,
+      onProgress: goOn,
     })
+    signal?.throwIfAborted()
     const chat = new Chat(model, options.chatTemplate)
     const drafter = options.drafter ?? new ForcedDrafter(new RetrievalDrafter({ corpus: memory.corpus }))
-    if (draftFile !== undefined) onProgress?.({ stage: 'draft-model' })
+    if (draftFile !== undefined) goOn({ stage: 'draft-model' })
     const small =
       draftFile === undefined
         ? undefined
@@ -121,6 +130,11 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
     await model[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** A signal that is aborted once either is. */
+function eitherOf(a: AbortSignal | undefined, b: AbortSignal | undefined): AbortSignal | undefined {
+  return a && b ? AbortSignal.any([a, b]) : (a ?? b)
 }
 
 /** Where prompts are kept on the disk: beside the corpus, in the folder it has locked. */

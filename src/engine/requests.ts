@@ -3,7 +3,7 @@
 import type { ChatPrompt } from '../chat/template.js'
 import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
 import { DocumentSpans } from '../decode/document-spans.js'
-import { Logprobs } from '../decode/logprobs.js'
+import { DrawnLogprobs, Logprobs } from '../decode/logprobs.js'
 import type { TokenRequest } from '../decode/loop.js'
 import type { AnswerReading } from '../decode/writer.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
@@ -185,10 +185,14 @@ export class Requests {
     const stops = checkStops(request.stop)
     const signal = checkSignal(request.signal)
     const wanted = request.logprobs === undefined ? undefined : checkInteger('logprobs', request.logprobs, 0, 20)
+    const { logprobsOf = 'model' } = request
+    if (logprobsOf !== 'model' && logprobsOf !== 'draw')
+      throw new EngineError('invalid-parameter', `logprobsOf must be 'model' or 'draw', got ${String(logprobsOf)}`)
+    const isOfDraw = logprobsOf === 'draw'
     const prediction = this.#readPrediction(request.prediction)
     if (draft !== 'off' && !(request as Partial<Prepared>)[prepared])
       this.#memory.addDocuments(documents, request.namespace)
-    const sampler = this.#openSampler(request, prompt)
+    const sampler = this.#openSampler(request, prompt, isOfDraw ? wanted : undefined)
     const session = draft === 'off' ? noDrafts : this.#openSession(request, sampler)
     if (prediction) {
       // What the prompt ends with stands before the prediction too, so that its beginning is found as a continuation.
@@ -202,7 +206,12 @@ export class Requests {
       sampler,
       maxTokens,
       stops,
-      logprobs: wanted === undefined ? undefined : new Logprobs(this.#context, wanted),
+      logprobs:
+        wanted === undefined
+          ? undefined
+          : isOfDraw
+            ? new DrawnLogprobs(() => sampler.told())
+            : new Logprobs(this.#context, wanted),
       explain: request.explain
         ? new DocumentSpans(prompt, documents, (token) => this.#vocabulary.bytesOf(token))
         : undefined,
@@ -226,9 +235,9 @@ export class Requests {
     return prediction.slice(0, 8 * this.#room.contextTokens)
   }
 
-  #openSampler(request: RequestOptions, prompt: ArrayLike<number>): Sampler {
+  #openSampler(request: RequestOptions, prompt: ArrayLike<number>, told: number | undefined): Sampler {
     try {
-      return Sampler.create(this.#context, request, prompt)
+      return Sampler.create(this.#context, request, prompt, told)
     } catch (error) {
       throw ofRange(error)
     }

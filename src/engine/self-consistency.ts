@@ -10,7 +10,7 @@ export type AnswerOf = (text: string) => string | undefined
 /** Several answers to one question, and which of them is given most often. */
 export interface SelfConsistencyRequest
   extends Pick<ChatRequest, 'messages' | 'documents'>,
-    Omit<RequestOptions, 'together' | 'explain' | 'logprobs' | 'grammar'> {
+    Omit<RequestOptions, 'together' | 'explain' | 'logprobs' | 'logprobsOf' | 'grammar'> {
   /** Answers that are written, 2 … 64. Default 8. */
   samples?: number
   /** Default: the last number in the text, else its last line. */

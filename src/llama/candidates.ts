@@ -2,6 +2,18 @@
 
 import { addressOf } from './native.js'
 
+/** A token and the natural logarithm of its probability. */
+export interface TokenLogprob {
+  token: number
+  logprob: number
+}
+
+/** How probable a token was where it was written, and others there. */
+export interface TokenLogprobs extends TokenLogprob {
+  /** The most likely tokens, best first; as many as were asked for. */
+  top: TokenLogprob[]
+}
+
 /** Bytes of a `llama_token_data`: the id, the logit and the probability of one token. */
 const entryWords = 3
 
@@ -104,6 +116,33 @@ export class Candidates {
     }
   }
 
+  /** How probable `token` and the likeliest `count` are among the tokens left. After the samplers that filter. */
+  logprobs(token: number, count: number): TokenLogprobs {
+    const [ids, numbers] = [this.#ids, this.#numbers]
+    const begin = this.#begin
+    const end = begin + Number(this.header[1]) * entryWords
+    let most = Number.NEGATIVE_INFINITY
+    let logit = Number.NEGATIVE_INFINITY
+    /** Where the likeliest ones lie, best first. */
+    const best: number[] = []
+    for (let at = begin; at < end; at += entryWords) {
+      const own = numbers[at + 1]
+      if (own === Number.NEGATIVE_INFINITY) continue
+      if (ids[at] === token) logit = own
+      if (own > most) most = own
+      if (best.length === count && (count === 0 || own <= numbers[best[count - 1] + 1])) continue
+      let place = best.length
+      while (place > 0 && own > numbers[best[place - 1] + 1]) place--
+      best.splice(place, 0, at)
+      if (best.length > count) best.pop()
+    }
+    let sum = 0
+    for (let at = begin; at < end; at += entryWords) sum += Math.exp(numbers[at + 1] - most)
+    const norm = most + Math.log(sum)
+    const top = best.map((at) => ({ token: ids[at], logprob: numbers[at + 1] - norm }))
+    return { token, logprob: logit - norm, top }
+  }
+
   /** Puts these tokens in instead of what it holds. @param logits of the tokens, largest first */
   put(ids: ArrayLike<number>, logits: ArrayLike<number>): void {
     for (let i = 0, at = 0; i < ids.length; i++, at += entryWords) {
@@ -130,9 +169,13 @@ export class Candidates {
   get selected(): number {
     const index = Number(BigInt.asIntN(64, this.header[2]))
     if (index < 0) return -1
-    // XTC moves the beginning.
-    const at = index * entryWords + Number(this.header[0] - this.#address) / 4
+    const at = index * entryWords + this.#begin
     return this.#numbers[at + 1] > Number.NEGATIVE_INFINITY ? this.#ids[at] : -1
+  }
+
+  /** Where the first one lies: XTC moves it. */
+  get #begin(): number {
+    return Number(this.header[0] - this.#address) / 4
   }
 
   #hold(size: number, sorted: bigint): void {

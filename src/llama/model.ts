@@ -52,6 +52,8 @@ export interface ModelOptions extends DeviceOptions {
   room?: ((trainedTokens: number) => ContextOptions) | undefined
   /** Is told what share of the weights has been read, 0 … 1. */
   onRead?: ((share: number) => void) | undefined
+  /** Gives up loading, within a second or two. Default: none. */
+  signal?: AbortSignal | undefined
 }
 
 /** How much of a model lies on devices: nothing, some layers, or all. */
@@ -126,7 +128,8 @@ export class Model {
    *
    * @param known remembers files for which that need not be done again
    * @param purpose what it is loaded for; models that only read are refused for writing
-   * @throws LlamaError `file-not-found`, `file-invalid`, `model-unsupported`, `library-not-found`, `library-mismatch`
+   * @throws LlamaError `file-not-found`, `file-invalid`, `model-unsupported`, `library-not-found`, `library-mismatch`; the
+   *   signal's reason
    */
   static async load(
     file: string,
@@ -156,7 +159,9 @@ export class Model {
     const kernels = options.kernels === 'off' || isElsewhere ? undefined : kernelsOf(library)
     params.use_extra_bufts = repack || kernels !== undefined
     const ledger = new MemoryLedger(devices)
-    const progress = options.onRead && registerProgressCallback(options.onRead)
+    const { onRead, signal } = options
+    signal?.throwIfAborted()
+    const progress = (onRead || signal) && registerProgressCallback(onRead ?? (() => {}), signal)
     if (progress) params.progress_callback = progress.pointer
     const loading = library.collectErrors(() => {
       const load = () => callAsync(llama.llama_model_load_from_file, resolved, params)
@@ -165,6 +170,7 @@ export class Model {
     const { result: pointer, errors } = await loading.finally(() => progress?.free())
     params.progress_callback = null
     if (!pointer) {
+      signal?.throwIfAborted()
       const shortage = devices.length > 0 && (await describeShortage(errors, { ...trial, room }))
       if (shortage) throw new LlamaError('device-failed', shortage)
       throw loadError(file, errors)

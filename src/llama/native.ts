@@ -28,15 +28,21 @@ export function registerLogCallback(write: (level: number, text: string) => void
   return { pointer, free: () => koffi.unregister(pointer) }
 }
 
-/** A JavaScript function that is told what share of a model has been read; `free` must be called after the load. */
-export function registerProgressCallback(tell: (share: number) => void): { pointer: Pointer; free: () => void } {
+/**
+ * A JavaScript function that is told what share of a model has been read, and ends the load once a signal is aborted;
+ * `free` must be called after the load.
+ */
+export function registerProgressCallback(
+  tell: (share: number) => void,
+  signal?: AbortSignal,
+): { pointer: Pointer; free: () => void } {
   let told = -1
   const pointer = koffi.register((share: number) => {
     // A hundred times at most: a model has thousands of tensors.
     const percent = Math.floor(100 * share)
     if (percent > told) tell(share)
     told = Math.max(told, percent)
-    return true
+    return signal?.aborted !== true
   }, progressCallback)
   return { pointer, free: () => koffi.unregister(pointer) }
 }
@@ -46,8 +52,18 @@ export function registerProgressCallback(tell: (share: number) => void): { point
  * the callbacks above, which nobody would ever answer.
  */
 export function endProcess(code: number): never {
-  if (process.platform !== 'win32') process.once('exit', () => koffi.load(null).func('void _exit(int code)')(code))
+  process.once('exit', () => {
+    if (process.platform === 'win32') terminate(code)
+    else koffi.load(null).func('void _exit(int code)')(code)
+  })
   process.exit(code)
+}
+
+/** The same on Windows, where `_exit` tells every loaded library first, among them those whose threads are being ended. */
+function terminate(code: number): void {
+  const kernel = koffi.load('kernel32.dll')
+  const current = kernel.func('intptr_t __stdcall GetCurrentProcess()')
+  kernel.func('bool __stdcall TerminateProcess(intptr_t process, uint32_t code)')(current(), code)
 }
 
 /** Runs a native function on a thread of its own; the event loop goes on meanwhile. */

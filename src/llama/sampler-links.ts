@@ -3,7 +3,16 @@
 import type { Context } from './context.js'
 import { dryWindow } from './dry-links.js'
 import type { Pointer } from './native.js'
-import { leastTemperature, needsDry, needsPenalties, type SamplerOptions, withDefaults } from './sampler-options.js'
+import {
+  isUsualOrder,
+  leastTemperature,
+  needsDry,
+  needsPenalties,
+  type SamplerName,
+  type SamplerOptions,
+  samplerOrder,
+  withDefaults,
+} from './sampler-options.js'
 
 /** Keeps the least number of candidates a filter may leave. */
 const minKeep = 1
@@ -35,7 +44,7 @@ export function shapingLinks(context: Context, options: SamplerOptions, prompt: 
 }
 
 /**
- * What chooses among the tokens that are left:
+ * What chooses among the tokens that are left, if no other order is asked for:
  *
  *     top-n-sigma → top-k → typical → top-p → min-p → XTC → temperature → draw
  */
@@ -47,22 +56,31 @@ export function drawingLinks({ model }: Context, options: SamplerOptions, seed: 
   const heat = Math.max(temperature, leastTemperature)
   // llama.cpp takes the largest one to mean that it shall choose.
   const bits = seed === 2 ** 32 - 1 ? 0x9e3779b1 : seed
-  return [
-    ...(topNSigma > 0 ? [llama.llama_sampler_init_top_n_sigma(topNSigma)] : []),
-    llama.llama_sampler_init_top_k(topK),
-    ...(typicalP < 1 ? [llama.llama_sampler_init_typical(typicalP, minKeep)] : []),
-    llama.llama_sampler_init_top_p(topP, minKeep),
-    llama.llama_sampler_init_min_p(minP, minKeep),
-    ...(xtcProbability > 0 ? [llama.llama_sampler_init_xtc(xtcProbability, xtcThreshold, minKeep, bits)] : []),
-    chosen.dynatempRange > 0
-      ? llama.llama_sampler_init_temp_ext(heat, chosen.dynatempRange, chosen.dynatempExponent)
-      : llama.llama_sampler_init_temp(heat),
-    llama.llama_sampler_init_dist(bits),
-  ]
+  const make: Record<SamplerName, () => Pointer[]> = {
+    // These come before the grammar.
+    penalties: () => [],
+    dry: () => [],
+    top_n_sigma: () => (topNSigma > 0 ? [llama.llama_sampler_init_top_n_sigma(topNSigma)] : []),
+    top_k: () => [llama.llama_sampler_init_top_k(topK)],
+    typ_p: () => (typicalP < 1 ? [llama.llama_sampler_init_typical(typicalP, minKeep)] : []),
+    top_p: () => [llama.llama_sampler_init_top_p(topP, minKeep)],
+    min_p: () => [llama.llama_sampler_init_min_p(minP, minKeep)],
+    xtc: () => {
+      return xtcProbability > 0 ? [llama.llama_sampler_init_xtc(xtcProbability, xtcThreshold, minKeep, bits)] : []
+    },
+    temperature: () => [
+      chosen.dynatempRange > 0
+        ? llama.llama_sampler_init_temp_ext(heat, chosen.dynatempRange, chosen.dynatempExponent)
+        : llama.llama_sampler_init_temp(heat),
+    ],
+  }
+  const order = options.samplers ?? samplerOrder
+  return [...order.flatMap((name) => make[name]()), llama.llama_sampler_init_dist(bits)]
 }
 
-/** Whether all that filters is monotone: what is likelier is never dropped before what is less likely. */
+/** Whether all that filters is monotone: what is likelier is never dropped before what is less likely. Top-k comes first. */
 export function isMonotone(options: SamplerOptions): boolean {
+  if (!isUsualOrder(options)) return false
   const { typicalP, topNSigma, xtcProbability, dynatempRange } = withDefaults(options)
   return typicalP === 1 && topNSigma === 0 && xtcProbability === 0 && dynatempRange === 0
 }

@@ -2,6 +2,20 @@
 
 import type { GrammarPlan } from '../grammar/gate.js'
 
+/** Samplers by llama.cpp's names, in the order in which they are applied if nothing else is said. */
+export const samplerOrder = [
+  'penalties',
+  'dry',
+  'top_n_sigma',
+  'top_k',
+  'typ_p',
+  'top_p',
+  'min_p',
+  'xtc',
+  'temperature',
+] as const
+export type SamplerName = (typeof samplerOrder)[number]
+
 /** How a token is chosen from logits. The names and defaults are llama.cpp's; the default is greedy. */
 export interface SamplerOptions {
   /** 0: always the most likely token. Default 0. */
@@ -30,6 +44,12 @@ export interface SamplerOptions {
   dynatempRange?: number | undefined
   /** How the model's indecision becomes a temperature in that range. Default 1. */
   dynatempExponent?: number | undefined
+  /**
+   * Which samplers are applied, in this order; those that are left out are not, whatever their options say. `penalties` and
+   * `dry` come before all others. Default: all, as in llama.cpp: `penalties`, `dry`, `top_n_sigma`, `top_k`, `typ_p`,
+   * `top_p`, `min_p`, `xtc`, `temperature`.
+   */
+  samplers?: readonly SamplerName[] | undefined
   /** Seed of the random draws, any integer; -1: a new one. Default: a new one per request, reported in its result. */
   seed?: number | undefined
   /** Divides the logits of recent tokens; 1: off. Default 1. */
@@ -135,6 +155,7 @@ export function checkSamplerOptions(options: SamplerOptions, vocabularySize: num
     throw new RangeError(`drySequenceBreakers must be a list of at most ${mostBreakers} texts`)
   if (options.ignoreEos !== undefined && typeof options.ignoreEos !== 'boolean')
     throw new RangeError(`ignoreEos must be true or false, got ${String(options.ignoreEos)}`)
+  checkOrder(options.samplers)
   check('seed', (v) => Number.isInteger(v), 'an integer')
   check('repeatPenalty', (v) => v >= 0.001 && v <= 1000, 'a number from 0.001 to 1000')
   check('penaltyLastTokens', (v) => Number.isInteger(v) && v >= 0, 'an integer ≥ 0')
@@ -149,6 +170,25 @@ export function checkSamplerOptions(options: SamplerOptions, vocabularySize: num
         `logitBias: the bias of token ${token} must be a number from -${largest} to ${largest}, or -Infinity, got ${String(bias)}`,
       )
   }
+}
+
+function checkOrder(samplers: unknown): void {
+  if (samplers === undefined) return
+  if (!Array.isArray(samplers)) throw new RangeError('samplers must be a list of names')
+  for (const [i, name] of samplers.entries()) {
+    if (!samplerOrder.includes(name))
+      throw new RangeError(`samplers must be names out of ${samplerOrder.join(', ')}, got ${String(name)}`)
+    if (samplers.indexOf(name) < i) throw new RangeError(`samplers must name each once, got ${name} twice`)
+  }
+  const isShaping = (name: string) => name === 'penalties' || name === 'dry'
+  const last = samplers.findLastIndex(isShaping)
+  if (!samplers.slice(0, last + 1).every(isShaping))
+    throw new RangeError('samplers must name penalties and dry before all others')
+}
+
+/** Whether the samplers are applied as they are if nothing is said. */
+export function isUsualOrder({ samplers }: SamplerOptions): boolean {
+  return samplers === undefined || samplers.join() === samplerOrder.join()
 }
 
 /** Whether the options change nothing about greedy choice. */
@@ -166,14 +206,15 @@ export function isPlainGreedy(options: SamplerOptions): boolean {
 
 /** Whether recent tokens change logits. */
 export function needsPenalties(options: SamplerOptions): boolean {
+  if (options.samplers?.includes('penalties') === false) return false
   const { penaltyLastTokens = samplerDefaults.penaltyLastTokens, repeatPenalty = 1 } = options
   const { frequencyPenalty = 0, presencePenalty = 0 } = options
   return penaltyLastTokens > 0 && (repeatPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0)
 }
 
 /** Whether repetitions change logits. */
-export function needsDry({ dryMultiplier = 0, dryLastTokens }: SamplerOptions): boolean {
-  return dryMultiplier > 0 && dryLastTokens !== 0
+export function needsDry({ dryMultiplier = 0, dryLastTokens, samplers }: SamplerOptions): boolean {
+  return dryMultiplier > 0 && dryLastTokens !== 0 && samplers?.includes('dry') !== false
 }
 
 /**

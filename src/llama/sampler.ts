@@ -1,6 +1,7 @@
 // A chain of llama.cpp's samplers.
 
 import { Gate } from '../grammar/gate.js'
+import type { TokenLogprobs } from './candidates.js'
 import type { Context } from './context.js'
 import type { Pointer } from './native.js'
 import { Preview } from './preview.js'
@@ -8,6 +9,7 @@ import { biasLink, chainOf, drawingLinks, forbidding, isMonotone, shapingLinks }
 import {
   checkSamplerOptions,
   isPlainGreedy,
+  isUsualOrder,
   type SamplerOptions,
   samplerDefaults,
   seedBits,
@@ -44,17 +46,21 @@ export class Sampler {
   readonly #ban: Pointer | undefined
   /** Tokens still to be drawn before the answer may end. */
   #owed: number
+  /** What is to be told of each draw, and was not asked for yet. */
+  readonly #notes: Notes | undefined
   #freed = false
 
   /**
    * @param prompt tokens the penalties look back at
+   * @param told of how many of the likeliest tokens {@link told} is to tell; missing: it is not asked
    * @throws RangeError for options out of range; GrammarError for a grammar that cannot be followed
    */
-  static create(context: Context, options: SamplerOptions, prompt: ArrayLike<number>): Sampler {
+  static create(context: Context, options: SamplerOptions, prompt: ArrayLike<number>, told?: number): Sampler {
     checkSamplerOptions(options, context.vocabularySize)
     const isGreedy = (options.temperature ?? 0) === 0
     const seed = isGreedy ? 0 : (seedBits(options.seed) ?? Math.floor(Math.random() * (2 ** 32 - 1)))
-    if (isPlainGreedy(options)) return new Sampler(context, seed)
+    const notes = told === undefined ? undefined : { count: told, isGreedy, left: [] }
+    if (isPlainGreedy(options)) return new Sampler(context, seed, { notes })
     const grammar = gateOf(context, options.grammar)
     const topK = options.topK ?? samplerDefaults.topK
     const shaping = shapingLinks(context, options, prompt)
@@ -62,7 +68,10 @@ export class Sampler {
     const links: Links = {
       shaping,
       drawing,
-      surelyAlone: (options.typicalP ?? 1) < 1 ? Infinity : -Math.log(options.minP ?? samplerDefaults.minP),
+      surelyAlone:
+        (options.typicalP ?? 1) < 1 || !isUsualOrder(options)
+          ? Infinity
+          : -Math.log(options.minP ?? samplerDefaults.minP),
       isGreedy,
       narrows: topK > 0 && topK <= mostPreviewed && isMonotone(options),
     }
@@ -74,7 +83,7 @@ export class Sampler {
           drawing: isGreedy ? undefined : chainOf(context, drawing),
         }
       : { chain: chainOf(context, [...shaping, ...drawing]) }
-    return new Sampler(context, seed, { links, grammar, ban, owed, ...chains })
+    return new Sampler(context, seed, { links, grammar, ban, owed, notes, ...chains })
   }
 
   private constructor(context: Context, seed: number, parts: Partial<Parts> = {}) {
@@ -86,6 +95,7 @@ export class Sampler {
     this.#drawing = parts.drawing
     this.#ban = parts.ban
     this.#owed = parts.owed ?? 0
+    this.#notes = parts.notes
   }
 
   /** What a grammar has to work out before the next token, in pieces of some ten milliseconds; undefined: nothing. */
@@ -96,9 +106,17 @@ export class Sampler {
   /** Draws the token that follows a batch row with an output, and remembers it; one of {@link halts} if none may. */
   sample(row: number): number {
     if (this.#grammar !== undefined) return this.#sampleInGrammar(row, this.#grammar)
-    if (this.#chain === undefined) return this.#context.argmax(row)
-    if (this.#owed > 0) return this.#sampleOwed(row, this.#chain)
+    if (this.#chain === undefined) return this.#note(this.#context.argmax(row))
+    if (this.#owed > 0 || this.#notes) return this.#sampleAside(row, this.#chain)
     return this.#context.model.library.llama.llama_sampler_sample(this.#chain, this.#context.pointer, row)
+  }
+
+  /**
+   * How probable a draw made the token it took, among those that bias, penalties, grammar and filters had left, and at its
+   * temperature: of each token once, in the order they were drawn.
+   */
+  told(): TokenLogprobs {
+    return this.#notes?.left.shift() as TokenLogprobs
   }
 
   /** Whether the same token would be drawn from a row if any two of its logits lay up to `noise` apart or closer. */
@@ -149,21 +167,33 @@ export class Sampler {
     }
     if (this.#chain !== undefined) llama.llama_sampler_accept(this.#chain, token)
     if (!model.vocabulary.isEndOfGeneration(token)) grammar.accept(token)
-    return token
+    return this.#note(token)
   }
 
-  /** Draws while the answer may not end yet. */
-  #sampleOwed(row: number, chain: Pointer): number {
+  /** Draws where the tokens are looked at: while the answer may not end yet, and to tell of them. */
+  #sampleAside(row: number, chain: Pointer): number {
     const { batch, logits, vocabularySize, candidates, model } = this.#context
     const { llama } = model.library
     candidates.fill(logits, batch.outputRows[row] * vocabularySize)
-    if (this.#ban !== undefined) llama.llama_sampler_apply(this.#ban, candidates.header)
-    candidates.compact()
+    if (this.#owed > 0 && this.#ban !== undefined) {
+      llama.llama_sampler_apply(this.#ban, candidates.header)
+      candidates.compact()
+    }
     llama.llama_sampler_apply(chain, candidates.header)
     const token = candidates.selected
     if (token < 0) return halts.deadEnd
-    this.#owed--
+    if (this.#owed > 0) this.#owed--
     llama.llama_sampler_accept(chain, token)
+    return this.#note(token)
+  }
+
+  /** Takes note of a draw, with the tokens among which it was made still at hand. */
+  #note(token: number): number {
+    if (this.#notes) {
+      const { count, isGreedy, left } = this.#notes
+      const sure = { token, logprob: 0 }
+      left.push(isGreedy ? { ...sure, top: count > 0 ? [sure] : [] } : this.#context.candidates.logprobs(token, count))
+    }
     return token
   }
 
@@ -203,9 +233,18 @@ interface Chains {
   drawing?: Pointer
 }
 
+/** What is told of draws: how many likely tokens with each, and the draws that have not been asked for. */
+interface Notes {
+  count: number
+  /** Whether the most likely token is taken, which leaves no other. */
+  isGreedy: boolean
+  left: TokenLogprobs[]
+}
+
 interface Parts extends Chains {
   links: Links
   grammar: Gate | undefined
   ban: Pointer | undefined
   owed: number
+  notes: Notes | undefined
 }

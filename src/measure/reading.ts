@@ -54,21 +54,22 @@ export async function openReader(writer: Context, options: ReadingOptions): Prom
     await decoder[Symbol.asyncDispose]()
     return undefined
   }
-  const shelf = options.shelf && (await openShelf(writer, codec, options.modelOptions, options.shelf))
-  return new Reader(decoder, codec, new KeptPrompts(blockTokens, options.keptBytes), options.rowMs, shelf)
+  const { library, kernels, repacks } = writer.model
+  // Everything that the cells of a prompt depend on besides its tokens.
+  const parts = [library.version, library.folder, kernels?.id ?? '', repacks, options.modelOptions]
+  const identity = await identify(writer.model.path, ...parts)
+  const shelf = options.shelf && (await openShelf(identity, codec, options.shelf))
+  const kept = new KeptPrompts(blockTokens, options.keptBytes)
+  const form = { identity, bytes: blockTokens * codec.cellBytes }
+  return new Reader(decoder, codec, kept, options.rowMs, shelf, form)
 }
 
 /** Opens what is kept on the disk; a disk that cannot be used is told of, and prompts are kept in memory alone. */
-async function openShelf({ model }: Context, codec: CellCodec, modelOptions: unknown, options: PromptShelfOptions) {
-  const { library, kernels, repacks } = model
-  // Everything that the cells of a prompt depend on besides its tokens.
-  const parts = [library.version, library.folder, kernels?.id ?? '', repacks, modelOptions]
-  return PromptShelf.open(await identify(model.path, ...parts), blockTokens, codec.cellBytes, options).catch(
-    (problem) => {
-      options.onProblem?.(problem)
-      return undefined
-    },
-  )
+async function openShelf(identity: string, codec: CellCodec, options: PromptShelfOptions) {
+  return PromptShelf.open(identity, blockTokens, codec.cellBytes, options).catch((problem) => {
+    options.onProblem?.(problem)
+    return undefined
+  })
 }
 
 /** Tokens of the prompt that {@link measureReading} reads. */

@@ -16,6 +16,7 @@ import { countResponses, responses } from './responses.js'
 import { live, loadHeaders, ready } from './routing.js'
 import { consistency } from './self-consistency.js'
 import { type ServerOptions, Service } from './service.js'
+import { slotAction } from './slot-files.js'
 import {
   findModel,
   health,
@@ -126,7 +127,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   post(() => notSupported('properties are set when the server is started'), '/props')
   get(() => listAdapters(service), '/lora-adapters')
   post(() => notSupported('this server has no adapters'), '/lora-adapters')
-  post(() => notSupported('this server saves no slots; prompts are kept by themselves (--cache-ram)'), '/slots/:id')
+  post(slotAction, '/slots/:id')
   get((c) => slots(service, c.req.query('fail_on_no_slot') === '1'), '/slots')
   get(() => metrics(service), '/metrics')
   get((c) => answerLog(service, c.req.raw), '/lookahead/log')

@@ -3,15 +3,26 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { MessageDelta, ToolCall } from '../chat/message.js'
-import type { EndReason, GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
+import type { GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
+import { finishReason, isCut } from './endings.js'
 import { badRequest } from './errors.js'
 import { type Explanation, explanationOf } from './explanation.js'
-import { prediction, predictionText, requestOptions, samplingFields, seedOf, tokenCount } from './fields.js'
+import {
+  logprobsOf,
+  prediction,
+  predictionText,
+  requestOptions,
+  samplingFields,
+  seedOf,
+  tellingFields,
+  tokenCount,
+} from './fields.js'
 import { bodyOf } from './harmless.js'
-import { type ChatLogprob, chatLogprobs } from './logprobs.js'
+import { chatLogprobs, drawnProbabilities } from './logprobs.js'
 import { documents, messages, requestDocuments, templateMessages } from './messages.js'
+import { nativeResult, nativeSettings } from './native-result.js'
 import { done, type Frame, fingerprint, type Reply } from './reply.js'
 import { formOf, responseFormat, schema } from './response-format.js'
 import type { Served } from './served.js'
@@ -24,6 +35,7 @@ import { promptProgress, RunningTimings, timingsOf, usageOf } from './usage.js'
 /** The body of `POST /v1/chat/completions`. */
 const chatBody = bodyOf({
   ...samplingFields,
+  ...tellingFields,
   ...thinkingFields,
   ...continuationFields,
   messages,
@@ -54,8 +66,9 @@ export async function chat(service: Service, request: Request): Promise<Response
   const use = planTools(engine, body)
   const form = await formOf(body, use.tools)
   const { signal } = request
+  const conversation = conversationOf(engine, body, use)
   const shared = {
-    ...conversationOf(engine, body, use),
+    ...conversation,
     jsonSchema: form.jsonSchema,
     maxTokens: service.defaults.limit(
       ['max_tokens', body.max_tokens],
@@ -64,6 +77,7 @@ export async function chat(service: Service, request: Request): Promise<Response
     ),
     prediction: predictionText(body.prediction),
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
+    logprobsOf: logprobsOf(body),
   }
   const id = `chatcmpl-${randomUUID()}`
   const together = (body.n ?? 1) > 1 ? {} : undefined
@@ -73,8 +87,12 @@ export async function chat(service: Service, request: Request): Promise<Response
   const begin = Array.from({ length: body.n ?? 1 }, (_, index): Beginning => {
     return (onPrompt) => engine.chat({ ...ready, seed: seedOf(body, index), ...(streams && { onPrompt }) })
   })
+  const tokens = await engine.tokenizeChatAside(ready, signal)
+  const slot = service.noteSlot(served, body.id_slot, tokens, namespace)
+  const prompt = body.verbose ? await engine.renderChatAside(conversation, signal) : undefined
   const answers = service.start(served, begin, signal, namespace)
-  return respond(service, answers, new ChatReply(served, id, body), body.stream ?? false)
+  const reply = new ChatReply(served, id, body, prompt === undefined ? undefined : { ...shared, prompt, slot })
+  return respond(service, answers, reply, body.stream ?? false)
 }
 
 /** `POST /v1/chat/completions/input_tokens`: how many tokens the prompt of a conversation has. */
@@ -97,19 +115,31 @@ function conversationOf(engine: Engine, body: ChatBody, use: ToolUse) {
   }
 }
 
+/** What is told of a request by `__verbose`. */
+interface Plan {
+  /** The prompt as the model reads it. */
+  prompt: string
+  slot: number
+  maxTokens: number | undefined
+  logprobs: number | undefined
+}
+
 /** One response: its choices, and the frames they come in when it is streamed. */
 class ChatReply implements Reply {
   readonly #body: ChatBody
   readonly #id: string
   readonly #created = Math.floor(Date.now() / 1000)
-  readonly #model: string
+  readonly #served: Served
+  readonly #plan: Plan | undefined
   readonly #choices: Choice[]
   readonly #timings: RunningTimings[]
 
-  constructor(served: Served, id: string, body: ChatBody) {
+  /** @param plan what is to be told besides, as `__verbose` */
+  constructor(served: Served, id: string, body: ChatBody, plan: Plan | undefined) {
     this.#id = id
     this.#body = body
-    this.#model = served.name
+    this.#served = served
+    this.#plan = plan
     this.#choices = Array.from({ length: body.n ?? 1 }, (_, index) => new Choice(index, served.engine, body))
     this.#timings = this.#choices.map(() => new RunningTimings())
   }
@@ -136,7 +166,7 @@ class ChatReply implements Reply {
     const choice = this.#choices[index]
     choice.finish(result)
     const last = { ...delta(index, {}), finish_reason: choice.finishReason }
-    return [this.#chunk(last, { timings: timingsOf(result) })]
+    return [this.#chunk(last, { ...this.#verbose(index, result), timings: timingsOf(result) })]
   }
 
   close(results: readonly GenerationResult[]): Frame[] {
@@ -160,8 +190,19 @@ class ChatReply implements Reply {
       ...this.#head('chat.completion'),
       choices: this.#choices.map((choice) => choice.whole()),
       usage: usageOf(results, results.length),
+      ...this.#verbose(0, results[0]),
       timings: timingsOf(results[0]),
     }
+  }
+
+  /** An answer as it was written, and all that it was asked for. */
+  #verbose(index: number, result: GenerationResult) {
+    if (!this.#plan) return {}
+    const { prompt, slot, maxTokens, logprobs } = this.#plan
+    const { engine } = this.#served
+    const asked = { settings: nativeSettings(engine, this.#body, maxTokens, logprobs), prompt, slot }
+    const content = engine.detokenize(result.tokens, true)
+    return { __verbose: nativeResult(this.#served, asked, index, result, content) }
   }
 
   #times(index: number) {
@@ -169,7 +210,7 @@ class ChatReply implements Reply {
   }
 
   #head(object: string) {
-    return { id: this.#id, object, created: this.#created, model: this.#model, system_fingerprint: fingerprint }
+    return { id: this.#id, object, created: this.#created, model: this.#served.name, system_fingerprint: fingerprint }
   }
 
   #chunk(choice: object, extra: object = {}): Frame {
@@ -185,7 +226,7 @@ class Choice {
   readonly #engine: Engine
   readonly #body: ChatBody
   readonly #calls: ToolCall[] = []
-  readonly #logprobs: ChatLogprob[] = []
+  readonly #logprobs: object[] = []
   readonly #steps: Explanation[] = []
   #content = ''
   #reasoning = ''
@@ -198,7 +239,8 @@ class Choice {
 
   /** Takes a step, and returns what it adds, if anything. */
   take(step: GenerationStep): object | undefined {
-    const logprobs = this.#body.logprobs ? chatLogprobs(this.#engine, step.pieces) : undefined
+    const tell = this.#body.post_sampling_probs ? drawnProbabilities : chatLogprobs
+    const logprobs = this.#body.logprobs ? tell(this.#engine, step.pieces) : undefined
     if (logprobs) for (const entry of logprobs) this.#logprobs.push(entry)
     if (this.#body.explain) this.#steps.push(explanationOf(step))
     const added = this.#add(step.deltas ?? [])
@@ -271,16 +313,6 @@ interface CallDelta {
   function: { name?: string; arguments: string }
 }
 
-/** Whether an answer ended before it was whole. */
-export function isCut(reason: EndReason): boolean {
-  return reason === 'length' || reason === 'context-full' || reason === 'dead-end'
-}
-
-/** Why an answer ended, in OpenAI's words. */
-export function finishReason(reason: EndReason): 'stop' | 'length' {
-  return isCut(reason) ? 'length' : 'stop'
-}
-
-function delta(index: number, delta: object, logprobs?: ChatLogprob[]) {
+function delta(index: number, delta: object, logprobs?: object[]) {
   return { index, delta, logprobs: logprobs ? { content: logprobs, refusal: null } : null, finish_reason: null }
 }

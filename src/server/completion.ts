@@ -4,11 +4,12 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import { readBody } from './body.js'
-import { finishReason } from './chat.js'
+import { finishReason } from './endings.js'
 import { type Explanation, explanationOf } from './explanation.js'
 import { bodyOf } from './harmless.js'
 import { list, tokenIds } from './lists.js'
 import { type CompletionLogprobs, completionLogprobs } from './logprobs.js'
+import { nativeResult, nativeSettings } from './native-result.js'
 import { done, type Frame, fingerprint, type Reply } from './reply.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
@@ -32,20 +33,32 @@ export async function completion(service: Service, request: Request): Promise<Re
   const body = await readBody(request, completionBody, service)
   const served = service.find(body.model)
   const id = `cmpl-${randomUUID()}`
-  const answers = await startTexts(service, served, request, body, {
-    prompts: listPrompts(body.prompt),
+  const maxTokens = service.defaults.limit(['max_tokens', body.max_tokens], ['n_predict', body.n_predict])
+  const prompts = listPrompts(body.prompt)
+  const { answers, slots } = await startTexts(service, served, request, body, {
+    prompts,
     n: body.n ?? 1,
     id,
-    maxTokens: service.defaults.limit(['max_tokens', body.max_tokens], ['n_predict', body.n_predict]),
+    maxTokens,
     logprobs: body.logprobs ?? undefined,
   })
-  return respond(service, answers, new CompletionReply(served, id, body, answers.count), body.stream ?? false)
+  const reply = new CompletionReply(served, id, body, { prompts, maxTokens, slots })
+  return respond(service, answers, reply, body.stream ?? false)
+}
+
+/** What is written. */
+interface Plan {
+  prompts: readonly (string | number[])[]
+  maxTokens: number | undefined
+  /** The slot of each answer. */
+  slots: readonly number[]
 }
 
 /** One response: texts, each with what was asked to be told of it. */
 class CompletionReply implements Reply {
   readonly #served: Served
   readonly #body: CompletionBody
+  readonly #plan: Plan
   readonly #id: string
   readonly #created = Math.floor(Date.now() / 1000)
   readonly #logprobs: CompletionLogprobs[]
@@ -53,10 +66,12 @@ class CompletionReply implements Reply {
   readonly #steps: Explanation[][]
   readonly #timings: RunningTimings[]
 
-  constructor(served: Served, id: string, body: CompletionBody, count: number) {
+  constructor(served: Served, id: string, body: CompletionBody, plan: Plan) {
+    const count = plan.slots.length
     this.#served = served
     this.#id = id
     this.#body = body
+    this.#plan = plan
     this.#offsets = new Array<number>(count).fill(0)
     this.#steps = Array.from({ length: count }, () => [])
     this.#timings = this.#steps.map(() => new RunningTimings())
@@ -89,7 +104,7 @@ class CompletionReply implements Reply {
 
   end(index: number, result: GenerationResult): Frame[] {
     const last = { ...this.#choice(index, '', null), finish_reason: finishReason(result.reason) }
-    return [this.#chunk(last, { timings: timingsOf(result) })]
+    return [this.#chunk(last, { ...this.#verbose(index, result), timings: timingsOf(result) })]
   }
 
   close(results: readonly GenerationResult[]): Frame[] {
@@ -109,8 +124,24 @@ class CompletionReply implements Reply {
         ...(explain && { lookahead: { steps: this.#steps[index] } }),
       })),
       usage: usageOf(results, n ?? 1),
+      ...this.#verbose(0, results[0]),
       timings: timingsOf(results[0]),
     }
+  }
+
+  /** An answer and all that it was asked for, where that is wanted. */
+  #verbose(index: number, result: GenerationResult) {
+    const { n, logprobs, verbose } = this.#body
+    if (!verbose) return {}
+    const { prompts, maxTokens, slots } = this.#plan
+    const prompt = prompts[Math.floor(index / (n ?? 1))]
+    const { engine } = this.#served
+    const asked = {
+      settings: nativeSettings(engine, this.#body, maxTokens, logprobs ?? 0),
+      prompt: typeof prompt === 'string' ? prompt : engine.detokenize(prompt),
+      slot: slots[index],
+    }
+    return { __verbose: nativeResult(this.#served, asked, index, result) }
   }
 
   #times(index: number) {

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
 import type { RequestOptions } from '../engine/options.js'
-import { seedBits } from '../llama/sampler-options.js'
+import { type SamplerName, samplerOrder, seedBits } from '../llama/sampler-options.js'
 import { badRequest } from './errors.js'
 import { partOf } from './harmless.js'
 import { entriesOf, list } from './lists.js'
@@ -42,6 +42,20 @@ const logitBias = z.union([entriesOf(bias), list(z.tuple([z.union([integer, z.st
   error: 'expected { token: bias } or [[token, bias], …], a token being its id or a text',
 })
 
+/** Other names of samplers, and samplers that other programs name in vain: what would switch them on is refused. */
+const samplerNames: Record<string, SamplerName | undefined> = {
+  ...Object.fromEntries(samplerOrder.map((name) => [name, name])),
+  ...{ typical_p: 'typ_p', typical: 'typ_p', temp: 'temperature', top_nsigma: 'top_n_sigma' },
+  ...{ adaptive_p: undefined, mirostat: undefined, tfs_z: undefined, infill: undefined },
+}
+
+const samplers = list(
+  z
+    .string()
+    .refine((name) => Object.hasOwn(samplerNames, name), `expected a sampler out of ${samplerOrder.join(', ')}`),
+  32,
+).transform((names) => [...new Set(names.flatMap((name) => samplerNames[name] ?? []))])
+
 /** How tokens are chosen, and what is to be told of them: fields of all routes that write. */
 export const samplingFields = {
   model: maybe(z.string()),
@@ -66,6 +80,7 @@ export const samplingFields = {
   dry_allowed_length: maybe(integer.min(0).max(2 ** 31 - 1)),
   dry_penalty_last_n: maybe(integer.min(-1)),
   dry_sequence_breakers: maybe(z.array(z.string()).max(64)),
+  samplers: maybe(samplers),
   ignore_eos: maybe(z.boolean()),
   min_tokens: maybe(integer.min(0)),
   stop: maybe(stops),
@@ -84,6 +99,18 @@ export const samplingFields = {
   return_progress: maybe(z.boolean()),
   timings_per_token: maybe(z.boolean()),
   stream_options: maybe(partOf({ include_usage: maybe(z.boolean()), include_obfuscation: maybe(z.boolean()) })),
+}
+
+/** Fields of the routes that may tell how their tokens were chosen, and whose prompts may be saved. */
+export const tellingFields = {
+  id_slot: maybe(integer.min(-1)),
+  post_sampling_probs: maybe(z.boolean()),
+  verbose: maybe(z.boolean()),
+}
+
+/** Whose log-probabilities are told. */
+export function logprobsOf({ post_sampling_probs }: z.infer<z.ZodObject<typeof tellingFields>>): 'model' | 'draw' {
+  return post_sampling_probs ? 'draw' : 'model'
 }
 
 /** What {@link samplingFields} let through. */
@@ -132,6 +159,7 @@ export function requestOptions(
     dryAllowedLength: fields.dry_allowed_length ?? undefined,
     dryLastTokens: fields.dry_penalty_last_n === -1 ? undefined : (fields.dry_penalty_last_n ?? undefined),
     drySequenceBreakers: fields.dry_sequence_breakers ?? undefined,
+    samplers: fields.samplers ?? undefined,
     ignoreEos: fields.ignore_eos ?? undefined,
     minTokens: fields.min_tokens ?? undefined,
     presencePenalty: fields.presence_penalty ?? undefined,

@@ -1,14 +1,18 @@
 // Fields that change no text: taken, and passed over.
 
 import { z } from 'zod'
+import { isSame } from '../grammar/json-values.js'
 
 /** Labels and hints, with any value: whom a request is for, how it may be billed, kept or scheduled. */
 const hints = new Set([
+  'api_server',
+  'api_type',
   'id_slot',
   'keep_alive',
   'metadata',
   'n_discard',
   'n_keep',
+  'num_ctx',
   'priority',
   'prompt_cache_key',
   'prompt_cache_options',
@@ -17,32 +21,50 @@ const hints = new Set([
   'safety_identifier',
   'service_tier',
   'sse_ping_interval',
+  'truncation_length',
   'user',
   'verbosity',
 ])
 
 /** What this server lacks, or always does, by the values that ask for just that. */
 const neutral: Record<string, (value: unknown) => boolean> = {
+  add_bos_token: is(true),
   add_generation_prompt: is(true),
   add_special_tokens: is(true),
   backend_sampling: is(false),
   background: is(false),
   best_of: is(1),
   continue_final_message: is(false),
+  do_sample: is(true),
   early_stopping: is(false),
   echo: is(false),
+  encoder_repetition_penalty: is(1),
+  epsilon_cutoff: is(0),
+  eta_cutoff: is(0),
+  guidance_scale: is(1),
+  include_reasoning: is(true),
   include_stop_str_in_output: is(false),
   length_penalty: is(1),
   logprobs: is(false),
+  max_tokens_second: is(0),
   min_keep: is(0, 1),
   mirostat: is(0),
   n_cache_reuse: is(0),
   n_indent: is(0),
+  no_repeat_ngram_size: is(0),
+  penalty_alpha: is(0),
+  rep_pen_slope: is(0, 1),
   post_sampling_probs: is(false),
+  skew: is(0),
   skip_special_tokens: is(true),
+  smoothing_factor: is(0),
   spaces_between_special_tokens: is(true),
   store: is(false),
   t_max_predict_ms: (value) => typeof value === 'number' && value <= 0,
+  temperature_last: is(false),
+  tfs: is(1),
+  tfs_z: is(1),
+  top_a: is(0),
   truncation: is('disabled'),
   use_beam_search: is(false),
   verbose: is(false),
@@ -55,6 +77,23 @@ const idle: Record<string, string> = {
   adaptive_decay: 'adaptive_target',
   mirostat_eta: 'mirostat',
   mirostat_tau: 'mirostat',
+  smoothing_curve: 'smoothing_factor',
+}
+
+/** What other programs say again in their own words: taken where the field that is known here says the same. */
+const repeated: Record<string, readonly string[]> = {
+  ban_eos_token: ['ignore_eos'],
+  max_new_tokens: ['max_tokens', 'n_predict'],
+  mirostat_mode: ['mirostat'],
+  n_sigma: ['top_n_sigma'],
+  nsigma: ['top_n_sigma'],
+  num_predict: ['n_predict', 'max_tokens'],
+  rep_pen: ['repeat_penalty', 'repetition_penalty'],
+  rep_pen_range: ['repeat_last_n'],
+  repetition_penalty_range: ['repeat_last_n'],
+  sampler_seed: ['seed'],
+  stopping_strings: ['stop'],
+  typical: ['typical_p'],
 }
 
 /**
@@ -64,6 +103,7 @@ const idle: Record<string, string> = {
  *     null, [], {}, ''              as if absent, but for fields that must be there
  *     metadata, service_tier, …     hints
  *     mirostat: 0, echo: false, …   what this server lacks, switched off
+ *     typical beside typical_p, …   what is said twice
  */
 export function bodyOf<T extends z.ZodRawShape>(shape: T) {
   const schema = z.preprocess((value) => without(value, shape), z.strictObject(shape))
@@ -98,6 +138,7 @@ function without(value: unknown, shape: z.ZodRawShape): unknown {
     if (hints.has(name) || name.startsWith('speculative.')) return false
     if (held === '') return false
     if (Object.hasOwn(idle, name)) return !isOff(value, idle[name])
+    if (Object.hasOwn(repeated, name)) return !repeated[name].some((other) => isSame(value[other], held))
     return !(Object.hasOwn(neutral, name) && neutral[name](held))
   }
   return Object.fromEntries(Object.entries(value).filter(asks))

@@ -41,6 +41,25 @@ export function chatLogprobs(engine: Engine, pieces: readonly StepPiece[]): Chat
   )
 }
 
+/** The same in llama-server's shape: with the ids of tokens. */
+export function nativeLogprobs(engine: Engine, pieces: readonly StepPiece[]) {
+  const told = pieces.flatMap(({ logprobs }) => logprobs ?? [])
+  return chatLogprobs(engine, pieces).map(({ top_logprobs, ...entry }, i) => ({
+    id: told[i].token,
+    ...entry,
+    top_logprobs: top_logprobs.map((top, j) => ({ id: told[i].top[j].token, ...top })),
+  }))
+}
+
+/** Probabilities instead of their logarithms, of draws: what llama-server tells for `post_sampling_probs`. */
+export function drawnProbabilities(engine: Engine, pieces: readonly StepPiece[]) {
+  return nativeLogprobs(engine, pieces).map(({ logprob, top_logprobs, ...entry }) => ({
+    ...entry,
+    prob: Math.exp(logprob),
+    top_probs: top_logprobs.map(({ logprob, ...top }) => ({ ...top, prob: Math.exp(logprob) })),
+  }))
+}
+
 /** The same for `/v1/completions`. @param offset characters of the answer before these pieces */
 export function completionLogprobs(engine: Engine, pieces: readonly StepPiece[], offset: number): CompletionLogprobs {
   const lists = chatLogprobs(engine, pieces)

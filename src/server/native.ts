@@ -4,20 +4,18 @@ import { z } from 'zod'
 import type { GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
-import { isCut } from './chat.js'
 import { ApiError } from './errors.js'
-import { biasOf } from './fields.js'
 import { bodyOf } from './harmless.js'
 import { list, tokenIds } from './lists.js'
-import { chatLogprobs } from './logprobs.js'
+import { drawnProbabilities, nativeLogprobs } from './logprobs.js'
+import { nativeResult, nativeSettings } from './native-result.js'
 import { compactId } from './output-items.js'
 import type { Frame, Reply } from './reply.js'
 import type { Served } from './served.js'
 import type { Service } from './service.js'
-import { settingsOf } from './settings.js'
 import { respond } from './stream.js'
 import { startTexts, textFields } from './texts.js'
-import { promptProgress, RunningTimings, timingsOf } from './usage.js'
+import { promptProgress, RunningTimings } from './usage.js'
 
 const token = z.number().int().min(0)
 
@@ -99,7 +97,7 @@ async function write(
   const served = service.find(body.model)
   const n = body.n_cmpl ?? body.n ?? 1
   const maxTokens = service.defaults.limit(['n_predict', body.n_predict], ['max_tokens', body.max_tokens])
-  const answers = await startTexts(service, served, request, body, {
+  const { answers, slots } = await startTexts(service, served, request, body, {
     prompts,
     n,
     id: `native-${compactId()}`,
@@ -110,17 +108,25 @@ async function write(
     const text = typeof prompt === 'string' ? prompt : served.engine.detokenize(prompt)
     return Array.from({ length: n }, () => text)
   })
-  const told = { ...body, n_predict: maxTokens ?? -1, max_tokens: maxTokens ?? -1 }
-  return respond(service, answers, new NativeReply(served, told, texts, isList || n > 1), body.stream ?? false)
+  const reply = new NativeReply(served, body, { maxTokens, prompts: texts, slots, isList: isList || n > 1 })
+  return respond(service, answers, reply, body.stream ?? false)
+}
+
+/** What is written. */
+interface Plan {
+  maxTokens: number | undefined
+  /** The text of each answer's prompt. */
+  prompts: readonly string[]
+  slots: readonly number[]
+  /** Whether several were asked for. */
+  isList: boolean
 }
 
 /** Answers in llama-server's shape. */
 class NativeReply implements Reply {
   readonly #served: Served
   readonly #body: NativeBody
-  /** The text of each answer's prompt. */
-  readonly #prompts: readonly string[]
-  readonly #isList: boolean
+  readonly #plan: Plan
   readonly #probabilities: object[][]
   readonly #counts: number[]
   readonly #timings: RunningTimings[]
@@ -129,11 +135,11 @@ class NativeReply implements Reply {
   /** What was asked for; the same for all answers. */
   #said: Record<string, unknown> | undefined
 
-  constructor(served: Served, body: NativeBody, prompts: readonly string[], isList: boolean) {
+  constructor(served: Served, body: NativeBody, plan: Plan) {
+    const { prompts } = plan
     this.#served = served
     this.#body = body
-    this.#prompts = prompts
-    this.#isList = isList
+    this.#plan = plan
     this.#probabilities = prompts.map(() => [])
     this.#counts = prompts.map(() => 0)
     this.#evaluated = prompts.map(() => 0)
@@ -168,7 +174,7 @@ class NativeReply implements Reply {
       content,
       tokens,
       stop: false,
-      id_slot: -1,
+      id_slot: this.#plan.slots[index],
       tokens_predicted: this.#counts[index],
       tokens_evaluated: this.#evaluated[index],
       ...(this.#body.timings_per_token && { timings: this.#timings[index].timings }),
@@ -188,60 +194,26 @@ class NativeReply implements Reply {
 
   whole(results: readonly GenerationResult[]) {
     const bodies = results.map((result, index) => this.#chosen(this.#final(index, result)))
-    return this.#isList ? bodies : bodies[0]
+    return this.#plan.isList ? bodies : bodies[0]
   }
 
   #final(index: number, result: GenerationResult) {
-    const { text, tokens, reason, stats } = result
+    const { prompts, maxTokens, slots } = this.#plan
+    const count = probabilities(this.#body)
+    this.#said ??= nativeSettings(this.#served.engine, this.#body, maxTokens, count)
+    const asked = { settings: this.#said, prompt: prompts[index], slot: slots[index] }
     return {
-      index,
-      content: text,
-      tokens: this.#body.return_tokens ? tokens : [],
-      id_slot: -1,
-      stop: true,
-      model: this.#served.name,
-      tokens_predicted: stats.completionTokens,
-      tokens_evaluated: stats.promptTokens,
-      generation_settings: this.#settings(result),
-      prompt: this.#prompts[index],
-      has_new_line: text.includes('\n'),
-      truncated: reason === 'context-full',
-      stop_type: reason === 'stop-string' ? 'word' : isCut(reason) ? 'limit' : reason === 'stop' ? 'eos' : 'none',
-      stopping_word: result.stopString ?? '',
-      tokens_cached: stats.promptTokens + stats.completionTokens,
-      timings: timingsOf(result),
-      ...(probabilities(this.#body) > 0 && { completion_probabilities: this.#probabilities[index] }),
-    }
-  }
-
-  /** What was asked for, with the defaults of the rest. */
-  #settings({ seed }: GenerationResult) {
-    this.#said ??= this.#settingsSaid()
-    return { ...this.#said, seed }
-  }
-
-  #settingsSaid() {
-    const { engine } = this.#served
-    const body = this.#body
-    const biases = biasOf(engine, body.logit_bias) ?? {}
-    return {
-      ...settingsOf(body),
-      n_probs: probabilities(body),
-      logit_bias: [
-        ...Object.entries(biases).map(([id, bias]) => ({ token: Number(id), bias })),
-        ...(body.ignore_eos ? Array.from(engine.endTokens, (id) => ({ token: id, bias: null })) : []),
-      ],
+      ...nativeResult(this.#served, asked, index, result),
+      tokens: this.#body.return_tokens ? result.tokens : [],
+      ...(count > 0 && { completion_probabilities: this.#probabilities[index] }),
     }
   }
 
   #tell(step: GenerationStep): object[] {
     const { engine } = this.#served
-    const withIds = step.pieces.flatMap((piece) => (piece.logprobs ? [piece.logprobs] : []))
-    return chatLogprobs(engine, step.pieces).map(({ top_logprobs, ...entry }, i) => ({
-      id: withIds[i].token,
-      ...entry,
-      top_logprobs: top_logprobs.map((top, j) => ({ id: withIds[i].top[j].token, ...top })),
-    }))
+    return this.#body.post_sampling_probs
+      ? drawnProbabilities(engine, step.pieces)
+      : nativeLogprobs(engine, step.pieces)
   }
 
   /** The fields asked for; one within another is named with a slash. */

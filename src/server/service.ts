@@ -14,6 +14,7 @@ import { Metrics } from './metrics.js'
 import { entryOf, type RequestEntry } from './request-log.js'
 import { Served } from './served.js'
 import { type ReadingModel, ServedReader } from './served-reader.js'
+import { SlotBook } from './slot-book.js'
 
 /** How an app is made. */
 export interface ServerOptions {
@@ -42,6 +43,8 @@ export interface ServerOptions {
   defaults?: RequestDefaults
   /** Answers that may wait for a slot; beyond that the server says 429. Default 32. */
   queue?: number
+  /** Folder for prompts that clients save by `/slots/{id}?action=save`. Default: none, and a 501. */
+  slotSavePath?: string
   /** Most bytes of a request body; of all bodies that are held at a time, sixteen times as many. Default 8 MiB. */
   maxBodyBytes?: number
   /**
@@ -82,6 +85,8 @@ export class Service {
   /** Models that read. */
   readonly readers: Readonly<Record<'embedding' | 'rerank', ServedReader | undefined>>
   readonly defaults: Defaults
+  /** Which prompt each slot had last, where they may be saved. */
+  readonly slotBook: SlotBook | undefined
   readonly metrics = new Metrics()
   readonly startedAt = performance.now()
   readonly maxBodyBytes: number
@@ -104,6 +109,7 @@ export class Service {
     this.#options = options
     const queue = options.queue ?? 32
     this.defaults = new Defaults(options.defaults)
+    this.slotBook = options.slotSavePath === undefined ? undefined : new SlotBook(options.slotSavePath)
     const others = Object.entries(options.models ?? {}).map(([name, other]) => new Served(name, other, queue))
     this.served = [new Served(options.model ?? 'lookahead', engine, queue), ...others]
     this.aliases = options.aliases ?? []
@@ -131,7 +137,7 @@ export class Service {
         `this server has no model for ${purpose === 'embedding' ? 'embeddings' : 'reranking'}; start it with --${purpose}-model`,
         { code: 'not_supported' },
       )
-    if (this.#anyModel || model === null || model === undefined || model === reader.name) return reader
+    if (this.#anyModel || !model || model === reader.name) return reader
     throw new ApiError(
       404,
       'not_found_error',
@@ -168,7 +174,7 @@ export class Service {
   /** The model a request asks for; without a name, the first. @throws ApiError 404 for a name that is not served */
   find(model?: string | null): Served {
     const [first] = this.served
-    if (model === null || model === undefined || this.aliases.includes(model)) return first
+    if (!model || this.aliases.includes(model)) return first
     const found = this.served.find(({ name }) => name === model)
     if (found) return found
     if (this.#anyModel) return first
@@ -205,6 +211,17 @@ export class Service {
       `this key belongs to the namespace '${bound}'; it reaches no other`,
       { param: 'namespace', code: 'namespace_not_allowed' },
     )
+  }
+
+  /** Notes which prompt a slot has, where prompts may be saved. @returns the slot; -1 where none is noted */
+  noteSlot(
+    served: Served,
+    wanted: number | null | undefined,
+    tokens: ArrayLike<number>,
+    namespace = DEFAULT_NAMESPACE,
+  ): number {
+    if (!this.slotBook || served !== this.served[0]) return -1
+    return this.slotBook.note(served.engine.slots, wanted, { tokens, namespace })
   }
 
   /**

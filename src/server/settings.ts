@@ -1,5 +1,7 @@
 // How tokens are chosen, as llama-server tells it.
 
+import { samplerOrder } from '../llama/sampler-options.js'
+
 /** Settings as llama-server tells them, where nothing else was asked for. */
 const defaultSettings = {
   temperature: 0,
@@ -37,7 +39,7 @@ const defaultSettings = {
   n_predict: -1,
   n_probs: 0,
   seed: 2 ** 32 - 1,
-  samplers: ['penalties', 'dry', 'top_n_sigma', 'top_k', 'typ_p', 'top_p', 'min_p', 'xtc', 'temperature'],
+  samplers: samplerOrder,
   timings_per_token: false,
   post_sampling_probs: false,
   backend_sampling: false,

@@ -4,7 +4,16 @@ import type { z } from 'zod'
 import type { CompletionRequest } from '../engine/options.js'
 import type { Answers } from './answers.js'
 import { badRequest } from './errors.js'
-import { prediction, predictionText, requestOptions, samplingFields, seedOf, tokenCount } from './fields.js'
+import {
+  logprobsOf,
+  prediction,
+  predictionText,
+  requestOptions,
+  samplingFields,
+  seedOf,
+  tellingFields,
+  tokenCount,
+} from './fields.js'
 import { grammarOf, responseFormat, schema } from './response-format.js'
 import type { Served } from './served.js'
 import type { Beginning, Service } from './service.js'
@@ -12,6 +21,7 @@ import type { Beginning, Service } from './service.js'
 /** Fields of the routes that continue texts as they stand. */
 export const textFields = {
   ...samplingFields,
+  ...tellingFields,
   max_tokens: tokenCount,
   n_predict: tokenCount,
   prediction,
@@ -28,6 +38,12 @@ interface TextsPlan extends Pick<CompletionRequest, 'maxTokens' | 'logprobs'> {
   id: string
 }
 
+/** Answers on their way, and the slot of each, by llama-server's count; -1 where slots are not counted. */
+export interface StartedTexts {
+  answers: Answers
+  slots: readonly number[]
+}
+
 /**
  * Starts the answers to several prompts, `n` to each in turn, or none of them. What they share is prepared once.
  *
@@ -39,13 +55,14 @@ export async function startTexts(
   request: Request,
   body: z.infer<z.ZodObject<typeof textFields>>,
   { prompts, n, id, maxTokens, logprobs }: TextsPlan,
-): Promise<Answers> {
+): Promise<StartedTexts> {
   const { engine } = served
   const { signal } = request
   const namespace = service.namespaceOf(request, body.namespace)
   if (prompts.length * n > 64) throw badRequest('n: prompts times n may be at most 64', 'n')
   const options = requestOptions(engine, { ...body, namespace, grammar: await grammarOf(body) }, id, signal)
   const begin: Beginning[] = []
+  const slots: number[] = []
   const streams = body.stream === true
   let predicted: CompletionRequest['prediction'] = predictionText(body.prediction)
   for (const prompt of prompts) {
@@ -56,10 +73,15 @@ export async function startTexts(
       maxTokens,
       prediction: predicted,
       logprobs,
+      logprobsOf: logprobsOf(body),
     })
     predicted = ready.prediction
-    for (let index = 0; index < n; index++)
+    const tokens = typeof ready.prompt === 'string' ? [] : ready.prompt
+    const slot = service.noteSlot(served, body.id_slot, tokens, namespace)
+    for (let index = 0; index < n; index++) {
       begin.push((onPrompt) => engine.complete({ ...ready, seed: seedOf(body, index), ...(streams && { onPrompt }) }))
+      slots.push(slot)
+    }
   }
-  return service.start(served, begin, signal, namespace)
+  return { answers: service.start(served, begin, signal, namespace), slots }
 }

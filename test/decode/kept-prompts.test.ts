@@ -65,6 +65,39 @@ describe('KeptPrompts', () => {
     )
   })
 
+  it('drops a prompt, but for what others begin with', () => {
+    const arbitrary = fc.array(fc.tuple(fc.boolean(), arbitraryPrompt), { maxLength: 40 })
+    fc.assert(
+      fc.property(arbitrary, (steps) => {
+        const kept = new KeptPrompts(block, 1e9)
+        /** All beginnings that are kept, as texts. */
+        const beginnings = new Set<string>()
+        const textOf = (prompt: readonly number[], blocks: number) => prompt.slice(0, blocks * block).join('')
+        for (const [drops, prompt] of steps) {
+          const blocks = Math.floor(prompt.length / block)
+          if (drops) {
+            let gone = 0
+            for (let k = blocks; k > 0; k--) {
+              const text = textOf(prompt, k)
+              if ([...beginnings].some((other) => other !== text && other.startsWith(text))) break
+              if (beginnings.delete(text)) gone++
+            }
+            expect(kept.drop(prompt, 'a')).toBe(gone * block)
+          } else {
+            kept.keep(
+              prompt,
+              Array.from({ length: blocks }, () => cell(1)),
+              'a',
+            )
+            for (let k = 1; k <= blocks; k++) beginnings.add(textOf(prompt, k))
+          }
+          expect(kept.describe()).toMatchObject({ tokens: beginnings.size * block, bytes: beginnings.size * 10 })
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
   it('stays within its budget and gives up what was used longest ago, from the end', () => {
     fc.assert(
       fc.property(fc.array(arbitraryStep, { maxLength: 60 }), fc.integer({ min: 0, max: 12 }), (steps, most) => {

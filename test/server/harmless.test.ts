@@ -18,6 +18,27 @@ describe('fields that change no text', () => {
     ['what is off anyway', { store: false, background: false, mirostat: 0, mirostat_tau: 5, mirostat_eta: 0.1 }],
     ['llama-server’s names for none', { seed: -1, top_k: -1, repeat_last_n: -1, temperature: -1 }],
     ['other names', { repetition_penalty: 1 }],
+    [
+      'what is said twice',
+      { max_new_tokens: 3, sampler_seed: 5, seed: 5, typical: 1, typical_p: 1, stopping_strings: ['#'], stop: ['#'] },
+    ],
+    [
+      'the usual samplers',
+      {
+        samplers: [
+          'penalties',
+          'dry',
+          'top_n_sigma',
+          'top_k',
+          'typ_p',
+          'top_p',
+          'min_p',
+          'xtc',
+          'temperature',
+          'adaptive_p',
+        ],
+      },
+    ],
     ['parts without a meaning here', { stream_options: { include_usage: true, include_obfuscation: false } }],
   ])('%s', async (_, fields) => {
     const { status, body } = await server.ask(chat, { ...hello, ...fields })
@@ -49,6 +70,75 @@ describe('fields that change no text', () => {
     const input = messages.map(({ role, content }) => ({ type: 'message', role, content, id: null, status: null }))
     const fields = { store: false, include: [], metadata: {}, reasoning: null, text: {}, background: false }
     expect((await server.ask('/v1/responses', { input, max_output_tokens: 1, ...fields })).status).toBe(200)
+  })
+})
+
+describe('what a program for role play sends to /completion', () => {
+  // As SillyTavern does where it is told that it speaks to llama.cpp.
+  const body = {
+    ...{ prompt: 'You', model: '', max_new_tokens: 3, max_tokens: 3, n_predict: 3, num_predict: 3, num_ctx: 2048 },
+    ...{ temperature: 0.7, top_p: 0.9, typical_p: 1, typical: 1, seed: 4, sampler_seed: 4, min_p: 0.05, top_k: 40 },
+    ...{ repetition_penalty: 1.1, repeat_penalty: 1.1, rep_pen: 1.1, repeat_last_n: 64, rep_pen_range: 64 },
+    ...{ repetition_penalty_range: 64, frequency_penalty: 0, presence_penalty: 0, skew: 0, min_tokens: 0, min_keep: 0 },
+    ...{ add_bos_token: true, smoothing_factor: 0, smoothing_curve: 1, dry_allowed_length: 2, dry_multiplier: 0 },
+    ...{ dry_base: 1.75, dry_sequence_breakers: ['\n', ':'], dry_penalty_last_n: 0, max_tokens_second: 0 },
+    ...{ samplers: ['penalties', 'dry', 'top_n_sigma', 'top_k', 'typ_p', 'top_p', 'min_p', 'xtc', 'temperature'] },
+    ...{ stopping_strings: ['\nUser:'], stop: ['\nUser:'], truncation_length: 2048, ban_eos_token: false },
+    ...{ ignore_eos: false, skip_special_tokens: true, include_reasoning: true, top_a: 0, tfs: 1, mirostat_mode: 0 },
+    ...{ mirostat: 0, mirostat_tau: 5, mirostat_eta: 0.1, custom_token_bans: '', banned_strings: [] },
+    ...{ api_type: 'llamacpp', api_server: 'http://127.0.0.1:8080', xtc_threshold: 0.1, xtc_probability: 0, nsigma: 0 },
+    ...{ top_n_sigma: 0, adaptive_target: -0.01, adaptive_decay: 0.9, guidance_scale: 1, negative_prompt: '' },
+    ...{ rep_pen_slope: 1, n: 1, logit_bias: [], grammar: '', cache_prompt: true, stream: false },
+  }
+
+  it('is taken, and means the same as what is known of it', async () => {
+    const { status, body: answer } = await server.ask('/completion', body)
+    expect(status, JSON.stringify(answer)).toBe(200)
+    const known = { temperature: 0.7, top_p: 0.9, seed: 4, repeat_penalty: 1.1 }
+    const plain = await server.ask('/completion', { prompt: 'You', n_predict: 3, ...known })
+    expect(answer.content).toBe(plain.body.content)
+  })
+
+  it.each([
+    ['typical', 0.5],
+    ['smoothing_factor', 0.3],
+    ['max_new_tokens', 9],
+    ['negative_prompt', 'boring'],
+  ])('is refused where %s would change the text', async (name, value) => {
+    const { status, body: answer } = await server.ask('/completion', { ...body, [name]: value })
+    expect([status, answer.error.message]).toEqual([400, expect.stringContaining(name)])
+  })
+})
+
+describe('samplers in another order', () => {
+  const warm = { prompt: 'You need a', n_predict: 8, temperature: 1.5, seed: 2, top_k: 0, top_p: 0.6, min_p: 0 }
+  const ask = async (samplers: string[], more: object = {}) => server.ask('/completion', { ...warm, samplers, ...more })
+
+  it('are applied in that order, and those left out are not', async () => {
+    const none = await ask(['top_k', 'temperature'], { n_probs: 20, post_sampling_probs: true })
+    const open = await server.ask('/completion', { ...warm, top_p: 1, n_probs: 20, post_sampling_probs: true })
+    expect(none.body.completion_probabilities).toEqual(open.body.completion_probabilities)
+    const [before, after] = await Promise.all(
+      [
+        ['top_p', 'temperature'],
+        ['temperature', 'top_p'],
+      ].map((order) => ask(order, { n_probs: 20, post_sampling_probs: true, n_predict: 1 })),
+    )
+    // Heat makes the rest likelier, so more of them are needed to reach a share.
+    const left = ({ body }: typeof before) => body.completion_probabilities[0].top_probs.length
+    expect(left(after)).toBeGreaterThan(left(before))
+    const drafted = await ask(['temperature', 'min_p', 'top_k'], { n_predict: 40 })
+    expect((await ask(['temperature', 'min_p', 'top_k'], { n_predict: 40, draft: 'off' })).body.content).toBe(
+      drafted.body.content,
+    )
+    expect((await ask(['temp', 'typical'])).status).toBe(200)
+  })
+
+  it('are refused by names that nobody knows, and where penalties would come later', async () => {
+    const unknown = await ask(['topk'])
+    expect(unknown.body.error.message).toMatch(/^samplers\[0\]: expected a sampler out of penalties/)
+    const late = await ask(['top_k', 'penalties'])
+    expect(late.body.error).toMatchObject({ param: 'samplers', message: expect.stringContaining('before all others') })
   })
 })
 

@@ -72,6 +72,68 @@ describe('POST /completion', () => {
     })
   })
 
+  it('tells probabilities by which tokens were drawn', async () => {
+    const [temperature, top_k] = [0.8, 5]
+    const warm = { ...request, temperature, top_k, top_p: 1, min_p: 0, seed: 7 }
+    const model = (await server.ask('/completion', { ...warm, n_probs: 20 })).body
+    const { body } = await server.ask('/completion', { ...warm, n_probs: 20, post_sampling_probs: true })
+    expect(body.content).toBe(model.content)
+    expect(body.completion_probabilities).toHaveLength(6)
+    for (const [i, drawn] of body.completion_probabilities.entries()) {
+      // What top-k leaves, at that temperature.
+      const left = model.completion_probabilities[i].top_logprobs.slice(0, top_k)
+      const weights = left.map(({ logprob }: { logprob: number }) => Math.exp(logprob / temperature))
+      const sum = weights.reduce((a: number, b: number) => a + b)
+      expect(drawn.top_probs.map(({ id }: { id: number }) => id)).toEqual(left.map(({ id }: { id: number }) => id))
+      for (const [j, { prob }] of drawn.top_probs.entries()) expect(prob).toBeCloseTo(weights[j] / sum, 4)
+      expect(drawn.prob).toBe(drawn.top_probs.find(({ id }: { id: number }) => id === drawn.id).prob)
+    }
+    const greedy = await server.ask('/completion', { ...request, n_probs: 3, post_sampling_probs: true })
+    for (const { id, token, bytes, prob, top_probs } of greedy.body.completion_probabilities) {
+      expect(prob).toBe(1)
+      expect(top_probs).toEqual([{ id, token, bytes, prob: 1 }])
+    }
+  })
+
+  it('tells them under grammars, biases and penalties, with drafts and without', async () => {
+    const more = { grammar: 'root ::= [a-c]{6}', temperature: 1, seed: 3, repeat_penalty: 1.2, min_tokens: 3 }
+    const wanted = { ...request, ...more, n_probs: 8, post_sampling_probs: true, logit_bias: { a: 2 } }
+    const { body } = await server.ask('/completion', wanted)
+    expect(body.content).toMatch(/^[a-c]{1,6}$/)
+    for (const { prob, token, top_probs } of body.completion_probabilities) {
+      expect(token).toMatch(/^[a-c]+$/)
+      expect(prob).toBeGreaterThan(0)
+      const sum = top_probs.reduce((total: number, top: { prob: number }) => total + top.prob, 0)
+      expect(sum).toBeLessThanOrEqual(1.000001)
+    }
+    const undrafted = await server.ask('/completion', { ...wanted, draft: 'off' })
+    expect(undrafted.body.completion_probabilities).toEqual(body.completion_probabilities)
+    const chat = { messages: [{ role: 'user', content: 'How?' }], max_tokens: 3, temperature: 1, seed: 1 }
+    const told = { ...chat, logprobs: true, top_logprobs: 2, post_sampling_probs: true }
+    const { choices } = (await server.ask('/v1/chat/completions', told)).body
+    expect(choices[0].logprobs.content).toHaveLength(3)
+    expect(choices[0].logprobs.content[0]).toMatchObject({ prob: expect.any(Number), top_probs: expect.any(Array) })
+  })
+
+  it('is told by other routes too, to those who ask for it', async () => {
+    const messages = [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'How?' },
+    ]
+    const chat = await server.ask('/v1/chat/completions', { messages, max_tokens: 3, verbose: true })
+    const { __verbose: told } = chat.body
+    expect(told.prompt).toContain('Be brief.')
+    expect(told).toMatchObject({ tokens_predicted: 3, stop_type: 'limit', generation_settings: { n_predict: 3 } })
+    expect(told.content).toContain(chat.body.choices[0].message.content)
+    const plain = await server.ask('/v1/chat/completions', { messages, max_tokens: 3, verbose: false })
+    expect(plain.body).not.toHaveProperty('__verbose')
+    const text = await server.ask('/v1/completions', { prompt: ['You', 'A'], n: 2, max_tokens: 2, verbose: true })
+    expect(text.body.__verbose).toMatchObject({ prompt: 'You', content: text.body.choices[0].text })
+    const stream = await server.post('/v1/completions', { prompt: 'You', max_tokens: 2, verbose: true, stream: true })
+    const last = parseEvents(await stream.text()).filter(({ data }) => data.__verbose)
+    expect(last).toHaveLength(1)
+  })
+
   it('keeps to grammars and schemas, and says how it ended', async () => {
     const { body } = await server.ask('/completion', { prompt: 'A', json_schema: { const: 'x' } })
     expect(body).toMatchObject({ content: '"x"', stop_type: 'eos' })
