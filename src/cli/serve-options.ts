@@ -119,7 +119,7 @@ export function addServeOptions(bare: Command): void {
   command
     .option(
       '--chat-template <text>',
-      'Jinja chat template to use instead of the model’s; or the path of a file with it',
+      'Jinja chat template to use instead of the model’s; or the path of a file with it, or chatml, llama3, phi4, …',
     )
     .option('--chat-template-file <file>', 'file with the chat template')
     .option('--no-slots', 'answer /slots with 501: it shows what every request does')

@@ -1,8 +1,10 @@
 // `lookahead serve`: the life of a server, from loading to stopping.
 
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
+import { namedTemplate, templateNames } from '../chat/named-templates.js'
 import { describeSystemError } from '../corpus/durable/system-error.js'
 import { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
@@ -201,10 +203,17 @@ function waitForSignal(): Promise<'SIGINT' | 'SIGTERM' | 'SIGHUP'> {
   })
 }
 
-/** The chat template that was given: as text where it holds Jinja, else the file of that name. */
+/** The chat template that was given: as text where it holds Jinja, by llama.cpp's name, else the file of that name. */
 async function chatTemplateOf({ chatTemplate, chatTemplateFile }: ServeOptions): Promise<string | undefined> {
-  if (chatTemplateFile === undefined && (chatTemplate === undefined || /\{[{%#]/.test(chatTemplate)))
-    return chatTemplate
+  if (chatTemplateFile === undefined) {
+    if (chatTemplate === undefined || /\{[{%#]/.test(chatTemplate)) return chatTemplate
+    const known = namedTemplate(chatTemplate)
+    if (known !== undefined) return known
+    if (/^[\w.-]+$/.test(chatTemplate) && !existsSync(chatTemplate))
+      throw new UsageError(
+        `--chat-template: ${chatTemplate} is no file, no Jinja, and none of the names ${templateNames.join(', ')}`,
+      )
+  }
   const file = chatTemplateFile ?? (chatTemplate as string)
   const template = await readTextFile(file, `the chat template ${file}`)
   if (template.trim() === '') throw new UsageError(`the chat template ${file} is empty`)
