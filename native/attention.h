@@ -1,7 +1,7 @@
 // Attention of several rows that reads keys and values once for all of them, written once for all instruction sets: `V`
 // is a vector of eight floats.
 //
-// All query vectors that share keys (the heads of a group, for every row) are taken in tiles of up to sixteen:
+// All query vectors that share keys (the heads of a group, for every row) are taken in tiles of up to sixty-four:
 //
 //     for every 64 cells:    keys → floats, once for the tile       score[q][cell] = dot(q, key)
 //     for every q:           weight[q][cell] = exp(score − largest score)
@@ -32,7 +32,7 @@ struct Attention {
 // Internal to each file that includes this: every variant is compiled for its own processor.
 namespace {
 
-constexpr int attentionTile = 16, attentionCells = 64;
+constexpr int attentionTile = 64, attentionCells = 64;
 
 inline int64_t paddedCells(int64_t cells) { return (cells + attentionCells - 1) / attentionCells * attentionCells; }
 /// Floats that a thread needs.
@@ -116,28 +116,51 @@ template <class V, int Q> inline void scores4(const float * const * q, const flo
     for (int i = 0; i < Q; i++) V::putSums(out[i], acc[i][0], acc[i][1], acc[i][2], acc[i][3]);
 }
 
-/// Adds weight · value of `cells` cells to 8·N numbers of `Q` results.
-template <class V, int Q, int N> inline void addValues(const float * const * weights, const float * values, int64_t length, int cells, float * const * out) {
-    typename V::F acc[Q][N];
-    for (int i = 0; i < Q; i++) for (int n = 0; n < N; n++) acc[i][n] = V::get(out[i] + 8 * n);
+/// Scores of `Q` query vectors with the keys of a tile.
+template <class V, int Q> void scoresOf(const Query * queries, const float * keys, int64_t length, float * scores, int64_t stride) {
+    const float * q[Q];
+    float * out[Q];
+    for (int i = 0; i < Q; i++) q[i] = queries[i].q;
+    for (int c = 0; c < attentionCells; c += 4) {
+        for (int i = 0; i < Q; i++) out[i] = scores + i * stride + c;
+        scores4<V, Q>(q, keys + c * length, length, out);
+    }
+}
+
+/// Adds weight · value of `cells` cells to 8·N numbers of `Q` results, and the weights to `sums` if there are any.
+template <class V, int Q, int N, bool withSums> inline void addValues(const float * const * weights, const float * values, int64_t length, int cells, float * const * out, float * sums) {
+    typename V::F acc[Q][N], sum[Q];
+    for (int i = 0; i < Q; i++) {
+        for (int n = 0; n < N; n++) acc[i][n] = V::get(out[i] + 8 * n);
+        if constexpr (withSums) sum[i] = V::all(sums[i]);
+    }
     for (int c = 0; c < cells; c++, values += length)
         for (int i = 0; i < Q; i++) {
             const auto weight = V::all(weights[i][c]);
+            if constexpr (withSums) sum[i] = V::plus(sum[i], weight);
             for (int n = 0; n < N; n++) acc[i][n] = V::fma(weight, V::get(values + 8 * n), acc[i][n]);
         }
-    for (int i = 0; i < Q; i++) for (int n = 0; n < N; n++) V::put(out[i] + 8 * n, acc[i][n]);
+    for (int i = 0; i < Q; i++) {
+        for (int n = 0; n < N; n++) V::put(out[i] + 8 * n, acc[i][n]);
+        if constexpr (withSums) {
+            float each[8];
+            V::put(each, sum[i]);
+            sums[i] = each[0];
+        }
+    }
 }
 
-template <class V, int Q> void addValuesOf(const float * const * weights, const float * values, int64_t length, int cells, float * const * out) {
-    float * at[Q];
-    int64_t d = 0;
-    for (; d + 32 <= length; d += 32) {
-        for (int i = 0; i < Q; i++) at[i] = out[i] + d;
-        addValues<V, Q, 4>(weights, values + d, length, cells, at);
-    }
-    for (; d < length; d += 8) {
-        for (int i = 0; i < Q; i++) at[i] = out[i] + d;
-        addValues<V, Q, 1>(weights, values + d, length, cells, at);
+/// The same for whole values of `Q` query vectors. Additions of weights wait for each other; among multiplications that
+/// costs nothing, so the first numbers take them along.
+template <class V, int Q> void addValuesOf(const Query * queries, const float * scores, int64_t stride, const float * values, int64_t length, int cells, float * sums) {
+    const float * weights[Q];
+    float * out[Q];
+    for (int i = 0; i < Q; i++) weights[i] = scores + i * stride, out[i] = queries[i].out;
+    for (int64_t d = 0, width; d < length; d += width) {
+        width = d + 32 <= length ? 32 : 8;
+        if (width == 32) d == 0 ? addValues<V, Q, 4, true>(weights, values, length, cells, out, sums) : addValues<V, Q, 4, false>(weights, values + d, length, cells, out, sums);
+        else d == 0 ? addValues<V, Q, 1, true>(weights, values, length, cells, out, sums) : addValues<V, Q, 1, false>(weights, values + d, length, cells, out, sums);
+        for (int i = 0; i < Q; i++) out[i] += width;
     }
 }
 
@@ -159,14 +182,9 @@ template <class V> void attend(const AttentionTask & t, int64_t stream, int64_t 
         }
         widenCells<V>(t.k, kvHead, stream, c0, c1, wide);
         if (c1 - c0 < attentionCells) memset(wide + (c1 - c0) * t.keyLength, 0, (attentionCells - (c1 - c0)) * t.keyLength * 4);
-        for (int i = 0; i < count; i += 2) {
-            const float * q[2] = {queries[i].q, queries[i + 1 < count ? i + 1 : i].q};
-            for (int c = 0; c < attentionCells; c += 4) {
-                float * out[2] = {scores + i * padded + c0 + c, scores + (i + 1) * padded + c0 + c};
-                if (i + 1 < count) scores4<V, 2>(q, wide + c * t.keyLength, t.keyLength, out);
-                else scores4<V, 1>(q, wide + c * t.keyLength, t.keyLength, out);
-            }
-        }
+        int at = 0;
+        for (; at + 2 <= count; at += 2) scoresOf<V, 2>(queries + at, wide, t.keyLength, scores + at * padded + c0, padded);
+        for (; at < count; at++) scoresOf<V, 1>(queries + at, wide, t.keyLength, scores + at * padded + c0, padded);
         for (int i = 0; i < count; i++) {
             float * score = scores + i * padded + c0;
             const float slope = attentionSlope(t, queries[i].head);
@@ -181,8 +199,12 @@ template <class V> void attend(const AttentionTask & t, int64_t stream, int64_t 
                     s = V::get(each);
                 }
                 if (queries[i].mask) {
-                    uint16_t mask[8];
-                    for (int j = 0; j < 8; j++) mask[j] = c0 + c + j < c1 ? queries[i].mask[c0 + c + j] : maskedHalf;
+                    const uint16_t * mask = queries[i].mask + c0 + c;
+                    uint16_t last[8];
+                    if (c0 + c + 8 > c1) {
+                        for (int j = 0; j < 8; j++) last[j] = c0 + c + j < c1 ? mask[j] : maskedHalf;
+                        mask = last;
+                    }
                     s = V::plus(s, V::times(V::template widen<GGML_TYPE_F16>(mask), by));
                 }
                 V::put(score + c, s);
@@ -216,18 +238,8 @@ template <class V> void attend(const AttentionTask & t, int64_t stream, int64_t 
         widenCells<V>(t.v, kvHead, stream, c0, c1, wide);
         const int cells = (int) (c1 - c0);
         int i = 0;
-        for (; i + 2 <= count; i += 2) {
-            const float * weights[2] = {scores + i * padded + c0, scores + (i + 1) * padded + c0};
-            float * out[2] = {queries[i].out, queries[i + 1].out};
-            addValuesOf<V, 2>(weights, wide, t.valueLength, cells, out);
-            for (int c = 0; c < cells; c++) sums[i] += weights[0][c], sums[i + 1] += weights[1][c];
-        }
-        for (; i < count; i++) {
-            const float * weights[1] = {scores + i * padded + c0};
-            float * out[1] = {queries[i].out};
-            addValuesOf<V, 1>(weights, wide, t.valueLength, cells, out);
-            for (int c = 0; c < cells; c++) sums[i] += weights[0][c];
-        }
+        for (; i + 2 <= count; i += 2) addValuesOf<V, 2>(queries + i, scores + i * padded + c0, padded, wide, t.valueLength, cells, sums + i);
+        if (i < count) addValuesOf<V, 1>(queries + i, scores + i * padded + c0, padded, wide, t.valueLength, cells, sums + i);
     }
     for (int i = 0; i < count; i++) {
         const auto by = V::all(sums[i] == 0 ? 0 : 1 / sums[i]);

@@ -84,7 +84,7 @@ class Attending final : public ggml::cpu::tensor_traits {
     bool compute_forward(ggml_compute_params * params, ggml_tensor * op) override {
         if (!registered(params->threadpool)) return false;
         const AttentionTask t = attentionTask(op);
-        float * scratch = (float *) params->wdata + params->ith * attentionScratch(t);
+        float * scratch = aligned<float>(params->wdata) + params->ith * attentionScratch(t);
         // As many query vectors a tile as leave work for all threads.
         const int64_t perHead = t.rows * (t.heads / t.kvHeads), pairs = t.kvHeads * t.streams;
         const int64_t size = std::clamp<int64_t>((perHead * pairs + params->nth - 1) / params->nth, 1, attentionTile);
