@@ -32,15 +32,14 @@ interface HeadSeat extends Seat {
 }
 
 /**
- * The head as a writer of chains. Row q of it takes token q and what the model's layers made of the token before, and says
- * what token q + 1 is; the vector that it makes itself stands for the model's in the row after:
+ * The head as a writer of chains. Row q of it takes token q beside the vector that the model made of the token before, and
+ * says what token q + 1 is. Behind what the model has read, the vector that the head made of a row stands for the model's:
  *
- *     tokens      x0   x1   x2   x3  │             x3 is written, and not yet read by the model
- *     vectors     h0   h1   h2       │
- *                   ╲    ╲    ╲      │
- *     rows             x1   x2   x3 ─┼─► a ─► b    the chain
- *                                    │   a    b
- *                                 h' ┴──╱ h'╱
+ *     tokens      x0    x1    x2    x3 │  a     b          x3 is written, and not yet read by the model
+ *     vectors     h0    h1    h2       │  h3′   h4′        h: of the model, h′: of the head
+ *                   ╲     ╲     ╲      │    ╲     ╲
+ *     rows            x1    x2    x3   │      a     b
+ *     say                         a    │      b     c      the chain: a, b, c
  *
  * Rows behind what the model has read are computed again from the model's own vectors once these are known. Where vectors
  * are missing (of prompts that were kept, of forwards without them), the head knows of nothing before: it begins behind.
@@ -148,7 +147,6 @@ class Pen implements ChainPen {
     seat.tokens = [...this.#tokens]
     this.#head.seats.give(seat)
     this.#seat = undefined
-    this.#failed = true
   }
 
   /** The first token of a chain: behind what is known of the request, and its last token. */

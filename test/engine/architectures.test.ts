@@ -117,7 +117,7 @@ describe('models that need care', () => {
     expect({ reason, tokens: tokens.length }).toEqual({ reason: 'context-full', tokens: context - prompt.length })
   })
 
-  it.each(['lfm2', 'qwen35'] as const)(
+  it.each(['lfm2', 'qwen35', 'kimi-k3'] as const)(
     'hybrids whose memory can go back: chains, bit by bit: %s',
     async (architecture) => {
       await using engine = await load(write({ architecture }))
@@ -157,7 +157,7 @@ describe('models that need care', () => {
     expect(goesOn.stats.cachedPromptTokens).toBeGreaterThan(60)
   })
 
-  it.each(['mamba', 'jamba'] as const)(
+  it.each(['mamba', 'mamba2', 'jamba'] as const)(
     '%s cannot go back: nothing is drafted, and prompts are used again',
     async (architecture) => {
       await using engine = await load(write({ architecture }))
