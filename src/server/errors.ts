@@ -32,6 +32,14 @@ export type ErrorType =
   | 'not_supported_error'
   | 'server_error'
 
+/** Characters of a sentence and of a field's name: what repeats a client's own words must not be as long as those. */
+const mostSaid = 1000
+const mostNamed = 300
+
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`
+}
+
 /** A refusal that goes to the client: a status and one sentence. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
@@ -60,10 +68,10 @@ export class ApiError extends Error {
       cause?: unknown
     } = {},
   ) {
-    super(message, { cause: details.cause })
+    super(cut(message, mostSaid), { cause: details.cause })
     this.status = status
     this.type = type
-    this.param = details.param ?? null
+    this.param = details.param === undefined ? null : cut(details.param, mostNamed)
     this.code = details.code ?? null
     this.retryAfter = details.retryAfter
     this.allow = details.allow

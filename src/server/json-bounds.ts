@@ -63,6 +63,23 @@ export async function checkBytes(bytes: Uint8Array): Promise<void> {
   }
 }
 
+/** How many texts, lists, objects and further values a text of JSON holds; templates read it value by value. */
+export function partsOf(text: string): number {
+  let parts = 0
+  let inText = false
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (inText) {
+      if (code === backslash) i++
+      else if (code === quote) inText = false
+    } else if (code === quote) {
+      inText = true
+      parts++
+    } else if (code === 0x5b || code === 0x7b || code === comma) parts++
+  }
+  return parts
+}
+
 /**
  * Looks at the lengths of lists and objects in a parsed body. A list of more than {@link bounds.entries} whole numbers
  * is put in its place as an Int32Array, which checks take or refuse as one thing.

@@ -6,6 +6,7 @@ import type { Engine } from '../engine/engine.js'
 import { badRequest } from './errors.js'
 import { keptName } from './fields.js'
 import { partOf, withoutEmpty } from './harmless.js'
+import { bounds, partsOf } from './json-bounds.js'
 import { jsonObject, list } from './lists.js'
 
 const textParts = list(
@@ -73,8 +74,13 @@ export const documents = list(
   ),
 )
 
-/** Messages as chat templates expect them. @throws ApiError 400 for tool messages the template cannot show */
+/**
+ * Messages as chat templates expect them.
+ *
+ * @throws ApiError 400 for tool messages the template cannot show, and for arguments that hold too much
+ */
 export function templateMessages(engine: Engine, list: readonly Message[]): ChatMessage[] {
+  let parts = 0
   return list.map((entry, i) => {
     const shared = { content: contentOf(entry.content), ...(entry.name !== undefined && { name: entry.name }) }
     if (entry.role === 'tool') {
@@ -86,6 +92,13 @@ export function templateMessages(engine: Engine, list: readonly Message[]): Chat
     const said = { role: 'assistant', ...shared, ...(thought !== undefined && { reasoning_content: thought }) }
     if (!entry.tool_calls || entry.tool_calls.length === 0) return said
     checkRendersTools(engine, `messages[${i}].tool_calls`)
+    for (const { function: called } of entry.tool_calls) parts += partsOf(called.arguments)
+    if (parts > bounds.parts)
+      throw badRequest(
+        `messages[${i}].tool_calls: the arguments of all calls hold more than ${bounds.parts} values, the most this server reads`,
+        `messages[${i}].tool_calls`,
+        'body_too_complex',
+      )
     const tool_calls = entry.tool_calls.map(({ id, type, function: called }) => ({ id, type, function: called }))
     return { ...said, tool_calls }
   })

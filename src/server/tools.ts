@@ -54,6 +54,6 @@ export function planTools(
   if (choice === 'auto' || choice === 'required') return { ...shared, toolChoice: choice }
   const { name } = choice.function
   if (!given.some((tool) => tool.function.name === name))
-    throw badRequest(`tool_choice: there is no tool named '${name}'`, 'tool_choice')
+    throw badRequest(`tool_choice: there is no tool named '${name.slice(0, 200)}'`, 'tool_choice')
   return { ...shared, toolChoice: { name } }
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Budget } from '../../src/chat/jinja/budget.js'
 import { fromJs } from '../../src/chat/jinja/from-js.js'
+import { parseJson, toJson } from '../../src/chat/jinja/json.js'
 import { JinjaTemplate } from '../../src/chat/jinja/template.js'
 import { marked, plain, Text } from '../../src/chat/jinja/text.js'
 import { AnswerParser } from '../../src/chat/parser.js'
@@ -55,6 +56,47 @@ describe('Jinja', () => {
     for (; !step.done; step = slices.next()) left++
     expect(left).toBeGreaterThan(20)
     expect(step.value).toEqual(template.render({ messages }))
+  })
+
+  it('reads JSON as JavaScript does, and nothing else', () => {
+    const spoilt = fc
+      .tuple(fc.json({ stringUnit: 'binary' }), fc.nat(), fc.constantFrom('', '"', '\\', '\\"', ',', '\n', '\ud800'))
+      .map(([text, at, by]) => text.slice(0, at % (text.length + 1)) + by + text.slice(at % (text.length + 1)))
+    const outcome = (read: () => unknown) => {
+      try {
+        return JSON.stringify(read())
+      } catch {
+        return 'none'
+      }
+    }
+    fc.assert(
+      fc.property(fc.oneof(fc.json({ stringUnit: 'binary' }), spoilt), (text) => {
+        const ours = outcome(() => JSON.parse(plain(toJson(parseJson(text)))))
+        expect(ours).toBe(outcome(() => JSON.parse(text)))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('splits from either side, and no text into more parts than others would wait for', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.constantFrom('a', 'b', ' ') }),
+        fc.constantFrom('a', 'ab'),
+        (text, separator) => {
+          const [left, right] = ['split', 'rsplit'].map((method) =>
+            render(`{{ text.${method}('${separator}') | tojson }}`, { text }),
+          )
+          expect(JSON.parse(left)).toEqual(text.split(separator))
+          expect(right).toBe(left)
+          expect(JSON.parse(render('{{ text.split() | tojson }}', { text }))).toEqual(text.match(/\S+/g) ?? [])
+        },
+      ),
+    )
+    const text = 'a b '.repeat(200_000)
+    for (const source of ["text.split('a')", "text.rsplit('a')", 'text.split()', 'text | list'])
+      expect(() => render(`{{ (${source}) | length }}`, { text: text + text })).toThrow(/more than 262144/)
+    expect(render('{{ s | urlencode }}', { s: 'a\ud800' })).toBe('a%EF%BF%BD')
   })
 
   it('remembers what came from where', () => {

@@ -211,6 +211,14 @@ export const hostile: Readonly<Record<string, () => [route: string, body: string
   ],
   'a long draft in a grammar, right to its end': () =>
     chat({ draft: 64, grammar: 'root ::= "a"*', stop: ['b'], max_tokens: 300, logprobs: true, top_logprobs: 20 }),
+  'a tool chosen by a name of megabytes': () =>
+    chat({
+      tools: [{ type: 'function', function: { name: 'a' } }],
+      tool_choice: { type: 'function', function: { name: 'x'.repeat(5_000_000) } },
+    }),
+  'arguments of a call that hold millions of numbers': () => called(`{"a":[1${',1'.repeat(3_000_000)}]}`),
+  'arguments of a call with names by the hundred thousand': () =>
+    called(`{${Array.from({ length: 300_000 }, (_, i) => `"k${i}":{}`).join()}}`),
   'a constant that is longer than grammars may be': () => chat(schema({ const: 'é😀'.repeat(700_000) })),
   'prompts of thousands of tokens, as many as may be': () => [
     '/v1/completions',
@@ -220,6 +228,18 @@ export const hostile: Readonly<Record<string, () => [route: string, body: string
 
 function chat(fields: object): [string, string] {
   return ['/v1/chat/completions', JSON.stringify({ messages: [{ role: 'user', content: 'Hello' }], ...fields })]
+}
+
+/** A conversation in which a function was called. */
+function called(text: string): [string, string] {
+  const call = { id: 'c', type: 'function', function: { name: 't', arguments: text } }
+  return chat({
+    tools: [{ type: 'function', function: { name: 't' } }],
+    messages: [
+      { role: 'assistant', tool_calls: [call] },
+      { role: 'user', content: 'a' },
+    ],
+  })
 }
 
 function schema(schema: unknown): object {

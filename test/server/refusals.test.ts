@@ -67,6 +67,7 @@ const refused: [path: string, body: unknown, param: string | null, words: RegExp
     /'contains' is not supported/,
   ],
   [chat, { ...hello, tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools', /no place for tools/],
+  [chat, { ...hello, grammar: `root ::= ${'x'.repeat(50_000)}` }, 'grammar', /^the grammar uses a rule.{1,999}…$/],
   [chat, { ...hello, tool_choice: 'required' }, 'tool_choice', /no tools/],
   [chat, { ...hello, prediction: { type: 'content' } }, 'prediction.content', /string or an array/],
   [chat, { ...hello, namespace: '' }, 'namespace', /too small/],

@@ -284,7 +284,10 @@ export const filters: Record<string, Filter> = {
     return out
   },
   upper: (value) => changed(toStr(value), (text) => text.toUpperCase()),
-  urlencode: (value) => changed(toStr(value), (text) => encodeURIComponent(text).replaceAll('%2F', '/')),
+  urlencode: (value) =>
+    changed(toStr(value), (text) =>
+      encodeURIComponent(text.replace(/\p{Surrogate}/gu, '\ufffd')).replaceAll('%2F', '/'),
+    ),
   wordcount: (value) =>
     plain(toStr(value))
       .split(/\s+/)

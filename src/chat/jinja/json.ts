@@ -85,6 +85,10 @@ export function parseJson(text: string, originOf: OriginOf = () => 0): Value {
 
 type OriginOf = (text: string, isKey: boolean) => number
 
+/** A string without escapes, and a word or number. */
+const simple = /"([^"\\\u0000-\u001f]*)"/y
+const bare = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y
+
 class JsonReader {
   readonly #text: string
   readonly #originOf: OriginOf
@@ -155,23 +159,36 @@ class JsonReader {
   }
 
   #string(isKey: boolean): Str {
-    const whole = /"(?:[^"\\]|\\.)*"/sy
-    whole.lastIndex = this.#at
-    const found = whole.exec(this.#text)
-    if (!found) this.#fail()
-    let value: string
-    try {
-      value = JSON.parse(found[0])
-    } catch {
-      this.#fail()
-    }
-    this.#at += found[0].length
+    simple.lastIndex = this.#at
+    const whole = simple.exec(this.#text)
+    const value = whole ? whole[1] : this.#escaped()
+    if (whole) this.#at += whole[0].length
     const origin = value === '' ? 0 : this.#originOf(value, isKey)
     return origin === 0 ? value : new Text(value, [0, value.length, origin])
   }
 
+  #escaped(): string {
+    const text = this.#text
+    const begin = this.#at
+    if (text[begin] !== '"') this.#fail()
+    let end = begin
+    for (let isEscaped = true; isEscaped; ) {
+      end = text.indexOf('"', end + 1)
+      if (end < 0) this.#fail()
+      let before = end
+      while (text[before - 1] === '\\') before--
+      isEscaped = (end - before) % 2 === 1
+    }
+    try {
+      const value: string = JSON.parse(text.slice(begin, end + 1))
+      this.#at = end + 1
+      return value
+    } catch {
+      this.#fail()
+    }
+  }
+
   #bare(): Value {
-    const bare = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y
     bare.lastIndex = this.#at
     const found = bare.exec(this.#text)
     if (!found) this.#fail()

@@ -1,7 +1,19 @@
 // Python's methods of texts, lists and dicts.
 
 import { JinjaError } from './error.js'
-import { changed, concat, isSpace, isStr, plain, replaced, type Str, slice, splitAt, stripped } from './text.js'
+import {
+  changed,
+  checkParts,
+  concat,
+  isSpace,
+  isStr,
+  plain,
+  replaced,
+  type Str,
+  slice,
+  splitAt,
+  stripped,
+} from './text.js'
 import {
   Callable,
   compare,
@@ -51,7 +63,8 @@ const split =
     if (separator !== undefined && separator !== null) return splitAt(self, str(separator), count, fromRight)
     const parts: Value[] = []
     const text = plain(self)
-    const words = [...text.matchAll(/\S+/g)]
+    const words: RegExpExecArray[] = []
+    for (const word of text.matchAll(/\S+/g)) checkParts(words.push(word))
     const kept = words.length > count + 1
     if (!kept) return words.map((word) => slice(self, word.index, word.index + word[0].length))
     if (fromRight) {

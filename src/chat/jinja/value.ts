@@ -147,11 +147,16 @@ export function compare(a: Value, b: Value): number {
 }
 
 /** What a loop runs over; nothing, where there is nothing. */
+/** Longest text whose characters are taken one by one. */
+const mostCharacters = 2 ** 18
+
 export function itemsOf(value: Value): Value[] {
   if (Array.isArray(value)) return value
   if (value === undefined || value === null) return []
   if (isStr(value)) {
     const text = plain(value)
+    if (text.length > mostCharacters)
+      throw new JinjaError('budget', `a text of more than ${mostCharacters} characters is looped over`)
     const out: Value[] = []
     for (let i = 0; i < text.length; ) {
       const size = (text.codePointAt(i) as number) > 0xffff ? 2 : 1
