@@ -86,7 +86,7 @@ export function parseJson(text: string, originOf: OriginOf = () => 0): Value {
 type OriginOf = (text: string, isKey: boolean) => number
 
 /** A string without escapes, and a word or number. */
-const simple = /"([^"\\\u0000-\u001f]*)"/y
+const simple = /"([^"\\\p{Cc}]*)"/uy
 const bare = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y
 
 class JsonReader {
