@@ -3,7 +3,7 @@
 import type { z } from 'zod'
 import { turns } from '../llama/turns.js'
 import { check } from './check.js'
-import { ApiError } from './errors.js'
+import { ApiError, badRequest } from './errors.js'
 import { checkBytes, checkLengths } from './json-bounds.js'
 import type { Service } from './service.js'
 
@@ -62,7 +62,7 @@ async function readBytes(request: Request, { maxBodyBytes, bodies }: Service): P
   // Copied at once: a part may be a single byte, and what holds it a thousand.
   let bytes = new Uint8Array(leastRoom)
   let length = 0
-  for await (const part of request.body as unknown as AsyncIterable<Uint8Array>) {
+  for await (const part of partsOf(request.body)) {
     const end = length + part.length
     if (end > maxBodyBytes) throw tooLarge()
     bodies.hold(request, end)
@@ -75,4 +75,13 @@ async function readBytes(request: Request, { maxBodyBytes, bodies }: Service): P
     length = end
   }
   return bytes.subarray(0, length)
+}
+
+/** The parts of a body as they come. @throws ApiError 400 where they end before it is whole: then nobody is there to be told */
+async function* partsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body as unknown as AsyncIterable<Uint8Array>
+  } catch {
+    throw badRequest('the body broke off', undefined, 'body_incomplete')
+  }
 }
