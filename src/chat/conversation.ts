@@ -27,10 +27,13 @@ function shownMessage(message: ChatMessage, can: Capabilities, knowsDeveloper: b
   const { content, reasoning_content, tool_calls, ...rest } = message
   const shown: Shown = { ...rest }
   if (message.role === 'developer' && !knowsDeveloper) shown.role = 'system'
+  const isResult = message.role === 'tool'
+  if (isResult) shown.role = can.resultRole
   const hasCalls = tool_calls !== undefined && tool_calls !== null && tool_calls.length > 0
   const text = contentText(content)
   if (Array.isArray(content) && can.takesParts) shown.content = content
-  else if (text !== undefined) shown.content = can.contentAsParts ? [{ type: 'text', text }] : text
+  else if (text !== undefined)
+    shown.content = can.contentAsParts || (isResult && can.resultsAsParts) ? [{ type: 'text', text }] : text
   else shown.content = ''
   if (typeof reasoning_content === 'string' && reasoning_content !== '') {
     if (can.reasoningField === 'parts')
@@ -138,6 +141,16 @@ export function placeDocuments(messages: readonly ChatMessage[], documents: read
       ? { ...message, content: `Documents:\n\n${listing}\n\nQuestion: ${contentText(message.content) ?? ''}` }
       : message,
   )
+}
+
+/** Results with the names of the functions they come from, as some templates insist on. */
+export function namedResults(messages: readonly ChatMessage[]): ChatMessage[] {
+  const names = new Map<string, string>()
+  return messages.map((message) => {
+    for (const call of message.tool_calls ?? []) names.set(call.id, call.function.name)
+    const name = message.name ?? names.get(message.tool_call_id ?? '')
+    return message.role === 'tool' && name !== undefined ? { ...message, name } : message
+  })
 }
 
 /** Ids of nine letters and digits, as Mistral's templates insist on; calls and their results alike. */

@@ -45,6 +45,10 @@ export interface Capabilities {
   documents: boolean
   /** Whether it looks for results in the message that called, as `tool_responses`, and not in messages of their own. */
   resultsInCall: boolean
+  /** Who speaks in results of calls. */
+  resultRole: string
+  /** Whether it wants results as lists of parts, though not what others say. */
+  resultsAsParts: boolean
 }
 
 /** Everything read off a template. */
@@ -156,6 +160,7 @@ class Derivation {
           call !== undefined && this.#callAnswer([this.#call(words.name, 'call_wv1234567', both)]) === undefined,
         documents: this.#showsDocuments(),
         resultsInCall: this.#template.names.has('tool_responses') && !this.#template.names.has('tool_call_id'),
+        ...this.#results(),
       },
     }
   }
@@ -240,6 +245,21 @@ class Derivation {
       return shortest
     }
     return undefined
+  }
+
+  /** How it takes results of calls; as is usual, where it shows none or has no tools. */
+  #results(): Pick<Capabilities, 'resultRole' | 'resultsAsParts'> {
+    const calling = { role: 'assistant', content: '', tool_calls: [this.#call(words.name, words.id, both)] }
+    const usual = { resultRole: 'tool', resultsAsParts: false }
+    if (!this.#showsTools()) return usual
+    for (const resultRole of ['tool', 'tool_response', 'tool_result', 'function', 'observation', 'environment', 'ipython'])
+      for (const resultsAsParts of this.#asParts ? [false] : [false, true]) {
+        const content = resultsAsParts ? [{ type: 'text', text: words.result }] : words.result
+        const message = { role: resultRole, tool_call_id: words.id, name: words.name, content }
+        const pieces = this.#render([user, calling, message], { tools: specimenTools })
+        if (textOf(pieces ?? []).includes(words.result)) return { resultRole, resultsAsParts }
+      }
+    return usual
   }
 
   #beforeResult(message: SpecimenMessage): Piece[] | undefined {
@@ -357,7 +377,7 @@ function asTextCall(call: unknown): unknown {
 function showsCall(pieces: readonly Piece[], asText: boolean): boolean {
   if (!shows(pieces, 'name') && !shows(pieces, 'id')) return false
   const text = textOf(pieces)
-  if (asText) return text.includes(`"${words.textKey}"`) && !text.includes(`\\"${words.textKey}\\"`)
+  if (asText) return text.includes(words.textKey) && !text.includes(`\\"${words.textKey}\\"`)
   return text.includes(words.textKey) && !text.includes(`{'${words.textKey}'`)
 }
 

@@ -4,6 +4,7 @@ import { finish, type Slices } from '../grammar/slices.js'
 import {
   type ChatDocument,
   contentText,
+  namedResults,
   placeDocuments,
   shortIds,
   shownDocument,
@@ -112,15 +113,15 @@ export class ChatTemplate {
     try {
       return yield* this.#prompt(parsed, given)
     } catch (error) {
-      const refused = failed(error)
-      // Some families insist on ids of their own form.
-      if (error instanceof JinjaError && error.code === 'raised' && /\bid\b/i.test(error.message))
-        try {
-          return yield* this.#prompt(parsed, { ...given, messages: shortIds(given.messages) })
-        } catch (second) {
-          throw failed(second)
-        }
-      throw refused
+      if (!(error instanceof JinjaError) || error.code !== 'raised') throw failed(error)
+      // Some families insist on ids of their own form, and some on names.
+      const mend = /\bid\b/i.test(error.message) ? shortIds : /\bname\b/i.test(error.message) ? namedResults : undefined
+      if (!mend) throw failed(error)
+      try {
+        return yield* this.#prompt(parsed, { ...given, messages: mend(given.messages) })
+      } catch (second) {
+        throw failed(second)
+      }
     }
   }
 
