@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { answerGrammar } from '../../src/chat/call-grammar.js'
 import type { AssistantMessage, ChatMessage, ToolDefinition } from '../../src/chat/message.js'
 import { AnswerParser } from '../../src/chat/parser.js'
-import { ChatTemplate } from '../../src/chat/template.js'
+import { ChatTemplate, type Conversation } from '../../src/chat/template.js'
 import { Grammar } from '../../src/grammar/grammar.js'
 import { Lexicon } from '../../src/grammar/lexicon.js'
 
@@ -63,12 +63,13 @@ function templatesOf({ templates }: Formats): (family: string, bos?: string, eos
   }
 }
 
-function conversationOf({ messages, tools, enable_thinking, continue: continued }: Case) {
+/** Recordings count the parts of a message that are continued: 2 are its thoughts, 3 what it says. */
+function conversationOf({ messages, tools, enable_thinking, continue: continued }: Case): Conversation {
   return {
     messages,
     tools: tools ?? [],
     enableThinking: enable_thinking,
-    continueFinal: continued !== undefined && continued !== false && continued !== null,
+    continueFinal: continued === 2 ? 'reasoning' : continued === 3 ? 'content' : Boolean(continued),
     now: recordedAt,
   }
 }

@@ -252,7 +252,15 @@ class Derivation {
     const calling = { role: 'assistant', content: '', tool_calls: [this.#call(words.name, words.id, both)] }
     const usual = { resultRole: 'tool', resultsAsParts: false }
     if (!this.#showsTools()) return usual
-    for (const resultRole of ['tool', 'tool_response', 'tool_result', 'function', 'observation', 'environment', 'ipython'])
+    for (const resultRole of [
+      'tool',
+      'tool_response',
+      'tool_result',
+      'function',
+      'observation',
+      'environment',
+      'ipython',
+    ])
       for (const resultsAsParts of this.#asParts ? [false] : [false, true]) {
         const content = resultsAsParts ? [{ type: 'text', text: words.result }] : words.result
         const message = { role: resultRole, tool_call_id: words.id, name: words.name, content }

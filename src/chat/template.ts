@@ -38,8 +38,11 @@ export interface Conversation {
   addGenerationPrompt?: boolean | undefined
   /** What templates take for the present time. Default: now. */
   now?: Date | undefined
-  /** Whether the last message, an assistant's, is continued instead of answered. Default: false. */
-  continueFinal?: boolean | undefined
+  /**
+   * Whether the last message, an assistant's, is continued instead of answered, and in which part of it; true: in its
+   * thoughts where it has nothing else. Default: false.
+   */
+  continueFinal?: boolean | 'content' | 'reasoning' | undefined
 }
 
 /** A prompt, and what the parser of its answer must know. */
@@ -145,7 +148,8 @@ export class ChatTemplate {
       return { text: text + begin, spans: spansOf(wanted), prompted: '', prefill: '' }
     if (!continued)
       return { text, spans: spansOf(wanted), prompted: promptedPart(parsed.derived, generation), prefill: '' }
-    return continuedPrompt(parsed.derived, wanted, begins, continued)
+    const part = typeof continueFinal === 'string' ? continueFinal : partToContinue(continued)
+    return continuedPrompt(parsed.derived, wanted, begins, continued, part)
   }
 }
 
@@ -168,14 +172,25 @@ function sharedLength(a: string, b: string): number {
   return Math.min(shared, a.length)
 }
 
+/** What of a message goes on: its thoughts where it has nothing else. */
+function partToContinue({ content, reasoning_content }: ChatMessage): 'content' | 'reasoning' {
+  return reasoning_content && !contentText(content) ? 'reasoning' : 'content'
+}
+
 /** A prompt that ends within the assistant's turn: the header, thoughts closed or open, and what was said so far. */
-function continuedPrompt(derived: Derived, wanted: Str, begins: number, last: ChatMessage): ChatPrompt {
+function continuedPrompt(
+  derived: Derived,
+  wanted: Str,
+  begins: number,
+  last: ChatMessage,
+  part: 'content' | 'reasoning',
+): ChatPrompt {
   const { dialect } = derived
   const text = plain(wanted)
   const generation = text.slice(begins)
   const thought = last.reasoning_content ?? ''
   const said = contentText(last.content) ?? ''
-  const isThinking = thought !== '' && said === ''
+  const isThinking = part === 'reasoning'
   // Thoughts were told apart even where the template knows none.
   const reasoning = dialect.reasoning ?? (isThinking ? usualThoughts : undefined)
   const opening = reasoning?.open.trim() ?? ''

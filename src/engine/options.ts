@@ -190,8 +190,11 @@ export interface ChatConversation {
   templateVariables?: Record<string, unknown> | undefined
   /** Whether the prompt ends where the assistant begins to speak. Default `true`. */
   addGenerationPrompt?: boolean | undefined
-  /** Continue the last message, an assistant's, instead of answering it. Default `false`. */
-  continueFinal?: boolean | undefined
+  /**
+   * Continue the last message, an assistant's, instead of answering it: `'content'` or `'reasoning'` (what it has thought),
+   * or `true`: its thoughts where it has nothing else. Default `false`.
+   */
+  continueFinal?: boolean | 'content' | 'reasoning' | undefined
 }
 
 /** Which calls an answer may make: as the model likes, none, at least one, or one of a certain function. */

@@ -52,7 +52,7 @@ export function thinkingOptions(body: ThinkingFields): ThinkingOptions {
 /** Whether the last message is continued, in vLLM's and llama-server's words. */
 export const continuationFields = {
   add_generation_prompt: z.boolean().nullish(),
-  continue_final_message: z.boolean().nullish(),
+  continue_final_message: z.union([z.boolean(), z.enum(['content', 'reasoning_content'])]).nullish(),
 }
 
 /**
@@ -81,6 +81,10 @@ export function continuationOptions(
     throw badRequest('messages: ends with several messages of the assistant; expected one at most', 'messages')
   return {
     addGenerationPrompt: add_generation_prompt ?? true,
-    continueFinal: canContinue && (continue_final_message ?? !add_generation_prompt),
+    continueFinal:
+      canContinue &&
+      (continue_final_message === 'reasoning_content'
+        ? 'reasoning'
+        : (continue_final_message ?? !add_generation_prompt)),
   }
 }
