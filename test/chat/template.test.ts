@@ -99,6 +99,34 @@ describe('Jinja', () => {
     expect(render('{{ s | urlencode }}', { s: 'a\ud800' })).toBe('a%EF%BF%BD')
   })
 
+  it.each([
+    ['a part of an expression', "{{ '<' ~ (slow(messages) if messages else slow(0)) | trim ~ '>' }}"],
+    ['a condition', '{% if messages and slow(messages) %}yes{% endif %}'],
+    ['what a loop goes over', '{% for x in [slow(messages)] if slow(messages) %}{{ loop.index }}{% endfor %}'],
+    ['an argument', '{{ named(text=slow(messages).strip()[0:9]) }}'],
+    ['a default', '{{ named() }}'],
+    [
+      'a loop in itself',
+      '{% for x in [[1]] recursive %}{{ loop(x) if x is iterable else slow(messages) }}{% endfor %}',
+    ],
+  ])('is left and taken up again within a macro that is %s', (_where, source) => {
+    const macros = `{% macro slow(all) %}{% for a in all %}{% for b in all %}{{ 'x' if a.content == b.content }}{% endfor %}{% endfor %}{% endmacro %}{% macro named(text=slow(messages)) %}[{{ text }}]{% endmacro %}`
+    const messages = Array.from({ length: 200 }, (_, i) => ({ role: 'user', content: `${i}` }))
+    const input = { messages: fromJs(messages, () => 0) }
+    const slices = new JinjaTemplate(macros + source).slices(input)
+    let left = 0
+    let step = slices.next()
+    for (; !step.done; step = slices.next()) left++
+    expect(left).toBeGreaterThan(5)
+    expect(plain(step.value)).toMatch(/x{9}|yes|1/)
+  })
+
+  it('calls what an expression needs, and nothing else', () => {
+    const source = `{% macro shown(x) %}{% do seen.append(x) %}{{ x }}{% endmacro %}{{ (shown(1) and '') or shown(2) or shown(3) }}{{ shown(4) if false else [shown(5), {'a': shown(6)}.a] | join('-') }}{{ shown(a) if a is defined }}|{{ seen | join(',') }}`
+    const text = new JinjaTemplate(source).render({ seen: [] })
+    expect(plain(text)).toBe('25-6|1,2,5,6')
+  })
+
   it('remembers what came from where', () => {
     const text = new JinjaTemplate("<{{ name | trim | replace('b', '-') }}>").render({ name: marked(' ab ', 1) })
     expect(text).toEqual(new Text('<a->', [1, 2, 1]))

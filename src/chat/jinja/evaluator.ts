@@ -40,6 +40,7 @@ export class Evaluator {
     this.#budget.spend(1)
     switch (expression.kind) {
       case 'literal':
+      case 'value':
         return expression.value
       case 'float':
         return new Numeral(expression.value)

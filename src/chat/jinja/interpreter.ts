@@ -5,6 +5,7 @@ import type { Budget } from './budget.js'
 import { JinjaError } from './error.js'
 import { Evaluator } from './evaluator.js'
 import { Scope } from './scope.js'
+import { Settling } from './settling.js'
 import type { Expression, Parameter, Statement, Target } from './syntax.js'
 import { plain, type Str, TextBuilder } from './text.js'
 import {
@@ -27,10 +28,12 @@ type Ending = 'end' | 'break' | 'continue'
 export class Interpreter {
   readonly #budget: Budget
   readonly #evaluator: Evaluator
+  readonly #settling: Settling
 
   constructor(budget: Budget) {
     this.#budget = budget
     this.#evaluator = new Evaluator(budget)
+    this.#settling = new Settling(this.#evaluator)
   }
 
   /** The text a template makes. */
@@ -70,10 +73,10 @@ export class Interpreter {
         return 'end'
       case 'if':
         for (const { condition, body } of statement.branches)
-          if (isTrue(this.#evaluator.evaluate(condition, scope))) return yield* this.#run(body, scope, out)
+          if (isTrue(yield* this.#value(condition, scope))) return yield* this.#run(body, scope, out)
         return yield* this.#run(statement.otherwise, scope, out)
       case 'for':
-        yield* this.#loop(statement, this.#evaluator.evaluate(statement.over, scope), scope, out, 0)
+        yield* this.#loop(statement, yield* this.#value(statement.over, scope), scope, out, 0)
         return 'end'
       case 'set':
         this.#assign(statement.target, yield* this.#value(statement.value, scope), scope)
@@ -100,27 +103,22 @@ export class Interpreter {
       }
       case 'with': {
         const inner = new Scope(scope)
-        for (const [target, value] of statement.values)
-          this.#assign(target, this.#evaluator.evaluate(value, scope), inner)
+        for (const [target, value] of statement.values) this.#assign(target, yield* this.#value(value, scope), inner)
         return yield* this.#run(statement.body, inner, out)
       }
       case 'block':
         return yield* this.#run(statement.body, scope, out)
       case 'do':
-        this.#evaluator.evaluate(statement.value, scope)
+        yield* this.#value(statement.value, scope)
         return 'end'
       default:
         return statement.kind
     }
   }
 
-  /** The value of an expression; macros that it consists of are run in slices. */
-  *#value(expression: Expression, scope: Scope): Slices<Value> {
-    if (expression.kind !== 'call') return this.#evaluator.evaluate(expression, scope)
-    const { target, given } = this.#evaluator.called(expression, scope)
-    const made = target.slices ? yield* target.slices(given) : target.call(given)
-    this.#evaluator.pay(made)
-    return made
+  /** The value of an expression; macros in it are run in slices. */
+  #value(expression: Expression, scope: Scope): Slices<Value> {
+    return this.#settling.value(expression, scope)
   }
 
   #write(text: Str, out: TextBuilder): void {
@@ -138,25 +136,23 @@ export class Interpreter {
     let items = itemsOf(over)
     this.#budget.spend(items.length)
     const { condition, target, body } = statement
-    if (condition)
-      items = items.filter((item) => {
+    if (condition) {
+      const kept: Value[] = []
+      for (const item of items) {
         const inner = new Scope(scope)
         this.#assign(target, item, inner)
-        return isTrue(this.#evaluator.evaluate(condition, inner))
-      })
+        if (isTrue(yield* this.#value(condition, inner))) kept.push(item)
+        if (this.#budget.isSliced) yield
+      }
+      items = kept
+    }
     if (items.length === 0) {
       yield* this.#run(statement.otherwise, scope, out)
       return
     }
     let i = 0
     let changedFrom: Value[] | undefined
-    const again = ({ positional }: Given): Value => {
-      const text = new TextBuilder()
-      this.#budget.enter()
-      finish(this.#loop(statement, positional[0], scope, text, depth + 1))
-      this.#budget.leave()
-      return text.done()
-    }
+    const again = ({ positional }: Given): Slices<Value> => this.#again(statement, positional[0], scope, depth + 1)
     const attribute = (name: string): Value => {
       switch (name) {
         case 'index':
@@ -193,7 +189,7 @@ export class Interpreter {
           return undefined
       }
     }
-    const loop = new Callable('loop', again, { attribute })
+    const loop = new Callable('loop', (given) => finish(again(given)), { attribute, slices: again })
     for (; i < items.length; i++) {
       const inner = new Scope(scope)
       inner.set('loop', loop)
@@ -202,23 +198,40 @@ export class Interpreter {
     }
   }
 
+  /** A loop in itself, over something else: `{{ loop(item.children) }}`. */
+  *#again(statement: Statement & { kind: 'for' }, over: Value, scope: Scope, depth: number): Slices<Value> {
+    const text = new TextBuilder()
+    this.#budget.enter()
+    yield* this.#loop(statement, over, scope, text, depth)
+    this.#budget.leave()
+    return text.done()
+  }
+
   #macro(name: string, parameters: readonly Parameter[], body: readonly Statement[], scope: Scope): Callable {
     const names = new Set(parameters.map((parameter) => parameter.name))
-    const slices = ({ positional, named }: Given): Slices<Value> => {
-      const inner = new Scope(scope)
-      for (const [i, parameter] of parameters.entries()) {
-        let value = i < positional.length ? positional[i] : named.get(parameter.name)
-        if (value === undefined && parameter.default) value = this.#evaluator.evaluate(parameter.default, inner)
-        inner.set(parameter.name, value)
-      }
-      inner.set('varargs', positional.slice(parameters.length))
-      const rest = new Dict()
-      for (const [key, value] of named) if (!names.has(key)) rest.set(key, value)
-      inner.set('kwargs', rest)
-      if (named.has('caller')) inner.set('caller', named.get('caller'))
-      return this.#caught(body, inner)
-    }
+    const slices = (given: Given): Slices<Value> => this.#carriedOut(parameters, names, body, scope, given)
     return new Callable(name, (given) => finish(slices(given)), { slices })
+  }
+
+  *#carriedOut(
+    parameters: readonly Parameter[],
+    names: ReadonlySet<string>,
+    body: readonly Statement[],
+    scope: Scope,
+    { positional, named }: Given,
+  ): Slices<Value> {
+    const inner = new Scope(scope)
+    for (const [i, parameter] of parameters.entries()) {
+      let value = i < positional.length ? positional[i] : named.get(parameter.name)
+      if (value === undefined && parameter.default) value = yield* this.#value(parameter.default, inner)
+      inner.set(parameter.name, value)
+    }
+    inner.set('varargs', positional.slice(parameters.length))
+    const rest = new Dict()
+    for (const [key, value] of named) if (!names.has(key)) rest.set(key, value)
+    inner.set('kwargs', rest)
+    if (named.has('caller')) inner.set('caller', named.get('caller'))
+    return yield* this.#caught(body, inner)
   }
 
   #assign(target: Target, value: Value, scope: Scope): void {

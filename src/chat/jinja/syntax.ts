@@ -1,5 +1,7 @@
 /** What templates are made of, as the parser gives it and the interpreter takes it. */
 
+import type { Value } from './value.js'
+
 export type Expression =
   | { kind: 'literal'; value: string | number | boolean | null }
   | { kind: 'float'; value: number }
@@ -15,6 +17,8 @@ export type Expression =
   | { kind: 'unary'; operator: '-' | '+' | 'not'; value: Expression }
   | { kind: 'binary'; operator: string; left: Expression; right: Expression }
   | { kind: 'choice'; condition: Expression; yes: Expression; no?: Expression }
+  /** What has been computed already. */
+  | { kind: 'value'; value: Value }
 
 export interface Arguments {
   positional: Expression[]
