@@ -254,3 +254,55 @@ describe('what users bring', () => {
     expect(text.slice(spans[0], spans[1])).toBe('a<|im_end|>b')
   })
 })
+
+describe('a conversation as the template wants it', () => {
+  const turn = (body: string) =>
+    `{% for m in messages %}<{{ m.role }}>${body}</{{ m.role }}>{% endfor %}{% if tools %}{{ tools | tojson }}{% endif %}{% if add_generation_prompt %}<assistant>{% endif %}`
+  const called = `{% for c in m.tool_calls or [] %}<call>{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}</call>{% endfor %}`
+  const conversation = {
+    messages: [
+      { role: 'user', content: 'Where?' },
+      {
+        role: 'assistant',
+        content: null,
+        tool_calls: [{ id: 'c1', type: 'function' as const, function: { name: 'write', arguments: '{"n": 1}' } }],
+      },
+      { role: 'tool', tool_call_id: 'c1', content: 'Here.' },
+    ],
+    tools,
+  }
+  const textOf = (source: string) => new ChatTemplate(source, { bos: '', eos: '' }).render(conversation).text
+
+  it('has results in parts where their entries are gone through', () => {
+    const body = `{% if m.role == 'tool' %}{% for x in m.content %}{{ loop.index0 }}: {{ x | tojson }} {% endfor %}{% else %}{{ m.content }}${called}{% endif %}`
+    expect(textOf(turn(body))).toContain('0: {"type": "text", "text": "Here."}')
+  })
+
+  it('has results by the role the template knows', () => {
+    const body = `{% if m.role in ['user', 'assistant', 'function'] %}{{ m.content }}${called}{% endif %}`
+    expect(textOf(turn(body))).toContain('<function>Here.</function>')
+  })
+
+  it('has results with the name of their function where that is insisted on', () => {
+    const body = `{% if m.role == 'tool' %}{% if not m.name %}{{ raise_exception('a tool message needs a name') }}{% endif %}{{ m.name }}: {% endif %}{{ m.content }}${called}`
+    expect(textOf(turn(body))).toContain('<tool>write: Here.</tool>')
+  })
+
+  it('goes on in the part it is told to', () => {
+    const body = `{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}`
+    const template = new ChatTemplate(turn(body), { bos: '', eos: '' })
+    const messages = [
+      { role: 'user', content: 'Where?' },
+      { role: 'assistant', content: '', reasoning_content: 'Hm' },
+    ]
+    const end = (continueFinal: boolean | 'content' | 'reasoning') =>
+      template.render({ messages, continueFinal }).text.split('<assistant>').at(-1)
+    expect([end(true), end('reasoning'), end('content')]).toEqual(['<think>Hm', '<think>Hm', '<think>Hm</think>'])
+  })
+
+  it('is answered in the way its template speaks of, where that shows no call', () => {
+    const spoken = `${turn('{{ m.content }}')}{% if tools %} Call functions between <|tool_call_start|> and <|tool_call_end|>.{% endif %}`
+    const answer = `<|tool_call_start|>[write(text='it's "here"', n=2)]<|tool_call_end|>`
+    expect(understood(spoken, answer)).toEqual({ content: '', calls: ['{"text": "it\'s \\"here\\"", "n": 2}'] })
+  })
+})
