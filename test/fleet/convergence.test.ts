@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Corpus } from '../../src/corpus/index.js'
@@ -19,17 +22,22 @@ type Step =
   | { what: 'forget request'; at: number; space: number; id: number }
   | { what: 'forget all'; at: number; space: number }
   | { what: 'run'; count: number; ms: number }
+  | { what: 'restart'; at: number }
 
-/** What happens to three replicas: how many ids, texts of documents, namespaces and steps, and how often one is a document. */
+/**
+ * What happens to three replicas: how many ids, texts of documents, namespaces and steps there are, and the weights of steps
+ * that give a document, and that start a replica anew.
+ */
 interface World {
   ids: number
   texts: number
   spaces: number
   steps: { minLength: number; maxLength: number }
-  weight: number
+  documents: number
+  restarts: number
 }
 
-function histories({ ids, texts, spaces, steps, weight }: World): fc.Arbitrary<Step[]> {
+function histories({ ids, texts, spaces, steps, documents, restarts }: World): fc.Arbitrary<Step[]> {
   const common = { at: fc.nat(2), space: fc.nat(spaces - 1) }
   const id = fc.nat(ids - 1)
   const request = fc.record({ what: fc.constant('request' as const), ...common, id, text: fc.nat(9) })
@@ -38,24 +46,31 @@ function histories({ ids, texts, spaces, steps, weight }: World): fc.Arbitrary<S
   const forgetRequest = fc.record({ what: fc.constant('forget request' as const), ...common, id })
   const forgetAll = fc.record({ what: fc.constant('forget all' as const), ...common })
   const ms = fc.constantFrom(0, 1, 20, 40_000)
+  const restart = fc.record({ what: fc.constant('restart' as const), at: fc.nat(2) })
   const run = fc.record({ what: fc.constant('run' as const), count: fc.nat(12), ms })
   const step = fc.oneof<fc.WeightedArbitrary<Step>[]>(
     { weight: 4, arbitrary: request },
-    { weight, arbitrary: document },
+    { weight: documents, arbitrary: document },
     { weight: 2, arbitrary: forgetDocument },
     { weight: 2, arbitrary: forgetRequest },
     { weight: spaces > 1 ? 1 : 0, arbitrary: forgetAll },
     { weight: 3, arbitrary: run },
+    { weight: restarts, arbitrary: restart },
   )
   return fc.array(step, steps)
 }
 
-describe('replicas over a channel that loses, repeats and reorders', { timeout: 60_000 }, () => {
-  it('agree in the end on what the rules say of all that was said', () =>
-    agree({ ids: 4, texts: 5, spaces: 2, steps: { minLength: 1, maxLength: 60 }, weight: 4 }, 600))
+const small = { ids: 4, texts: 5, spaces: 2, steps: { minLength: 1, maxLength: 60 }, documents: 4 }
+
+describe('replicas over a channel that loses, repeats and reorders', {
+  timeout: 60_000,
+}, () => {
+  it('agree in the end on what the rules say of all that was said', () => agree({ ...small, restarts: 0 }, 600))
+
+  it('agree, though some are started anew', () => agree({ ...small, restarts: 1 }, 50))
 
   it('agree on documents of more ids than one record has', () =>
-    agree({ ids: 46, texts: 1, spaces: 1, steps: { minLength: 150, maxLength: 400 }, weight: 14 }, 20))
+    agree({ ids: 46, texts: 1, spaces: 1, steps: { minLength: 150, maxLength: 400 }, documents: 14, restarts: 0 }, 20))
 })
 
 async function agree(world: World, numRuns: number): Promise<void> {
@@ -72,10 +87,14 @@ async function agree(world: World, numRuns: number): Promise<void> {
           () => fates[draw() % fates.length],
           (n) => draw() % n,
         )
+        /** By replicas that are gone, in the end by all. */
+        const said: Message[] = []
         const members = skews.map((skew) => {
           const now = () => time + skew
           const corpus = new Corpus({ now })
-          return { corpus, replica: new Replica(corpus, { fingerprint, vocabularySize: 1000, now }) }
+          const folder = world.restarts > 0 ? mkdtempSync(path.join(tmpdir(), 'lookahead-fleet-')) : undefined
+          const open = () => new Replica(corpus, { fingerprint, vocabularySize: 1000, now, folder })
+          return { corpus, folder, open, replica: open() }
         })
         for (const { replica } of members) channel.join(replica)
         for (const step of steps) {
@@ -84,7 +103,17 @@ async function agree(world: World, numRuns: number): Promise<void> {
             await channel.run(step.count)
             continue
           }
-          const { corpus } = members[step.at]
+          const member = members[step.at]
+          const { corpus } = member
+          if (step.what === 'restart') {
+            const { replica } = member
+            await channel.run(0)
+            said.push(...saidBy(replica))
+            await replica[Symbol.asyncDispose]()
+            member.replica = member.open()
+            channel.replace(replica, member.replica)
+            continue
+          }
           const namespace = `space ${step.space}`
           if (step.what === 'forget all') corpus.delete({ namespace })
           else if (step.what === 'forget document') corpus.delete({ namespace, document: `id ${step.id}` })
@@ -102,21 +131,24 @@ async function agree(world: World, numRuns: number): Promise<void> {
         }
         await channel.run(200)
         await channel.reconcile()
-        const said: Message[] = []
-        for (const { replica } of members)
-          for (const { frame, writer } of replica.log.after(0, Number.POSITIVE_INFINITY))
-            if (writer === replica.id)
-              for (const { message } of readMessages(frame, limits, expect.fail)) said.push(message)
+        for (const { replica } of members) said.push(...saidBy(replica))
         const expected = holdings(said)
-        for (const { corpus, replica } of members) {
+        for (const { corpus, replica, folder } of members) {
           expect(held(corpus)).toEqual(expected)
           expect([...replica.counters.refused]).toEqual([])
           checkIntegrity(corpus)
           await replica[Symbol.asyncDispose]()
+          if (folder !== undefined) rmSync(folder, { recursive: true })
         }
       },
     ),
     // A long history is shrunk for minutes; its seed says it all.
     { numRuns, endOnFailure: world.steps.minLength > 1 },
   )
+}
+
+/** What a replica has said itself. */
+function saidBy({ id, log }: Replica): Message[] {
+  const own = log.after(0, Number.POSITIVE_INFINITY).filter(({ writer }) => writer === id)
+  return own.flatMap(({ frame }) => Array.from(readMessages(frame, limits, expect.fail), ({ message }) => message))
 }

@@ -19,9 +19,15 @@ export class LossyChannel {
   }
 
   join(replica: Replica): void {
-    const end = new ChannelEnd(replica)
-    this.#ends.push(end)
-    replica.attach(end)
+    this.#ends.push(new ChannelEnd(replica))
+  }
+
+  /** A replica was started anew; what was under way to the one before comes to it. */
+  replace(before: Replica, replica: Replica): void {
+    const at = this.#ends.findIndex((end) => end.replica === before)
+    const { inbox } = this.#ends[at]
+    this.#ends[at] = new ChannelEnd(replica)
+    this.#ends[at].inbox.push(...inbox)
   }
 
   /** Lets everyone say what they have to say, and delivers some of what is under way. */
@@ -70,6 +76,7 @@ class ChannelEnd implements Transport {
 
   constructor(replica: Replica) {
     this.replica = replica
+    replica.attach(this)
   }
 
   start(exchange: Exchange): void {
