@@ -6,21 +6,13 @@ import { addCounts, median, type Spread, spread, sum } from '../kit/statistics.j
 import type { Answer, Contestant, ContestantReport, Task } from './contestant.js'
 
 /** One task answered by one contestant in one round. */
-export interface Sample {
+export interface Sample extends Omit<Answer, 'tokens' | 'text' | 'rows'> {
   contestant: string
   task: string
   kind: string
   round: number
   /** Index of the turn it belongs to. */
   turn: number
-  decoded: number
-  prefillMs: number
-  decodeMs: number
-  forwards?: number
-  drafted?: number
-  accepted?: number
-  forwardMs?: number
-  retrievalMs?: number
   /**
    * Milliseconds its forwards would have taken by the reference's T(n, context), and one forward for each token, with
    * the context half way through the answer.
@@ -49,6 +41,7 @@ export interface Standing {
   idealised?: number
 }
 
+/** A contestant of a report, whether or not it took part. */
 export interface Entry extends ContestantReport {
   name: string
   about: string

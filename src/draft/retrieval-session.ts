@@ -52,6 +52,7 @@ const HOPES = [0.5, 0.6, 0.7, 0.8, 0.9, 1]
 const LIKELY = 0.1
 /** Tokens compared beyond the one that ended a match. */
 const MAX_BEYOND = 16
+
 /**
  * One request of a `RetrievalDrafter`.
  *

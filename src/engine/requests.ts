@@ -196,7 +196,7 @@ export class Requests {
     const session = draft === 'off' ? noDrafts : this.#openSession(request, sampler)
     if (prediction) {
       // What the prompt ends with stands before the prediction too, so that its beginning is found as a continuation.
-      session.read(Array.from(prompt).slice(-predictionLead))
+      session.read(Array.prototype.slice.call(prompt, -predictionLead))
       session.read(prediction)
     }
     return {
