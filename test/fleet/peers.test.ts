@@ -43,7 +43,7 @@ describe('sharing among peers', { timeout: 30_000 }, () => {
     const [one, two, three] = await ports(3)
     const all = urlsOf([one, two, three])
     await using a = new Node(one, all)
-    await using b = new Node(two, all)
+    await using b = new Node(two, all, makeMember({ flushMs: 20_000 }))
     a.member.document('fees', 'the fee is 12 euros')
     b.member.add('an answer', 'acme', 'r-1')
     a.member.document('old', 'what must go')
@@ -57,7 +57,7 @@ describe('sharing among peers', { timeout: 30_000 }, () => {
     await b.member.corpus.flush()
     expect(a.member.holds('what must go')).toBe(false)
     await using c = new Node(three, all)
-    await c.member.replica.caughtUp(5000)
+    await c.member.replica.caughtUp(20_000)
     expect(c.member.holds('the fee is 12 euros') && c.member.holds('an answer', 'acme')).toBe(true)
     expect(c.member.holds('what must go')).toBe(false)
     expect(c.member.replica.counters.refused.size).toBe(0)
@@ -99,8 +99,20 @@ describe('sharing among peers', { timeout: 30_000 }, () => {
     await using a = new Node(one, [])
     for (let k = 0; k < 300; k++) a.member.add(`${'a long answer '.repeat(200)}${k}`)
     await using b = new Node(two, urlsOf([one]))
-    await b.member.replica.caughtUp(10_000)
+    await b.member.replica.caughtUp(20_000)
     expect(b.member.corpus.refresh('default')?.records.size).toBe(300)
+  })
+
+  it('has caught up though others write all the time', async () => {
+    const [one, two] = await ports(2)
+    await using a = new Node(one, [])
+    const answer = a.peers.answer.bind(a.peers)
+    a.peers.answer = (request) => {
+      a.member.add(`whenever someone asks, there is news: ${request.url}`)
+      return answer(request)
+    }
+    await using b = new Node(two, urlsOf([one]))
+    expect(await b.member.replica.caughtUp(20_000)).toBe(true)
   })
 
   it('lets nobody read without the key, and says why others are not heard', async () => {

@@ -33,9 +33,10 @@ export interface PeerTransportOptions {
  * others show. What one replica has heard it hands on, so a message arrives also where its writer cannot.
  *
  *     GET /lookahead/log?after=CURSOR&wait=SECONDS&replica=ID&fingerprint=HEX     Authorization: Bearer KEY
- *     200   X-Lookahead-Replica: ID   X-Lookahead-Next: CURSOR                    frames
+ *     200   X-Lookahead-Replica: ID   X-Lookahead-Next: CURSOR   X-Lookahead-End: true     frames
  *
  * Without a cursor, or with one that is too old, the answers begin with all deletions, then all records, part by part.
+ * Where replicas write all the time there is always something new: whoever was told all there was when it asked has caught up.
  *
  * @example
  * const peers = new PeerTransport(['http://replica-2:8080', 'http://replica-3:8080'], { key })
@@ -132,6 +133,7 @@ export class PeerTransport implements Transport {
         'Cache-Control': 'no-store',
         'X-Lookahead-Replica': exchange.id,
         'X-Lookahead-Next': writeCursor(cursor),
+        'X-Lookahead-End': String(cursor.phase === 'log' && cursor.place === exchange.log.last),
       },
     })
   }

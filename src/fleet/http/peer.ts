@@ -76,7 +76,7 @@ export class Peer {
           this.isCaughtUp = false
         }
         this.#generation = generation
-        const { frames, next, replica } = await this.#ask(this.isCaughtUp && this.isConnected ? WAIT_S : 0)
+        const { frames, next, replica, isAll } = await this.#ask(this.isCaughtUp && this.isConnected ? WAIT_S : 0)
         backoff.reset()
         this.isSelf = replica === this.#exchange.id
         if (this.isSelf) {
@@ -85,13 +85,12 @@ export class Peer {
           continue
         }
         await this.#exchange.take(frames)
-        const isEnd = !next.includes('.d') && !next.includes('.r') && frames.length === 0
-        const isNews = !this.isConnected || (isEnd && !this.isCaughtUp)
+        const isNews = !this.isConnected || isAll
         this.#cursor = next
         this.isConnected = true
         this.problem = undefined
-        if (isEnd) this.isCaughtUp = true
-        if (isNews || isEnd) this.#changed()
+        if (isAll) this.isCaughtUp = true
+        if (isNews) this.#changed()
       } catch (error) {
         if (signal.aborted) break
         this.isConnected = false
@@ -103,7 +102,7 @@ export class Peer {
   }
 
   /** Asks for what comes after the cursor. */
-  #ask(waitS: number): Promise<{ frames: Uint8Array; next: string; replica: string }> {
+  #ask(waitS: number): Promise<PeerAnswer> {
     const { id, fingerprint } = this.#exchange
     const path = `/lookahead/log?after=${encodeURIComponent(this.#cursor)}&wait=${waitS}&replica=${id}&fingerprint=${fingerprint}`
     return new Promise((resolve, reject) => {
@@ -125,13 +124,24 @@ export class Peer {
           const next = headers['x-lookahead-next']
           const replica = headers['x-lookahead-replica']
           if (statusCode === 200 && typeof next === 'string' && typeof replica === 'string')
-            resolve({ frames: Buffer.concat(pieces), next, replica })
+            resolve({ frames: Buffer.concat(pieces), next, replica, isAll: headers['x-lookahead-end'] === 'true' })
           else reject(new Error(refusals[statusCode] ?? `it answered ${statusCode}`))
         })
       })
       asked.end()
     })
   }
+}
+
+/** What a peer told. */
+interface PeerAnswer {
+  frames: Uint8Array
+  /** Where to go on. */
+  next: string
+  /** Its name. */
+  replica: string
+  /** Whether that was all there was to tell. */
+  isAll: boolean
 }
 
 const refusals: Record<number, string> = {

@@ -180,7 +180,10 @@ export class RedisTransport implements Transport {
     this.#again = [...this.#exchange.deletions()]
   }
 
-  /** Reads all that there is: first the names, then deletions, so that nothing deleted is taken, then records. */
+  /**
+   * Reads all that there is: first the names, then deletions, so that nothing deleted is taken, then records. What comes
+   * meanwhile comes later: where others write all the time, there is always something.
+   */
   async #readAll(connection: RedisConnection): Promise<void> {
     const { index } = this.#names
     if (!this.#positions.has(index)) this.#positions.set(index, '0')
@@ -189,7 +192,7 @@ export class RedisTransport implements Transport {
       for (;;) {
         const some = new Map([...this.#positions].filter(([key]) => wanted(key)))
         if (some.size === 0) break
-        if ((await this.#readSome(connection, some, 0)) === 0) break
+        if ((await this.#readSome(connection, some, 0)) < READ_COUNT) break
       }
   }
 
