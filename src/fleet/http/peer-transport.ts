@@ -52,8 +52,7 @@ export class PeerTransport implements Transport {
   readonly #secret: string
   readonly #ending = new AbortController()
   readonly #peers = new Map<string, Peer>()
-  /** How far those who ask have come, how many answers they wait for, and when they were last here. */
-  readonly #askers = new Map<string, { place: number; waiting: number; at: number }>()
+  readonly #askers = new Map<string, Asker>()
   readonly #metronome = new Metronome(BEAT_MS)
   /** Rings when a peer has come further. */
   readonly #told = new Bell()
@@ -123,8 +122,15 @@ export class PeerTransport implements Transport {
     let part: { frames: Uint8Array[]; next: Cursor }
     if (cursor.phase !== 'log') part = this.#snapshot(exchange, cursor)
     else {
-      const leave = this.#hear(asker, cursor.place)
-      part = await this.#tail(exchange, cursor, asker, waitMs, request.signal).finally(leave)
+      const known = this.#hear(asker, cursor.place)
+      try {
+        part = await this.#tail(exchange, cursor, known, waitMs, request.signal)
+      } finally {
+        known.waiting--
+        // One that has hung up is not waited for.
+        known.at = request.signal.aborted ? Number.NEGATIVE_INFINITY : performance.now()
+        this.#told.ring()
+      }
     }
     cursor = part.next
     return new Response(join(part.frames), {
@@ -143,19 +149,16 @@ export class PeerTransport implements Transport {
     return place <= last && (phase !== 'log' || place >= first - 1)
   }
 
-  /** Notes who asks, and what it has. Call what is returned once it has its answer. */
-  #hear(asker: string, place: number): () => void {
-    const known = this.#askers.get(asker) ?? { place, waiting: 0, at: 0 }
+  /** Notes who asks, and what it has. */
+  #hear(id: string, place: number): Asker {
+    const known = this.#askers.get(id) ?? { id, place, waiting: 0, at: 0 }
     known.place = place
     known.waiting++
-    this.#askers.delete(asker)
-    this.#askers.set(asker, known)
+    this.#askers.delete(id)
+    this.#askers.set(id, known)
     if (this.#askers.size > MOST_PEERS) this.#askers.delete(this.#askers.keys().next().value!)
     this.#told.ring()
-    return () => {
-      known.waiting--
-      known.at = performance.now()
-    }
+    return known
   }
 
   #snapshot(exchange: Exchange, cursor: Cursor): { frames: Uint8Array[]; next: Cursor } {
@@ -175,22 +178,24 @@ export class PeerTransport implements Transport {
     return { frames, next: next === undefined ? { ...cursor, phase: 'log' } : { ...cursor, last: next } }
   }
 
-  async #tail(exchange: Exchange, cursor: Cursor, asker: string, waitMs: number, signal: AbortSignal) {
-    const { log } = exchange
-    let news = newsAfter(log, cursor.place, asker)
+  async #tail({ log }: Exchange, cursor: Cursor, asker: Asker, waitMs: number, signal: AbortSignal) {
+    let news = newsAfter(log, cursor.place, asker.id)
     if (waitMs > 0 && !news.isUrgent) {
       const ending = new AbortController()
       const end = () => ending.abort()
       const timer = setTimeout(end, waitMs)
       for (const one of [signal, this.#ending.signal]) one.addEventListener('abort', end, { once: true })
       while (news.frames.length === 0 && !ending.signal.aborted) {
+        // What it has said itself it has.
+        asker.place = news.place
+        this.#told.ring()
         await log.more(ending.signal)
-        news = newsAfter(log, news.place, asker)
+        news = newsAfter(log, news.place, asker.id)
       }
       if (!news.isUrgent) await this.#metronome.beat(ending.signal)
       clearTimeout(timer)
       for (const one of [signal, this.#ending.signal]) one.removeEventListener('abort', end)
-      news = newsAfter(log, cursor.place, asker)
+      news = newsAfter(log, cursor.place, asker.id)
     }
     return { frames: news.frames, next: { ...cursor, place: news.place } }
   }
@@ -236,6 +241,17 @@ export class PeerTransport implements Transport {
     Object.assign(this.state, state)
     this.#exchange?.changed(this)
   }
+}
+
+/** One that asks for the log. */
+interface Asker {
+  readonly id: string
+  /** How far it has come. */
+  place: number
+  /** Answers that it waits for. */
+  waiting: number
+  /** When it was last here, as `performance.now()`. */
+  at: number
 }
 
 /** What comes after a place, as much as goes into one answer. Nobody must hear from others what it has said itself. */
