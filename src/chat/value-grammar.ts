@@ -34,7 +34,8 @@ export class ValueGrammar {
     const isString = types === undefined || types.has('string')
     const opened = (before: string) => quoted(`${form.open}${key}${before}`)
     if (texts) return `${opened(form.beforeString)} (${texts.map(literal).join(' | ')}) ${quoted(close)}`
-    if (isString) return `${opened(form.beforeString)} ${this.#until(close)}`
+    if (isString)
+      return `${opened(form.beforeString)} ${this.#builder.addBare(schema, root, close) ?? this.#until(close)}`
     const nested = form.nests && isStructure(types) && this.#nested(form, schema, root, depth)
     if (nested) return `${opened(form.beforeOther)} ${nested} ${quoted(close)}`
     const { beforeTypes } = form

@@ -1,7 +1,9 @@
 // JSON schemas as grammars.
 
 import { RuleBook } from './rule-book.js'
+import { factsOf } from './schema-facts.js'
 import { type JsonSchema, SchemaSource } from './schema-source.js'
+import { bareStringOf } from './schema-texts.js'
 import { SchemaWriter } from './schema-writer.js'
 
 export type { JsonSchema } from './schema-source.js'
@@ -38,6 +40,19 @@ export class GrammarBuilder {
     const expression = new SchemaWriter(source, this.#rules).write(schema, '#')
     if (expression !== undefined) return expression
     throw source.refuse('#', schema === false ? 'is false, which no value fulfils' : 'no value fulfils it')
+  }
+
+  /**
+   * Adds a schema of strings as they stand without quotes up to a marker; gives the expression for them and the marker.
+   * Undefined where they may be any text, or other things than strings.
+   */
+  addBare(schema: JsonSchema, root: JsonSchema, close: string): string | undefined {
+    const source = new SchemaSource(root, this.#field)
+    const facts = factsOf(source, schema, '#')
+    if (facts.some(({ types, values }) => values !== undefined || types.size !== 1 || !types.has('string')))
+      return undefined
+    const ways = facts.map(({ parts }) => bareStringOf({ source, rules: this.#rules }, parts, '#', close))
+    return ways.length > 0 && ways.every((way) => way !== undefined) ? `(${ways.join(' | ')})` : undefined
   }
 
   /** Adds a rule of the caller's, and returns its name. @param body made of the rule's own name, where it holds itself */

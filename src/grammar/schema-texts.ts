@@ -5,7 +5,7 @@ import type { CharSet } from './char-set.js'
 import type { GrammarError } from './error.js'
 import { equivalents, formats } from './formats.js'
 import { quotedCharacters, writable } from './json-rules.js'
-import { charactersOf, times } from './notation.js'
+import { charactersOf, literal, times } from './notation.js'
 import { mostWhole, type NumberBounds, numberDemands, numerals } from './number-language.js'
 import { readPattern } from './pattern.js'
 import type { RuleBook, Writing } from './rule-book.js'
@@ -20,13 +20,7 @@ const keptStrings = 100
 
 /** The expression for the strings that are valid under all parts; undefined: none is. */
 export function stringOf({ source, rules }: Writing, parts: readonly Part[], path: string): string | undefined {
-  const { least, most } = lengthsOf(source, parts, 'minLength', 'maxLength')
-  const patterns = textsOf(source, parts, 'pattern').map(
-    (pattern) => formats.get(equivalents.get(pattern) ?? '') ?? pattern,
-  )
-  const named = textsOf(source, parts, 'format')
-  // A format that is not known restricts nothing; the standard says so.
-  const wanted = named.flatMap((name) => formats.get(name) ?? [])
+  const { least, most, patterns, named, wanted } = askedOf(source, parts)
   if (most < least) return undefined
   if (patterns.length === 0 && wanted.length === 0) {
     if (least === 0 && most === Infinity) return 'string'
@@ -48,6 +42,38 @@ export function stringOf({ source, rules }: Writing, parts: readonly Part[], pat
     if (places === 'too large') throw source.refuse(path, 'the pattern is too large')
     return places && rules.add(`"\\"" ${firstPlace(rules, places, quotedCharacters, '"\\""', path)}`, path)
   })
+}
+
+/**
+ * The same for strings that stand without quotes up to a marker, with the marker; undefined: any text up to there is one, or
+ * what is asked for is too large to be followed.
+ */
+export function bareStringOf(
+  { source, rules }: Pick<Writing, 'source' | 'rules'>,
+  parts: readonly Part[],
+  path: string,
+  close: string,
+): string | undefined {
+  const { least, most, patterns, wanted } = askedOf(source, parts)
+  if (patterns.length + wanted.length === 0 && least === 0 && most === Infinity) return undefined
+  const marker = readPattern(close.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).map((demand) => ({
+    ...demand,
+    negated: true,
+  }))
+  const demands = [...demandsOf(source, [...patterns, ...wanted], path), ...marker]
+  const places = textLanguage({ least, most, alphabet: writable, demands })
+  return Array.isArray(places) ? firstPlace(rules, places, charactersOf, literal(close), path) : undefined
+}
+
+/** What is asked of strings. */
+function askedOf(source: SchemaSource, parts: readonly Part[]) {
+  const patterns = textsOf(source, parts, 'pattern').map(
+    (pattern) => formats.get(equivalents.get(pattern) ?? '') ?? pattern,
+  )
+  const named = textsOf(source, parts, 'format')
+  // A format that is not known restricts nothing; the standard says so.
+  const wanted = named.flatMap((name) => formats.get(name) ?? [])
+  return { ...lengthsOf(source, parts, 'minLength', 'maxLength'), patterns, named, wanted }
 }
 
 function demandsOf(source: SchemaSource, patterns: readonly string[], path: string): Demand[] {

@@ -225,6 +225,33 @@ describe('a family put together at random', () => {
   })
 })
 
+describe('texts in tags', () => {
+  const parameters = {
+    type: 'object',
+    properties: {
+      code: { type: 'string', pattern: '^[A-Z]{2}-\\d+$' },
+      day: { type: 'string', format: 'date' },
+      note: { type: 'string', minLength: 2, maxLength: 4 },
+    },
+  }
+  const [tool] = [{ type: 'function' as const, function: { name: 'book', parameters } }]
+  const { dialect } = templateOf(families['functions in tags']).derived(true)
+  const isWhole = (key: string, value: string) => {
+    const made = answerGrammar(dialect, { tools: [tool], mustCall: true, parallel: false })
+    const text = `<oak:tool_call>\n<function=book>\n<parameter=${key}>${value}</parameter>\n</function>\n</oak:tool_call>`
+    return admitted(new Grammar(made?.grammar ?? '', lexicon), text).isWhole
+  }
+
+  it.each([
+    ['code', ['AB-1', 'ZZ-0042'], ['ab-1', 'AB-', 'AB-1 ', 'AB-1</parameter>']],
+    ['day', ['2026-11-27'], ['tomorrow', '2026-13-01']],
+    ['note', ['<<', 'a\nb', '</p'], ['a', 'abcde', '']],
+  ])('keep to what the schema asks of them: %s', (key, right, wrong) => {
+    for (const value of right) expect([value, isWhole(key, value)]).toEqual([value, true])
+    for (const value of wrong) expect([value, isWhole(key, value)]).toEqual([value, false])
+  })
+})
+
 describe('white space before a demanded answer', () => {
   const plain: Dialect = { content: { open: '', close: '', unthought: '' }, turnBegin: '', turnEnd: '' }
   const begins = (dialect: Dialect, text: string) => {
