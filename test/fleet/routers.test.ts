@@ -88,7 +88,11 @@ describe.skipIf(!redisProgram)('two servers that share (skipped without redis-se
     for (const { url } of replicas) await until('it is ready', () => isReady(url), 80)
   }, 90_000)
   afterAll(async () => {
-    for (const child of children) child.kill('SIGKILL')
+    // Routers are asked to: killed, nginx leaves its workers behind.
+    const running = children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
+    const ends = running.map((child) => once(child, 'exit'))
+    for (const child of running) child.kill(replicas.some((one) => one.child === child) ? 'SIGKILL' : 'SIGTERM')
+    await Promise.all(ends)
     await redis?.[Symbol.asyncDispose]()
     rmSync(folder, { recursive: true, force: true })
   })
