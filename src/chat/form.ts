@@ -48,7 +48,7 @@ export class Form {
     if (!all.isEmpty) this.#opensWith(all, { isSection: true })
     if (!this.#open.isEmpty || all.isEmpty) {
       const isObject = call.kind === 'object'
-      // So does a word that an object has to follow (`functools[{`).
+      // A mark, or a word that an object has to follow (`functools[{`), tells enough anywhere in a line.
       const isBare = !this.#open.isTelling && !(isObject && this.#open.first.length >= shortestWord)
       this.#opensWith(new Literal(call.open, space), { isBare, isInText: isObject })
     }

@@ -13,11 +13,9 @@ export class Literal {
   readonly lead: string
   /** White space it begins with, which belongs to it where it is there. */
   readonly leading: string
-
-  /** White space before it that is no part of it, but belongs to it where all of it is there. */
   readonly #space: string
 
-  /** @param space white space before it that is no part of it, but belongs to it where all of it is there */
+  /** @param space white space before it that is no part of it, but goes with it where all of it is there */
   constructor(literal: string, space = '') {
     this.words = wordsOf(literal)
     this.lead = this.first.split(anything, 1)[0]
