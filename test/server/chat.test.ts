@@ -37,6 +37,21 @@ describe('POST /v1/chat/completions', () => {
     expect(new Set(events.slice(0, -1).map(({ data }) => data.id)).size).toBe(1)
   })
 
+  it('goes on with the part of the last message it is told to', async () => {
+    const messages = [...question.messages, { role: 'assistant', content: 'The fee is', reasoning_content: 'Fees.' }]
+    const ask = (continue_final_message: unknown) =>
+      server.ask(route, { ...question, messages, continue_final_message, max_tokens: 4 })
+    const prompts = []
+    for (const part of [true, 'content', 'reasoning_content']) {
+      const { status, body } = await ask(part)
+      expect([part, status]).toEqual([part, 200])
+      prompts.push(body.usage.prompt_tokens)
+    }
+    expect(prompts[1]).toBe(prompts[0])
+    expect(prompts[2]).not.toBe(prompts[0])
+    expect((await ask('thoughts')).status).toBe(400)
+  })
+
   it('sends no usage unless asked', async () => {
     const events = await server.chatEvents({ ...question, max_tokens: 5 })
     expect(events.some(({ data }) => data.usage !== undefined)).toBe(false)
