@@ -152,6 +152,11 @@ interface Rest {
   collected: number
   heap: number
   buffers: number
+  /** What is held deliberately, within budgets: prompts kept aside (`--cache-ram`) and what is remembered (`--cache-size`). */
+  kept: number
+  corpus: number
+  /** What is resident beside those two after a collection; it is to level off. */
+  rest: number
 }
 
 const rests: Rest[] = []
@@ -162,10 +167,16 @@ async function rest(minute: number): Promise<void> {
   if (server.isAlive) {
     const resident = server.residentMegabytes
     const { heapUsed, arrayBuffers, external, rss } = await server.memory()
-    const [collected, heap, buffers] = [rss, heapUsed, Math.max(external, arrayBuffers)].map((bytes) =>
-      Math.round(bytes / 2 ** 20),
-    )
-    rests.push({ minute, resident, collected, heap, buffers })
+    const figures = await (await fetch(`${url}/metrics`)).text()
+    const figure = (name: string) => Number(new RegExp(`^lookahead:${name} (.*)$`, 'm').exec(figures)?.[1])
+    const [collected, heap, buffers, kept, corpus] = [
+      rss,
+      heapUsed,
+      Math.max(external, arrayBuffers),
+      figure('kept_prompt_bytes'),
+      figure('corpus_bytes'),
+    ].map((bytes) => Math.round(bytes / 2 ** 20))
+    rests.push({ minute, resident, collected, heap, buffers, kept, corpus, rest: collected - kept - corpus })
     console.log(`minute ${minute}: ${JSON.stringify(rests.at(-1))}, ${JSON.stringify(counts)}`)
   }
   isResting = false

@@ -23,6 +23,9 @@ interface Waiting {
 const mostMs = 5000
 const mostMegabytes = 256
 
+/** Milliseconds without a job after which the thread ends, and what it has grown to is given back. */
+const idleMs = 30_000
+
 /** How many grammars are kept, and characters of what they were made of: most requests ask for one of a few. */
 const kept = 64
 const mostKept = 2 ** 16
@@ -41,10 +44,21 @@ export class GrammarThread {
   #running: Waiting | undefined
   #worker: Worker | undefined
   #isOnline = false
+  #idle: NodeJS.Timeout | undefined
+  readonly #idleMs: number
 
-  /** @param entry what the thread runs */
-  constructor(entry = new URL('./grammar-worker.js', import.meta.url)) {
+  /**
+   * @param entry what the thread runs
+   * @param ms without a job after which it ends
+   */
+  constructor(entry = new URL('./grammar-worker.js', import.meta.url), ms = idleMs) {
     this.#entry = entry
+    this.#idleMs = ms
+  }
+
+  /** Whether there is a thread at the moment. */
+  get isRunning(): boolean {
+    return this.#worker !== undefined
   }
 
   /** The grammar. @throws GrammarError `schema-invalid` */
@@ -72,8 +86,11 @@ export class GrammarThread {
     if (!next) {
       // Only a job keeps the process alive.
       this.#worker?.unref()
+      this.#idle = setTimeout(() => this.#endThread(), this.#idleMs)
+      this.#idle.unref()
       return
     }
+    clearTimeout(this.#idle)
     this.#running = next
     this.#worker ??= new Worker(this.#entry, { resourceLimits: { maxOldGenerationSizeMb: mostMegabytes } })
     const worker = this.#worker
@@ -81,11 +98,7 @@ export class GrammarThread {
     const end = (outcome: GrammarOutcome | undefined) => {
       clearTimeout(timer)
       worker.off('message', end).off('error', fail).off('exit', fail).off('online', begin)
-      if (!outcome) {
-        this.#worker = undefined
-        this.#isOnline = false
-        void worker.terminate()
-      }
+      if (!outcome) this.#endThread()
       this.#running = undefined
       settle(next, outcome)
       this.#next()
@@ -105,6 +118,12 @@ export class GrammarThread {
     } catch (error) {
       end({ failure: String(error) })
     }
+  }
+
+  #endThread(): void {
+    void this.#worker?.terminate()
+    this.#worker = undefined
+    this.#isOnline = false
   }
 }
 

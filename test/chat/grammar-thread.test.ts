@@ -31,4 +31,14 @@ describe('grammars written on a thread of their own', () => {
     expect(outcomes[0]).toMatchObject({ status: 'rejected', reason: { code: 'schema-invalid' } })
     expect(outcomes[1]).toMatchObject({ status: 'fulfilled' })
   })
+
+  it('hold no thread while there are none to write', async () => {
+    const brief = new GrammarThread(new URL('../../dist/chat/grammar-worker.js', import.meta.url), 20)
+    for (const value of ['first', 'second']) {
+      const made = brief.write({ kind: 'schema', schema: { const: value }, field: 'json_schema' })
+      expect(brief.isRunning).toBe(true)
+      expect(await made).toMatchObject({ grammar: expect.stringContaining(value) })
+      while (brief.isRunning) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  })
 })
