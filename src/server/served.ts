@@ -12,6 +12,8 @@ export class Served {
   readonly name: string
   /** Seconds since 1970. */
   readonly created = Math.floor(Date.now() / 1000)
+  /** Whether conversations may show tools; read off the template once the model is there, for that takes a while. */
+  rendersTools = false
   readonly #engine: Loading<Engine>
   #admission: Admission | undefined
 
@@ -21,7 +23,8 @@ export class Served {
    */
   constructor(name: string, engine: Engine | PromiseLike<Engine>, queue: number) {
     this.name = name
-    this.#engine = new Loading(engine, 'the model', ({ slots }) => {
+    this.#engine = new Loading(engine, 'the model', ({ slots, rendersTools }) => {
+      this.rendersTools = rendersTools
       this.#admission = new Admission(slots, queue)
     })
   }
