@@ -59,7 +59,7 @@ export const formats: ReadonlyMap<string, string> = new Map(
 )
 
 /** Patterns that zod writes beside a format and that no automaton here follows: which format's texts match them. */
-export const equivalents: ReadonlyMap<string, string> = new Map([
+const equivalents: ReadonlyMap<string, string> = new Map([
   [
     '^P(?:(\\d+W)|(?!.*W)(?=\\d|T\\d)(\\d+Y)?(\\d+M)?(\\d+D)?(T(?=\\d)(\\d+H)?(\\d+M)?(\\d+([.,]\\d+)?S)?)?)$',
     'duration',
@@ -69,3 +69,18 @@ export const equivalents: ReadonlyMap<string, string> = new Map([
     'hostname',
   ],
 ])
+
+/** What pydantic writes for decimals of few digits: whole ones, characters in all, digits behind the point. */
+const decimals =
+  /^\^\(\?!\^\[-\+\.\]\*\$\)\[\+-\]\?0\*\(\?:\\d\{0,(\d+)\}\|\(\?=\[\\d\.\]\{1,(\d+)\}0\*\$\)\\d\{0,\1\}\\\.\\d\{0,(\d+)\}0\*\$\)$/
+
+/** For a pattern that no automaton here follows, one whose texts match it too, where such a one is known. */
+export function equivalentOf(pattern: string): string | undefined {
+  const format = equivalents.get(pattern)
+  if (format !== undefined) return formats.get(format)
+  const [whole, most, behind] = decimals.exec(pattern)?.slice(1).map(Number) ?? []
+  if (whole === undefined) return undefined
+  const front = whole === 0 ? '0' : `(?:0|[1-9]\\d{0,${whole - 1}})`
+  const fraction = behind > 0 && whole + 1 + behind <= most ? `(?:\\.\\d{1,${behind}})?` : ''
+  return `^-?${front}${fraction}$`
+}

@@ -3,7 +3,7 @@
 import type { Demand } from './automaton.js'
 import type { CharSet } from './char-set.js'
 import type { GrammarError } from './error.js'
-import { equivalents, formats } from './formats.js'
+import { equivalentOf, formats } from './formats.js'
 import { quotedCharacters, writable } from './json-rules.js'
 import { charactersOf, literal, times } from './notation.js'
 import { mostWhole, type NumberBounds, numberDemands, numerals } from './number-language.js'
@@ -67,9 +67,7 @@ export function bareStringOf(
 
 /** What is asked of strings. */
 function askedOf(source: SchemaSource, parts: readonly Part[]) {
-  const patterns = textsOf(source, parts, 'pattern').map(
-    (pattern) => formats.get(equivalents.get(pattern) ?? '') ?? pattern,
-  )
+  const patterns = textsOf(source, parts, 'pattern').map((pattern) => equivalentOf(pattern) ?? pattern)
   const named = textsOf(source, parts, 'format')
   // A format that is not known restricts nothing; the standard says so.
   const wanted = named.flatMap((name) => formats.get(name) ?? [])

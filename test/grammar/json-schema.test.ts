@@ -138,6 +138,16 @@ const cases: [name: string, schema: JsonSchema, admitted: unknown[], refused: un
     ['a', 'abcd', 'a1'],
   ],
   ['a pattern without', { type: 'string', pattern: '^(?!.*bad).*$' }, ['good', 'ba'], ['very bad']],
+  [
+    // As pydantic writes it: at most six digits, two of them behind the point.
+    'a decimal of few digits',
+    {
+      type: 'string',
+      pattern: '^(?!^[-+.]*$)[+-]?0*(?:\\d{0,4}|(?=[\\d.]{1,7}0*$)\\d{0,4}\\.\\d{0,2}0*$)',
+    },
+    ['0', '-12', '1234.56', '3.5'],
+    ['', '12345', '1.234', '-', '.5.'],
+  ],
   ['alternatives', { type: 'string', pattern: '^(?:yes|no)$|^maybe$' }, ['yes', 'maybe'], ['yesno']],
   ['email', { type: 'string', format: 'email' }, ['a.b@example.org'], ['a@b', '@example.org']],
   ['ipv4', { type: 'string', format: 'ipv4' }, ['192.168.0.1'], ['256.0.0.1', '1.2.3']],
