@@ -44,8 +44,8 @@ async function startReplica(port: number): Promise<void> {
   })
 }
 
-/** Runs a router with its configuration as it stands, but for the ports. */
-async function startRouter({ name, file, run }: (typeof routers)[number]): Promise<string> {
+/** Runs a router with its configuration as it stands, but for the ports; what it says goes into `said`. */
+async function startRouter({ name, file, run }: (typeof routers)[number], said: string[] = []): Promise<string> {
   const port = await freePort()
   const text = deploy(file)
     .replaceAll('127.0.0.1:8081', `127.0.0.1:${ports[0]}`)
@@ -54,7 +54,8 @@ async function startRouter({ name, file, run }: (typeof routers)[number]): Promi
     .replace('pid nginx.pid', `pid ${folder}/nginx.pid`)
   const place = path.join(folder, file)
   writeFileSync(place, text)
-  const child = spawn(name, run(place), { stdio: 'ignore' })
+  const child = spawn(name, run(place), { stdio: ['ignore', 'ignore', 'pipe'] })
+  child.stderr!.on('data', (part) => said.push(String(part)))
   children.push(child)
   const url = `http://127.0.0.1:${port}`
   await until(`${name} answers`, () => isReady(url))
@@ -125,7 +126,8 @@ describe.skipIf(!redisProgram)('two servers that share (skipped without redis-se
     'stay with their conversations behind nginx and HAProxy, and drain without a loss',
     async () => {
       for (const router of routers) {
-        const url = await startRouter(router)
+        const said: string[] = []
+        const url = await startRouter(router, said)
         const seen = new Set<string | null>()
         // nginx deals by the ports, which chance has chosen: now and then many in a row go to one replica.
         for (let session = 0; session < 12 || (seen.size < 2 && session < 100); session++) {
@@ -138,7 +140,7 @@ describe.skipIf(!redisProgram)('two servers that share (skipped without redis-se
             // To the end: HAProxy passes on what comes while a replica has more than its share.
             await response.text()
           }
-          expect(turns[1], `${router.name}, ${headers['X-Session-Id']}`).toBe(turns[0])
+          expect(turns[1], `${router.name}, ${headers['X-Session-Id']}: ${said.join('')}`).toBe(turns[0])
           seen.add(turns[0])
         }
         expect(seen.size, router.name).toBe(2)
@@ -146,7 +148,7 @@ describe.skipIf(!redisProgram)('two servers that share (skipped without redis-se
         const stream = await chat(url, { stream: true, max_tokens: 24 })
         expect(await stream.text()).toMatch(/\[DONE\]\n\n$/)
       }
-      const urls = await Promise.all(routers.map(startRouter))
+      const urls = await Promise.all(routers.map((router) => startRouter(router)))
       // Requests go on while one replica is told to stop.
       let failures = 0
       let asked = 0

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
+import { templateNames } from '../../src/chat/named-templates.js'
 import { question } from './server.js'
 
 // The command as users run it: from dist/, which `npm test` builds beforehand.
@@ -193,7 +194,12 @@ describe('lookahead serve', () => {
     [['--api-key', ''], 'the API key is empty; give at least one character'],
     [['--api-prefix', 'llm'], "--api-prefix expects a path such as /llm, got 'llm'"],
     [['--ssl-key-file', 'key.pem'], '--ssl-key-file and --ssl-cert-file belong together; give both'],
-    [['--chat-template', 'nowhere.jinja'], 'cannot read the chat template nowhere.jinja: it does not exist'],
+    [['--chat-template', './nowhere.jinja'], 'cannot read the chat template ./nowhere.jinja: it does not exist'],
+    [['--chat-template-file', 'nowhere.jinja'], 'cannot read the chat template nowhere.jinja: it does not exist'],
+    [
+      ['--chat-template', 'chatmI'],
+      `--chat-template: chatmI is no file, no Jinja, and none of the names ${templateNames.join(', ')}`,
+    ],
   ])('says in one sentence what is wrong with %j, before anything is loaded', async (options, sentence) => {
     const server = start('--port', '0', ...options)
     expect(await server.exit).toBe(2)
