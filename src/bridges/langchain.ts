@@ -65,6 +65,7 @@ export class ChatLookahead extends BaseChatModel<ChatLookaheadCallOptions> {
     this.#options = options
   }
 
+  /** What LangChain calls this kind of model. */
   override _llmType(): string {
     return 'lookahead'
   }
@@ -88,6 +89,7 @@ export class ChatLookahead extends BaseChatModel<ChatLookaheadCallOptions> {
     return assembleStructuredOutputPipeline(llm, createContentParser(schema), config?.includeRaw, config?.name)
   }
 
+  /** A whole answer, for `invoke` and its like. */
   override async _generate(messages: BaseMessage[], options: this['ParsedCallOptions']): Promise<ChatResult> {
     const result = await this.#start(messages, options).result
     options.signal?.throwIfAborted()
@@ -102,6 +104,7 @@ export class ChatLookahead extends BaseChatModel<ChatLookaheadCallOptions> {
     return { generations: [{ text: content, message }] }
   }
 
+  /** The parts of an answer as they come, for `stream` and its like. */
   override async *_streamResponseChunks(
     messages: BaseMessage[],
     options: this['ParsedCallOptions'],

@@ -14,6 +14,7 @@ export const samplerOrder = [
   'xtc',
   'temperature',
 ] as const
+/** One of them. */
 export type SamplerName = (typeof samplerOrder)[number]
 
 /** How a token is chosen from logits. The names and defaults are llama.cpp's; the default is greedy. */
