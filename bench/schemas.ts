@@ -16,9 +16,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { formatTable } from '../src/cli/terminal.js'
 import { GrammarError } from '../src/grammar/error.js'
-import { Grammar } from '../src/grammar/grammar.js'
 import { compileSchema, type JsonSchema } from '../src/grammar/json-schema.js'
-import { Lexicon } from '../src/grammar/lexicon.js'
+import { admits } from '../test/helpers/byte-grammar.js'
 import { GrammarWalk } from '../test/helpers/grammar-walk.js'
 import { readArguments, refuse } from './kit/arguments.js'
 import { generator } from './kit/workloads.js'
@@ -107,22 +106,6 @@ function compiled(schema: JsonSchema, name: string): string | undefined {
     if (values.refusals) console.log(`refused: ${name}: ${error.message}`)
     return undefined
   }
-}
-
-/** Whether a grammar admits a text, whatever the tokens of a model are: read by bytes. */
-function admits(gbnf: string, text: string): boolean {
-  const bytes = Lexicon.of({
-    size: 257,
-    bytesOf: (token) => (token < 256 ? Uint8Array.of(token) : new Uint8Array()),
-    isEndOfGeneration: (token) => token === 256,
-  })
-  const grammar = new Grammar(gbnf, bytes)
-  try {
-    grammar.accept(Buffer.from(text))
-  } catch {
-    return false
-  }
-  return grammar.isWhole
 }
 
 /** Writes texts of a grammar and has them checked. @returns how many there were */

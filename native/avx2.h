@@ -1,5 +1,6 @@
 // AVX2 with FMA and F16C: eight rows a vector. Bytes are multiplied in pairs into 16-bit sums, which hold 32 columns of
-// 4-bit or 16 of 6-bit codes because they start at minus the offset's part; 8-bit codes are multiplied as two halves.
+// 4-bit codes or of MXFP4's small values, or 16 of 6-bit codes, because they start at minus the offset's part; 8-bit codes
+// are multiplied as two halves.
 #pragma once
 #include "attention.h"
 #include "products.h"

@@ -22,8 +22,8 @@ export type KernelsWish = 'auto' | 'off'
 /** Environment variable that names the file of the kernels, or is `off`. */
 const kernelsVariable = 'LOOKAHEAD_KERNELS'
 
-/** Raised with every change of the functions below or of what they compute. */
-const interfaceVersion = 2
+/** Raised with every change of the functions below, of what they compute, or of how fast. */
+const interfaceVersion = 3
 
 /** Who lays and multiplies the weights of the models loaded next, as native/plug.cpp numbers it. */
 const selection = { llama: 0, oursFirst: 1, oursOnly: 2 } as const

@@ -4,16 +4,13 @@ import type { ForwardCost } from '../cost/forward-cost.js'
 import { ChainDrafter } from '../decode/chain-drafter.js'
 import { DraftModel } from '../decode/draft-model.js'
 import type { Drafter } from '../draft/drafter.js'
-import { Context } from '../llama/context.js'
+import type { Context } from '../llama/context.js'
 import type { DeviceOptions } from '../llama/device.js'
 import { LlamaError } from '../llama/error.js'
 import type { Model, ModelOptions } from '../llama/model.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
-import { measureForwardCost } from './calibration.js'
+import { type ChainRoom, openChainContext } from './chain-context.js'
 import { loadModel } from './loading.js'
-
-/** Time for measuring what its forwards cost, in milliseconds. */
-const calibrationMs = 200
 
 /** Tokens compared besides the special ones. */
 const comparedTokens = 2000
@@ -27,12 +24,9 @@ export interface OpenedDraftModel extends AsyncDisposable {
 }
 
 /** How a draft model is opened. */
-export interface DraftModelOptions extends DeviceOptions, Pick<ModelOptions, 'libraryFolder' | 'kernels'> {
+export interface DraftModelOptions extends DeviceOptions, ChainRoom, Pick<ModelOptions, 'libraryFolder' | 'kernels'> {
   /** Where the cost is remembered; see EngineOptions. */
   profile?: string | boolean
-  slots: number
-  contextTokens: number
-  maxNodes: number
 }
 
 /**
@@ -49,6 +43,7 @@ export async function openDraftModel(
   options: DraftModelOptions,
 ): Promise<OpenedDraftModel> {
   const { slots, contextTokens, maxNodes, ...loading } = options
+  const room = { slots, contextTokens, maxNodes }
   const model = await loadModel(file, { ...loading, exactness: 'fastest' })
   try {
     if (model.isRecurrent)
@@ -59,20 +54,7 @@ export async function openDraftModel(
     const difference = differenceOf(target.model.vocabulary, model.vocabulary)
     if (difference)
       throw new LlamaError('model-unsupported', `the draft model ${file} has another vocabulary: ${difference}`)
-    const context = await Context.create(model, {
-      contextTokens: slots * (Math.min(contextTokens, model.mostPositions) + maxNodes),
-      maxSequences: slots,
-      batchTokens: 512,
-      threads: target.mostThreads,
-      pool: target.pool,
-      keyType: 'f16',
-      valueType: 'f16',
-      mostOutputs: 128,
-    })
-    const { cost } = await measureForwardCost(context, {
-      budgetMs: calibrationMs,
-      onDevice: model.residence === 'device',
-    })
+    const { context, cost } = await openChainContext(model, target, room)
     const drafter = new ChainDrafter(new DraftModel(context, cost), inner, maxNodes)
     return { drafter, model, cost, [Symbol.asyncDispose]: () => model[Symbol.asyncDispose]() }
   } catch (error) {

@@ -3,19 +3,9 @@
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { longestDraft } from '../decode/decoder.js'
 import { Foreteller } from '../decode/foreteller.js'
-import { Context } from '../llama/context.js'
+import type { Context } from '../llama/context.js'
 import { LlamaError } from '../llama/error.js'
-import { measureForwardCost } from './calibration.js'
-
-/** Time for measuring what its forwards cost, in milliseconds. */
-const calibrationMs = 200
-
-/** How a head is opened. */
-export interface ForetellerOptions {
-  slots: number
-  contextTokens: number
-  maxNodes: number
-}
+import { type ChainRoom, openChainContext } from './chain-context.js'
 
 /**
  * Makes a context of the head that a model brings along, and measures it. It ends with the model.
@@ -23,30 +13,13 @@ export interface ForetellerOptions {
  * @param target a context of the model, whose threads it shares
  * @returns the head, or in a phrase why it is not used; `undefined`: there is none, or it was not asked for
  */
-export async function openForeteller(
-  target: Context,
-  { slots, contextTokens, maxNodes }: ForetellerOptions,
-): Promise<Foreteller | string | undefined> {
+export async function openForeteller(target: Context, room: ChainRoom): Promise<Foreteller | string | undefined> {
   const { model } = target
   if (!model.foretells) return model.heads.trouble
   if (longestDraft(target) === 0) return 'the memory of the model takes no drafts back'
   try {
-    const context = await Context.create(model, {
-      foretells: true,
-      contextTokens: slots * (Math.min(contextTokens, model.mostPositions) + maxNodes),
-      maxSequences: slots,
-      batchTokens: 512,
-      threads: target.mostThreads,
-      pool: target.pool,
-      keyType: 'f16',
-      valueType: 'f16',
-      flashAttention: target.isFused,
-      mostOutputs: 128,
-    })
-    const { cost } = await measureForwardCost(context, {
-      budgetMs: calibrationMs,
-      onDevice: model.residence === 'device',
-    })
+    const options = { foretells: true, flashAttention: target.isFused }
+    const { context, cost } = await openChainContext(model, target, room, options)
     context.tellVectors('outputs')
     return new Foreteller(context, cost)
   } catch (error) {

@@ -12,8 +12,6 @@ export class Served {
   readonly name: string
   /** Seconds since 1970. */
   readonly created = Math.floor(Date.now() / 1000)
-  /** Whether conversations may show tools; read off the template once the model is there, for that takes a while. */
-  rendersTools = false
   readonly #engine: Loading<Engine>
   #admission: Admission | undefined
 
@@ -23,9 +21,10 @@ export class Served {
    */
   constructor(name: string, engine: Engine | PromiseLike<Engine>, queue: number) {
     this.name = name
-    this.#engine = new Loading(engine, 'the model', ({ slots, rendersTools }) => {
-      this.rendersTools = rendersTools
-      this.#admission = new Admission(slots, queue)
+    this.#engine = new Loading(engine, 'the model', (loaded) => {
+      this.#admission = new Admission(loaded.slots, queue)
+      // Read off its template now, and not while the first request waits: that takes a while.
+      void loaded.rendersTools
     })
   }
 

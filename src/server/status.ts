@@ -73,7 +73,7 @@ function describeModel({ served: [first], aliases, tags }: Service, served: Serv
 export function properties(service: Service): Response {
   const {
     engine,
-    served: [{ name, rendersTools }],
+    served: [{ name }],
     hides,
     readers,
   } = service
@@ -96,7 +96,7 @@ export function properties(service: Service): Response {
     endpoint_metrics: true,
     ui: !hides.has('page'),
     chat_template: chatTemplate ?? '',
-    chat_template_caps: { supports_tools: rendersTools },
+    chat_template_caps: { supports_tools: engine.rendersTools },
     bos_token: text(beginToken),
     eos_token: text(endToken),
     build_info: fingerprint,

@@ -1,9 +1,8 @@
 import type { LanguageModelV3CallOptions, LanguageModelV3StreamPart } from '@ai-sdk/provider'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lookahead } from '../../src/bridges/ai.js'
-import type { MessageDelta } from '../../src/chat/message.js'
 import { Engine } from '../../src/engine/engine.js'
-import type { ChatRequest } from '../../src/engine/options.js'
+import { deltas, engineThat } from '../helpers/scripted-engine.js'
 
 const prompt: LanguageModelV3CallOptions['prompt'] = [
   { role: 'user', content: [{ type: 'text', text: 'How much does the Selby permit cost?' }] },
@@ -61,38 +60,12 @@ describe('a model for the AI SDK', () => {
 })
 
 describe('thoughts and calls', () => {
-  /** An engine that answers with these deltas, and notes what it was asked. */
-  function engineThat(deltas: MessageDelta[]) {
-    const asked: ChatRequest[] = []
-    const call = { id: 'c1', type: 'function', function: { name: 'weather', arguments: '{"city":"Paris"}' } }
-    const message = { content: 'Let me look.', reasoning: 'Hm.', toolCalls: [call] }
-    const stats = { promptTokens: 9, cachedPromptTokens: 4, completionTokens: 7, reasoningTokens: 2 }
-    const generation = {
-      result: Promise.resolve({ text: message.content, message, reason: 'stop', stats }),
-      async *[Symbol.asyncIterator]() {
-        for (const delta of deltas) yield { text: '', deltas: [delta] }
-      },
-    }
-    const chat = (request: ChatRequest) => {
-      asked.push(request)
-      return generation
-    }
-    return { asked, model: lookahead({ description: { name: 'tiny' }, chat } as unknown as Engine) }
-  }
-
   const tools: LanguageModelV3CallOptions['tools'] = [
     { type: 'function', name: 'weather', description: 'now', inputSchema: { type: 'object', properties: {} } },
   ]
 
   it('come as parts of their own, each opened and closed', async () => {
-    const { model } = engineThat([
-      { type: 'reasoning', text: 'Hm.' },
-      { type: 'content', text: 'Let me ' },
-      { type: 'content', text: 'look.' },
-      { type: 'call', index: 0, id: 'c1', name: 'weather' },
-      { type: 'arguments', index: 0, text: '{"city":' },
-      { type: 'arguments', index: 0, text: '"Paris"}' },
-    ])
+    const model = lookahead(engineThat(deltas).engine)
     const { stream } = await model.doStream({ prompt, tools })
     const parts = await partsOf(stream)
     expect(parts.map(({ type }) => type)).toEqual([
@@ -111,8 +84,8 @@ describe('thoughts and calls', () => {
   })
 
   it('go back to the model as its template takes them', async () => {
-    const { model, asked } = engineThat([])
-    await model.doGenerate({
+    const { engine, asked } = engineThat([])
+    await lookahead(engine).doGenerate({
       prompt: [
         { role: 'system', content: 'Be brief.' },
         ...prompt,

@@ -3,10 +3,9 @@ import { tool } from '@langchain/core/tools'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { ChatLookahead, LookaheadEmbeddings } from '../../src/bridges/langchain.js'
-import type { MessageDelta } from '../../src/chat/message.js'
 import type { Embedder } from '../../src/engine/embedder.js'
 import { Engine } from '../../src/engine/engine.js'
-import type { ChatRequest } from '../../src/engine/options.js'
+import { deltas, engineThat } from '../helpers/scripted-engine.js'
 
 const question = 'How much does the Selby permit cost?'
 const documents = [{ title: 'Fees', text: 'The Selby permit costs 40 euros per year.' }]
@@ -63,37 +62,15 @@ describe('a chat model for LangChain', () => {
 })
 
 describe('thoughts and calls of LangChain', () => {
-  /** An engine that answers with these deltas, and notes what it was asked. */
-  function modelThat(deltas: MessageDelta[], args = '{"city":"Paris"}') {
-    const asked: ChatRequest[] = []
-    const call = { id: 'c1', type: 'function', function: { name: 'weather', arguments: args } }
-    const message = { content: 'Let me look.', reasoning: 'Hm.', toolCalls: [call] }
-    const stats = { promptTokens: 9, cachedPromptTokens: 4, completionTokens: 7, reasoningTokens: 2 }
-    const generation = {
-      result: Promise.resolve({ text: message.content, message, reason: 'stop', stats }),
-      async *[Symbol.asyncIterator]() {
-        for (const delta of deltas) yield { text: '', deltas: [delta] }
-      },
-    }
-    const chat = (request: ChatRequest) => {
-      asked.push(request)
-      return generation
-    }
-    const engine = { description: { name: 'tiny' }, chat } as unknown as Engine
+  function modelThat(...answer: Parameters<typeof engineThat>) {
+    const { engine, asked } = engineThat(...answer)
     return { asked, model: new ChatLookahead(engine, { temperature: 0.5 }) }
   }
 
   const weather = tool(() => 'sunny', { name: 'weather', description: 'now', schema: z.object({ city: z.string() }) })
 
   it('come whole and in chunks', async () => {
-    const { model, asked } = modelThat([
-      { type: 'reasoning', text: 'Hm.' },
-      { type: 'content', text: 'Let me ' },
-      { type: 'content', text: 'look.' },
-      { type: 'call', index: 0, id: 'c1', name: 'weather' },
-      { type: 'arguments', index: 0, text: '{"city":' },
-      { type: 'arguments', index: 0, text: '"Paris"}' },
-    ])
+    const { model, asked } = modelThat(deltas)
     const bound = model.bindTools([weather], { tool_choice: 'any' })
     const calls = [{ id: 'c1', name: 'weather', args: { city: 'Paris' } }]
     const whole = await bound.invoke('How is it?')

@@ -90,12 +90,17 @@ describe('lookahead decoding of a fake model', () => {
     )
   })
 
+  /** Decodes conventionally, then with drafts that hold what came of it somewhere in their tree. */
+  async function decodeWithHindsight(run: Omit<Run, 'draft'>, draft: number, seed: number) {
+    const conventional = await decode({ ...run, draft: 'off' })
+    const session = new HindsightSession(conventional.tokens, seed, 7)
+    return { conventional, lookahead: await decode({ ...run, draft, session }, { branches: 8 }) }
+  }
+
   it('writes the same tokens when the draft holds the right answer on any branch', async () => {
     await fc.assert(
       fc.asyncProperty(arbitraryRun, fc.integer({ min: 1, max: 64 }), fc.nat(1000), async (run, draft, seed) => {
-        const conventional = await decode({ ...run, draft: 'off' })
-        const session = new HindsightSession(conventional.tokens, seed, 7)
-        const lookahead = await decode({ ...run, draft, session }, { branches: 8 })
+        const { conventional, lookahead } = await decodeWithHindsight(run, draft, seed)
         expect(lookahead.tokens).toEqual(conventional.tokens)
         if (draft >= 32 && conventional.tokens.length > 20)
           expect(lookahead.stats.forwards).toBeLessThan(conventional.stats.forwards)
@@ -113,9 +118,7 @@ describe('lookahead decoding of a fake model', () => {
     try {
       await fc.assert(
         fc.asyncProperty(arbitraryRun, fc.integer({ min: 1, max: 64 }), fc.nat(1000), async (run, draft, seed) => {
-          const conventional = await decode({ ...run, draft: 'off' })
-          const session = new HindsightSession(conventional.tokens, seed, 7)
-          const lookahead = await decode({ ...run, draft, session }, { branches: 8 })
+          const { conventional, lookahead } = await decodeWithHindsight(run, draft, seed)
           expect(lookahead.tokens).toEqual(conventional.tokens)
         }),
         { numRuns: 100 },

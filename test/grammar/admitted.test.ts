@@ -5,32 +5,14 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { meetsDemands } from '../../src/grammar/automaton.js'
 import { GrammarError } from '../../src/grammar/error.js'
-import { Grammar } from '../../src/grammar/grammar.js'
 import { compileSchema, type JsonSchema } from '../../src/grammar/json-schema.js'
-import { Lexicon } from '../../src/grammar/lexicon.js'
 import { readPattern } from '../../src/grammar/pattern.js'
+import { admits } from '../helpers/byte-grammar.js'
 import { GrammarWalk } from '../helpers/grammar-walk.js'
 
 // What a grammar admits must be valid, as another validator sees it.
 const ajv = new Ajv2020({ strict: false, multipleOfPrecision: 9, logger: false })
 addFormats.default(ajv)
-
-/** A vocabulary of single bytes: whether a grammar admits a text, whatever a model's tokens are. */
-const bytes = Lexicon.of({
-  size: 257,
-  bytesOf: (token) => (token < 256 ? Uint8Array.of(token) : new Uint8Array()),
-  isEndOfGeneration: (token) => token === 256,
-})
-
-function admits(gbnf: string, text: string): boolean {
-  const grammar = new Grammar(gbnf, bytes)
-  try {
-    grammar.accept(Buffer.from(text))
-  } catch {
-    return false
-  }
-  return grammar.isWhole
-}
 
 /** Texts of a schema's grammar, each of them valid. */
 function checkTexts(schema: JsonSchema, random: () => number, times: number): string[] {
