@@ -8,6 +8,7 @@ import { namedTemplate, templateNames } from '../chat/named-templates.js'
 import { describeSystemError } from '../corpus/durable/system-error.js'
 import { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
+import { keepHeapLean } from '../llama/heap.js'
 import { endProcess } from '../llama/native.js'
 import { createApp } from '../server/index.js'
 import { engineOptionsOf, noteContext } from './decoding-options.js'
@@ -35,6 +36,7 @@ export function registerServe(program: Command): void {
     )
   addServeOptions(command)
   command.action(async (options: ServeOptions) => {
+    keepHeapLean()
     process.exitCode = await serve(options, processTerminal())
   })
 }
