@@ -6,15 +6,15 @@ import { encodeHeader, type FileHeader } from './format.js'
 
 const EXTENSION = '.lkc'
 
-/** Only who keeps texts may read them, whatever others of his files are open to. */
+/** Only their owner may read the texts, whatever the umask says. */
 export const fileMode = 0o600
 
 const pattern = /^corpus-(\d{6,})\.(lkc|tmp)$/
 
 /**
- * Makes a folder, and those it is in, unless it is there; nobody else may look into them.
+ * Makes a folder and its parents unless they exist; nobody but the owner may look into them.
  *
- * Not by Node's own `recursive`: where a folder that exists takes no new ones, as /proc does, that never returns.
+ * Node's own `recursive` never returns where an existing folder takes no new ones, as /proc does.
  *
  * @throws the system's error
  */
@@ -46,7 +46,7 @@ export async function newestGeneration(folder: string): Promise<number> {
   return Math.max(0, ...numbers.map((match) => Number(match![1])))
 }
 
-/** Makes a file with nothing but a header; it appears under its name as a whole. */
+/** Makes a file that holds only a header; it gets its name once it is complete. */
 export async function createFile(folder: string, generation: number, header: FileHeader): Promise<void> {
   const handle = await open(temporaryOf(folder, generation), 'w', fileMode)
   try {

@@ -10,17 +10,17 @@ const WINDOW = 8 * 2 ** 20
 /** Characters of a name, at most. */
 const MOST_NAME = 256
 
-/** What {@link readEntries} is to do. */
+/** What {@link readEntries} does with a file. */
 export interface Reading {
-  /** Is given the header before any entry; may throw. */
+  /** Called with the header, before any entry; may throw. */
   begin?: (header: FileHeader) => void
-  /** Is given each entry and its bytes; its tokens are valid only during the call. */
+  /** Called with each entry and its length in bytes; its tokens are valid only during the call. */
   take: (entry: Entry, bytes: number) => void
-  /** `false`: trust the checksums, they were verified just before. Default `true`. */
+  /** `false`: don't check what was checked just before. Default `true`. */
   check?: boolean
   /** Where to stop. Default: the end of the file. */
   end?: number
-  /** Default: all that there are. */
+  /** Default: those of all known versions. */
   readers?: FormatReaders
 }
 
@@ -34,8 +34,8 @@ export interface FileReport {
   end: number
   fileBytes: number
   /**
-   * Where the file is damaged: what follows is not only the rest of an interrupted write, for whole entries come after
-   * it. `undefined` otherwise.
+   * Where the file is damaged; `undefined` if what follows `end` is nothing, or what an interrupted write has left: no
+   * whole entry comes after it.
    */
   damagedAt: number | undefined
 }
@@ -44,8 +44,8 @@ export interface FileReport {
  * Reads the entries of a file in order, up to the first that is not whole:
  *
  *   1. read a window; where an entry does not fit, read on from its beginning
- *   2. an entry that is not whole, or says what cannot be, ends the reading: usually a write that was interrupted
- *   3. if a whole entry comes after it, it was no interrupted write, and the file is damaged
+ *   2. stop at an entry that is not whole or says something impossible: usually a write that was interrupted
+ *   3. if a whole entry comes after it, the write was not interrupted: the file is damaged
  *
  * @throws CorpusError `not-a-corpus`, `unknown-version`, `damaged`
  */
@@ -93,8 +93,8 @@ export async function readEntries(
 }
 
 /**
- * An entry that says only what can be; undefined where it does not, though its checksum is right: whoever wrote it was no
- * version of this program, and what it says would keep the folder from being opened again.
+ * An entry, or `undefined` if it says something impossible although its checksum is right: no version of this program
+ * wrote it, and taken over it would keep the folder from being opened again.
  */
 function readSound(
   reader: FormatReader,

@@ -29,7 +29,7 @@ export function describeSystemError(error: unknown): string {
   }
 }
 
-/** Why reading it would wait, or go on, without end, in such words; undefined for a file. */
+/** Why reading it might never end, in words of the same kind; `undefined` for a file. */
 export function describeKind(found: Stats): string | undefined {
   if (found.isFile()) return undefined
   if (found.isDirectory()) return 'it is a folder'
