@@ -353,6 +353,11 @@ export class Corpus {
     this.#measured(found, () => found.reserve(Math.min(tokens, this.namespaceBytes / 16)))
   }
 
+  /** Forgets namespaces that were prepared for records of which none came. @internal */
+  dropEmpty(): void {
+    for (const namespace of this.#namespaces.values()) this.#dropEmpty(namespace)
+  }
+
   #add(
     kind: RecordKind,
     tokens: ArrayLike<number>,

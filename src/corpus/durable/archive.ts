@@ -4,7 +4,7 @@ import { open, rename, rm, stat } from 'node:fs/promises'
 import { contentHash } from '../content-hash.js'
 import { CorpusError } from '../error.js'
 import { Appender } from './appender.js'
-import { fileMode, fileOf, newestGeneration } from './folder.js'
+import { checkIsFile, fileMode, fileOf, newestGeneration } from './folder.js'
 import { emptyEntry, encodeEntry, encodeHeader, type FileHeader } from './format.js'
 import { FolderLock } from './lock.js'
 import { readEntries } from './reader.js'
@@ -46,6 +46,7 @@ export async function verifyStore(folder: string, repair = false): Promise<Verif
   const generation = await newestGeneration(folder).catch(() => 0)
   if (generation === 0) throw new CorpusError('not-found', `there is no cache in ${folder}`)
   const file = fileOf(folder, generation)
+  await checkIsFile(file)
   const lock = repair ? takeLock(folder) : undefined
   const handle = await open(file, repair ? 'r+' : 'r').catch((error) => {
     lock?.release()
@@ -68,9 +69,12 @@ export async function verifyStore(folder: string, repair = false): Promise<Verif
  * Writes everything a store holds, or one namespace of it, to one file that can be imported on any machine.
  *
  * @returns how many records were written
- * @throws CorpusError `disk-full`, `read-only`, `io-failed`
+ * @throws CorpusError `invalid-parameter` for a place that is no file, `disk-full`, `read-only`, `io-failed`
  */
 export async function exportStore(store: CorpusStore, file: string, namespace?: string): Promise<number> {
+  // The new file takes the place of what is there: of a device or a pipe, it must not.
+  const kind = describeKind(await stat(file).catch(() => undefined))
+  if (kind !== undefined) throw new CorpusError('invalid-parameter', `cannot write ${file}: ${kind}; expected a file`)
   const temporary = `${file}.tmp`
   const handle = await open(temporary, 'w', fileMode).catch((error) => {
     throw asCorpusError(error, `write ${file}`)
@@ -119,9 +123,13 @@ export async function importStore(folder: string, file: string): Promise<{ added
   })
   try {
     let isWhole = false
+    const names = new Map<number, string>()
     const { header, end, fileBytes } = await readEntries(handle, file, {
-      take: ({ type }) => {
+      take: ({ type, namespace, name }) => {
         isWhole = type === 'end'
+        if (type === 'namespace') names.set(namespace, name)
+        else if (type === 'record' && !names.has(namespace))
+          throw new CorpusError('damaged', `${file} does not name the namespace ${namespace}; export it again`)
       },
     })
     if (end < fileBytes || !isWhole)
@@ -132,14 +140,13 @@ export async function importStore(folder: string, file: string): Promise<{ added
     for (const { name, log, records } of store.corpus.namespaces())
       for (const { kind, start, length } of records)
         if (kind === 'request') known.add(requestKey(name, log.slice(start, start + length)))
-    const names = new Map<number, string>()
     const report = { added: 0, known: 0 }
     await readEntries(handle, file, {
       check: false,
       take: (entry) => {
         if (entry.type === 'namespace') names.set(entry.namespace, entry.name)
         if (entry.type !== 'record') return
-        const namespace = names.get(entry.namespace) ?? ''
+        const namespace = names.get(entry.namespace) as string
         const isKnown = entry.kind === 'request' && known.has(requestKey(namespace, entry.tokens))
         const { kind, hash, tokens } = entry
         if (!isKnown && store.corpus.adopt(namespace, { kind, hash, names: [...entry.names] }, tokens)) report.added++

@@ -2,14 +2,16 @@
 
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { CorpusError } from '../error.js'
 import { encodeHeader, type FileHeader } from './format.js'
+import { describeKind } from './system-error.js'
 
 const EXTENSION = '.lkc'
 
 /** Only their owner may read the texts, whatever the umask says. */
 export const fileMode = 0o600
 
-const pattern = /^corpus-(\d{6,})\.(lkc|tmp)$/
+const pattern = /^corpus-(\d{6,15})\.(lkc|tmp)$/
 
 /**
  * Makes a folder and its parents unless they exist; nobody but the owner may look into them.
@@ -44,6 +46,12 @@ export function temporaryOf(folder: string, generation: number): string {
 export async function newestGeneration(folder: string): Promise<number> {
   const numbers = (await readdir(folder)).map((name) => pattern.exec(name)).filter((match) => match?.[2] === 'lkc')
   return Math.max(0, ...numbers.map((match) => Number(match![1])))
+}
+
+/** Checks that what has the name of a file is one: reading a pipe would wait without end. @throws CorpusError `not-a-corpus` */
+export async function checkIsFile(file: string): Promise<void> {
+  const kind = describeKind(await stat(file).catch(() => undefined))
+  if (kind !== undefined) throw new CorpusError('not-a-corpus', `${file} is no corpus file: ${kind}`)
 }
 
 /** Makes a file that holds only a header; it gets its name once it is complete. */

@@ -14,6 +14,8 @@ export interface LoadReport {
   version: number
   /** Numbers of the namespaces in the file, by name. */
   numbers: Map<string, number>
+  /** The largest number of a namespace in the file, whether or not it is named. */
+  lastNumber: number
   /** Where the next entry goes. */
   end: number
   /** Bytes after that, left by an interrupted write. */
@@ -61,6 +63,7 @@ export async function loadCorpus(
   for (const [name, count] of history.tokens) corpus.reserve(name, count)
   const most = vocabularySize > 0 ? vocabularySize : 2 ** 31
   let number = 0
+  history.begin()
   await readEntries(handle, file, {
     readers,
     check: false,
@@ -75,7 +78,9 @@ export async function loadCorpus(
     },
   })
   corpus.skipIds(history.lastId)
-  return { version, header, numbers: history.numbers, end, tornBytes: fileBytes - end }
+  corpus.dropEmpty()
+  const { numbers, lastNumber } = history
+  return { version, header, numbers, lastNumber, end, tornBytes: fileBytes - end }
 }
 
 /** What the entries of a file say about records that come before them. */
@@ -86,6 +91,8 @@ class History {
   readonly tokens = new Map<string, number>()
   /** The highest id of all records. */
   lastId = 0
+  /** The highest number of a namespace, whether or not it has a name. */
+  lastNumber = 0
   readonly #nameOf = new Map<number, string>()
   readonly #renamed = new Map<number, readonly string[]>()
   readonly #removed = new Set<number>()
@@ -94,23 +101,32 @@ class History {
   #entries = 0
 
   note({ type, namespace, name, id, names, tokens }: Entry): void {
-    const known = this.#nameOf.get(namespace) ?? ''
+    const known = this.#nameOf.get(namespace)
     this.lastId = Math.max(this.lastId, id)
+    this.lastNumber = Math.max(this.lastNumber, namespace)
     if (type === 'namespace') {
+      if (known !== undefined) this.numbers.delete(known)
       this.#nameOf.set(namespace, name)
       this.numbers.set(name, namespace)
-    } else if (type === 'record') this.tokens.set(known, (this.tokens.get(known) ?? 0) + tokens.length)
-    else if (type === 'names') this.#renamed.set(id, names)
+    } else if (type === 'names') this.#renamed.set(id, names)
     else if (type === 'removal') this.#removed.add(id)
-    else if (type === 'clear') {
+    else if (known !== undefined && type === 'record')
+      this.tokens.set(known, (this.tokens.get(known) ?? 0) + tokens.length)
+    else if (known !== undefined && type === 'clear') {
       this.#cleared.set(known, this.#entries)
       this.tokens.delete(known)
     }
     this.#entries++
   }
 
+  /** Before the entries are gone through once more, by {@link namespaceOf}. */
+  begin(): void {
+    this.#nameOf.clear()
+  }
+
   /** Where a record belongs; `undefined` if it was deleted later on, or the entry is no record. */
-  namespaceOf({ type, namespace, id }: Entry, number: number): string | undefined {
+  namespaceOf({ type, namespace, name: begun, id }: Entry, number: number): string | undefined {
+    if (type === 'namespace') this.#nameOf.set(namespace, begun)
     if (type !== 'record' || this.#removed.has(id)) return undefined
     const name = this.#nameOf.get(namespace)
     return name !== undefined && number >= (this.#cleared.get(name) ?? 0) ? name : undefined

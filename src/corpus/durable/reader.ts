@@ -9,6 +9,13 @@ const WINDOW = 8 * 2 ** 20
 
 /** Characters of a name, at most. */
 const MOST_NAME = 256
+/** Bytes of what looks like entries that are checked for being whole where a file is damaged, at least. */
+const MOST_DOUBTFUL = 2 ** 28
+/** Numbers of records and namespaces, at most: those that come after them must still be told from each other. */
+const MOST_ID = 2 ** 52
+const MOST_NAMESPACE = 2 ** 31
+/** Milliseconds before and after 1970 that are a date. */
+const MOST_TIME = 8.64e15
 
 /** What {@link readEntries} does with a file. */
 export interface Reading {
@@ -109,11 +116,12 @@ function readSound(
   } catch {
     return undefined
   }
-  const { type, name, names, id, time, tokens } = entry
+  const { type, namespace, name, names, id, time, tokens } = entry
   const isName = (text: unknown) => typeof text === 'string' && text !== '' && text.length <= MOST_NAME
   if (type === 'namespace' && !isName(name)) return undefined
   if (!Array.isArray(names) || !names.every(isName)) return undefined
-  if (!Number.isSafeInteger(id) || id < 0 || !Number.isFinite(time)) return undefined
+  if (!Number.isInteger(id) || id < 0 || id > MOST_ID || namespace > MOST_NAMESPACE) return undefined
+  if (!(Math.abs(time) <= MOST_TIME)) return undefined
   const most = vocabularySize > 0 ? vocabularySize : 2 ** 31
   for (let k = 0; k < tokens.length; k++) if (!(tokens[k] >= 0 && tokens[k] < most)) return undefined
   return entry
@@ -124,13 +132,14 @@ async function finish(handle: FileHandle, report: FileReport, reader: FormatRead
   return report
 }
 
-/** 3. `from` if a whole entry begins anywhere after it. */
+/** 3. `from` if a whole entry begins anywhere after it, or too much seems to. */
 async function findDamage(
   handle: FileHandle,
   from: number,
   size: number,
   { entryLength, isWhole }: FormatReader,
 ): Promise<number | undefined> {
+  let bytesLeft = Math.max(MOST_DOUBTFUL, 2 * size)
   for (let start = from + 4; start + ENTRY_BYTES <= size; ) {
     const bytes = new Uint8Array(Math.min(WINDOW, size - start))
     const held = await fill(handle, bytes, 0, start)
@@ -138,6 +147,8 @@ async function findDamage(
     for (let at = 0; at + ENTRY_BYTES <= held; at += 4) {
       const length = entryLength(view, at)
       if (length === 0 || start + at + length > size) continue
+      bytesLeft -= length
+      if (bytesLeft < 0) return from
       const entry = new Uint8Array(length)
       await fill(handle, entry, 0, start + at)
       if (isWhole(entry, new DataView(entry.buffer), 0, length)) return from

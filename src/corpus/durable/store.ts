@@ -8,6 +8,7 @@ import type { Namespace } from '../namespace.js'
 import type { CorpusRecord } from '../record.js'
 import { Appender } from './appender.js'
 import {
+  checkIsFile,
   createFile,
   fileMode,
   fileOf,
@@ -153,6 +154,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
       await createFile(folder, generation, { fingerprint, vocabularySize, modelName })
     }
     const file = fileOf(folder, generation)
+    await checkIsFile(file)
     const handle = await open(file, readOnly ? 'r' : 'r+')
     try {
       // Earlier versions made files that others can read.
@@ -194,7 +196,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     this.#handle = handle
     this.#generation = generation
     this.#numbers = loaded.numbers
-    this.#nextNumber = Math.max(0, ...loaded.numbers.values()) + 1
+    this.#nextNumber = loaded.lastNumber + 1
     this.#onProblem = onProblem
     this.#liveBytes = this.#countLive()
     this.indexed = this.#index()
@@ -382,9 +384,13 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     for (const name of [...this.#numbers.keys()]) if (!names.has(name)) this.#numbers.delete(name)
     for (const { namespace, records } of alive) {
       const { name } = namespace
-      const number = this.#numbers.get(name) ?? this.#nextNumber++
+      const known = this.#numbers.get(name)
+      const number = known ?? this.#nextNumber++
       this.#numbers.set(name, number)
-      file.append(encodeEntry({ ...emptyEntry, type: 'namespace', namespace: number, name }))
+      const beginning = encodeEntry({ ...emptyEntry, type: 'namespace', namespace: number, name })
+      file.append(beginning)
+      // The old file must know it too: should this one not come to be, what follows is written there.
+      if (known === undefined) this.#file?.append(beginning)
       let bytes = 0
       for (const record of records) {
         if (record.start < 0) continue
