@@ -106,7 +106,12 @@ describe('a file with the right checksums, whatever it says', () => {
         try {
           const { added } = await importStore(folder, file)
           await using store = await CorpusStore.open(folder, tokenizer)
-          expect(countRecords(store)).toBe(added)
+          // A document takes its name from one that came before.
+          const held = countRecords(store)
+          expect(held).toBeLessThanOrEqual(added)
+          await exportStore(store, file)
+          const again = await importStore(`${folder} again`, file)
+          expect(again).toEqual({ added: held, known: 0 })
           await store.compact()
           expect(await verifyStore(folder)).toMatchObject({ damagedAt: undefined })
         } catch (error) {
@@ -115,7 +120,7 @@ describe('a file with the right checksums, whatever it says', () => {
           expect(existsSync(folder)).toBe(false)
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     )
   })
 
@@ -139,7 +144,7 @@ describe('a file with the right checksums, whatever it says', () => {
         expect(store.corpus.describe().find((one) => one.name === 'new')?.requests).toBe(1)
         expect(store.corpus.delete({ namespace: 'acme', request: 'r' })).toBe(1)
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     )
   })
 
