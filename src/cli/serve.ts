@@ -82,6 +82,9 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<number> {
     anyModel: options.anyModel,
     defaults: {
       ...samplingFieldsOf(options),
+      enable_thinking:
+        options.reasoning === undefined || options.reasoning === 'auto' ? undefined : options.reasoning === 'on',
+      reasoning_effort: options.reasoningEffort,
       reasoning_format: options.reasoningFormat,
       reasoning_budget: options.reasoningBudget,
       chat_template_kwargs: options.chatTemplateKwargs,

@@ -7,6 +7,7 @@ import { isSame } from '../grammar/json-values.js'
 const hints = new Set([
   'api_server',
   'api_type',
+  'backend_sampling',
   'id_slot',
   'keep_alive',
   'metadata',
@@ -31,7 +32,6 @@ const neutral: Record<string, (value: unknown) => boolean> = {
   add_bos_token: is(true),
   add_generation_prompt: is(true),
   add_special_tokens: is(true),
-  backend_sampling: is(false),
   background: is(false),
   best_of: is(1),
   continue_final_message: is(false),
