@@ -136,6 +136,11 @@ export class Engine implements AsyncDisposable {
     return this.#parts.chat.template?.rendersTools ?? false
   }
 
+  /** Whether the model writes thoughts, as far as its chat template tells. */
+  get thinks(): boolean {
+    return this.#parts.chat.template?.thinks ?? false
+  }
+
   /** What each slot does now; `undefined`: nothing. */
   describeSlots(): (SlotState | undefined)[] {
     return this.#loop.describeSlots()

@@ -59,6 +59,7 @@ const anything: Facts = {
  */
 export function factsOf(source: SchemaSource, schema: unknown, path: string, steps = 0): Facts[] {
   if (steps > mostSteps) throw source.refuse(path, 'points at itself, or is nested too deeply')
+  source.spend(path)
   if (schema === true) return [anything]
   if (schema === false) return []
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema))

@@ -73,7 +73,7 @@ describe('tools', () => {
     const open = { messages, tools: [weather], add_generation_prompt: false, temperature: 0.5, stream: true }
     const shown = (await server.ask('/apply-template', open)).body.prompt
     const whole = (await server.ask('/apply-template', { messages, tools: [weather] })).body.prompt
-    expect(whole.startsWith(shown) && whole.length > shown.length).toBe(true)
+    expect(whole.startsWith(shown)).toBe(true)
     const begun = [...messages, { role: 'assistant', content: 'It is' }]
     expect((await server.ask('/apply-template', { messages: begun })).body.prompt).toMatch(/It is$/)
     expect((await server.ask('/apply-template', { messages, invented: 1 })).status).toBe(400)
