@@ -5,14 +5,16 @@
  *     npm run bench -- device --models embedded --minutes 3 --tokens 100        a trial, on a software device too
  *
  * Every part is a process of its own with a share of the time, so that one that hangs or dies costs the others nothing. All
- * parts are told as they end; the last line is one JSON object with all of it.
+ * parts are told as they end, and written to `--out` then; the last line is one JSON object with all of it, also where it is
+ * interrupted. It ends with code 1 if a part failed or had no time left.
  *
  *     1  devices   what there is, or why there is none
  *     2  probe     T(n), exactness, what lies where; CUDA once more without its graphs
  *     3  verify    whole texts with drafts and without, compared token by token
  *     4  replay    recorded answers: RAG, summaries, chat, code; forwards of the model, tokens of the record
  */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { formatTable } from '../src/cli/terminal.js'
 import { availableDevices, LlamaLibrary } from '../src/llama/library.js'
@@ -34,8 +36,18 @@ const { values } = readArguments('device', {
   traces: { type: 'string', value: 'FOLDER', help: 'recorded answers; without it nothing is replayed' },
   vocabulary: { type: 'string', value: 'FILE', help: 'GGUF whose tokeniser splits them' },
   workloads: { type: 'string', default: 'rag,summarisation,chat,code', value: 'A,B', help: 'those that are replayed' },
+  out: { type: 'string', value: 'FILE', help: 'JSON file that is written anew after each part' },
   device: { type: 'string', value: 'NAME', help: 'as --device of the commands (default: all)' },
 })
+
+// 1. Devices.
+const library = LlamaLibrary.load()
+const devices = availableDevices()
+console.log(`llama.cpp ${library.version} of ${path.basename(library.folder)}`)
+for (const { name, description, totalBytes } of devices)
+  console.log(`${name}: ${description}, ${(totalBytes / 2 ** 30).toFixed(0)} GiB`)
+if (devices.length === 0) console.log(`no device: ${library.deviceTrouble}`)
+const models = values.models.split(',').map(modelOf)
 
 const command = path.join(root, 'dist', 'cli', 'main.js')
 const began = performance.now()
@@ -45,7 +57,7 @@ const leftMs = () => totalMs - (performance.now() - began)
 /** How a part ended: its last line of JSON, if there is one, and what it said else. */
 interface Part {
   part: string
-  model?: string
+  model: string
   seconds: number
   ended: string
   report?: Record<string, unknown>
@@ -53,16 +65,55 @@ interface Part {
 }
 
 const found: Part[] = []
+let running: ChildProcess | undefined
+let isInterrupted = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    isInterrupted = true
+    running?.kill('SIGKILL')
+  })
+
+/** What has been found so far. */
+function summary(): string {
+  return JSON.stringify({ date: new Date().toISOString().slice(0, 10), devices, ended: ending(), parts: found })
+}
+
+/** How all of it went, as far as it went. */
+function ending(): string {
+  if (isInterrupted) return 'interrupted'
+  return found.every(({ ended }) => ended === 'code 0') ? 'well' : 'not every part ended well'
+}
+
+function keep(part: Part): Part {
+  found.push(part)
+  if (values.out !== undefined) writeFileSync(values.out, `${summary()}\n`)
+  return part
+}
+
+/** Less than this is no time to begin in. */
+const leastMs = 5000
 
 /** Runs one part with a share of the time that is left. */
-async function run(part: string, model: string | undefined, args: string[], share: number, env = {}): Promise<Part> {
+async function run(part: string, model: string, args: string[], share: number, env = {}): Promise<Part> {
   const start = performance.now()
-  const limitMs = Math.round(Math.max(5000, leftMs() * share))
+  const limitMs = Math.round(leftMs() * share)
+  if (isInterrupted || limitMs < leastMs) {
+    console.log(`\n## ${part}, ${path.basename(model)}: not begun`)
+    return keep({
+      part,
+      model: path.basename(model),
+      seconds: 0,
+      ended: isInterrupted ? 'interrupted' : 'no time left',
+    })
+  }
   const child = spawn(process.execPath, args, {
     env: { ...process.env, LOOKAHEAD_PROFILES: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A process that is lost in a driver does not heed SIGTERM.
+    killSignal: 'SIGKILL',
     timeout: limitMs,
   })
+  running = child
   let out = ''
   let error = ''
   child.stdout.on('data', (data) => {
@@ -74,17 +125,34 @@ async function run(part: string, model: string | undefined, args: string[], shar
   const ended = await new Promise<string>((resolve) => {
     child.on('error', (cause) => resolve(cause.message))
     child.on('close', (code, signal) =>
-      resolve(signal ? `cut off after ${Math.round(limitMs / 1000)} s` : `code ${code}`),
+      resolve(
+        isInterrupted
+          ? 'interrupted'
+          : child.killed
+            ? `cut off after ${Math.round(limitMs / 1000)} s`
+            : signal
+              ? `died of ${signal}`
+              : `code ${code}`,
+      ),
     )
   })
+  running = undefined
   const seconds = (performance.now() - start) / 1000
+  const result: Part = { part, model: path.basename(model), seconds, ended }
+  result.report = reportIn(out)
+  if (!result.report) result.said = (ended === 'code 0' ? out : `${out}${error}`).trim()
+  console.log(`\n## ${part}, ${path.basename(model)}: ${seconds.toFixed(0)} s, ${ended}\n`)
+  return keep(result)
+}
+
+/** The JSON object in the last line, if that is one and whole. */
+function reportIn(out: string): Part['report'] {
   const last = out.trim().split('\n').at(-1) ?? ''
-  const result: Part = { part, model: model && path.basename(model), seconds, ended }
-  if (last.startsWith('{')) result.report = JSON.parse(last)
-  else result.said = (ended === 'code 0' ? out : `${out}${error}`).trim()
-  found.push(result)
-  console.log(`\n## ${part}${model ? `, ${path.basename(model)}` : ''}: ${seconds.toFixed(0)} s, ${ended}\n`)
-  return result
+  try {
+    return last.startsWith('{') ? JSON.parse(last) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function modelOf(name: string): string {
@@ -96,7 +164,7 @@ function modelOf(name: string): string {
 
 function showProbe({ report, said }: Part): void {
   if (!report) {
-    console.log(said)
+    if (said) console.log(said)
     return
   }
   const { exactness, placement, cost } = report as {
@@ -117,14 +185,6 @@ function showProbe({ report, said }: Part): void {
   )
 }
 
-// 1. Devices.
-const library = LlamaLibrary.load()
-const devices = availableDevices()
-console.log(`llama.cpp ${library.version} of ${path.basename(library.folder)}`)
-for (const { name, description, totalBytes } of devices)
-  console.log(`${name}: ${description}, ${(totalBytes / 2 ** 30).toFixed(0)} GiB`)
-if (devices.length === 0) console.log(`no device: ${library.deviceTrouble}`)
-const models = values.models.split(',').map(modelOf)
 const chosen = values.device === undefined ? [] : ['--device', values.device]
 const graphs = library.devices.some(({ name }) => name.startsWith('CUDA'))
 
@@ -146,11 +206,12 @@ for (const [i, model] of models.entries()) {
     share * 0.6,
   )
   const { report } = verified
-  console.log(
-    report
-      ? `${report.tokens} tokens, ${report.accepted} from drafts, ${report.mismatches} mismatches, ${report.equalRows} of ${report.rows} rows equal`
-      : verified.said,
-  )
+  if (report || verified.said)
+    console.log(
+      report
+        ? `${report.tokens} tokens, ${report.accepted} from drafts, ${report.mismatches} mismatches, ${report.equalRows} of ${report.rows} rows equal`
+        : verified.said,
+    )
   // 4. Recorded answers, on shapes that are not the embedded model's.
   if (values.traces === undefined || path.basename(model) === path.basename(embeddedModel)) continue
   const main = path.join(root, 'dist-bench', 'bench', 'main.js')
@@ -171,6 +232,7 @@ for (const [i, model] of models.entries()) {
   ]
   const what = ['--model', model, '--workloads', values.workloads]
   const replayed = await run('replay', model, [main, 'cost', ...what, ...files, ...size], share * 0.9)
-  console.log(replayed.said)
+  if (replayed.said) console.log(replayed.said)
 }
-console.log(`\n${JSON.stringify({ devices, parts: found })}`)
+console.log(`\n${summary()}`)
+process.exitCode = ending() === 'well' ? 0 : 1
