@@ -1,8 +1,8 @@
-// Profiles: what a load has found out, kept in files for the next one.
+// What an earlier load found, kept in a file.
 
 import { createHash } from 'node:crypto'
 import { access, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
-import { arch, cpus, platform } from 'node:os'
+import { arch, cpus, platform, release } from 'node:os'
 import path from 'node:path'
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import { userCache } from '../hub/user-cache.js'
@@ -20,7 +20,7 @@ const version = 3
 /** What was measured about a model on this device. */
 export interface Profile {
   exactness: Exactness
-  /** Missing if the machine was too busy to measure it. */
+  /** Missing where the machine was too busy to measure it. */
   cost?: ForwardCost
 }
 
@@ -36,22 +36,16 @@ export interface ProfileSubject {
   options: Record<string, unknown>
 }
 
-/** Variables that hide devices or choose among them. */
-const visibilityVariables = [
-  'CUDA_VISIBLE_DEVICES',
-  'HIP_VISIBLE_DEVICES',
-  'ROCR_VISIBLE_DEVICES',
-  'GGML_VK_VISIBLE_DEVICES',
-  'ONEAPI_DEVICE_SELECTOR',
-]
+/** Variables that hide devices, choose among them or their drivers, or change how they compute. */
+const deviceVariables = /^(GGML_|VK_|HSA_|CUDA_VISIBLE_|HIP_VISIBLE_|ROCR_VISIBLE_|ONEAPI_DEVICE_)/
 
 /** Bytes read at both ends of a model file to tell it from others. */
 const fingerprintBytes = 1 << 16
 
 /**
  * Where profiles are kept: under the user's cache folder, so that a model is measured once per device, library, file,
- * options and number of threads. Nothing here is essential: a file that is damaged, foreign or of another version is
- * ignored and rewritten, and a folder that cannot be written to is left alone.
+ * options and number of threads. Nothing here is needed: a file that is damaged, foreign or of another version counts
+ * as none and is written anew, and a folder that cannot be written to is left alone.
  */
 export class ProfileStore implements KnownFiles {
   readonly folder: string
@@ -105,7 +99,7 @@ export class ProfileStore implements KnownFiles {
     return this.#write(subject, { repack })
   }
 
-  /** Whether a model file with this header was loaded before, so that llama.cpp is known to survive it. */
+  /** Whether a model file with this head was loaded before, so that llama.cpp is known to survive it. */
   async knows(digest: string): Promise<boolean> {
     return access(this.#soundFile(digest)).then(
       () => true,
@@ -113,7 +107,7 @@ export class ProfileStore implements KnownFiles {
     )
   }
 
-  /** Remembers that a model file with this header can be loaded. `false` if that could not be written. */
+  /** Remembers that a model file with this head can be loaded. `false` if that could not be written. */
   async keep(digest: string): Promise<boolean> {
     return mkdir(this.folder, { recursive: true, mode: 0o700 })
       .then(() => writeFile(this.#soundFile(digest), '', { mode: 0o600 }))
@@ -160,17 +154,23 @@ function readRecord(record: unknown): Profile | undefined {
   return { exactness: exactness as Exactness, cost: ForwardCost.from(cost as ForwardCostRecord) }
 }
 
-/** Identifies this device with a model file and whatever else is given: 32 hexadecimal digits. */
+/** Tells this device with a model file, and what else is given, from all others: 32 hexadecimal digits. */
 export async function identify(model: string, ...rest: unknown[]): Promise<string> {
-  const visible = visibilityVariables.map((name) => process.env[name])
+  const variables = Object.entries(process.env).filter(([name]) => deviceVariables.test(name))
   const seen = LlamaLibrary.load().devices.map(({ name, description, totalBytes }) => [name, description, totalBytes])
-  const devices = [seen, visible]
+  const devices = [seen, variables.sort(), seen.length > 1 && (await driverRelease())]
   const device = { cpus: cpus().map(({ model }) => model), arch: arch(), platform: platform(), devices }
   const identity = JSON.stringify([device, rest, await fingerprint(model)])
   return createHash('sha256').update(identity).digest('hex').slice(0, 32)
 }
 
-/** Identifies a model file without reading gigabytes: a hash of its length and both ends. */
+/** What tells one driver from the next, where a system says so: NVIDIA's on Linux, and macOS itself. */
+async function driverRelease(): Promise<string> {
+  if (platform() !== 'linux') return release()
+  return readFile('/proc/driver/nvidia/version', 'utf8').catch(() => '')
+}
+
+/** Tells a model file from others without reading gigabytes: its length, and a hash of both ends. */
 async function fingerprint(file: string): Promise<string> {
   const handle = await open(file)
   try {

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import { Engine } from '../../src/engine/engine.js'
 import { type Profile, ProfileStore, type ProfileSubject } from '../../src/measure/profile.js'
@@ -53,6 +53,18 @@ describe('ProfileStore', () => {
       expect(await open().read({ ...subject, ...other })).toBeUndefined()
     writeFileSync(subject.model, 'other weights')
     expect(await open().read(subject)).toBeUndefined()
+  })
+
+  it.each([
+    ['GGML_VK_VISIBLE_DEVICES', '1'],
+    ['GGML_CUDA_DISABLE_GRAPHS', '1'],
+    ['CUDA_VISIBLE_DEVICES', ''],
+  ])('knows nothing of devices that $%s has changed', async (name, value) => {
+    await open().write(subject, profile)
+    vi.stubEnv(name, value)
+    expect(await open().read(subject)).toBeUndefined()
+    vi.unstubAllEnvs()
+    expect(await open().read(subject)).toBeDefined()
   })
 
   it.each([
