@@ -69,6 +69,7 @@ export function registerDevices(program: Command): void {
             folder: library.folder,
             devices,
             ...(devices.length === 0 && { trouble: library.deviceTrouble }),
+            ...(devices.length > 0 && library.deviceProblems.length > 0 && { problems: library.deviceProblems }),
           })
         : deviceLines().join('\n')
       processTerminal().out(`${text}\n`)
@@ -83,7 +84,8 @@ function deviceLines(): string[] {
     ({ name, description, totalBytes, freeBytes }) =>
       `  ${name}: ${description} (${mebibytes(totalBytes)}, ${mebibytes(freeBytes)} free)`,
   )
-  return ['Available devices:', ...(lines.length > 0 ? lines : [`  (none: ${library.deviceTrouble})`])]
+  if (lines.length === 0) return ['Available devices:', `  (none: ${library.deviceTrouble})`]
+  return ['Available devices:', ...lines, ...library.deviceProblems.map((problem) => `not used: ${problem}`)]
 }
 
 function mebibytes(bytes: number): string {
@@ -91,11 +93,12 @@ function mebibytes(bytes: number): string {
 }
 
 /** What lies where, a line for each device and one for the processor. */
-export function placementLines({ devices, host, offloadedLayers, layers, logitsBytes }: Placement): string[] {
+export function placementLines({ devices, host, offloadedLayers, layers, logitsBytes, trouble }: Placement): string[] {
   const memory = ({ weightBytes, cellBytes, computeBytes }: MemoryUse) =>
     `weights ${gibibytes(weightBytes)}, cells ${gibibytes(cellBytes)}, buffers ${gibibytes(computeBytes)}`
   const kept = `${memory(host)}, logits ${gibibytes(logitsBytes)}`
-  if (devices.length === 0) return [`processor alone: ${kept}`]
+  if (devices.length === 0)
+    return [`processor alone: ${kept}`, ...(trouble === undefined ? [] : [`no device: ${trouble}`])]
   return [
     `${offloadedLayers} of ${layers} layers on ${devices.length === 1 ? devices[0].name : `${devices.length} devices`}`,
     ...devices.map((device) => `${device.name} (${device.description}): ${memory(device)}`),
@@ -103,9 +106,9 @@ export function placementLines({ devices, host, offloadedLayers, layers, logitsB
   ]
 }
 
-/** Layers and devices in a phrase, or nothing where the processor is alone. */
-export function placementPhrase({ devices, offloadedLayers, layers }: Placement): string | undefined {
-  if (devices.length === 0) return undefined
+/** Layers and devices in a phrase, or why there is none; nothing where the processor is alone by choice. */
+export function placementPhrase({ devices, offloadedLayers, layers, trouble }: Placement): string | undefined {
+  if (devices.length === 0) return trouble === undefined ? undefined : `no device (${trouble})`
   return `${offloadedLayers} of ${layers} layers on ${devices.map(({ name, description }) => `${name} (${description})`).join(' and ')}`
 }
 

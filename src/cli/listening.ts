@@ -6,7 +6,6 @@ import { getRequestListener } from '@hono/node-server'
 import type { App } from '../server/index.js'
 import { UsageError } from './failure.js'
 import { readBytes } from './text-file.js'
-import { Turnstile } from './turnstile.js'
 
 export interface TlsOptions {
   sslKeyFile?: string
@@ -85,15 +84,13 @@ async function listen(
   secure: Certificate | undefined,
   patienceMs: number,
 ): Promise<Door> {
-  // Probes of routers that speak HTTP/1.0 name no host.
-  const reply = getRequestListener(app.fetch, { hostname: 'localhost' })
-  const turnstile = new Turnstile()
+  const reply = getRequestListener(app.fetch)
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     // Answers are written whether or not anyone reads them; of one that nobody ever reads nothing must stay.
     response.setTimeout(patienceMs, () => {
       if (response.writableLength > 0) response.destroy()
     })
-    turnstile.enter(request, response, reply)
+    return reply(request, response)
   }
   let server: ReturnType<typeof createServer>
   try {

@@ -7,19 +7,19 @@ import type { Spelling } from './spelling.js'
 
 /** Context lengths that logs are searched for, a request's own like those of namespaces. */
 export const ORDERS = [1, 2, 4]
-/** Length up to which matches are measured. */
+/** Longest match told from a longer one. */
 export const MAX_MATCH = 32
-/** What a record costs besides its tokens, roughly, names included. */
+/** What a record costs beside its tokens, names included, about. */
 const RECORD_BYTES = 160
-/** A log with more segments than this is rebuilt with larger ones. */
+/** A log is made anew with larger segments when it has more than these. */
 const MOST_SEGMENTS = 128
 const SMALLEST_SEGMENT = 128
 const LARGEST_SEGMENT = 16_384
 /** Dead tokens that are not worth compacting. */
 const FEW_TOKENS = 4096
-/** Tokens that a namespace behind with its indexing catches up with each record added. */
+/** Tokens that a namespace which is behind with indexing catches up with every record. */
 const CATCH_UP = 65_536
-/** Positions are 31-bit numbers; a log that comes near their limit is rebuilt, which numbers it from 0. */
+/** Positions are 31-bit numbers; a log that comes near is made anew, which numbers it from 0. */
 const LAST_POSITION = 2 ** 30
 
 /**
@@ -27,14 +27,13 @@ const LAST_POSITION = 2 ** 30
  *
  *     records          7          8                 12
  *     log      ┌───────────────┬──────────────┬───────────────┐
- *              │ · · · a b c · │ d e f g h · ·│ · · · · i j k·│    ·: separator, or removed
+ *              │ · · · a b c · │ d e f g h · ·│ · · · · i j k·│    ·: separators, or removed
  *              └───────────────┴──────────────┴───────────────┘
  *              oldest: the first to go          newest
  *
  * - Forgetting the oldest erases a record and frees the segments before the next one.
  * - Removing any other record erases its tokens: no index can find them from then on. Once more tokens are dead than
- *   alive the log is copied without them, so memory stays within twice what is alive and removal is amortised O(1) per
- *   token.
+ *   alive the log is copied without them, so both memory and time stay proportional to what was removed.
  *
  * A namespace knows nothing of others; a {@link Corpus} keeps them apart.
  */
@@ -47,11 +46,11 @@ export class Namespace {
   readonly records = new RecordList()
   /** Tokens of all records. */
   tokens = 0
-  /** Counts the records removed: what was derived from the log before the latest may still hold its tokens. */
+  /** Grows with every record that is removed: what was derived from the log before may hold its tokens. */
   removals = 0
-  /** Whether an older record may stand behind a younger one, as records from other machines do. */
+  /** Whether a record stands behind a younger one, as such from other machines may. */
   isMixed = false
-  /** When expired records are next searched for behind younger ones, in milliseconds since 1970. */
+  /** When expired records among those are looked for again, in milliseconds since 1970. */
   sweepAt = 0
   /** Most bytes, see {@link byteLength}. */
   readonly budget: number
@@ -73,7 +72,7 @@ export class Namespace {
     return this.log.byteLength + this.index.byteLength + this.records.size * RECORD_BYTES
   }
 
-  /** Whether tokens wait to be indexed by {@link indexSome}. */
+  /** Whether tokens wait to be indexed, which {@link indexSome} does. */
   get isBehind(): boolean {
     return this.index.end < this.log.end
   }
@@ -83,7 +82,7 @@ export class Namespace {
     this.index.extend(most)
   }
 
-  /** Appends a record and sets its `start`. With `later` it can be found only after {@link indexSome}. */
+  /** Appends a record. Its `start` is set here. With `later` it can be found only after {@link indexSome}. */
   add(record: CorpusRecord, tokens: ArrayLike<number>, later = false): void {
     const { log } = this
     const grows = log.segmentTokens < LARGEST_SEGMENT && log.length + tokens.length > MOST_SEGMENTS * log.segmentTokens
@@ -130,12 +129,12 @@ export class Namespace {
     this.#rebuild(0)
   }
 
-  /** Prepares for this many tokens in all, so that the log need not grow step by step. */
+  /** Prepares for this many tokens in all, which saves growing step by step. */
   reserve(tokens: number): void {
     if (tokens > this.log.length) this.#rebuild(tokens)
   }
 
-  /** Copies what is alive into a log whose segments suit `expected` tokens. */
+  /** Copies what is alive into a log with segments fit for `expected` tokens. */
   #rebuild(expected: number): void {
     const log = new TokenLog({ segmentTokens: segmentFor(Math.min(expected, this.budget / 16)) })
     for (const record of this.records) {
@@ -157,7 +156,7 @@ export class Namespace {
   }
 }
 
-/** Segments large enough that they are few, small enough that a small namespace stays small. */
+/** Large enough that segments are few, small enough that a small namespace is small. */
 function segmentFor(tokens: number): number {
   const wanted = 2 ** Math.ceil(Math.log2(Math.max(1, tokens / 32)))
   return Math.min(LARGEST_SEGMENT, Math.max(SMALLEST_SEGMENT, wanted))

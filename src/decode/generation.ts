@@ -1,4 +1,4 @@
-// An answer as its user holds it: steps to iterate, a result to await.
+// The answer as whoever asked for it holds it: steps to iterate, a result to await.
 
 import type { AssistantMessage, MessageDelta } from '../chat/message.js'
 import type { DraftSourceName } from '../draft/tree.js'
@@ -16,11 +16,11 @@ export type EndReason =
   /** The context is full. */
   | 'context-full'
   /**
-   * The grammar is not complete and no token may follow: the vocabulary cannot spell what the grammar requires, biases
-   * forbid it, or the text can be parsed in too many ways. What was written so far is kept.
+   * The grammar is not complete and no token may follow: the vocabulary cannot spell what it asks for, biases forbid
+   * it, or there are too many ways of reading the text. What was written stands, as a beginning.
    */
   | 'dead-end'
-  /** The request's signal was aborted, or its consumer left the loop. What was written so far is kept. */
+  /** The request's signal was aborted, or its consumer left the loop. What was written until then stands. */
   | 'aborted'
 
 /** A piece of text and where its token came from. */
@@ -28,25 +28,25 @@ export interface StepPiece {
   token: number
   /** Text shown with this token; empty while a character or a possible stop string is incomplete. */
   text: string
-  /** The source of the draft that contained this token; `'model'` if it was not drafted. */
+  /** The source of the draft that held this token; `'model'` if the model computed it alone. */
   source: DraftSourceName | 'model'
-  /** With `explain`: where exactly the token came from. */
+  /** Where exactly the token came from, where the request asked to have it explained. */
   origin?: TokenOrigin
-  /** With `explain`, for a drafted token: how many tokens of the context matched where it was found. */
+  /** Of a drafted token, where the request asked: tokens of the context match behind it. */
   matchLength?: number
-  /** With `explain`, for a drafted token: how probable the draft considered it after the token before, 0 … 1. */
+  /** Of a drafted token, where the request asked: how probable the draft held it after the token before, 0 … 1. */
   probability?: number
-  /** With `logprobs`: how probable the token was, and the likeliest tokens in its place. */
+  /** How probable the token was, and others in its place, where the request asked for it. */
   logprobs?: TokenLogprobs
 }
 
-/** What one forward yielded. */
+/** What one forward brought. */
 export interface GenerationStep {
-  /** Text that can be shown now. For a chat: the content only, without thoughts and calls. */
+  /** Text that can be shown now; of a conversation's answer its content, without thoughts and calls. */
   text: string
-  /** For a chat: what was added to the message's thoughts, content and calls, in order. */
+  /** Of a conversation's answer: what became certain of its parts, in order. */
   deltas?: MessageDelta[]
-  /** The accepted tokens, in order; the last one is the bonus token that every forward yields. */
+  /** The accepted tokens, in order; the last one is the bonus token that every forward brings. */
   pieces: StepPiece[]
   /** Nodes of the draft tree that this forward verified; 0: it decoded conventionally. */
   drafted: number
@@ -56,29 +56,29 @@ export interface GenerationStep {
   forwardMs: number
   /** Milliseconds of retrieval before it. */
   retrievalMs: number
-  /** With `explain`: the draft that was verified. */
+  /** The draft that was verified, where the request asked to have it explained. */
   tree?: DraftNode[]
 }
 
 /** How far a prompt has been read. */
 export interface PromptProgress {
   promptTokens: number
-  /** Those of them whose KV cells were there already. */
+  /** Of them, those whose KV cells were there already. */
   cachedTokens: number
-  /** Those of them that have been read so far, including the cached ones. */
+  /** Of them, those that have been read, with the cached ones. */
   readTokens: number
-  /** Milliseconds since the request got a slot. */
+  /** Milliseconds since a slot was free. */
   elapsedMs: number
 }
 
-/** Totals of one generation; where the paper has a name for a figure, it is given. */
+/** Totals of one generation, by the names of the paper where it has them. */
 export interface GenerationStats {
   promptTokens: number
   /** Tokens of the prompt whose KV cells were there already. */
   cachedPromptTokens: number
   /** Tokens written, without the end-of-generation token. */
   completionTokens: number
-  /** Those of them that wrote thoughts; 0 for a plain completion. */
+  /** Of them, those that wrote thoughts; 0 where the answer is not read as a message. */
   reasoningTokens: number
   /** Forwards after the prompt's. */
   forwards: number
@@ -88,17 +88,17 @@ export interface GenerationStats {
   acceptedTokens: number
   /** Effective decoding length: tokens emitted per forward, bonus included. */
   edl: number
-  /** Decoding length: rows per forward, that of the last accepted token included. */
+  /** Decoding length: tokens per forward, the last accepted one included. */
   dl: number
-  /** Milliseconds the request waited for a slot. */
+  /** Milliseconds until a slot was free. */
   queuedMs: number
   /** Milliseconds of the prompt's forwards (time to first token without queueing). */
   prefillMs: number
   /** Milliseconds from the first token to the last. */
   decodeMs: number
-  /** Milliseconds of all forwards after the prompt's (the sum of FT). */
+  /** Milliseconds of all forwards after the prompt's (FT in sum). */
   forwardMs: number
-  /** Milliseconds of all retrievals (the sum of QT). */
+  /** Milliseconds of all retrievals (QT in sum). */
   retrievalMs: number
   /** Tokens per second after the first token. */
   tokensPerSecond: number
@@ -106,15 +106,14 @@ export interface GenerationStats {
 
 /** The outcome of a generation. */
 export interface GenerationResult {
-  /** The whole text. For a chat: the content only. */
+  /** All of the text; of a conversation's answer its content. */
   text: string
-  /** For a chat: the message, with its thoughts, content and calls. */
+  /** Of a conversation's answer: what it says, in its three parts. */
   message?: AssistantMessage
   /** The tokens written, without the end-of-generation token. */
   tokens: number[]
-  /** Why it ended. */
   reason: EndReason
-  /** The stop string, if that was the reason. */
+  /** The stop string, where that was the reason. */
   stopString?: string
   /** The seed of the random draws; 0 for greedy. */
   seed: number
@@ -122,8 +121,8 @@ export interface GenerationResult {
 }
 
 /**
- * An answer being written: iterate it for its steps, await {@link Generation.result} for the whole. It runs whether or not
- * anyone iterates; leaving the loop early aborts it.
+ * An answer being written: iterate it for the steps, await {@link Generation.result} for the whole. It runs whether or
+ * not anyone iterates; leaving the loop early aborts it.
  *
  * @example
  * const answer = engine.chat({ messages })
@@ -148,7 +147,7 @@ export class Generation implements AsyncIterable<GenerationStep> {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // A consumer that only iterates sees the failure there; here it must not count as unhandled.
+    // A consumer that only iterates sees the failure there; it must not count as unhandled here.
     this.result.catch(() => {})
   }
 
@@ -157,7 +156,7 @@ export class Generation implements AsyncIterable<GenerationStep> {
     this.#abort()
   }
 
-  /** All steps from the first on, for a single consumer. */
+  /** The steps, from the first on, for one consumer. */
   async *[Symbol.asyncIterator](): AsyncGenerator<GenerationStep, void, undefined> {
     try {
       for (let next = 0; ; ) {

@@ -1,16 +1,14 @@
-// Sequence ids that keep their cells when a request leaves them.
+// Sequence ids that stay with what they hold when a request leaves them.
 
-import { commonLength } from './common-prefix.js'
-
-/** A sequence id of a context, and whose tokens it holds. */
+/** A sequence id of a context, and whose tokens lie there. */
 export interface Seat {
   readonly id: number
   owner: string
-  /** The tokens its cells were computed from. */
+  /** What its cells were computed of. */
   tokens: number[]
 }
 
-/** The seats of a context that no request holds. */
+/** The seats of a context that no request has. */
 export class Seats<Kind extends Seat> {
   readonly #free: Kind[]
 
@@ -19,8 +17,7 @@ export class Seats<Kind extends Seat> {
   }
 
   /**
-   * A seat for a request: of the same owner's, the one with the longest common beginning; otherwise the one left longest
-   * ago.
+   * A seat for a request: the one whose tokens begin most as its own do, of the same owner; else the one left longest ago.
    *
    * @returns it, and how many tokens are the same; `undefined` if none is free
    */
@@ -43,4 +40,11 @@ export class Seats<Kind extends Seat> {
   give(seat: Kind): void {
     this.#free.push(seat)
   }
+}
+
+function commonLength(a: readonly number[], b: readonly number[]): number {
+  const most = Math.min(a.length, b.length)
+  let common = 0
+  while (common < most && a[common] === b[common]) common++
+  return common
 }

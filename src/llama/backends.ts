@@ -21,7 +21,7 @@ export function deviceBackendsIn(folder: string): string[] {
  * Loads the backends that lie in a folder. ggml says nothing of those that do not load, so they are tried once more.
  *
  * @param silence a native function for ggml to log to afterwards
- * @returns why some of those for devices could not be loaded, a phrase each
+ * @returns why those for devices are of no use, a phrase for each that is not
  */
 export function loadBackends(ggml: GgmlFunctions, folder: string, silence: Pointer): string[] {
   const problems: string[] = []
@@ -30,15 +30,15 @@ export function loadBackends(ggml: GgmlFunctions, folder: string, silence: Point
   ggml.ggml_log_set(log.pointer, null)
   try {
     ggml.ggml_backend_load_all_from_path(folder)
+    const complaints = said
     for (const file of deviceBackendsIn(folder)) {
       const name = file.replace(deviceBackend, '$1')
-      if (ggml.ggml_backend_reg_by_name(registryNames[name] ?? name)) continue
+      const registry = () => ggml.ggml_backend_reg_by_name(registryNames[name] ?? name)
       said = []
-      if (ggml.ggml_backend_load(path.join(folder, file))) continue
-      const reason = said
-        .map((line) => line.replace(/^\w+: (?:failed to load \S+: )?/, ''))
-        .filter((line) => line !== '')
-      problems.push(`${file} could not be loaded${reason.length > 0 ? `: ${reason.join('; ')}` : ''}`)
+      const loaded = registry() ?? ggml.ggml_backend_load(path.join(folder, file))
+      if (!loaded) problems.push(describeFailure(file, said))
+      else if (Number(ggml.ggml_backend_reg_dev_count(loaded)) === 0)
+        problems.push(describeBlindness(file, nameOf(folder), [...complaints, ...said], process.env))
     }
     return problems
   } finally {
@@ -47,10 +47,49 @@ export function loadBackends(ggml: GgmlFunctions, folder: string, silence: Point
   }
 }
 
-/** Why there is no device but the processor: what did not load, what was passed over, or what to install. */
-export function describeTrouble(folder: string, problems: readonly string[], backends: readonly string[]): string {
-  if (problems.length > 0) return problems.join('; ')
-  if (backends.length > 0) return `${backends.join(' and ')} of ${nameOf(folder)} sees none`
+/** Why a backend did not load, by what ggml said of it. */
+export function describeFailure(file: string, said: readonly string[]): string {
+  // Vulkan's gives nothing where no driver is installed at all.
+  if (said.some((line) => line.includes('returned NULL'))) return `${file} finds no driver`
+  const reason = said.map((line) => line.replace(/^\w+: (?:failed to load \S+: )?/, '')).filter((line) => line !== '')
+  return `${file} could not be loaded${reason.length > 0 ? `: ${reason.join('; ')}` : ''}`
+}
+
+/** Variables that hide devices, by the backends that heed them. */
+const hidingVariables: Record<string, readonly string[]> = {
+  cuda: ['CUDA_VISIBLE_DEVICES'],
+  hip: ['HIP_VISIBLE_DEVICES', 'ROCR_VISIBLE_DEVICES', 'CUDA_VISIBLE_DEVICES'],
+  vulkan: ['GGML_VK_VISIBLE_DEVICES'],
+  sycl: ['ONEAPI_DEVICE_SELECTOR'],
+}
+
+/** Why a backend that has loaded sees no device: what it complained of, what hides them, or that none answers. */
+export function describeBlindness(
+  file: string,
+  origin: string,
+  said: readonly string[],
+  environment: Record<string, string | undefined>,
+): string {
+  const backend = file.replace(deviceBackend, '$1')
+  const complaint = said
+    .map((line) => /failed to initialize \w+: (.+)/.exec(line)?.[1])
+    .find((text) => text !== undefined)
+  const hiding = (hidingVariables[backend] ?? []).flatMap((name) =>
+    environment[name] === undefined ? [] : [`${name}=${environment[name]}`],
+  )
+  const why =
+    complaint !== undefined
+      ? `: ${complaint}`
+      : hiding.length > 0
+        ? ` with ${hiding.join(' and ')}`
+        : backend === 'vulkan'
+          ? ' (software devices count only where GGML_VK_VISIBLE_DEVICES names them, e.g. 0)'
+          : ''
+  return `${file} of ${origin} sees no device${why}`
+}
+
+/** What to install for devices, where there is nothing for them. */
+export function describeLack(folder: string): string {
   return `the llama.cpp of ${nameOf(folder)} is for the processor alone; ${deviceAdvice()}`
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { LlamaError } from './error.js'
-import type { GgmlFunctions } from './ggml.js'
+import type { DeviceProperties, GgmlFunctions } from './ggml.js'
 import type { Pointer } from './native.js'
 
 /** What kind of device it is: a processor, a graphics card, one that shares the processor's memory, another. */
@@ -29,6 +29,10 @@ export interface Device {
 /** A device and its native counterpart. @internal */
 export interface NativeDevice extends Device {
   readonly pointer: Pointer
+  /** The backend that drives it, e.g. `CUDA`. */
+  readonly backend: string
+  /** Where it sits on the bus, which tells whether two backends drive the same card; `undefined` where that is not known. */
+  readonly bus: string | undefined
 }
 
 /** Where a model is put; the names are llama.cpp's. */
@@ -76,17 +80,25 @@ export function deviceOptionsOf(options: DeviceOptions): DeviceOptions {
 export function listDevices(ggml: GgmlFunctions): NativeDevice[] {
   return Array.from({ length: Number(ggml.ggml_backend_dev_count()) }, (_, index) => {
     const pointer = ggml.ggml_backend_dev_get(index)
-    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)]
-    ggml.ggml_backend_dev_memory(pointer, free, total)
+    const properties = {} as DeviceProperties
+    ggml.ggml_backend_dev_get_props(pointer, properties)
+    const { name, description, type, memory_total: total, memory_free: free, device_id: bus } = properties
     return {
       pointer,
-      name: ggml.ggml_backend_dev_name(pointer),
-      description: ggml.ggml_backend_dev_description(pointer),
-      kind: kinds[ggml.ggml_backend_dev_type(pointer)] ?? 'accelerator',
-      totalBytes: Number(total[0]),
-      freeBytes: Number(free[0]),
+      name,
+      description,
+      kind: kinds[type] ?? 'accelerator',
+      totalBytes: Number(total),
+      freeBytes: Number(free),
+      backend: ggml.ggml_backend_reg_name(ggml.ggml_backend_dev_backend_reg(pointer)),
+      bus: bus ?? undefined,
     }
   })
+}
+
+/** A device as callers see it. */
+export function describeDevice({ name, description, kind, totalBytes, freeBytes }: NativeDevice): Device {
+  return { name, description, kind, totalBytes, freeBytes }
 }
 
 /** What choosing needs to know of the libraries. */
@@ -106,12 +118,9 @@ export function chooseDevices(source: DeviceSource, options: DeviceOptions): rea
   const names = typeof device === 'string' ? device.split(',').map((name) => name.trim()) : device
   if ((gpuLayers === 0 && !opOffload) || names?.every((name) => /^none$/i.test(name))) return []
   const others = source.devices.filter(({ kind }) => kind === 'gpu' || kind === 'integrated')
-  const cards = others.filter(({ kind }) => kind === 'gpu')
   const chosen = names
     ? names.map((name) => others.find((one) => one.name.toLowerCase() === name.toLowerCase()) ?? refuse(source, name))
-    : cards.length > 0
-      ? cards
-      : others
+    : usual(others)
   const asks = gpuLayers === 'all' || (typeof gpuLayers === 'number' && gpuLayers > 0)
   if (chosen.length === 0 && asks)
     throw new LlamaError(
@@ -129,6 +138,16 @@ export function chooseDevices(source: DeviceSource, options: DeviceOptions): rea
       `the model is to be split among ${tensorSplit.length} devices; there are ${chosen.length}: ${nameAll(chosen) || source.deviceTrouble}`,
     )
   return splitMode === 'none' ? chosen.slice(mainGpu, mainGpu + 1) : chosen
+}
+
+/**
+ * Those that are taken where none is named: all cards, each once though a build may reach it through several backends; where
+ * there is none, what shares the processor's memory, through one backend.
+ */
+function usual(devices: readonly NativeDevice[]): readonly NativeDevice[] {
+  const cards = devices.filter(({ kind }) => kind === 'gpu')
+  if (cards.length === 0) return devices.filter(({ backend }) => backend === devices[0].backend)
+  return cards.filter(({ bus }, i) => bus === undefined || cards.findIndex((card) => card.bus === bus) === i)
 }
 
 function refuse(source: DeviceSource, name: string): never {

@@ -1,7 +1,7 @@
 // Which layers of a model go to devices, and what is said where they do not fit.
 
 import type { ModelParams } from './abi.js'
-import type { DeviceOptions } from './device.js'
+import type { Device, DeviceOptions } from './device.js'
 import { expertTensors, Fitting, gibibytes, type Trial } from './fitting.js'
 import type { GgufHeader } from './gguf.js'
 import type { LlamaLibrary } from './library.js'
@@ -57,14 +57,28 @@ export async function layersFor(wanted: DeviceOptions['gpuLayers'], trial: Trial
   return fitting === undefined ? all : fitting.most(trial.devices)
 }
 
+/**
+ * Why a model lies with the processor alone though its options leave devices open; `undefined` where they do not, or where
+ * nothing for devices is installed.
+ *
+ * @param chosen devices into which not one layer fitted
+ */
+export function describeAbsence(
+  { deviceProblems }: Pick<LlamaLibrary, 'deviceProblems'>,
+  chosen: readonly Device[],
+  { gpuLayers, device }: DeviceOptions,
+): string | undefined {
+  if (gpuLayers === 0 || device !== undefined) return undefined
+  if (chosen.length === 0) return deviceProblems.length > 0 ? deviceProblems.join('; ') : undefined
+  return `not one layer fits: ${freeMemory(chosen).join(', ')}`
+}
+
 /** What a failed allocation on a device means: the numbers, and what would fit. */
 export async function describeShortage(errors: string, trial: Trial, placed?: Placement): Promise<string | undefined> {
   if (!/alloc|out of.*memory|OutOf\w*Memory/i.test(errors)) return undefined
   const { devices, params, library } = trial
   const now = library.devices.filter(({ name }) => devices.some((device) => device.name === name))
-  const names = now.map(({ name, freeBytes, totalBytes }) =>
-    totalBytes === 0 ? name : `${name} has ${gibibytes(freeBytes)} of ${gibibytes(totalBytes)} free`,
-  )
+  const names = freeMemory(now)
   const fitting = await Fitting.measure(trial)
   if (!fitting) return `too little memory on ${names.join(', ')}: ${errors}`
   const layers = Math.min(params.n_gpu_layers, fitting.layers)
@@ -79,4 +93,10 @@ export async function describeShortage(errors: string, trial: Trial, placed?: Pl
       ? `${most} layers would fit (gpuLayers ${most}, -ngl ${most}), or a smaller context`
       : 'a smaller context may fit, or fewer layers there (gpuLayers)'
   return `too little memory on devices: ${layers} of ${fitting.layers} layers need ${gibibytes(bytes)} (weights ${gibibytes(weightBytes)}, cells ${gibibytes(cellBytes)}, buffers ${gibibytes(computeBytes)}); ${names.join(', ')}; ${advice}`
+}
+
+function freeMemory(devices: readonly Device[]): string[] {
+  return devices.map(({ name, freeBytes, totalBytes }) =>
+    totalBytes === 0 ? name : `${name} has ${gibibytes(freeBytes)} of ${gibibytes(totalBytes)} free`,
+  )
 }

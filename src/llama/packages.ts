@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import koffi from 'koffi'
+import koffi, { type LibraryHandle } from 'koffi'
 import { llamaRelease } from './abi.js'
 import { LlamaError } from './error.js'
 
@@ -16,8 +16,8 @@ const packageVersion = '3.22.1'
 /** A package made for devices, and whether the system has what they answer through. */
 interface DevicePackage {
   readonly name: string
-  /** Whether the driver's library is there and, where that is quickly told, sees a device. */
-  readonly answers: () => boolean
+  /** Why its driver is of no use, as the end of a sentence; `undefined`: it may be. */
+  readonly trouble: () => string | undefined
 }
 
 /** npm packages with a prebuilt library for this platform. Unknown platforms have none. */
@@ -40,12 +40,12 @@ export function devicePackages(
 ): readonly DevicePackage[] {
   const packages: Record<string, readonly DevicePackage[]> = {
     'linux-x64': [
-      { name: 'linux-x64-cuda', answers: () => countsCudaDevices('libcuda.so.1') },
-      { name: 'linux-x64-vulkan', answers: () => canLoad('libvulkan.so.1') },
+      { name: 'linux-x64-cuda', trouble: () => cudaTrouble(askCuda('libcuda.so.1')) },
+      { name: 'linux-x64-vulkan', trouble: () => vulkanTrouble('libvulkan.so.1') },
     ],
     'win32-x64': [
-      { name: 'win-x64-cuda', answers: () => countsCudaDevices('nvcuda.dll') },
-      { name: 'win-x64-vulkan', answers: () => canLoad('vulkan-1.dll') },
+      { name: 'win-x64-cuda', trouble: () => cudaTrouble(askCuda('nvcuda.dll')) },
+      { name: 'win-x64-vulkan', trouble: () => vulkanTrouble('vulkan-1.dll') },
     ],
   }
   return packages[`${platform}-${arch}`] ?? []
@@ -73,14 +73,14 @@ export function findFolder(folder: string | undefined): FoundFolder {
     throw new LlamaError('library-not-found', `${origin} names ${given}, which does not exist`)
   }
   const passedOver: string[] = []
-  for (const { name, answers } of devicePackages()) {
+  for (const { name, trouble } of devicePackages()) {
     const root = rootOf(name)
     if (root === undefined) continue
     const version = versionOf(root)
-    if (version !== packageVersion)
-      passedOver.push(`@node-llama-cpp/${name} is version ${version}; this package needs ${packageVersion}`)
-    else if (!answers()) passedOver.push(`@node-llama-cpp/${name} is installed, but its driver answers for no device`)
-    else return { folder: binariesOf(root, name), passedOver }
+    const reason =
+      version === packageVersion ? trouble() : `it is version ${version}, and this package needs ${packageVersion}`
+    if (reason === undefined) return { folder: binariesOf(root, name), passedOver }
+    passedOver.push(`@node-llama-cpp/${name} is not used: ${reason}`)
   }
   const packages = platformPackages()
   for (const name of packages) {
@@ -126,23 +126,81 @@ function versionOf(root: string): string {
   }
 }
 
-function canLoad(library: string): boolean {
+function vulkanTrouble(loader: string): string | undefined {
   try {
-    koffi.load(library)
-    return true
+    koffi.load(loader)
+    return undefined
   } catch {
-    return false
+    return `there is no Vulkan loader (${loader})`
   }
 }
 
-/** Whether CUDA's driver sees a device; `$CUDA_VISIBLE_DEVICES` counts. */
-function countsCudaDevices(driver: string): boolean {
+/** What CUDA's driver says: its version (13010: CUDA 13.1) and the compute capabilities of its devices (89: 8.9). */
+export interface CudaAnswer {
+  driver: number
+  capabilities: readonly number[]
+}
+
+/** Asks CUDA's driver; `$CUDA_VISIBLE_DEVICES` counts. A text: why it does not answer. */
+function askCuda(library: string): CudaAnswer | string {
+  let cuda: LibraryHandle
   try {
-    const cuda = koffi.load(driver)
-    const count = new Int32Array(1)
-    if (cuda.func('int cuInit(uint32 flags)')(0) !== 0) return false
-    return cuda.func('int cuDeviceGetCount(int32* count)')(count) === 0 && count[0] > 0
+    cuda = koffi.load(library)
   } catch {
-    return false
+    return `there is no NVIDIA driver (${library})`
   }
+  const number = new Int32Array(1)
+  const call = (prototype: string, ...rest: unknown[]): number => {
+    const status = cuda.func(prototype)(...rest)
+    if (status === noDevice) throw new Error(seesNone)
+    if (status !== 0) throw new Error(`the NVIDIA driver fails with CUDA error ${status}`)
+    return number[0]
+  }
+  try {
+    call('int cuInit(uint32 flags)', 0)
+    const driver = call('int cuDriverGetVersion(int32* version)', number)
+    const count = call('int cuDeviceGetCount(int32* count)', number)
+    const capability = (device: number) => {
+      const [major, minor] = capabilityAttributes.map((attribute) =>
+        call('int cuDeviceGetAttribute(int32* value, int attribute, int device)', number, attribute, device),
+      )
+      return 10 * major + minor
+    }
+    return { driver, capabilities: Array.from({ length: count }, (_, device) => capability(device)) }
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/** `CUDA_ERROR_NO_DEVICE`. */
+const noDevice = 100
+const seesNone = 'the NVIDIA driver sees no device'
+
+/** `CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR` and `_MINOR`. */
+const capabilityAttributes = [75, 76]
+
+/** Least compute capability the packages' kernels are for. */
+const leastCapability = 75
+/** Those they hold machine code for. For others the driver compiles it, from PTX of CUDA 13.1. */
+const compiledCapabilities = [86, 87, 89, 120, 121]
+const ptxDriver = 13_010
+/** CUDA's runtime of the packages runs on drivers from 13.0 on. */
+const leastDriver = 13_000
+
+/** Why the packages for CUDA cannot run with a driver: llama.cpp would end the process at the first kernel. */
+export function cudaTrouble(answer: CudaAnswer | string): string | undefined {
+  if (typeof answer === 'string') return answer
+  const { driver, capabilities } = answer
+  const release = (version: number) => `CUDA ${Math.floor(version / 1000)}.${(version % 1000) / 10}`
+  const dotted = (capability: number) => `compute capability ${Math.floor(capability / 10)}.${capability % 10}`
+  const has = `the NVIDIA driver is for ${release(driver)}`
+  if (capabilities.length === 0) return seesNone
+  if (driver < leastDriver) return `${has}; the package takes one for ${release(leastDriver)}`
+  const old = capabilities.find((capability) => capability < leastCapability)
+  if (old !== undefined)
+    return `a device has ${dotted(old)}, and the package is for 7.5 and more; $CUDA_VISIBLE_DEVICES can hide it`
+  const uncompiled = capabilities.find((capability) => !compiledCapabilities.includes(capability))
+  if (uncompiled !== undefined && driver < ptxDriver)
+    return `${has}; for ${dotted(uncompiled)} the package takes one for ${release(ptxDriver)}`
+  return undefined
 }

@@ -35,6 +35,8 @@ export interface Placement {
   layers: number
   /** Host memory that holds logits. */
   logitsBytes: number
+  /** Why the processor is alone, where devices might have been used and it was left open whether they are. */
+  trouble?: string
 }
 
 /** Adds up what a log tells. */
@@ -87,7 +89,7 @@ function bytesOf(mebibytes: string): number {
 /** What several ledgers hold together: a model's and those of its contexts. */
 export function placementOf(
   devices: readonly Device[],
-  layers: { offloadedLayers: number; layers: number },
+  layers: Pick<Placement, 'offloadedLayers' | 'layers' | 'trouble'>,
   ledgers: readonly MemoryLedger[],
 ): Placement {
   const sum = (name: string): MemoryUse => {

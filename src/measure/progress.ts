@@ -1,19 +1,19 @@
-// How far loading has come.
+// How far a load is.
 
 /**
- * The stages of loading an engine, in order: reading the weights; probing how exact forwards are; on devices, computing
- * forwards of every size once, for which they may have to compile; measuring what forwards cost; loading the draft model.
- * A stage whose outcome an earlier load has kept is left out.
+ * What is done while an engine loads, in this order: a model's weights are read; how exact its forwards are is probed; where a
+ * device computes, forwards of every size are computed once, for which it may have to compile; what they cost is measured; the
+ * draft model is loaded. What an earlier load has found out is left out.
  */
 export type LoadingStage = 'weights' | 'exactness' | 'warming' | 'cost' | 'draft-model'
 
-/** How far loading has come. */
+/** Told as loading goes on. */
 export interface LoadingProgress {
-  /** The stage that begins now or continues. */
+  /** What begins now, or goes on. */
   stage: LoadingStage
-  /** The share of it that is done, 0 … 1, if that is known. */
+  /** What share of it is done, 0 … 1, where that is known. */
   share?: number
 }
 
-/** Called as loading goes on. */
+/** Is told how far a load is. */
 export type OnLoadingProgress = (progress: LoadingProgress) => void

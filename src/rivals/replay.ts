@@ -1,4 +1,4 @@
-// The replay of recorded answers: how many forwards a drafter would have saved.
+// Recorded answers replayed: how many forwards a drafter would have saved.
 
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { DraftTree } from '../draft/tree.js'
@@ -12,7 +12,7 @@ export interface Recording {
   group?: string
 }
 
-/** Nodes with about the same promised probability, and how many of them came true. */
+/** Nodes promised at about the same probability, and how many of them came true. */
 export interface CalibrationBin {
   /** Nodes drafted. */
   nodes: number
@@ -33,7 +33,7 @@ export interface ReplayReport {
   drafted: number
   /** Draft nodes accepted. */
   accepted: number
-  /** Sum of all nodes' probabilities: how many tokens the drafts promised. */
+  /** Sum of all nodes' probabilities: what the drafts promised to have accepted. */
   promised: number
   /** Effective decoding length: tokens per forward, bonus included. */
   edl: number
@@ -43,7 +43,7 @@ export interface ReplayReport {
   retrievalMicros: number
   /** Time that 99 of 100 drafts stay under, in microseconds. */
   retrievalMicros99: number
-  /** Most bytes that the drafter and an open request held together; 0 for a drafter that does not say. */
+  /** Most bytes the drafter and an open request held together, where it tells; 0 where it does not. */
   bytes: number
   /** Ten bins of probability: 0–0.1, 0.1–0.2, … */
   calibration: CalibrationBin[]
@@ -130,7 +130,7 @@ export function replay(recordings: Iterable<Recording>, drafter: Drafter, option
   }
 }
 
-/** Follows `response` from `at` down the tree, counts every node in its bin, and returns how many were right. */
+/** Follows `response` from `at` down the tree, books every node in its bin, and returns how many were right. */
 function follow(tree: DraftTree, response: ArrayLike<number>, at: number, bins: CalibrationBin[]): number {
   let reached = -1
   let accepted = 0
@@ -148,7 +148,7 @@ function follow(tree: DraftTree, response: ArrayLike<number>, at: number, bins: 
   return accepted
 }
 
-/** Recordings by group, in order of each group's first recording; one without a group is a group of its own. */
+/** Recordings by group, groups in order of their first recording; recordings without one are groups of their own. */
 export function groupsOf(recordings: Iterable<Recording>): Recording[][] {
   const groups: Recording[][] = []
   const byName = new Map<string, Recording[]>()

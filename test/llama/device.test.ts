@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { describeTrouble } from '../../src/llama/backends.js'
+import { describeBlindness, describeFailure, describeLack } from '../../src/llama/backends.js'
 import { chooseDevices, type Device, type DeviceOptions } from '../../src/llama/device.js'
 import { Fitting } from '../../src/llama/fitting.js'
 import { readHeader } from '../../src/llama/gguf.js'
 import { availableDevices, LlamaLibrary } from '../../src/llama/library.js'
 import { Model } from '../../src/llama/model.js'
-import { devicePackages } from '../../src/llama/packages.js'
+import { describeAbsence } from '../../src/llama/offloading.js'
+import { cudaTrouble, devicePackages } from '../../src/llama/packages.js'
 import { MemoryLedger, placementOf } from '../../src/llama/placement.js'
 import { writeRandomModel } from '../helpers/random-model.js'
 
@@ -19,6 +20,8 @@ const device = (name: string, kind: Device['kind'] = 'gpu') => ({
   totalBytes: 8 * 2 ** 30,
   freeBytes: 6 * 2 ** 30,
   pointer: 1n,
+  backend: name.replace(/\d+$/, ''),
+  bus: undefined as string | undefined,
 })
 const cpu = device('CPU', 'cpu')
 const two = { devices: [device('CUDA0'), device('CUDA1'), device('Vulkan0', 'integrated'), cpu], deviceTrouble: '' }
@@ -30,6 +33,21 @@ describe('chooseDevices', () => {
     expect(names({})).toEqual(['CUDA0', 'CUDA1'])
     expect(names({}, { ...two, devices: [device('Vulkan0', 'integrated'), cpu] })).toEqual(['Vulkan0'])
     expect(names({}, none)).toEqual([])
+  })
+
+  it('takes a card once, though two backends drive it, and shares memory through one backend only', () => {
+    const [first, second] = ['0000:01:00.0', '0000:02:00.0']
+    const cards = [
+      { ...device('CUDA0'), bus: first },
+      { ...device('Vulkan0'), bus: first },
+      { ...device('Vulkan1'), bus: second },
+      device('ROCm0'),
+      device('ROCm1'),
+    ]
+    expect(names({}, { ...two, devices: [...cards, cpu] })).toEqual(['CUDA0', 'Vulkan1', 'ROCm0', 'ROCm1'])
+    expect(names({ device: 'Vulkan0' }, { ...two, devices: [...cards, cpu] })).toEqual(['Vulkan0'])
+    const shared = [device('Vulkan0', 'integrated'), device('Vulkan1', 'integrated'), device('SYCL0', 'integrated')]
+    expect(names({}, { ...two, devices: [...shared, cpu] })).toEqual(['Vulkan0', 'Vulkan1'])
   })
 
   it('takes those that are named, in that order', () => {
@@ -66,20 +84,72 @@ describe('LlamaLibrary.devices', () => {
     if (availableDevices().length === 0) expect(library.deviceTrouble).not.toBe('')
   })
 
-  it('blames what did not load before what sees no device, and that before what is not installed', () => {
-    expect(describeTrouble('/f', ['libggml-cuda.so could not be loaded: no libcudart'], ['libggml-cuda.so'])).toBe(
-      'libggml-cuda.so could not be loaded: no libcudart',
+  it('says of every backend why it is of no use', () => {
+    const load = 'load_backend: failed to'
+    expect(describeFailure('libggml-cuda.so', [`${load} load /f/libggml-cuda.so: libcudart.so.13: cannot open`])).toBe(
+      'libggml-cuda.so could not be loaded: libcudart.so.13: cannot open',
     )
     expect(
-      describeTrouble('/x/@node-llama-cpp/linux-x64-vulkan/bins/linux-x64-vulkan', [], ['libggml-vulkan.so']),
-    ).toBe('libggml-vulkan.so of @node-llama-cpp/linux-x64-vulkan sees none')
-    expect(describeTrouble('/f', [], [])).toMatch(/^the llama\.cpp of \/f is for the processor alone; /)
+      describeFailure('libggml-vulkan.so', [`${load} initialize backend from /f: ggml_backend_init returned NULL`]),
+    ).toBe('libggml-vulkan.so finds no driver')
+    expect(describeFailure('libggml-hip.so', [])).toBe('libggml-hip.so could not be loaded')
+  })
+
+  it.each<[string, string[], Record<string, string>, RegExp]>([
+    [
+      'cuda',
+      ['ggml_cuda_init: failed to initialize CUDA: the driver is too old'],
+      {},
+      / sees no device: the driver is/,
+    ],
+    ['cuda', [], { CUDA_VISIBLE_DEVICES: '' }, / sees no device with CUDA_VISIBLE_DEVICES=$/],
+    ['cuda', [], { GGML_VK_VISIBLE_DEVICES: '0' }, /^libggml-cuda\.so of \/f sees no device$/],
+    ['vulkan', [], {}, /sees no device \(software devices count only where GGML_VK_VISIBLE_DEVICES names them/],
+    ['vulkan', [], { GGML_VK_VISIBLE_DEVICES: '7' }, / with GGML_VK_VISIBLE_DEVICES=7$/],
+  ])('says why %s sees no device: %j, %j', (backend, said, environment, sentence) => {
+    expect(describeBlindness(`libggml-${backend}.so`, '/f', said, environment)).toMatch(sentence)
+  })
+
+  it('says what to install where there is nothing for devices', () => {
+    expect(describeLack('/x/@node-llama-cpp/linux-x64/bins/linux-x64')).toMatch(
+      /^the llama\.cpp of @node-llama-cpp\/linux-x64 is for the processor alone; /,
+    )
   })
 
   it('prefers CUDA to Vulkan, and asks their drivers', () => {
     expect(devicePackages('linux', 'x64').map(({ name }) => name)).toEqual(['linux-x64-cuda', 'linux-x64-vulkan'])
     expect(devicePackages('darwin', 'arm64')).toEqual([])
-    for (const { answers } of devicePackages('linux', 'x64')) expect(typeof answers()).toBe('boolean')
+    for (const { trouble } of devicePackages('linux', 'x64')) expect(trouble() ?? '').not.toMatch(/undefined|NaN/)
+  })
+
+  it.each<[number, number[], string | undefined]>([
+    [13_010, [75, 80, 90, 100], undefined],
+    [13_000, [86, 89, 120], undefined],
+    [
+      13_000,
+      [89, 90],
+      'the NVIDIA driver is for CUDA 13.0; for compute capability 9.0 the package takes one for CUDA 13.1',
+    ],
+    [12_080, [89], 'the NVIDIA driver is for CUDA 12.8; the package takes one for CUDA 13.0'],
+    [
+      13_010,
+      [61, 89],
+      'a device has compute capability 6.1, and the package is for 7.5 and more; $CUDA_VISIBLE_DEVICES can hide it',
+    ],
+    [13_010, [], 'the NVIDIA driver sees no device'],
+  ])('knows whether a driver of CUDA %i runs its kernels on devices of %j', (driver, capabilities, sentence) => {
+    expect(cudaTrouble({ driver, capabilities })).toBe(sentence)
+  })
+
+  it('says why a model lies with the processor, unless that was wanted or nothing else is installed', () => {
+    const library = { deviceProblems: ['libggml-cuda.so could not be loaded'] }
+    expect(describeAbsence(library, [], {})).toBe('libggml-cuda.so could not be loaded')
+    expect(describeAbsence({ deviceProblems: [] }, [], {})).toBeUndefined()
+    for (const options of [{ gpuLayers: 0 }, { device: 'none' }])
+      expect(describeAbsence(library, [], options)).toBeUndefined()
+    expect(describeAbsence(library, [device('CUDA0')], {})).toBe(
+      'not one layer fits: CUDA0 has 6.0 GiB of 8.0 GiB free',
+    )
   })
 })
 
