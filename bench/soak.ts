@@ -52,11 +52,44 @@ const wrong: string[] = []
 const known = new Map<string, string>()
 let changed = 0
 
-async function post(body: string, signal?: AbortSignal, route = '/v1/chat/completions'): Promise<Response> {
+/** A request, and from when to when it was in flight (`Date.now()`). */
+interface Flight {
+  what: string
+  begin: number
+  end: number
+}
+
+/** Requests in flight, and those that ended less than a few seconds ago. */
+let flights: Flight[] = []
+const rememberedMs = 5000
+
+async function post(
+  body: string,
+  signal?: AbortSignal,
+  route = '/v1/chat/completions',
+  name = `${body.slice(0, 240)}${body.length > 240 ? `… (${body.length} characters)` : ''}`,
+): Promise<Response> {
   const headers = { 'Content-Type': 'application/json' }
-  const response = await fetch(url + route, { method: 'POST', headers, body, signal })
-  counts[response.status] = (counts[response.status] ?? 0) + 1
-  return response
+  const flight: Flight = { what: `${route} ${name}`, begin: Date.now(), end: Number.POSITIVE_INFINITY }
+  flights.push(flight)
+  try {
+    const response = await fetch(url + route, { method: 'POST', headers, body, signal })
+    counts[response.status] = (counts[response.status] ?? 0) + 1
+    return response
+  } finally {
+    flight.end = Date.now()
+    if (flights.length > 512) flights = flights.filter(({ end }) => end > flight.end - rememberedMs)
+  }
+}
+
+/** The slowest answers of `/health`, slowest first, with what else was in flight meanwhile. */
+const slowest: { ms: number; second: number; beside: string[] }[] = []
+const slowestKept = 5
+function lookAround(askedAt: number, ms: number): void {
+  if (slowest.length === slowestKept && ms <= slowest[slowestKept - 1].ms) return
+  const beside = flights.filter(({ begin, end }) => begin <= askedAt + ms && end >= askedAt).map(({ what }) => what)
+  slowest.push({ ms: Math.round(ms), second: Math.round((askedAt - begunAt) / 1000), beside })
+  slowest.sort((a, b) => b.ms - a.ms).splice(slowestKept)
 }
 
 function chat(fields: object): string {
@@ -120,7 +153,7 @@ async function sendHostile(): Promise<void> {
   const names = Object.keys(hostile)
   const name = names[hostileSent++ % names.length]
   const [route, body] = hostile[name]()
-  const response = await post(body, AbortSignal.timeout(patienceMs), route)
+  const response = await post(body, AbortSignal.timeout(patienceMs), route, name)
   const answer = await response.text()
   if (response.status !== 413 && !isFitAnswer(response.status, answer))
     wrong.push(`${name}: ${response.status} ${answer.slice(0, 300)}`)
@@ -185,7 +218,8 @@ async function rest(minute: number): Promise<void> {
 // Once around, so that what is made when first needed is there.
 await (await post(chat({}))).text()
 await rest(0)
-const watch = new HealthWatch(url)
+const begunAt = Date.now()
+const watch = new HealthWatch(url, lookAround)
 const totalMs = Number(values.minutes) * 60_000
 end = performance.now() + totalMs + 2 * restMs
 const clients = (count: string, act: () => Promise<void>) => Array.from({ length: Number(count) }, () => worker(act))
@@ -207,6 +241,8 @@ const slots = isAlive ? ((await get('/slots')) as { is_processing: boolean }[]) 
 const level = isAlive ? ((await get('/props')) as { exactness: { level: string } }).exactness.level : 'unknown'
 const taken = slots.filter((slot) => slot.is_processing).length
 const code = await server.stop()
+for (const { ms, second, beside } of slowest)
+  console.log(`/health ${ms} ms in second ${second} beside:${beside.map((what) => `\n    ${what}`).join('')}`)
 for (const line of wrong.slice(0, 10)) console.log(`wrong: ${line}`)
 if (!isAlive) console.log(server.log)
 const healthAt = (share: number) => Math.round(quantile(healthMs, share))

@@ -8,10 +8,16 @@ export class HealthWatch {
   readonly ms: number[] = []
   readonly #worker: Worker
 
-  /** @param url of the server */
-  constructor(url: string) {
+  /**
+   * @param url of the server
+   * @param tell what is told of each answer: when it was asked for (`Date.now()`), and how long it took
+   */
+  constructor(url: string, tell?: (askedAt: number, ms: number) => void) {
     this.#worker = new Worker(script, { eval: true, workerData: `${url}/health` })
-    this.#worker.on('message', (ms: number) => this.ms.push(ms))
+    this.#worker.on('message', ([askedAt, ms]: [number, number]) => {
+      this.ms.push(ms)
+      tell?.(askedAt, ms)
+    })
   }
 
   /** Ends it; what was asked last is waited for. */
@@ -28,9 +34,10 @@ let isOver = false
 parentPort.once('message', () => { isOver = true })
 void (async () => {
   while (!isOver) {
+    const askedAt = Date.now()
     const asked = performance.now()
     await (await fetch(workerData)).text()
-    parentPort.postMessage(performance.now() - asked)
+    parentPort.postMessage([askedAt, performance.now() - asked])
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 })().catch(() => {}).finally(() => process.exit())

@@ -100,6 +100,12 @@ export class ChatTemplate {
     return capabilities.tools || capabilities.calls
   }
 
+  /** Whether it knows thoughts. */
+  get thinks(): boolean {
+    const { reasoning, channels } = this.derived().dialect
+    return reasoning !== undefined || channels === true
+  }
+
   /** The prompt of a conversation. @throws ChatError `template-failed` where the template refuses it */
   render(conversation: Conversation): ChatPrompt {
     return finish(this.slices(conversation))

@@ -36,25 +36,24 @@ const llamaNames = new Map(
     '--rerank': '--reranking',
     '--cors-origins': '--cors-origin',
     '--no-webui': '--no-ui',
+    '-mu': '--model',
+    '--model-url': '--model',
+    '-rea': '--reasoning',
+    '--top-nsigma': '--top-n-sigma',
+    '--typical-p': '--typical',
+    '--log-verbose': '--verbose',
   }),
 )
 
 /** Switches of llama.cpp's commands that ask for what is done here anyway; they take no value. */
 const alreadySo = new Set([
-  '--jinja',
-  '--cont-batching',
-  '-cb',
-  '--no-warmup',
-  '-no-cnv',
-  '--slots',
-  '--metrics',
-  '--ui',
-  '--webui',
-  '--kv-unified',
-  '-kvu',
-  '--swa-full',
-  '--cache-prompt',
-  '--props',
+  ...['--jinja', '--cont-batching', '-cb', '--warmup', '--no-warmup', '-no-cnv', '--cache-prompt', '--props'],
+  ...['--slots', '--metrics', '--ui', '--webui', '--kv-unified', '-kvu', '--no-kv-unified', '-no-kvu', '--swa-full'],
+  ...['--no-context-shift', '--escape', '-e', '--perf', '--no-perf', '--kv-offload', '-kvo', '--repack', '--mmap'],
+  ...['--no-mmproj', '--no-mmproj-auto', '--cache-idle-slots', '--no-cache-idle-slots', '--backend-sampling', '-bs'],
+  ...['--prefill-assistant', '--no-skip-chat-parsing', '--no-agent', '-no-ag', '--no-ui-mcp-proxy'],
+  ...['--log-timestamps', '--no-log-timestamps', '--log-prefix', '--no-log-prefix', '--no-log-jsonl'],
+  ...['--spec-draft-backend-sampling', '--no-spec-draft-backend-sampling'],
 ])
 
 /**
@@ -62,31 +61,33 @@ const alreadySo = new Set([
  * measured, or decided elsewhere; no text hangs on it.
  */
 const decidedHere = new Set([
-  '-b',
-  '--batch-size',
-  '-ub',
-  '--ubatch-size',
-  '-tb',
-  '--threads-batch',
-  '--threads-http',
-  '-to',
-  '--timeout',
-  '--poll',
-  '--prio',
-  '--sse-ping-interval',
-  '--cache-reuse',
-  '-sps',
-  '--slot-prompt-similarity',
-  '--spec-type',
-  '--spec-draft-n-max',
-  '--spec-draft-n-min',
-  '--spec-draft-p-min',
-  '--draft-max',
-  '--draft-min',
-  '--draft-n',
-  '--draft-n-min',
-  '--draft-p-min',
+  ...['-b', '--batch-size', '-ub', '--ubatch-size', '-tb', '--threads-batch', '--threads-http', '-to', '--timeout'],
+  ...['--poll', '--poll-batch', '--prio', '--prio-batch', '-C', '--cpu-mask', '-Cb', '--cpu-mask-batch', '-Cr'],
+  ...['--cpu-range', '-Crb', '--cpu-range-batch', '--cpu-strict', '--cpu-strict-batch', '--numa', '--load-mode', '-lm'],
+  ...['--fit', '-fit', '--fit-target', '-fitt', '--fit-ctx', '-fitc', '--defrag-thold', '-dt', '--lazy-mode', '-lzm'],
+  ...['--cache-reuse', '-sps', '--slot-prompt-similarity', '--ctx-checkpoints', '-ctxcp', '--swa-checkpoints'],
+  ...['--checkpoint-min-step', '-cms', '--keep', '--sse-ping-interval', '--log-colors', '--verbosity', '-lv'],
+  ...['--draft', '--draft-max', '--draft-min', '--draft-n', '--draft-n-min', '--draft-p-min', '--draft-p-split'],
+  ...['--threads-draft', '-td', '--threads-batch-draft', '-tbd', '--gpu-layers-draft', '--n-gpu-layers-draft', '-ngld'],
+  ...[
+    '--device-draft',
+    '-devd',
+    '--ctx-size-draft',
+    '-cd',
+    '--cache-type-k-draft',
+    '-ctkd',
+    '--cache-type-v-draft',
+    '-ctvd',
+  ],
 ])
+
+/** Whether an option with a value says how forwards are made: the many of speculative decoding by how they begin. */
+function isDecidedHere(name: string): boolean {
+  return (
+    decidedHere.has(name) ||
+    /^--spec-(?:draft-(?!model$|hf$|backend-sampling$|cpu-moe$)|ngram-|synth-|type$)/.test(name)
+  )
+}
 
 /**
  * Rewrites arguments as llama.cpp names them into ours, also where a command has no such option: `-ngl` would else be read
@@ -115,9 +116,11 @@ export function translateArguments(
       isValue = false
       continue
     }
-    const [name, value] = arg.startsWith('--') && arg.includes('=') ? split(arg) : [arg, undefined]
+    const [said, value] = arg.startsWith('--') && arg.includes('=') ? split(arg) : [arg, undefined]
+    // llama.cpp takes words of a name apart by lines of either kind.
+    const name = said.startsWith('--') ? said.replaceAll('_', '-') : said
     if (alreadySo.has(name) && !find(name)) continue
-    if (decidedHere.has(name) && !find(name)) {
+    if (isDecidedHere(name) && !find(name)) {
       passOver(name)
       isPassedOver = value === undefined
       continue

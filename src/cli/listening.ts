@@ -6,6 +6,7 @@ import { getRequestListener } from '@hono/node-server'
 import type { App } from '../server/index.js'
 import { UsageError } from './failure.js'
 import { readBytes } from './text-file.js'
+import { Turnstile } from './turnstile.js'
 
 export interface TlsOptions {
   sslKeyFile?: string
@@ -84,13 +85,15 @@ async function listen(
   secure: Certificate | undefined,
   patienceMs: number,
 ): Promise<Door> {
-  const reply = getRequestListener(app.fetch)
+  // Probes of routers that speak HTTP/1.0 name no host.
+  const reply = getRequestListener(app.fetch, { hostname: 'localhost' })
+  const turnstile = new Turnstile()
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     // Answers are written whether or not anyone reads them; of one that nobody ever reads nothing must stay.
     response.setTimeout(patienceMs, () => {
       if (response.writableLength > 0) response.destroy()
     })
-    return reply(request, response)
+    turnstile.enter(request, response, reply)
   }
   let server: ReturnType<typeof createServer>
   try {

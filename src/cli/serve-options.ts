@@ -39,6 +39,8 @@ export interface ServeOptions
   tags?: string
   slots: boolean
   ui: boolean
+  reasoning?: 'on' | 'off' | 'auto'
+  reasoningEffort?: string
   reasoningFormat?: 'none' | 'auto' | 'deepseek' | 'deepseek-legacy'
   reasoningBudget?: number
   chatTemplateKwargs?: Record<string, unknown>
@@ -136,6 +138,12 @@ export function addServeOptions(bare: Command): void {
     .option('-v, --verbose', 'the same as --log debug')
   addSharing(command)
   addSamplingOptions(command.optionsGroup('What requests get that do not say it themselves:'))
+    .option(
+      '--reasoning <on|off|auto>',
+      'whether the model thinks, where it can do either (default: auto, as its template has it)',
+      choice('on', 'off', 'auto'),
+    )
+    .option('--reasoning-effort <effort>', 'how hard it thinks, in the template’s words: low, medium, high, …')
     .option(
       '--reasoning-format <form>',
       'thoughts apart from what is said: auto, or none (default: auto)',

@@ -8,6 +8,7 @@ import { namedTemplate, templateNames } from '../chat/named-templates.js'
 import { describeSystemError } from '../corpus/durable/system-error.js'
 import { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
+import { keepHeapLean } from '../llama/heap.js'
 import { endProcess } from '../llama/native.js'
 import { createApp } from '../server/index.js'
 import { engineOptionsOf, noteContext } from './decoding-options.js'
@@ -35,6 +36,7 @@ export function registerServe(program: Command): void {
     )
   addServeOptions(command)
   command.action(async (options: ServeOptions) => {
+    keepHeapLean()
     process.exitCode = await serve(options, processTerminal())
   })
 }
@@ -80,6 +82,9 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<number> {
     anyModel: options.anyModel,
     defaults: {
       ...samplingFieldsOf(options),
+      enable_thinking:
+        options.reasoning === undefined || options.reasoning === 'auto' ? undefined : options.reasoning === 'on',
+      reasoning_effort: options.reasoningEffort,
       reasoning_format: options.reasoningFormat,
       reasoning_budget: options.reasoningBudget,
       chat_template_kwargs: options.chatTemplateKwargs,

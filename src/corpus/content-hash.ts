@@ -1,8 +1,8 @@
 /**
  * The hash by which a text is found again: 128 bits as 32 hexadecimal digits, the same on every machine.
  *
- * Fast and well mixed, but not cryptographic: someone may construct two texts with one hash. The second would then not
- * be indexed and its answers be drafted less well; nothing wrong could come of it.
+ * Fast and well mixed, but not cryptographic: two texts with one hash can be constructed. The second would not be
+ * indexed, and answers from it drafted less well; nothing else would go wrong.
  */
 export function contentHash(text: string): string {
   let a = 0x9e3779b1

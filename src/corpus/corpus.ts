@@ -1,4 +1,4 @@
-// Everything that was read and written, by namespace, with its budgets and what watches it.
+// Everything that was read and written, by namespace, within its budgets, and who is told of changes.
 
 import { contentHash } from './content-hash.js'
 import { CorpusError } from './error.js'
@@ -14,25 +14,25 @@ export const DEFAULT_NAMESPACE = 'default'
 const LEAST_BYTES = 64 * 1024
 /** Most ids of one document; a further one makes it a document of its own. */
 const MOST_NAMES = 32
-/** Milliseconds between two looks for expired records among such as stand behind younger ones. */
+/** Milliseconds between two searches for expired records behind younger ones. */
 const SWEEP_MS = 1000
 
 /** Options of a {@link Corpus}. */
 export interface CorpusOptions {
   /**
-   * Most bytes of one namespace; a token costs about 15. Beyond it the oldest records are forgotten. Default 64 MiB.
+   * Most bytes of one namespace; a token costs about 15. Beyond that the oldest records are forgotten. Default 64 MiB.
    * 0: nothing is remembered. Less than 64 KiB counts as 64 KiB.
    */
   namespaceBytes?: number
-  /** Most bytes of all namespaces together; beyond it the oldest records of all are forgotten. Default 256 MiB. */
+  /** Most bytes of all namespaces together; beyond that the oldest records of all are forgotten. Default 256 MiB. */
   totalBytes?: number
   /** Milliseconds after which a record is forgotten. Default: never. */
   ttlMs?: number
   /** A namespace that every request may read besides its own. Default: none. */
   common?: string
   /**
-   * How tokens are written: what differs in capitals or spaces is then found too, and drafts are weighed by the kinds of
-   * words. Default: a token is a number like any other. An engine brings its own.
+   * How tokens are written: text that differs only in capitals or spaces is then found too, and drafts are weighed by
+   * kinds of words. Default: tokens are just numbers. An engine brings its own.
    */
   spelling?: Spelling
   /** The time in milliseconds since 1970. Default: the system's clock. */
@@ -68,19 +68,19 @@ export interface NamespaceReport {
   oldest: number | undefined
 }
 
-/** Keeps what happens to a corpus, e.g. in a file. Called after the fact. */
+/** Records what happens to a corpus, e.g. in a file. Its methods are called after the fact. */
 export interface CorpusJournal {
   /** A record was added. */
   added(namespace: string, record: CorpusRecord, tokens: ArrayLike<number>): void
-  /** A document got a further name, or lost one of several. */
+  /** A document got another name, or lost one of several. */
   renamed(namespace: string, record: CorpusRecord): void
-  /** A record is gone: `deleted` because someone wished so, else by budget or age. */
+  /** A record is gone: `deleted` on request, otherwise because of the budget or its age. */
   removed(namespace: string, record: CorpusRecord, deleted: boolean): void
   /** A whole namespace was deleted. */
   cleared(namespace: string): void
-  /** Someone wished something deleted, whether or not it was held. Comes after what it removed. */
+  /** A deletion was requested, whether or not anything was held. Comes after `removed` and `cleared`. */
   deleted?(what: DeleteOptions & { namespace: string }): void
-  /** Waits until what happened so far is kept. */
+  /** Waits until everything so far is recorded. */
   flush?(): Promise<void>
 }
 
@@ -105,8 +105,7 @@ export class Corpus {
   readonly common: string | undefined
   readonly spelling: Spelling | undefined
   /**
-   * Makes the hash that tells an answer from all others, on every machine; set where records travel. Default: answers
-   * have none.
+   * Makes the hash that identifies an answer on every machine; set where records travel. Default: answers have none.
    */
   identify: (() => string) | undefined
   /** Bytes of all namespaces. */
@@ -135,18 +134,18 @@ export class Corpus {
     this.#now = options.now ?? Date.now
   }
 
-  /** Whether anything is remembered at all. */
+  /** Whether there is a budget to remember anything. */
   get remembers(): boolean {
     return this.namespaceBytes > 0 && this.totalBytes > 0
   }
 
-  /** Tells a journal of every change from now on. Call what is returned to end that. */
+  /** Tells a journal of every change from now on, until the function it returns is called. */
   watch(journal: CorpusJournal): () => void {
     this.#journals.add(journal)
     return () => void this.#journals.delete(journal)
   }
 
-  /** Waits until every journal has kept what happened so far. @throws CorpusError as the store's `flush` */
+  /** Waits until every journal has recorded everything so far. @throws CorpusError as the store's `flush` */
   async flush(): Promise<void> {
     await Promise.all(Array.from(this.#journals, (journal) => journal.flush?.()))
   }
@@ -168,7 +167,7 @@ export class Corpus {
   }
 
   /**
-   * Remembers what a request wrote; returns `undefined` if there is nothing to remember or it is larger than the budget.
+   * Remembers what a request wrote. Returns `undefined` if that is nothing, or more than the budget.
    *
    * @param request the request's id, if it has one
    * @throws CorpusError `invalid-parameter`; RangeError for impossible token ids
@@ -179,8 +178,8 @@ export class Corpus {
   }
 
   /**
-   * Remembers a document unless the namespace holds the same text already. A document that comes with the id of another
-   * text replaces it.
+   * Remembers a document unless the namespace already holds the same text. A document with the id of another one
+   * replaces it.
    *
    * @param tokenize called only for texts that are new
    * @returns the record, new or known; `undefined` if it has no tokens or is larger than the budget
@@ -199,12 +198,12 @@ export class Corpus {
     return known ?? this.#add('document', tokenize(text), namespace, { hash, names: namesOf(id) })
   }
 
-  /** Whether a document of this text is remembered. */
+  /** Whether a document with this text is remembered. */
   hasDocument(text: string, namespace = DEFAULT_NAMESPACE): boolean {
     return this.refresh(namespace)?.records.findDocument(contentHash(text)) !== undefined
   }
 
-  /** The document with a hash, under the given id from now on; what had that id before loses it. */
+  /** The document with a hash, under the given id from now on; another one that had the id loses it. */
   #recognise(namespace: string, hash: string, id: string | undefined): CorpusRecord | undefined {
     const known = this.refresh(namespace)?.records.findDocument(hash)
     if (id === undefined || known?.names.includes(id)) return known
@@ -216,8 +215,8 @@ export class Corpus {
   }
 
   /**
-   * Deletes a document, all that is remembered of a request, or, with neither, a whole namespace. Requests under way in
-   * a deleted namespace, or by a deleted id, leave nothing behind when they end.
+   * Deletes a document, all that is remembered of a request, or, with neither, a whole namespace. Requests in progress
+   * in a deleted namespace, or with a deleted id, leave nothing behind when they end.
    *
    * @returns how many records were deleted
    * @throws CorpusError `invalid-parameter`
@@ -234,7 +233,7 @@ export class Corpus {
     return count
   }
 
-  /** Requests under way in a namespace, or by an id in it, leave nothing behind when they end. */
+  /** Requests in progress in a namespace, or with an id in it, leave nothing behind when they end. */
   revoke({ namespace = DEFAULT_NAMESPACE, document, request }: DeleteOptions): void {
     if (document !== undefined) return
     for (const view of this.#views)
@@ -274,7 +273,7 @@ export class Corpus {
     return false
   }
 
-  /** Removes one record from this corpus, by the id it got when it was added; says whether it was there. */
+  /** Removes one record, by the id it got when it was added; returns whether it was there. */
   remove(namespace: string, id: number): boolean {
     const found = this.#namespaces.get(namespace)
     const record = found?.records.find(id)
@@ -283,7 +282,7 @@ export class Corpus {
     return true
   }
 
-  /** Removes all expired records. Reading does the same for what it reads. */
+  /** Removes all expired records. A namespace that is read is rid of its own first. */
   sweep(): void {
     for (const namespace of this.#namespaces.values()) this.#expire(namespace)
   }
@@ -306,8 +305,9 @@ export class Corpus {
   }
 
   /**
-   * Takes over a record from elsewhere, as new, or gives one that is held the names it comes with; `undefined` if it
-   * is held under them already, or as {@link addRequest}.
+   * Takes over a record from elsewhere: adds it, or gives the same document the names it comes with.
+   *
+   * @returns the record if it was added; `undefined` if it was known, has no tokens or is larger than the budget
    *
    * @param record `time` is when it was added there; default: now
    */
@@ -325,18 +325,18 @@ export class Corpus {
     return this.#add(kind, tokens, namespace, { hash, names: rest, time })
   }
 
-  /** No new record gets an id up to this one. @internal */
+  /** Makes sure that new records get ids above this one. @internal */
   skipIds(last: number): void {
     this.#nextId = Math.max(this.#nextId, last + 1)
   }
 
-  /** Puts a record back as a journal noted it; nobody is told. It is found after {@link indexSome}. @internal */
+  /** Puts a record back as a journal recorded it, telling nobody. It is found after {@link indexSome}. @internal */
   restore(namespace: string, record: CorpusRecord, tokens: ArrayLike<number>): void {
     if (!this.remembers || record.time + this.ttlMs <= this.#now()) return
     this.#insert(namespace, record, tokens, true)
   }
 
-  /** Indexes at most this many tokens of those that were restored; says whether that was all. @internal */
+  /** Indexes at most this many of the restored tokens; returns whether none are left. @internal */
   indexSome(most: number): boolean {
     for (const namespace of this.#namespaces.values()) {
       if (!namespace.isBehind) continue
@@ -351,6 +351,11 @@ export class Corpus {
     if (!this.remembers) return
     const found = this.#namespace(namespace)
     this.#measured(found, () => found.reserve(Math.min(tokens, this.namespaceBytes / 16)))
+  }
+
+  /** Forgets namespaces that were prepared for records of which none came. @internal */
+  dropEmpty(): void {
+    for (const namespace of this.#namespaces.values()) this.#dropEmpty(namespace)
   }
 
   #add(

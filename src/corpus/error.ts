@@ -25,7 +25,7 @@ export type CorpusErrorCode =
   /** The store was used after it was closed. */
   | 'closed'
 
-/** What a corpus cannot do, in one sentence, with what was got and what was expected. */
+/** What a corpus cannot do, in one sentence: what was got and what was expected. */
 export class CorpusError extends Error {
   override readonly name = 'CorpusError'
   readonly code: CorpusErrorCode

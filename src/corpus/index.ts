@@ -1,5 +1,5 @@
 /**
- * What was read and written, and where in it the current context stood before.
+ * What was read and written, and where in it the current context occurred before.
  *
  * @example
  * const log = new TokenLog()

@@ -1,5 +1,5 @@
 /**
- * One link per token to an older one, as a distance, split by bytes so that most cost three:
+ * One link per token to an older one, stored as a distance, split into bytes so that most take three:
  *
  *     position        8        9       10
  *     older one       5        –        2         –: none, distance 0
@@ -7,7 +7,7 @@
  *                  │   3  │    0   │    8   │     16 bits
  *     middle       ├──────┼────────┼────────┤
  *                  │   0  │    0   │    0   │      8 bits
- *     far          └ ─ ─ ─┴ ─ ─ ─ ─┴ ─ ─ ─ ─┘      8 bits, a segment has it only once a distance reaches 2²⁴
+ *     far          └ ─ ─ ─┴ ─ ─ ─ ─┴ ─ ─ ─ ─┘      8 bits, only in segments where a distance reaches 2²⁴
  *
  * Segments are those of the log.
  */
@@ -34,7 +34,7 @@ export class Links {
     return this.low[number] !== undefined
   }
 
-  /** Makes room for a segment, all of its links none; does nothing if it is held. */
+  /** Makes room for a segment without any links; does nothing if it is held. */
   add(number: number): void {
     if (this.low[number]) return
     this.low[number] = new Uint16Array(this.#segmentTokens)

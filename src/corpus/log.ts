@@ -40,7 +40,7 @@ export interface TokenLogOptions {
  *                 freed   │ 5 5 · 8 │ · · · · │ 4 4 _ _ │
  *               └ ─ ─ ─ ─ ┴─────────┴─────────┴─────────┘
  *
- * A *record* is what belongs together: a prompt, an answer. Matches and continuations never run over a record's end.
+ * A *record* is what belongs together: a prompt, an answer. Matches and continuations never cross a record's end.
  *
  * @example
  * const log = new TokenLog()
@@ -139,8 +139,8 @@ export class TokenLog {
   }
 
   /**
-   * Overwrites `from … to - 1` with separators: those tokens can no longer be matched or drafted, in no index. Costs as
-   * much as it erases.
+   * Overwrites `from … to - 1` with separators: those tokens can no longer be matched or drafted by any index. Takes time
+   * in proportion to what is erased.
    */
   erase(from: number, to: number): void {
     const stop = Math.min(to, this.end)

@@ -1,4 +1,4 @@
-// The index that finds where the present context stood before.
+// The index that finds where the current context occurred before.
 
 import { Links } from './links.js'
 import { SEPARATOR, type TokenLog } from './log.js'
@@ -12,11 +12,11 @@ export interface MatchIndexOptions {
    * heads. Default `[1, 3]`.
    */
   orders?: readonly number[]
-  /** Longest match that is told from a longer one, 1 … 255. Default 32. */
+  /** Matches are measured up to this length, 1 … 255; longer ones count as this long. Default 32. */
   maxMatch?: number
-  /** How tokens are written: those of one form match each other. Default: only a token itself matches. */
+  /** How tokens are written: those of one form match each other. Default: a token matches only itself. */
   spelling?: Spelling
-  /** Tokens expected; saves building the index again while it grows. Default 1,024. */
+  /** Tokens expected; saves rebuilding the index while it grows. Default 1,024. */
   expectedTokens?: number
 }
 
@@ -28,7 +28,7 @@ export interface MatchLimits {
   readonly reach: number
 }
 
-/** An average head serves this many tokens before the heads are doubled. */
+/** Tokens per head, on average, at which the heads are doubled. */
 const TOKENS_PER_HEAD = 8
 /** Most heads of order 1, as a power of two: more than any vocabulary has tokens. */
 const SINGLE_BITS = 20
@@ -36,11 +36,11 @@ const SINGLE_BITS = 20
 const MOST_BITS = 26
 
 /**
- * Finds earlier places of a {@link TokenLog} where the current context stands too: hash chains as in the match finders
- * of LZ77 compressors.
+ * Finds earlier occurrences of the current context in a {@link TokenLog}: hash chains as in the match finders of LZ77
+ * compressors.
  *
- * For each order k there is a table of heads, one per hash of k tokens, that holds the newest position where such k
- * tokens ended, and one link per token that holds the next older one:
+ * For each order k there is a table of heads, one per hash of k tokens, which holds the newest position where k such
+ * tokens end, and one link per token, which holds the next older one:
  *
  *     position     0    1    2    3    4    5    6    7    8
  *     token        the  cat  sat  ·    the  cat  ran  the  cat
@@ -51,29 +51,29 @@ const MOST_BITS = 26
  *     context "… the cat": the match at 5 continues with "ran", the match at 1 with "sat";
  *     the one at 8 is the context itself, nothing follows it yet.
  *
- * With a {@link Spelling} tokens of one form count as the same: chains are those of forms, and "… The cat" matches where
- * "… the cat" stood. The {@link MatchList} says which matches differ in that way.
+ * With a {@link Spelling}, tokens of one form count as the same: the chains are chains of forms, and "… The cat" matches
+ * "… the cat". The {@link MatchList} says which matches differ in that way.
  *
  * Links always point to older positions. So the oldest tokens can be forgotten at no cost (a link below `log.first`
  * ends its chain) and erased tokens need no repair (they no longer equal the context).
  *
  * Insertion, for each new token:
- *   1. hash the forms of the last k tokens from the newest backwards, each order going on where the one before it stopped; no
- *      k-gram lies across two records
+ *   1. hash the forms of the last k tokens from the newest backwards, each order continuing where the one before it
+ *      stopped; no k-gram spans two records
  *   2. link the position to the head of each hash and make it the head
- *   3. when there are too many tokens per head, double the heads and insert everything again (amortised O(1))
+ *   3. when there are too many tokens per head, double the heads and reinsert everything (amortised O(1))
  *
  * Retrieval, from the highest order to the lowest:
  *   4. walk the chain from the newest entry, at most `reach` entries
- *   5. count how many tokens before the entry have the form of those of the context; fewer than k: two k-grams share a hash, skip; as many
- *      as the next higher order: its chain had it already, skip
- *   6. skip what nothing follows; else it is a match
+ *   5. count how many tokens up to the entry have the form of those of the context. Fewer than k: two k-grams share a
+ *      hash, skip; as many as the next higher order: its chain had it already, skip
+ *   6. skip it if nothing follows; otherwise it is a match
  */
 export class MatchIndex {
   readonly log: TokenLog
   /** Context lengths with a chain of their own, ascending. */
   readonly orders: readonly number[]
-  /** Longest match told from a longer one. */
+  /** Length up to which matches are measured. */
   readonly maxMatch: number
   readonly #spelling: Spelling | undefined
   /** Position up to which the log is indexed. */
@@ -120,9 +120,9 @@ export class MatchIndex {
   }
 
   /**
-   * Indexes what was appended to the log since the last call, and lets go of what the log has forgotten.
+   * Indexes what was appended to the log since the last call, and forgets what the log has forgotten.
    *
-   * @param most tokens to index; what is left waits for the next call. Default: all
+   * @param most tokens to index; the rest waits for the next call. Default: all
    */
   extend(most: number = Number.POSITIVE_INFINITY): void {
     const { log } = this
@@ -150,13 +150,13 @@ export class MatchIndex {
     const number = begin >>> segmentShift
     const count = stop - begin
     const lead = recent.length
-    if (window.length < lead + count) growScratch(lead + count)
-    // The forms of the tokens in one piece, those before them in front.
-    const forms = window
+    if (formColumn.length < lead + count) growScratch(lead + count)
+    // The forms of the tokens, contiguous, with those of the tokens before them in front.
+    const forms = formColumn
     const from = begin & segmentMask
     forms.set(recent)
     const segment = log.segments[number]!
-    // A view costs an object, which a few tokens are not worth.
+    // Making a view costs more than copying a few tokens.
     if (spelling) for (let i = 0; i < count; i++) forms[lead + i] = spelling.formOf(segment[from + i])
     else if (count > 64) forms.set(segment.subarray(from, from + count), lead)
     else for (let i = 0; i < count; i++) forms[lead + i] = segment[from + i]
@@ -202,7 +202,7 @@ export class MatchIndex {
     this.end = stop
   }
 
-  /** Forgets what was indexed; the next call to `insertSegment` begins at the oldest token. */
+  /** Forgets what was indexed; the next insertion begins at the oldest token. */
   #restart(): void {
     this.#recent.fill(SEPARATOR)
     this.#age = 0
@@ -222,11 +222,11 @@ export class MatchIndex {
    * Appends the matches of a context to `list`: those of the highest order first, within an order the newest first.
    * Allocates nothing and changes nothing but `list`.
    *
-   * @param context the context, **newest token first**; a token that the spelling has not met is like no other
-   * @param contextLength tokens of it that count
-   * @param limits how many
+   * @param context the context, **newest token first**; a token that the spelling has not met matches only itself
+   * @param contextLength how many tokens of it count
+   * @param limits how many matches to take
    * @param list where the matches go
-   * @param logNumber number under which they are listed
+   * @param logNumber the log's number in that list
    */
   find(context: Int32Array, contextLength: number, limits: MatchLimits, list: MatchList, logNumber = 0): void {
     const { log, orders } = this
@@ -253,7 +253,7 @@ export class MatchIndex {
         let wording: number = Wording.same
         const segment = segments[position >>> segmentShift]!
         const place = position & segmentMask
-        // Most matches lie in one segment, and well behind the oldest token.
+        // Most matches lie within one segment, well after the oldest token.
         const isWhole = place >= longest && position - longest >= first
         for (; length < longest && (isWhole || position - length >= first); length++) {
           const at = position - length
@@ -277,13 +277,16 @@ export class MatchIndex {
   }
 }
 
-/** Room for {@link MatchIndex} to insert a piece of a segment: its forms, hashes, and how far their record has come. */
-let window = new Int32Array(0)
+/**
+ * Scratch space for inserting part of a segment, shared by all indexes: the tokens' forms, their hashes, and how far each
+ * is into its record.
+ */
+let formColumn = new Int32Array(0)
 let hashColumn = new Int32Array(0)
 let ageColumn = new Uint8Array(0)
 
 function growScratch(tokens: number): void {
-  window = new Int32Array(tokens)
+  formColumn = new Int32Array(tokens)
   hashColumn = new Int32Array(tokens)
   ageColumn = new Uint8Array(tokens)
 }

@@ -1,28 +1,28 @@
 // Matches of a context, in columns.
 
-/** How the tokens of a match are written, beside those of the context. */
+/** How the tokens of a match are written, compared with those of the context. */
 export const Wording = {
   /** Every token is the same. */
   same: 0,
   /** An older token is another one of the same form, see {@link Spelling}. */
   olderDiffers: 1,
-  /** The newest one is. */
+  /** The newest token is. */
   newestDiffers: 2,
 } as const
 
 /**
  * Matches of a context, kept in columns and reused from step to step.
  *
- * A match is a place of some log where the context, or its end, stands too. What followed there may follow here.
+ * A match is a place in some log where the context, or its end, occurs too. What followed there may follow here.
  */
 export class MatchList {
-  /** Most matches the list can hold; what comes after is dropped. */
+  /** Most matches the list can hold; further ones are dropped. */
   readonly capacity: number
   /** Position of the token that followed the match: the first token of its continuation. */
   readonly positions: Int32Array
   /** How many tokens before that position have the form of those of the context, counted from its end. */
   readonly lengths: Uint8Array
-  /** Whether its tokens are those of the context: one of {@link Wording}. */
+  /** How its tokens differ from those of the context: one of {@link Wording}. */
   readonly wordings: Uint8Array
   /** How many matches of the same log came before this one: 0 is the first. */
   readonly ranks: Uint8Array
@@ -46,7 +46,7 @@ export class MatchList {
     this.size = 0
   }
 
-  /** Appends a match; says whether there was room. */
+  /** Appends a match; returns whether there was room. */
   add(position: number, length: number, rank: number, log: number, wording: number = Wording.same): boolean {
     const k = this.size
     if (k >= this.capacity) return false

@@ -7,19 +7,19 @@ import type { Spelling } from './spelling.js'
 
 /** Context lengths that logs are searched for, a request's own like those of namespaces. */
 export const ORDERS = [1, 2, 4]
-/** Longest match told from a longer one. */
+/** Length up to which matches are measured. */
 export const MAX_MATCH = 32
-/** What a record costs beside its tokens, names included, about. */
+/** What a record costs besides its tokens, roughly, names included. */
 const RECORD_BYTES = 160
-/** A log is made anew with larger segments when it has more than these. */
+/** A log with more segments than this is rebuilt with larger ones. */
 const MOST_SEGMENTS = 128
 const SMALLEST_SEGMENT = 128
 const LARGEST_SEGMENT = 16_384
 /** Dead tokens that are not worth compacting. */
 const FEW_TOKENS = 4096
-/** Tokens that a namespace which is behind with indexing catches up with every record. */
+/** Tokens that a namespace behind with its indexing catches up with each record added. */
 const CATCH_UP = 65_536
-/** Positions are 31-bit numbers; a log that comes near is made anew, which numbers it from 0. */
+/** Positions are 31-bit numbers; a log that comes near their limit is rebuilt, which numbers it from 0. */
 const LAST_POSITION = 2 ** 30
 
 /**
@@ -27,13 +27,14 @@ const LAST_POSITION = 2 ** 30
  *
  *     records          7          8                 12
  *     log      ┌───────────────┬──────────────┬───────────────┐
- *              │ · · · a b c · │ d e f g h · ·│ · · · · i j k·│    ·: separators, or removed
+ *              │ · · · a b c · │ d e f g h · ·│ · · · · i j k·│    ·: separator, or removed
  *              └───────────────┴──────────────┴───────────────┘
  *              oldest: the first to go          newest
  *
  * - Forgetting the oldest erases a record and frees the segments before the next one.
  * - Removing any other record erases its tokens: no index can find them from then on. Once more tokens are dead than
- *   alive the log is copied without them, so both memory and time stay proportional to what was removed.
+ *   alive the log is copied without them, so memory stays within twice what is alive and removal is amortised O(1) per
+ *   token.
  *
  * A namespace knows nothing of others; a {@link Corpus} keeps them apart.
  */
@@ -46,11 +47,11 @@ export class Namespace {
   readonly records = new RecordList()
   /** Tokens of all records. */
   tokens = 0
-  /** Grows with every record that is removed: what was derived from the log before may hold its tokens. */
+  /** Counts the records removed: what was derived from the log before the latest may still hold its tokens. */
   removals = 0
-  /** Whether a record stands behind a younger one, as such from other machines may. */
+  /** Whether an older record may stand behind a younger one, as records from other machines do. */
   isMixed = false
-  /** When expired records among those are looked for again, in milliseconds since 1970. */
+  /** When expired records are next searched for behind younger ones, in milliseconds since 1970. */
   sweepAt = 0
   /** Most bytes, see {@link byteLength}. */
   readonly budget: number
@@ -72,7 +73,7 @@ export class Namespace {
     return this.log.byteLength + this.index.byteLength + this.records.size * RECORD_BYTES
   }
 
-  /** Whether tokens wait to be indexed, which {@link indexSome} does. */
+  /** Whether tokens wait to be indexed by {@link indexSome}. */
   get isBehind(): boolean {
     return this.index.end < this.log.end
   }
@@ -82,7 +83,7 @@ export class Namespace {
     this.index.extend(most)
   }
 
-  /** Appends a record. Its `start` is set here. With `later` it can be found only after {@link indexSome}. */
+  /** Appends a record and sets its `start`. With `later` it can be found only after {@link indexSome}. */
   add(record: CorpusRecord, tokens: ArrayLike<number>, later = false): void {
     const { log } = this
     const grows = log.segmentTokens < LARGEST_SEGMENT && log.length + tokens.length > MOST_SEGMENTS * log.segmentTokens
@@ -129,12 +130,12 @@ export class Namespace {
     this.#rebuild(0)
   }
 
-  /** Prepares for this many tokens in all, which saves growing step by step. */
+  /** Prepares for this many tokens in all, so that the log need not grow step by step. */
   reserve(tokens: number): void {
     if (tokens > this.log.length) this.#rebuild(tokens)
   }
 
-  /** Copies what is alive into a log with segments fit for `expected` tokens. */
+  /** Copies what is alive into a log whose segments suit `expected` tokens. */
   #rebuild(expected: number): void {
     const log = new TokenLog({ segmentTokens: segmentFor(Math.min(expected, this.budget / 16)) })
     for (const record of this.records) {
@@ -156,7 +157,7 @@ export class Namespace {
   }
 }
 
-/** Large enough that segments are few, small enough that a small namespace is small. */
+/** Segments large enough that they are few, small enough that a small namespace stays small. */
 function segmentFor(tokens: number): number {
   const wanted = 2 ** Math.ceil(Math.log2(Math.max(1, tokens / 32)))
   return Math.min(LARGEST_SEGMENT, Math.max(SMALLEST_SEGMENT, wanted))

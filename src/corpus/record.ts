@@ -1,9 +1,9 @@
-// What a namespace holds: records, and the list that finds them.
+// The records of a namespace, and the list that finds them.
 
-/** What a record is: a document that was given, or what a request read and wrote. */
+/** A document that was given, or what a request read and wrote. */
 export type RecordKind = 'document' | 'request'
 
-/** Tokens that belong together, are remembered together and forgotten together. */
+/** Tokens that are remembered and forgotten together. */
 export interface CorpusRecord {
   /** Grows from record to record over the whole corpus; never used twice. */
   readonly id: number
@@ -13,9 +13,9 @@ export interface CorpusRecord {
   readonly length: number
   /** When it was added, in milliseconds since 1970. */
   readonly time: number
-  /** Content hash of a document's text. Of an answer: what tells it from all others where records travel, else empty. */
+  /** Content hash of a document's text. Of an answer: what identifies it where records travel, otherwise empty. */
   readonly hash: string
-  /** Ids given by users. A document known under several is removed with the last of them. */
+  /** Ids given by users. A document with several is removed with the last of them. */
   readonly names: string[]
 }
 

@@ -1,20 +1,19 @@
-// How tokens are written.
+// How tokens are written: forms that differ in capitals and spaces only, and shapes.
 
-/** What is to be known of a vocabulary: how many tokens it has, and the bytes each stands for. */
+/** What {@link Spelling} needs of a vocabulary. */
 export interface Spelt {
   readonly size: number
   /** The bytes one token stands for; read only. */
   bytesOf(token: number): Uint8Array
 }
 
-/** Makes U+FFFD of what is no whole character, and keeps a byte order mark. */
+/** Turns incomplete characters into U+FFFD, and keeps a byte order mark. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 /** A token that has not been seen yet. */
 const UNSEEN = -1
 
 /**
- * The shapes that tokens are sorted into by the first expression that fits; what fits none is of shape 15. Tokens that
- * show nothing are of shape 0.
+ * A token's shape is the first of these that fits; 15 if none does. Tokens that stand for no text have shape 0.
  */
 const SHAPE_PATTERNS = [
   /^$/,
@@ -39,35 +38,35 @@ export const SHAPES = SHAPE_PATTERNS.length + 1
 /**
  * How the tokens of a vocabulary are written.
  *
- * - Tokens of one **form** are the same but for capitals and the spaces around them. An answer quotes a document in
- *   other capitals at the beginning of a sentence, without the space behind a quotation mark or a bracket:
+ * - Tokens of one **form** differ only in capitals and the spaces around them. An answer that quotes a document
+ *   capitalises the beginning of a sentence and leaves out the space after a quotation mark or a bracket:
  *
  *       " The"  "the"  " the"     one form           ".\n"  "."     two: line breaks are more than spaces
  *
  * - The **shape** says what kind of text a token is: a short word, the middle of a word, a number, a line break, ….
- *   What usually follows what is much the same in all texts and vocabularies.
+ *   Which shape usually follows which is much the same in all texts and vocabularies.
  *
- * Nothing is done ahead: a token is looked at when it is first met.
+ * Nothing is computed ahead: a token is looked at when it is first met.
  *
  * @example
  * const spelling = new Spelling(model.vocabulary)
  * spelling.formOf(the) === spelling.formOf(The)   // true
  */
 export class Spelling {
-  /** Form of each token: the token of that form that was met first. */
+  /** Form of each token: the first token of that form that was met. */
   readonly #forms: Int32Array
   readonly #shapes: Uint8Array
   readonly #firstOf = new Map<string, number>()
   readonly #vocabulary: Spelt
 
-  /** @param vocabulary is read when a token is first met: it must live as long as the spelling is used */
+  /** @param vocabulary is read whenever a token is first met, so it must outlive the spelling */
   constructor(vocabulary: Spelt) {
     this.#vocabulary = vocabulary
     this.#forms = new Int32Array(vocabulary.size).fill(UNSEEN)
     this.#shapes = new Uint8Array(vocabulary.size)
   }
 
-  /** The form of a token; a number that is no token of the vocabulary is a form of its own. */
+  /** The form of a token; a number outside the vocabulary is its own form. */
   formOf(token: number): number {
     if (token < 0 || token >= this.#forms.length) return token
     const form = this.#forms[token]
@@ -93,7 +92,7 @@ export class Spelling {
     const shape = SHAPE_PATTERNS.findIndex((pattern) => pattern.test(text))
     this.#shapes[token] = shape < 0 ? SHAPES - 1 : shape
     const bare = text.replace(/^ +| +$/g, '').toLowerCase()
-    // Nothing but spaces, or part of a character: alike with none.
+    // Nothing but spaces, or part of a character: like no other.
     const alone = bare === '' || bare.includes('\ufffd')
     const form = alone ? token : (this.#firstOf.get(bare) ?? token)
     if (!alone && form === token) this.#firstOf.set(bare, token)

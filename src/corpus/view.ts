@@ -2,7 +2,7 @@
 
 import type { Namespace } from './namespace.js'
 
-/** What a view reaches of the corpus it belongs to. */
+/** What a view needs of the corpus it belongs to. */
 export interface ViewedCorpus {
   /** Name of the namespace that every request may read. */
   readonly common: string | undefined
@@ -11,7 +11,7 @@ export interface ViewedCorpus {
 }
 
 /**
- * The corpus as one request sees it: its namespace, and the common one if there is such. Nothing else can be reached
+ * The corpus as one request sees it: its namespace, and the common one if there is one. Nothing else can be reached
  * through it.
  */
 export class CorpusView {
@@ -30,7 +30,7 @@ export class CorpusView {
     this.#release = release
   }
 
-  /** The request's namespace, without what has expired. Ask anew for every draft: it comes, goes and is compacted. */
+  /** The request's namespace, rid of what has expired. Ask for every draft: namespaces come, go and are compacted. */
   refreshShared(): Namespace | undefined {
     return this.#corpus.refresh(this.namespace)
   }
@@ -41,7 +41,7 @@ export class CorpusView {
     return common === undefined || common === this.namespace ? undefined : this.#corpus.refresh(common)
   }
 
-  /** Leaves what the request wrote to its namespace, unless that was deleted meanwhile. */
+  /** Adds what the request wrote to its namespace, unless that was deleted meanwhile. */
   write(tokens: ArrayLike<number>): void {
     if (!this.#revoked) this.#corpus.addRequest(tokens, this.namespace, this.request)
   }

@@ -1,5 +1,5 @@
 /*
- * The controller: how many draft nodes a forward verifies, and what keeps promises honest.
+ * The controller: how many draft nodes a forward verifies, and what guards against drafts that promise too much.
  *
  *     drafts ──► leash ──► × trust ──► best (requests + Σ p) / T ──► nodes
  *                  ▲          ▲                                        │
@@ -9,17 +9,17 @@
 import type { ForwardCost } from './forward-cost.js'
 
 /**
- * Rows of a forward worth telling apart; few, so that the graph of a forward is seldom built anew, and mostly multiples
- * of 4, which kernels like.
+ * Sizes of a forward that are considered: few, so that its graph is seldom rebuilt, and mostly multiples of 4, which
+ * kernels like.
  */
 const stableRows = [2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 224, 256] as const
 
-/** How much better than conventional decoding a draft must look: promises are a little rosy where they matter most. */
+/** How much better than conventional decoding a draft must look: promises are a little too rosy where they matter most. */
 const margin = 1.04
-/** Share of a rebuild that one forward has to earn; those that follow with the same shape earn the rest. */
+/** Share of a rebuild that one forward has to earn; later ones of the same shape earn the rest. */
 const rebuildShare = 0.5
 
-/** What a forward has to do anyway. */
+/** What a forward has to do with or without drafts. */
 export interface StepOutlook {
   /** Requests that get at least one token from this forward; ≥ 1. */
   requests: number
@@ -27,9 +27,9 @@ export interface StepOutlook {
   headRows: number
   /** Mean length of the requests' contexts, in tokens. */
   context: number
-  /** Rows of the forward before, 0 if there was none: the same number costs no rebuild. */
+  /** Rows of the last forward, 0 if there was none: the same number costs no rebuild. */
   lastRows: number
-  /** Milliseconds of a step beside its forward, however many rows that has: retrieval, verification, bookkeeping. */
+  /** Milliseconds of a step besides its forward, whatever its size: retrieval, verification, bookkeeping. */
   overheadMs: number
 }
 
@@ -39,12 +39,11 @@ export interface StepOutlook {
  *
  *     (requests + Σ p) / (T(rows, context) + overhead),    T with a share of the rebuild if the number of rows is new
  *
- * What a step costs beside its forward is paid once per step, so it speaks for longer drafts.
+ * The overhead is paid once per step, so it favours longer drafts.
  *
- * 0 where nothing pays, which is conventional decoding.
- *
- * @param probabilities of the first `available` nodes of all requests together, best first: several drafts merged, so
- *   that the marginal token of one request competes with those of all others
+ * @param probabilities those of the first `available` nodes of all requests together, best first: the drafts are merged,
+ *   so that the marginal token of one request competes with those of all others
+ * @returns how many nodes; 0 where none pay, which is conventional decoding
  */
 export function chooseNodes(
   probabilities: ArrayLike<number>,
@@ -73,19 +72,18 @@ export function chooseNodes(
   return chosen
 }
 
-/** Nodes a draft may have at first, and least of all. */
+/** Nodes that a leash allows at first, and at least. */
 const firstBound = 8
 const leastBound = 4
 
-/** Part of a conventional forward that a draft may lose without having earned more, where its promises are kept. */
+/** Share of a conventional forward that a draft may lose before it has earned anything, where promises are kept. */
 const freeShare = 0.25
 
 /**
- * Draft nodes that each request may have whatever became of its last ones: if all of them fail, the forward has lost no
- * more than a small part of a conventional one. None on processors, dozens where a device computes many rows as fast as
- * one.
+ * Draft nodes that each request may have however its last drafts went: even if all of them fail, no more than a small
+ * share of a conventional forward is lost. None on processors, dozens on a device that computes many rows as fast as one.
  *
- * @param share that part
+ * @param share that share
  */
 export function freeNodes(requests: number, context: number, cost: ForwardCost, share = freeShare): number {
   const most = (1 + share) * cost.ms(requests, context)
@@ -100,8 +98,8 @@ export function freeNodes(requests: number, context: number, cost: ForwardCost, 
 
 /**
  * Bounds the size of drafts by how the last ones went, as TCP bounds what it sends: a draft of which half came true
- * allows one twice as long, a draft that failed at its first token halves the bound. Long drafts promise much, since
- * their promises add up; this lets them be made only where the text has just been foreseeable.
+ * allows one twice as long, a draft that failed at its first token halves the bound. Long drafts promise much because
+ * their promises add up; the leash allows them only where the text has just been predictable.
  */
 export class Leash {
   #nodes = firstBound
@@ -118,7 +116,7 @@ export class Leash {
     else if (accepted === 0) this.#nodes = Math.max(leastBound, Math.min(this.#nodes, drafted) >> 1)
   }
 
-  /** Begins where another one is. */
+  /** Starts from where another leash is. */
   take(other: Leash): void {
     this.#nodes = other.#nodes
   }
@@ -131,9 +129,9 @@ const trustAtFirst = 1
 
 /**
  * How far a drafter's promises can be believed at the moment: tokens kept over tokens promised, in the last ten steps or
- * so. Drafters learn to promise well, but over many requests; a stream that fools one must not cost more than a few
- * forwards. Learns from verified drafts, and from unverified ones too: whether the next token was among their first.
- * So trust comes back while nothing is verified, if what was promised would have been kept.
+ * so. Drafters learn to promise well, but over many requests; text that fools one must not cost more than a few forwards.
+ * Trust learns from verified drafts, and from unverified ones too: whether the next token was among their first. So it
+ * recovers while nothing is verified, if the promises would have been kept.
  */
 export class Trust {
   #kept = 0
@@ -160,13 +158,13 @@ export class Trust {
   }
 }
 
-/** How much of the two balances is kept from forward to forward. */
+/** How much of each balance is kept from forward to forward. */
 const fastRetention = 0.9
 const slowRetention = 0.99
-/** Balance of the last ten forwards below which drafting rests, in conventional forwards; the second during a trial. */
+/** Fast balance below which drafting rests, in conventional forwards; the second during a trial. */
 const fastLimit = -3
 const trialLimit = -1
-/** Mean gain per forward below which it rests in the long run, and after how many forwards that can be told. */
+/** Mean gain per forward below which it rests as well, once this many forwards have been seen. */
 const slowLimit = -0.006
 const slowAfter = 100
 /** Forwards of the first rest; doubled each time the trial after it fails. */
@@ -174,19 +172,19 @@ const shortestRest = 16
 const longestRest = 512
 /** Forwards of a trial. */
 const trialLength = 12
-/** What one forward can take and add: a few outliers must not decide. */
+/** The most that one forward can take from a balance or add to it: a few outliers must not decide. */
 const mostLoss = 1
 const mostGain = 4
 
 /**
- * Watches that drafting pays in time. After each forward it is told what that brought compared with conventional
- * decoding, in conventional forwards: 3 tokens in the time of 2 conventional forwards are +1. It keeps two balances,
+ * Makes sure that drafting saves time. After each forward it is told what was gained over conventional decoding, in
+ * conventional forwards: 3 tokens in the time of 2 conventional forwards are +1. It keeps two balances,
  *
- *     fast   remembers 10 forwards: drafts that fail outright are stopped within ten steps
- *     slow   remembers 100: so is retrieval that costs a little and finds nothing
+ *     fast   remembers 10 forwards: stops drafts that fail outright within ten steps
+ *     slow   remembers 100: stops retrieval that costs a little and finds nothing
  *
- * and where one falls below its limit, drafting rests: nothing is retrieved or verified for a number of forwards. Then
- * a few are tried again; if they lose too, the next rest is twice as long.
+ * and when one falls below its limit, drafting rests: nothing is retrieved or verified for a number of forwards. Then a
+ * few are tried; if they lose too, the next rest is twice as long.
  *
  *     drafting ──(balance below limit)──► resting ──(rest over)──► trial ──(kept up)──► drafting
  *                                            ▲                       │
@@ -262,7 +260,7 @@ export class Controller {
     return this.#rest.resting
   }
 
-  /** How far the promises of drafts are believed at the moment, 0 … 1. */
+  /** How far promises are believed at the moment, 0 … 1. */
   get trust(): number {
     return this.#trust.factor
   }
@@ -278,7 +276,7 @@ export class Controller {
     return freeNodes(requests, context, this.#cost, freeShare * this.#trust.factor)
   }
 
-  /** How many of the nodes that compete are verified; as {@link chooseNodes}, with promises believed as far as they can be. */
+  /** How many of the competing nodes are verified: {@link chooseNodes}, with promises scaled by how far they are believed. */
   choose(probabilities: Float64Array, available: number, outlook: StepOutlook): number {
     const { factor } = this.#trust
     for (let i = 0; i < available; i++) probabilities[i] *= factor
@@ -292,7 +290,7 @@ export class Controller {
     this.#leash.take(leash)
   }
 
-  /** A draft was not verified; what its first nodes promised in all, and whether the next token was among them. */
+  /** A draft was not verified: what its first nodes promised in all, and whether the next token was among them. */
   judgeUnverified(promised: number, wasAmong: boolean): void {
     this.#trust.learn(promised, wasAmong ? 1 : 0)
   }

@@ -1,8 +1,8 @@
 // How many threads compute.
 
 /**
- * A look at a number of threads takes so many forwards and so many milliseconds, whichever comes later; what they took
- * in all counts. Shorter ones mistake a compiler at work in this very process for a busy machine.
+ * A look at a number of threads takes this many forwards and this many milliseconds, whichever comes later; their total
+ * time counts. Shorter looks mistake a compiler at work in this very process for a busy machine.
  */
 const lookForwards = 3
 const lookMs = 100
@@ -10,9 +10,9 @@ const lookMs = 100
 const slowLooks = 2
 /** Forwards after a change that are not looked at: threads have to wake up, caches to fill. */
 const settlingForwards = 1
-/** So many times as long as measured at load forwards take before other numbers of threads are tried. */
+/** Forwards that take this many times what they took at load make other numbers of threads be tried. */
 const slow = 2
-/** A number of threads must be that much faster than the present one to be taken instead. */
+/** Another number of threads is taken if it needs at most this share of the time of the current one. */
 const clearly = 0.9
 /** Milliseconds from one trial to the next; doubled each time nothing better was found. */
 const shortestWaitMs = 1000
@@ -23,9 +23,9 @@ const longestWaitMs = 64_000
  * takes one core, all of them stand still until it gives that core back: a forward of 0.4 ms then takes 100. Fewer
  * threads are slower by a small factor and wait for nobody.
  *
- *     settled ──(whole crew: forwards twice as long as at load; fewer: some seconds are over)──► every other number,
- *        ▲                                                                                       a look each
- *        └────────────────────────(the fastest is taken)─────────────────────────────────────────┘
+ *     settled ──(whole crew: forwards twice as long as at load; fewer: after some seconds)──► every other number,
+ *        ▲                                                                                    a look each
+ *        └────────────────────────(the fastest is taken)──────────────────────────────────────┘
  *
  * Only for configurations in which the number of threads changes no bit of any row.
  */
@@ -33,12 +33,12 @@ export class Crew {
   /** Numbers of threads, the whole crew first. */
   readonly #sizes: readonly number[]
   #at = 0
-  /** Where the trial that goes on began; -1: there is none. */
+  /** Where the current trial began; -1: there is none. */
   #from = -1
-  /** Of a trial, the best so far and how slow forwards were with it. */
+  /** The best of the trial so far, and how slow forwards were with it. */
   #best = 0
   #bestSlowness = 0
-  /** Of the look that goes on: its forwards, what they took, and what they would have taken at load. */
+  /** Of the current look: its forwards, what they took, and what they would have taken at load. */
   #forwards = -settlingForwards
   #ms = 0
   #atLoadMs = 0
@@ -52,8 +52,8 @@ export class Crew {
 
   /**
    * @param most threads of the whole crew; ≥ 1
-   * @param first threads to begin with, found fastest at load; 1 … most. Default: all
-   * @param doubts whether what was measured at load cannot be trusted: then other numbers are tried soon. Default `false`
+   * @param first threads to begin with, as was fastest at load; 1 … most. Default: all
+   * @param doubts whether to distrust what was measured at load: then other numbers are tried soon. Default `false`
    */
   constructor(most: number, first = most, doubts = false) {
     this.#doubts = doubts
@@ -67,7 +67,7 @@ export class Crew {
     return this.#sizes[this.#at]
   }
 
-  /** The same, and during a trial the number before it. */
+  /** The same, but during a trial the number before it. */
   get settled(): number {
     return this.#sizes[this.#from >= 0 ? this.#from : this.#at]
   }
@@ -91,7 +91,7 @@ export class Crew {
     this.#atLoadMs += atLoadMs
     const slowness = this.#ms / this.#atLoadMs
     const isTrial = this.#from >= 0
-    // One bad forward may cost a hundred good ones: no more of them than time has to be seen.
+    // One bad forward may cost as much as a hundred good ones: one is enough to see.
     const enough = isTrial && slowness > slow * this.#bestSlowness ? 1 : lookForwards
     if (this.#forwards < enough || this.#ms < lookMs) return
     this.#lookAnew(0)

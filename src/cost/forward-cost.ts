@@ -6,11 +6,11 @@ export interface CostPoint {
   ms: number
 }
 
-/** What is known of a device's forwards besides their time at an empty context. */
+/** What is known of a device's forwards besides their time with an empty context. */
 export interface ForwardCostOptions {
   /** What every token of context adds to a forward of this many rows, in milliseconds. Default: nothing. */
   perContextToken?: readonly CostPoint[]
-  /** Milliseconds lost when a forward has another shape than the one before. Default 0. */
+  /** Milliseconds lost when a forward differs in shape from the one before. Default 0. */
   rebuildMs?: number
 }
 
@@ -21,12 +21,12 @@ export interface ForwardCostRecord {
   rebuildMs: number
 }
 
-/** Rows told apart; beyond, a cost grows as between the last two measured points. */
+/** Rows told apart; beyond that, a cost grows in proportion. */
 const tableRows = 512
 
-/** Largest step, in the logarithm, by which one forward may move an estimate: outliers of a busy machine stay small. */
+/** Largest step, in the logarithm, by which one forward may move an estimate: limits the outliers of a busy machine. */
 const clip = 0.25
-/** How much of a clipped deviation goes to the speed of the whole device, which other processes change at any time. */
+/** How much of a clipped deviation is put down to the speed of the device, which other processes may change any time. */
 const scaleGain = 0.15
 /** The same for one size: 1/(seen + 3) at first, this in the long run. */
 const shapeGain = 0.02
@@ -40,12 +40,12 @@ const farthest = Math.log(8)
  *
  *     T(n, c) = speed × ( base(n) × shape(n)  +  c × perContextToken(n) × reach )     (+ rebuild, if n is new)
  *
- *     base             measured at load: a few sizes, interpolated between. Not monotone: kernels like multiples of 4
+ *     base             measured at load: a few sizes, interpolated. Not monotone: kernels like multiples of 4
  *     perContextToken  measured at load: attention of every row reads the whole context
  *     speed, shape(n), reach   refined by every real forward through {@link observe}, starting at 1
  *
- * `speed` moves fast: it follows what else the machine is doing and cancels in all ratios, which decide how much is
- * drafted. The others move slowly.
+ * `speed` moves fast: it follows what else the machine is doing. It cancels in ratios, and only ratios decide how much
+ * is drafted. The others move slowly.
  */
 export class ForwardCost {
   /** What was measured at load, by rows. */
@@ -102,13 +102,13 @@ export class ForwardCost {
     return this.#observed
   }
 
-  /** How much slower than at load the device is at the moment; 1: as then. */
+  /** How much slower the device is now than at load; 1: no slower. */
   get slowdown(): number {
     return Math.exp(this.#speed)
   }
 
   /**
-   * Learns from a real forward. Single slow forwards hardly count, lasting change does.
+   * Learns from a real forward. A single slow one hardly counts, lasting change does.
    *
    * @param rebuilt whether its shape differed from the one before
    */
@@ -131,7 +131,7 @@ export class ForwardCost {
     this.#reach = bound(this.#reach + contextGain * attention * deviation)
   }
 
-  /** What is known now, refined, at the device's speed when it was measured. */
+  /** What is known now, for the device's speed at load. */
   record(): ForwardCostRecord {
     const reach = Math.exp(this.#reach)
     return {
@@ -159,7 +159,7 @@ function bound(logarithm: number): number {
   return Math.min(farthest, Math.max(-farthest, logarithm))
 }
 
-/** Milliseconds by rows: interpolated between points, level before the first, going on after the last. */
+/** Milliseconds by rows: interpolated between points, constant before the first, extrapolated after the last. */
 function tabulate(points: readonly CostPoint[]): Float64Array {
   const table = new Float64Array(tableRows + 1)
   if (points.length === 0) return table

@@ -3,7 +3,7 @@
 import type { Decoder } from './decoder.js'
 import type { Slot } from './slot.js'
 
-/** Cells given up that are left alone in any case: moving has a price of its own. */
+/** The bin may always hold this many cells: moving has a price of its own. */
 const leastBin = 512
 
 /**
@@ -14,10 +14,10 @@ const leastBin = 512
  *     A A A B B B A a a B A A B │ · · · · · ·      b lay on top and is free; a is held by the bin
  *     A A A A A A B B B B B │ · · · · · · · ·      moved: the bin is empty again
  *
- * Bit-exact attention sums over cells in their order, so the cells of a request must lie in position order. llama.cpp
- * fills the lowest free cells first: were a freed at once, B's next tokens would come to stand before its earlier ones.
- * So cells that are given up go to a sequence id of their own, the *bin*, and every new row goes on top. When the bin
- * holds more than the requests do, or the top is reached, all requests move to the bottom, their bits as they are.
+ * Bit-exact attention sums over cells in their order, so the cells of a request must be in position order. llama.cpp
+ * fills the lowest free cells first: if a were freed at once, B's next tokens would end up before its earlier ones. So
+ * cells that are given up go to a sequence id of their own, the *bin*, and every new row goes on top. When the bin holds
+ * more than the requests do, or the top is reached, all requests move to the bottom, bit for bit.
  *
  * A cache of one request needs no bin: all that it gives up lies on top.
  */
@@ -43,12 +43,12 @@ export class CellStack {
     this.#decoder.removePositions(sequence, from, -1)
   }
 
-  /** Takes note of how many rows a forward has put on top. */
+  /** Notes how many rows a forward has put on top. */
   push(rows: number): void {
     this.#top += rows
   }
 
-  /** Takes note of how many of them were dropped again, from the end. */
+  /** Notes how many of them were dropped again, from the end. */
   pop(rows: number): void {
     this.#top -= rows
   }
@@ -66,9 +66,9 @@ export class CellStack {
         if (syncedPositions[branch] > 0) this.#decoder.removePositions(ids[branch], 0, -1)
         syncedPositions[branch] = 0
       }
-    // Each moves into the lowest free cells, and those it leaves are lower than all that are still free: no hole stays.
+    // Each moves into the lowest free cells, and those it leaves are below all others that are free: no hole remains.
     for (const slot of slots) if (heldBy(slot) > 0) await this.#move(slot.ids[0])
-    // Cells that two requests shared are two now.
+    // Cells that two requests shared are separate now.
     this.#top = held
   }
 

@@ -1,6 +1,6 @@
-// Where a request's documents stand in its prompt.
+// Where a request's documents are in its prompt.
 
-/** A document of a request, as far as its place in the prompt is concerned. */
+/** What is needed of a document to find it in the prompt. */
 export interface SourceText {
   id?: string
   title?: string
@@ -15,8 +15,8 @@ interface Span {
 }
 
 /**
- * Where a request's documents stand in its prompt, for explanations. Found when first asked: the text of the prompt is
- * put together from its tokens, and each document looked for in it. A template that changes a document hides it.
+ * Where a request's documents are in its prompt, for explanations. Found when first asked for: the text of the prompt is
+ * put together from its tokens, and each document searched for in it. A template that changes a document hides it.
  *
  *     prompt     <|user|> Documents: [1] Terms  The premium is refunded …  Question: …
  *     tokens     0        1          2   …      7                    19    20
@@ -35,7 +35,7 @@ export class DocumentSpans {
   }
 
   /**
-   * The document that holds a token of the prompt: its id, else its title, else its number.
+   * The document that contains a token of the prompt: its id, otherwise its title, otherwise its number.
    *
    * @param place index in the prompt
    */
@@ -56,7 +56,7 @@ export class DocumentSpans {
     for (const [k, { id, title, text: body }] of this.#documents.entries()) {
       const needle = Buffer.from(body.trim())
       if (needle.length === 0) continue
-      // Documents mostly stand in their order, and one may hold another.
+      // Documents mostly come in their order, and one may contain another.
       let at = text.indexOf(needle, from)
       if (at < 0) at = text.indexOf(needle)
       if (at < 0) continue

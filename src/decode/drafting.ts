@@ -1,22 +1,24 @@
-// How much is drafted, and how it has gone.
+// How much is drafted, and how drafting has gone.
 
 /**
- * How much is drafted: `'auto'` what the measured cost of a forward says will pay, `'off'` nothing (conventional
- * decoding), a number: always that many nodes. The text is the same in all three.
+ * How much is drafted: `'auto'`, as much as pays by the measured cost of forwards; `'off'`, nothing (conventional
+ * decoding); a number, always that many nodes. The text is the same in all three cases.
  */
 export type DraftMode = 'auto' | 'off' | number
 
-/** What becomes of the heads that foretell (MTP) in a model's file. */
+/** What the heads in a model's own file (MTP) are doing. */
 export interface HeadsReport {
   /** How many there are; 0: none. */
   count: number
-  /** Whether the first of them drafts, where it is worth its time. */
+  /** Whether the first of them is loaded and drafts where that pays. */
   used: boolean
-  /** Why it does not, in a phrase, where it was asked for. */
+  /** If it is not, although it was asked for: why, in a phrase. */
   trouble?: string
-  /** Where it drafts: milliseconds of a token of it, the share of them that come true of late, and whether that pays at the moment. */
+  /** Milliseconds for each token it drafts. */
   rowMs?: number
+  /** The share of its tokens that have come true lately, 0 … 1. */
   rate?: number
+  /** Whether it pays at the moment. */
   pays?: boolean
 }
 
@@ -24,14 +26,14 @@ export interface HeadsReport {
 export interface DraftingReport {
   /** Whether drafting rests at the moment, because it did not pay. */
   resting: boolean
-  /** How often it began to rest. */
+  /** How often it has begun to rest. */
   rests: number
-  /** Forwards during which it rested. */
+  /** Forwards for which it has rested. */
   restedForwards: number
   /** How far the promises of drafts are believed at the moment, 0 … 1. */
   trust: number
-  /** Tokens left to a forward of their own, since two candidates lay closer than the noise of the others. */
+  /** Tokens left to a forward of their own because two candidates were closer than the noise of larger forwards. */
   nearTies: number
-  /** Forwards by the number of draft nodes they verified, of all requests together; the last counts larger ones too. */
+  /** Forwards by how many draft nodes they verified for all requests together; the last entry includes larger numbers. */
   forwardsByNodes: number[]
 }

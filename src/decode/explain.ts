@@ -1,4 +1,4 @@
-// A draft put into words for people: where each node came from, and what became of it.
+// Explanations of drafts: where each node came from, and whether it was accepted.
 
 import { DraftSource, type DraftSourceName, sourceName } from '../draft/tree.js'
 import type { DocumentSpans } from './document-spans.js'
@@ -10,12 +10,12 @@ export interface TokenOrigin {
   /**
    * - `prompt`: drafted from the request's own prompt
    * - `document`: drafted from a document, of the prompt or of the namespace
-   * - `answer`: drafted from what the answer itself had said
+   * - `answer`: drafted from the answer itself
    * - `prediction`: drafted from the request's `prediction`
    * - `request`: drafted from what an earlier request left behind
    * - `sibling`: drafted from another answer to the same prompt
-   * - `grammar`: the request's grammar left nothing else to write
-   * - `other`: drafted by a drafter that does not tell, or from a place that is gone by now
+   * - `grammar`: the request's grammar allowed nothing else
+   * - `other`: drafted by a drafter that does not say, or from a place that no longer exists
    * - `model`: not drafted; the model's own logits gave it
    */
   kind: 'prompt' | 'document' | 'answer' | 'prediction' | 'request' | 'sibling' | 'grammar' | 'other' | 'model'
@@ -23,7 +23,7 @@ export interface TokenOrigin {
   id?: string
 }
 
-/** A node of a draft tree as it was verified. A parent stands before its children. */
+/** A node of a draft tree as it was verified. Parents come before their children. */
 export interface DraftNode {
   token: number
   text: string

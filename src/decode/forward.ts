@@ -1,4 +1,4 @@
-// A draft tree as the rows of a batch, and back into the cache.
+// Draft trees as rows of a batch, and what of them goes into the KV cache.
 
 import { CellStack } from './cells.js'
 import type { Decoder } from './decoder.js'
@@ -11,7 +11,7 @@ import type { Verdict } from './verify.js'
  * nodes take part is decided by the scheduler.
  *
  * A tree becomes rows like this. Each leaf has a sequence id; a row belongs to the ids of all leaves below it; the
- * likeliest chain stands first, directly behind the root, under the request's own id:
+ * likeliest chain comes first, directly after the root, under the request's own id:
  *
  *     tree   root ──┬── brown ──┬── fox ── jumps        ids: 0 = own, 1 and 2 = branches
  *                   │           └── bear
@@ -22,8 +22,8 @@ import type { Verdict } from './verify.js'
  *     ids      0,1,2    0,1      0       0    │   1      2
  *              └──── main chain ──────────┘     side branches
  *
- * Bit-exact attention sums over cells in their order, so cells of the accepted path must lie in position order. The
- * main chain does; when a side branch wins, its cells are dropped and its tokens become part of the next head.
+ * Bit-exact attention sums over cells in their order, so cells of the accepted path must be in position order. Those of
+ * the main chain are; when a side branch wins, its cells are dropped and its tokens become part of the next head.
  */
 export class Forward {
   readonly #decoder: Decoder
@@ -40,8 +40,8 @@ export class Forward {
 
   /**
    * Appends rows for a sequence: the next `headRows` tokens of its head and, if that reaches its last token, the first
-   * `nodes` nodes of its tree. Those that would need more branches than the slot has are taken out of it, and `nodes` is
-   * lowered to how many took part.
+   * `nodes` nodes of its tree. Nodes for which the slot has too few branches are removed, and `nodes` is lowered to how
+   * many take part.
    */
   lay(sequence: Sequence): void {
     const { batch } = this.#decoder
@@ -65,9 +65,9 @@ export class Forward {
   }
 
   /**
-   * The forward is laid: keeps what it may have to give back.
+   * The forward is laid: saves what may have to be restored.
    *
-   * @param isNoisy whether a row may turn out too close a race to be decided
+   * @param isNoisy whether a row may turn out too close to be decided
    */
   prepare(sequences: readonly Sequence[], isNoisy: boolean): void {
     if (!this.#states) return
@@ -119,11 +119,10 @@ export class Forward {
   }
 
   /**
-   * Takes the head just decoded, and of the accepted path what lies on the main chain, into the KV cache; everything
-   * else of the tree is dropped.
+   * Keeps the cells of the head just decoded and of the accepted path as far as it is on the main chain; drops the rest of
+   * the tree.
    *
-   * @param verdict what of the tree was accepted; where it is undecided, the last token is to be decoded again, alone:
-   *   its cell goes too
+   * @param verdict the accepted path; if it is undecided, the last token is decoded again alone, so its cell goes too
    * @param isLast whether the sequence was laid last in this forward
    */
   commit(sequence: Sequence, { path, pathLength, undecided }: Verdict, isLast: boolean): void {

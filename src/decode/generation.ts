@@ -1,4 +1,4 @@
-// The answer as whoever asked for it holds it: steps to iterate, a result to await.
+// An answer as its user holds it: steps to iterate, a result to await.
 
 import type { AssistantMessage, MessageDelta } from '../chat/message.js'
 import type { DraftSourceName } from '../draft/tree.js'
@@ -16,11 +16,11 @@ export type EndReason =
   /** The context is full. */
   | 'context-full'
   /**
-   * The grammar is not complete and no token may follow: the vocabulary cannot spell what it asks for, biases forbid
-   * it, or there are too many ways of reading the text. What was written stands, as a beginning.
+   * The grammar is not complete and no token may follow: the vocabulary cannot spell what the grammar requires, biases
+   * forbid it, or the text can be parsed in too many ways. What was written so far is kept.
    */
   | 'dead-end'
-  /** The request's signal was aborted, or its consumer left the loop. What was written until then stands. */
+  /** The request's signal was aborted, or its consumer left the loop. What was written so far is kept. */
   | 'aborted'
 
 /** A piece of text and where its token came from. */
@@ -28,25 +28,25 @@ export interface StepPiece {
   token: number
   /** Text shown with this token; empty while a character or a possible stop string is incomplete. */
   text: string
-  /** The source of the draft that held this token; `'model'` if the model computed it alone. */
+  /** The source of the draft that contained this token; `'model'` if it was not drafted. */
   source: DraftSourceName | 'model'
-  /** Where exactly the token came from, where the request asked to have it explained. */
+  /** With `explain`: where exactly the token came from. */
   origin?: TokenOrigin
-  /** Of a drafted token, where the request asked: tokens of the context match behind it. */
+  /** With `explain`, for a drafted token: how many tokens of the context matched where it was found. */
   matchLength?: number
-  /** Of a drafted token, where the request asked: how probable the draft held it after the token before, 0 … 1. */
+  /** With `explain`, for a drafted token: how probable the draft considered it after the token before, 0 … 1. */
   probability?: number
-  /** How probable the token was, and others in its place, where the request asked for it. */
+  /** With `logprobs`: how probable the token was, and the likeliest tokens in its place. */
   logprobs?: TokenLogprobs
 }
 
-/** What one forward brought. */
+/** What one forward yielded. */
 export interface GenerationStep {
-  /** Text that can be shown now; of a conversation's answer its content, without thoughts and calls. */
+  /** Text that can be shown now. For a chat: the content only, without thoughts and calls. */
   text: string
-  /** Of a conversation's answer: what became certain of its parts, in order. */
+  /** For a chat: what was added to the message's thoughts, content and calls, in order. */
   deltas?: MessageDelta[]
-  /** The accepted tokens, in order; the last one is the bonus token that every forward brings. */
+  /** The accepted tokens, in order; the last one is the bonus token that every forward yields. */
   pieces: StepPiece[]
   /** Nodes of the draft tree that this forward verified; 0: it decoded conventionally. */
   drafted: number
@@ -56,29 +56,29 @@ export interface GenerationStep {
   forwardMs: number
   /** Milliseconds of retrieval before it. */
   retrievalMs: number
-  /** The draft that was verified, where the request asked to have it explained. */
+  /** With `explain`: the draft that was verified. */
   tree?: DraftNode[]
 }
 
 /** How far a prompt has been read. */
 export interface PromptProgress {
   promptTokens: number
-  /** Of them, those whose KV cells were there already. */
+  /** Those of them whose KV cells were there already. */
   cachedTokens: number
-  /** Of them, those that have been read, with the cached ones. */
+  /** Those of them that have been read so far, including the cached ones. */
   readTokens: number
-  /** Milliseconds since a slot was free. */
+  /** Milliseconds since the request got a slot. */
   elapsedMs: number
 }
 
-/** Totals of one generation, by the names of the paper where it has them. */
+/** Totals of one generation; where the paper has a name for a figure, it is given. */
 export interface GenerationStats {
   promptTokens: number
   /** Tokens of the prompt whose KV cells were there already. */
   cachedPromptTokens: number
   /** Tokens written, without the end-of-generation token. */
   completionTokens: number
-  /** Of them, those that wrote thoughts; 0 where the answer is not read as a message. */
+  /** Those of them that wrote thoughts; 0 for a plain completion. */
   reasoningTokens: number
   /** Forwards after the prompt's. */
   forwards: number
@@ -88,17 +88,17 @@ export interface GenerationStats {
   acceptedTokens: number
   /** Effective decoding length: tokens emitted per forward, bonus included. */
   edl: number
-  /** Decoding length: tokens per forward, the last accepted one included. */
+  /** Decoding length: rows per forward, that of the last accepted token included. */
   dl: number
-  /** Milliseconds until a slot was free. */
+  /** Milliseconds the request waited for a slot. */
   queuedMs: number
   /** Milliseconds of the prompt's forwards (time to first token without queueing). */
   prefillMs: number
   /** Milliseconds from the first token to the last. */
   decodeMs: number
-  /** Milliseconds of all forwards after the prompt's (FT in sum). */
+  /** Milliseconds of all forwards after the prompt's (the sum of FT). */
   forwardMs: number
-  /** Milliseconds of all retrievals (QT in sum). */
+  /** Milliseconds of all retrievals (the sum of QT). */
   retrievalMs: number
   /** Tokens per second after the first token. */
   tokensPerSecond: number
@@ -106,14 +106,15 @@ export interface GenerationStats {
 
 /** The outcome of a generation. */
 export interface GenerationResult {
-  /** All of the text; of a conversation's answer its content. */
+  /** The whole text. For a chat: the content only. */
   text: string
-  /** Of a conversation's answer: what it says, in its three parts. */
+  /** For a chat: the message, with its thoughts, content and calls. */
   message?: AssistantMessage
   /** The tokens written, without the end-of-generation token. */
   tokens: number[]
+  /** Why it ended. */
   reason: EndReason
-  /** The stop string, where that was the reason. */
+  /** The stop string, if that was the reason. */
   stopString?: string
   /** The seed of the random draws; 0 for greedy. */
   seed: number
@@ -121,8 +122,8 @@ export interface GenerationResult {
 }
 
 /**
- * An answer being written: iterate it for the steps, await {@link Generation.result} for the whole. It runs whether or
- * not anyone iterates; leaving the loop early aborts it.
+ * An answer being written: iterate it for its steps, await {@link Generation.result} for the whole. It runs whether or not
+ * anyone iterates; leaving the loop early aborts it.
  *
  * @example
  * const answer = engine.chat({ messages })
@@ -147,7 +148,7 @@ export class Generation implements AsyncIterable<GenerationStep> {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // A consumer that only iterates sees the failure there; it must not count as unhandled here.
+    // A consumer that only iterates sees the failure there; here it must not count as unhandled.
     this.result.catch(() => {})
   }
 
@@ -156,7 +157,7 @@ export class Generation implements AsyncIterable<GenerationStep> {
     this.#abort()
   }
 
-  /** The steps, from the first on, for one consumer. */
+  /** All steps from the first on, for a single consumer. */
   async *[Symbol.asyncIterator](): AsyncGenerator<GenerationStep, void, undefined> {
     try {
       for (let next = 0; ; ) {

@@ -1,6 +1,6 @@
 // Prompts kept aside, in host memory.
 
-/** The beginning of a prompt up to a border, as a node of the tree. */
+/** A node of the tree: the beginning of prompts up to some border. */
 interface Node {
   readonly owner: string
   readonly parent: Node | undefined
@@ -20,22 +20,22 @@ export interface KeptPromptsReport {
 }
 
 /**
- * Prompts kept aside: what has been read, in host memory, so that the KV cache holds only what runs. A tree of prefixes,
- * cut at borders that are the same for all prompts:
+ * Prompts that were read, kept in host memory so that the KV cache holds only what runs. A tree of prefixes, cut at
+ * borders that are the same for all prompts:
  *
  *     owner ── system message ── tools ──┬── document A ── question
  *               block 0          block 1 ├── document B ── question
  *                                        └── an earlier turn ── …
  *
- * Every block stands once, however many prompts run through it. Where the budget is reached, the leaf goes that has not
- * been used for longest. Cells of one owner are never used for another: how long a prompt takes to read would tell what
- * others have asked.
+ * Every block is kept once, however many prompts run through it. When the budget is reached, the least recently used leaf
+ * goes. Cells of one owner are never used for another: how long a prompt takes to read would reveal what others have
+ * asked.
  */
 export class KeptPrompts {
   readonly #blockTokens: number
   readonly #mostBytes: number
   readonly #roots = new Map<string, Map<string, Node>>()
-  /** All nodes, the one used longest ago first; a node is always used after those below it, so that one is a leaf. */
+  /** All nodes, least recently used first. A node counts as used after those below it, so the first is a leaf. */
   readonly #byUse = new Set<Node>()
   #bytes = 0
 
@@ -69,7 +69,7 @@ export class KeptPrompts {
     return found
   }
 
-  /** Keeps the first blocks of a prompt: all that are given, from the beginning on. */
+  /** Keeps the first blocks of a prompt, as many as are given. */
   keep(prompt: ArrayLike<number>, cells: readonly Uint8Array[], owner: string): void {
     if (this.#mostBytes === 0 || cells.length === 0) return
     let children = this.#roots.get(owner)
@@ -93,7 +93,7 @@ export class KeptPrompts {
     this.#shrink()
   }
 
-  /** Forgets a prompt, but for what others begin with too; returns how many tokens that were. */
+  /** Forgets a prompt, except for what others share with it; returns how many tokens were forgotten. */
   drop(prompt: ArrayLike<number>, owner: string): number {
     const path: Node[] = []
     let children = this.#roots.get(owner)
@@ -124,7 +124,7 @@ export class KeptPrompts {
     return blocks * this.#blockTokens
   }
 
-  /** A use of a node is one of all above it. */
+  /** Using a node uses all above it. */
   #touch(node: Node | undefined): void {
     for (let one = node; one; one = one.parent) {
       this.#byUse.delete(one)

@@ -1,8 +1,8 @@
-// How probable the model held what was written.
+// How probable the tokens of an answer were.
 
 import type { TokenLogprobs } from '../llama/candidates.js'
 
-/** Where the logits of a forward lie; a context is such a place. */
+/** The logits of a forward; a context provides them. */
 export interface LogitRows {
   readonly vocabularySize: number
   readonly batch: { readonly outputRows: ArrayLike<number> }
@@ -17,18 +17,18 @@ interface DrawnTokens {
   readonly count: number
 }
 
-/** Tells how probable the tokens of an answer were. */
+/** Where the log-probabilities of an answer's tokens come from. */
 export interface LogprobSource {
-  /** Of the tokens of a verdict, with pauses where that takes long. Of each once, in order. */
+  /** Those of a verdict's tokens, with pauses if that takes long. Asked once for each token, in order. */
   all(drawn: DrawnTokens): Generator<void, TokenLogprobs[]>
 }
 
-/** Tells how probable the model held the tokens drawn from a forward's rows, before temperature, penalties and grammar. */
+/** The model's own log-probabilities, before temperature, penalties and grammar. */
 export class Logprobs implements LogprobSource {
   readonly #rows: LogitRows
   readonly #count: number
 
-  /** @param count how many of the most likely tokens are told with each */
+  /** @param count how many of the most likely tokens to report with each */
   constructor(rows: LogitRows, count: number) {
     this.#rows = rows
     this.#count = count
@@ -40,7 +40,7 @@ export class Logprobs implements LogprobSource {
     return logprobsOf(logits.subarray(begin, begin + vocabularySize), token, this.#count)
   }
 
-  /** Of the tokens of a verdict, with a pause after each: every one takes passes over the whole vocabulary. */
+  /** With a pause after each token, since each takes several passes over the whole vocabulary. */
   *all({ rows, tokens, count }: DrawnTokens): Generator<void, TokenLogprobs[]> {
     const told: TokenLogprobs[] = []
     for (let i = 0; i < count; i++) {
@@ -51,11 +51,11 @@ export class Logprobs implements LogprobSource {
   }
 }
 
-/** Tells how probable the draws themselves made the tokens, behind all of that. */
+/** The log-probabilities that tokens were drawn with, after temperature, penalties and grammar. */
 export class DrawnLogprobs implements LogprobSource {
   readonly #told: () => TokenLogprobs
 
-  /** @param told tells of one draw after the other */
+  /** @param told returns those of one draw after the other */
   constructor(told: () => TokenLogprobs) {
     this.#told = told
   }
@@ -66,7 +66,7 @@ export class DrawnLogprobs implements LogprobSource {
   }
 }
 
-/** Log-probabilities of `token` and of the `count` most likely tokens; of equals the smaller id stands first. */
+/** Log-probabilities of `token` and of the `count` most likely tokens; of equals the smaller id comes first. */
 function logprobsOf(logits: Float32Array, token: number, count: number): TokenLogprobs {
   let most = Number.NEGATIVE_INFINITY
   for (const logit of logits) if (logit > most) most = logit

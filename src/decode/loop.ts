@@ -17,15 +17,15 @@ import { type AnswerRequest, AnswerWriter, type TokenText } from './writer.js'
 
 /** A request in tokens. */
 export interface TokenRequest extends AnswerRequest {
-  /** Whether cells that hold the beginning of the prompt may be used again. Default `true`. */
+  /** Whether cells that hold the beginning of the prompt may be reused. Default `true`. */
   readonly reusePrefix?: boolean
-  /** Whose request it is: cells of another owner are never used again. Default: nobody's in particular. */
+  /** Whose request it is: cells of another owner are never reused. Default: nobody's in particular. */
   readonly owner?: string
   /** Aborts the generation. */
   readonly signal?: AbortSignal
 }
 
-/** How the loop is laid out. */
+/** The layout of the loop, and what it works with. */
 export interface LoopOptions extends Omit<RoundOptions, 'isEnd'> {
   /** What the tokens mean. */
   vocabulary: TokenText
@@ -39,28 +39,28 @@ export interface LoopOptions extends Omit<RoundOptions, 'isEnd'> {
   /** Decides how many threads compute. Default: all, always. */
   crew?: Crew
   /**
-   * Keep the cells of every request in position order though several share the cache. Takes one sequence id more than
+   * Keep the cells of each request in position order although several share the KV cache. Takes one more sequence id than
    * slots × branches. Default `false`.
    */
   ordered?: boolean
   /** Reads prompts in a context of its own, and keeps them aside. Default: the decoder reads them. */
   reader?: Reader
-  /** Milliseconds that answers being written wait for a part of a prompt to be read, if it can be that small. Default 500. */
+  /** Milliseconds that answers being written may wait while part of a prompt is read, if a part can be that small. Default 500. */
   maxPauseMs?: number
 }
 
 /** Default of {@link LoopOptions.maxPauseMs}. */
 const maxPauseMs = 500
 
-/** Milliseconds that the requests of a forward keep the event loop; then others are heard. */
+/** Milliseconds of work on a forward's requests after which the event loop gets its turn. */
 const longestMs = 20
 
-/** Lets others be heard. Not in turns with them: whatever they do, the forward is not to wait for all of it. */
+/** Lets the event loop run once, not until it has nothing left to do: the forward must not wait for that. */
 function pause(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Does work that pauses every few milliseconds; in each pause others are heard. */
+/** Does work that pauses every few milliseconds, and lets the event loop run in each pause. */
 async function inPieces<Result>(work: Iterator<void, Result>): Promise<Result> {
   for (;;) {
     const { done, value } = work.next()
@@ -69,7 +69,7 @@ async function inPieces<Result>(work: Iterator<void, Result>): Promise<Result> {
   }
 }
 
-/** What a slot does. */
+/** What a slot is doing. */
 export interface SlotState {
   phase: 'prefill' | 'decode'
   promptTokens: number
@@ -91,8 +91,8 @@ interface Started extends TokenRequest {
  *     admit ─┬─ read a part of the first prompt ──────────────────────────┬─ again
  *            └─ draft and decide → lay → forward → verify → commit → emit ┘
  *
- * Conventional decoding is the same loop with empty drafts. Where prompts have a reader, and others write meanwhile, both
- * take turns: after every round of writing as much is read as the longest pause allows.
+ * Conventional decoding is the same loop with empty drafts. If there is a reader and other requests are writing, the two
+ * take turns: after every round of writing, as much is read as the longest pause allows.
  */
 export class DecodeLoop {
   readonly #options: LoopOptions
@@ -130,7 +130,7 @@ export class DecodeLoop {
     return this.#queue.length
   }
 
-  /** What each slot does now; `undefined`: nothing. */
+  /** What each slot is doing; `undefined`: nothing. */
   describeSlots(): (SlotState | undefined)[] {
     return this.#slots.all.map(
       ({ sequence }) =>
@@ -172,7 +172,7 @@ export class DecodeLoop {
   }
 
   async #turn(): Promise<void> {
-    // A tick for the caller, so that a request is not decoded before its Generation has been handed out.
+    // A tick for the caller: a request must not be decoded before its Generation has been returned.
     await null
     for (;;) {
       try {
@@ -183,19 +183,19 @@ export class DecodeLoop {
         this.#failAll(error)
       }
       if (this.#running.length > 0 || this.#queue.length > 0) continue
-      // At once, not in a later tick: a request submitted as the last one ends must start a turn of its own.
+      // Here, not in a later tick: a request submitted as the last one ends must start a new turn.
       this.#turning = undefined
       return
     }
   }
 
-  /** Gives free slots to waiting requests, in order; one that another request just reads the prompt for waits on. */
+  /** Gives free slots to waiting requests, in order. One whose beginning another request is just reading keeps waiting. */
   #admit(): void {
     const { contextTokens, maxNodes } = this.#options
     for (let next = 0; next < this.#queue.length && this.#slots.hasFree; ) {
       const request = this.#queue[next]
       const { prompt, session, writer, reusePrefix = true, owner = '' } = request
-      // It waits for one reader at most: a stream of requests that begin alike must not hold it up for ever.
+      // It waits for at most one: a stream of requests with the same beginning must not hold it up for ever.
       if (reusePrefix) request.reader ??= this.#slots.findReader(prompt, owner)
       if (request.reader?.isPrefilling && this.#running.some((sequence) => sequence === request.reader)) {
         next++
@@ -210,7 +210,7 @@ export class DecodeLoop {
       try {
         session.read(prompt)
         writer.begin()
-        // What a reader finds it tells once it gets to it.
+        // A reader reports what it finds when it gets to it.
         if (!sequence.reading) writer.found(cached)
       } catch (error) {
         this.#fail(sequence, error)
@@ -227,7 +227,7 @@ export class DecodeLoop {
     else await this.#write(this.#running.filter(({ reading }) => !reading))
   }
 
-  /** Reads a part of a prompt: as much as fits into the longest pause, or, where nobody waits, into a forward. */
+  /** Reads part of a prompt: as much as fits into the longest pause or, if nobody is waiting, into a forward. */
   async #read(sequence: Sequence<Started>, isAwaited: boolean): Promise<void> {
     const { reader, crew, maxPauseMs: pauseMs = maxPauseMs } = this.#options
     const { reading, slot, request } = sequence
@@ -254,7 +254,7 @@ export class DecodeLoop {
     }
   }
 
-  /** A round of those whose prompts need no reader, or have been through it. */
+  /** A round of the sequences whose prompts need no reader, or are through it. */
   async #write(sequences: Sequence<Started>[]): Promise<void> {
     const round = this.#round
     if (sequences.some(({ request }) => request.session.prepare ?? request.session.digest))
@@ -279,14 +279,14 @@ export class DecodeLoop {
         const { logprobs } = sequence.request
         this.#settle(sequence, logprobs && (await inPieces(logprobs.all(round.verdict))))
       } catch (error) {
-        // What a request brings along (its drafter, its sampler) fails that request and no other.
+        // A failure of a request's own drafter or sampler ends that request and no other.
         this.#fail(sequence, error)
       }
     }
     round.learn()
   }
 
-  /** Commits and emits what one request got from the forward, once that is verified. */
+  /** Commits and emits what a forward has yielded for one request, once that is verified. */
   #settle(sequence: Sequence<Started>, logprobs: readonly TokenLogprobs[] | undefined): void {
     const round = this.#round
     const { writer } = sequence.request
@@ -325,7 +325,7 @@ export class DecodeLoop {
     this.#leave(sequence.request, tell)
   }
 
-  /** Closes what a request brought along, then tells the writer; where that fails, the request does. */
+  /** Closes the request's session and sampler, then tells the writer; if closing fails, so does the request. */
   #leave({ session, sampler, writer }: Started, tell: () => void): void {
     try {
       session.close()

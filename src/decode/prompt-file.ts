@@ -1,4 +1,4 @@
-// A prompt in a file: its tokens, and their cells.
+// A prompt in a file: its tokens and their cells.
 
 import { createHash, randomUUID } from 'node:crypto'
 import { open, rename, unlink } from 'node:fs/promises'
@@ -15,17 +15,17 @@ export interface SavedPrompt {
   blocks: readonly Uint8Array[]
 }
 
-/** Why a file is not a prompt that this model can go on from. */
+/** Why a file is not a prompt that this model can continue. */
 export type PromptFault = 'foreign' | 'damaged'
 
 /**
- * Writes a prompt to a file, readable by its user only; under its name it is there once it is whole.
+ * Writes a prompt to a file, readable by its owner only; it gets its name once it is complete.
  *
  *     ┌──────┬──────────┬────────┬─────────────┬──────────┬─────────┬─────┬───────────────────┐
  *     │ LKpt │ identity │ tokens │ block bytes │ tokens … │ block 0 │  …  │ SHA-256 of it all │
  *     └──────┴──────────┴────────┴─────────────┴──────────┴─────────┴─────┴───────────────────┘
  *
- * @param identity stands for everything the numbers in a block depend on besides its tokens
+ * @param identity identifies everything besides its tokens that the numbers in a block depend on
  * @returns bytes of the file
  * @throws the system's error
  */
@@ -60,7 +60,7 @@ export async function writePrompt(path: string, identity: string, { tokens, bloc
 }
 
 /**
- * Reads what {@link writePrompt} wrote. Nothing is taken into memory before its size is known to fit.
+ * Reads what {@link writePrompt} wrote. Nothing is read into memory before its size is known to fit.
  *
  * @param blockTokens tokens of a block
  * @param blockBytes bytes of one

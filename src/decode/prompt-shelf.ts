@@ -4,23 +4,23 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 
-/** Bytes of a file's head: a mark, and the digest of its name and its cells. */
+/** Bytes of a file's header: a mark, and the digest of its name and its cells. */
 const markBytes = 4
 const headBytes = markBytes + 32
 const mark = Buffer.from('LKkv')
 const ending = '.cells'
-/** Most blocks that wait to be written; more are not kept. */
+/** Most blocks that may wait to be written; further ones are not kept. */
 const mostWaiting = 256
 
 /** Where prompts are kept on the disk, and how many of them. */
 export interface PromptShelfOptions {
-  /** The folder; made if need be, readable by its user only. */
+  /** The folder; made if need be, readable by its owner only. */
   folder: string
-  /** Most bytes of files; what was not used for longest goes first. */
+  /** Most bytes of files; the least recently used goes first. */
   mostBytes: number
-  /** Milliseconds after which a file is not used any more. Default: any age will do. */
+  /** Milliseconds after which a file is no longer used. Default: never. */
   ttlMs?: number | undefined
-  /** Told when nothing can be written any more. */
+  /** Called when nothing can be written any more. */
   onProblem?: ((problem: unknown) => void) | undefined
 }
 
@@ -43,39 +43,39 @@ interface Entry {
 }
 
 /**
- * Blocks of prompts in files, so that what prompts begin with is known after a restart. A block comes here when it is
- * found in memory for the first time: what is asked once only is never written.
+ * Blocks of prompts in files, so that the beginnings of prompts are known after a restart. A block comes here when it is
+ * found in memory for the first time: prompts that come only once are never written.
  *
  *     FOLDER/ identity / owner / all tokens up to the block's end .cells
  *                                 ┌──────┬─────────────────────────┬─────────┐
  *                                 │ LKkv │ SHA-256 of name, cells  │ cells … │
  *                                 └──────┴─────────────────────────┴─────────┘
  *
- * The identity stands for the model, what computes it, and the form of its cells; folders of others count against the
- * budget but are not used. Names are digests, so they show nobody's tokens; cells do, as any copy of a conversation. A file
- * that is damaged, of another length or too old is deleted and counts as none. Writing happens beside; nobody waits for it.
+ * The identity stands for the model, what computes it, and the form of its cells; folders with others count against the
+ * budget but are not used. Names are digests and reveal no tokens; cells do, like any copy of a conversation. A file that
+ * is damaged, of the wrong length or too old is deleted. Writing happens in the background.
  */
 export class PromptShelf {
   readonly #options: PromptShelfOptions
   readonly #identity: string
   readonly #blockTokens: number
   readonly #cellBytes: number
-  /** All files, the one not used for longest first. */
+  /** All files, least recently used first. */
   readonly #entries = new Map<string, Entry>()
   #bytes = 0
   #waiting = 0
   #writing: Promise<void> = Promise.resolve()
-  /** Grows with every {@link forget} of an owner: what waited before that is not written. */
+  /** How often each owner was forgotten: what waited before the last time is not written. */
   readonly #forgotten = new Map<string, number>()
   #isBroken = false
 
   /**
-   * Looks what is there.
+   * Opens a shelf and lists what is on it.
    *
-   * @param identity stands for everything the numbers in a block depend on besides its tokens
+   * @param identity identifies everything besides its tokens that the numbers in a block depend on
    * @param blockTokens tokens of a block
    * @param cellBytes bytes of one cell
-   * @throws the system's error where the folder cannot be made or read
+   * @throws the system's error if the folder cannot be made or read
    */
   static async open(
     identity: string,
@@ -101,7 +101,7 @@ export class PromptShelf {
     return { files: this.#entries.size, bytes: this.#bytes, mostBytes: this.#options.mostBytes }
   }
 
-  /** Cells of the blocks of a prompt that follow the first `known` ones, at most up to block `blocks`. */
+  /** Cells of a prompt's blocks from block `known` on, up to block `blocks` at most. */
   async find(prompt: ArrayLike<number>, known: number, blocks: number, owner: string): Promise<Uint8Array[]> {
     const found: Uint8Array[] = []
     const names = this.#names(prompt, blocks, owner)
@@ -113,7 +113,7 @@ export class PromptShelf {
     return found
   }
 
-  /** Keeps the first blocks of a prompt, those that are not here yet. */
+  /** Keeps those of a prompt's first blocks that are not here yet. */
   keep(prompt: ArrayLike<number>, cells: readonly Uint8Array[], owner: string): void {
     if (this.#isBroken) return
     const epoch = this.#forgotten.get(owner)
@@ -140,13 +140,13 @@ export class PromptShelf {
     await PromptShelf.forget(this.#options.folder, owner)
   }
 
-  /** The same for a shelf that nobody has open. */
+  /** The same for a shelf that nobody has opened. */
   static async forget(folder: string, owner: string): Promise<void> {
     for (const identity of await list(folder))
       await rm(path.join(folder, identity, digest(owner)), { recursive: true, force: true })
   }
 
-  /** Waits until what was to be kept is written. */
+  /** Waits until everything pending is written. */
   async close(): Promise<void> {
     await this.#writing
   }
@@ -180,7 +180,7 @@ export class PromptShelf {
     }
     this.#entries.delete(name)
     this.#entries.set(name, entry)
-    // The time of use outlives the process; when it was written stays as it is.
+    // The time of use is for later processes; the time of writing stays as it is.
     void utimes(entry.file, new Date(), new Date(entry.writtenAt)).catch(() => {})
     return cells
   }
@@ -204,7 +204,7 @@ export class PromptShelf {
     await this.#tidy()
   }
 
-  /** Deletes what is too old, and beyond the budget what was not used for longest. */
+  /** Deletes what is too old and, beyond the budget, what was used least recently. */
   async #tidy(): Promise<void> {
     for (const [name, entry] of this.#entries)
       if (this.#bytes > this.#options.mostBytes || this.#isOld(entry)) await this.#drop(name)

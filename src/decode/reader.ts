@@ -1,10 +1,11 @@
-// Prompts read in a context of their own.
+// The reader: prompts are read in a context of their own.
 
+import { commonLength } from './common-prefix.js'
 import type { Decoder } from './decoder.js'
 import type { KeptPrompts } from './kept-prompts.js'
 import type { PromptShelf } from './prompt-shelf.js'
 
-/** The least rows that ggml's tiled attention takes at a time; and tokens from one border of a kept prompt to the next. */
+/** The fewest rows for which ggml uses tiled attention; also the tokens between two borders of a kept prompt. */
 export const blockTokens = 64
 
 /** Sequence ids of the reading context: the prompt, and the part of it that is taken out. */
@@ -26,7 +27,7 @@ export type ReadingDecoder = Pick<
   | 'vectorsOf'
 >
 
-/** Is shown the vectors of tokens that were read, from a position on. */
+/** Called with the vectors of tokens that were read, from a position on. */
 export type Observer = (vectors: Float32Array, position: number) => void
 
 /** How cells of the reading context become blocks, and blocks cells of either context. */
@@ -39,9 +40,9 @@ export interface BlockCodec {
   convert(blocks: readonly Uint8Array[], blockCells: number, states: readonly Uint8Array[]): Promise<Uint8Array>
 }
 
-/** What is to be known of blocks that lie in files. */
+/** What identifies blocks that are kept in files. */
 export interface BlockForm {
-  /** Stands for everything the numbers in a block depend on besides its tokens. */
+  /** Identifies everything besides its tokens that the numbers in a block depend on. */
   identity: string
   /** Bytes of a block. */
   bytes: number
@@ -53,15 +54,16 @@ export interface BlockForm {
  *     prompt    │ block 0 │ block 1 │ block 2 │ block 3 │ rest │ last token
  *               └── kept ─┴─────────┴────── read here ──┴──────┘└ read by the writer
  *
- * What is exact for a few rows reads slowly, and what reads fast is exact only for many: so all of a prompt but its last
- * token is read here, always by the same kernel, in forwards of as many rows as there is time for, and of no fewer than
- * that kernel wants; where less is left, rows of nothing fill them up. The bits of a cell depend on the prompt alone: not
- * on what had been kept, how it was divided, or on company. Prompts too short for one such forward are left to the writer.
+ * A configuration that is exact for few rows reads slowly, and one that reads fast is exact only for many. So all of a
+ * prompt but its last token is read here, always by the same kernel, in forwards of as many rows as there is time for and
+ * at least as many as that kernel needs; if fewer tokens are left, dummy rows make up the rest. The bits of a cell depend
+ * on the prompt alone: not on what had been kept, on how the prompt was divided, or on company. Prompts too short for one
+ * such forward are left to the writer.
  *
  * One prompt is read at a time, in order of arrival.
  */
 export class Reader {
-  /** What blocks in files are told apart by, and their bytes; missing where none are to be written. */
+  /** What identifies blocks in files, and their size; missing if none are written. */
   readonly form: BlockForm | undefined
   /** Prompts kept aside. */
   readonly kept: KeptPrompts
@@ -69,16 +71,16 @@ export class Reader {
   readonly shelf: PromptShelf | undefined
   readonly #decoder: ReadingDecoder
   readonly #codec: BlockCodec
-  /** The prompt whose cells lie in the context, whose it is, and how many of its tokens have cells. */
+  /** The prompt whose cells are in the context, its owner, and how many of its tokens have cells. */
   #held: ArrayLike<number> = []
   #owner = ''
   #length = 0
-  /** Milliseconds of a row, by the last forwards. */
+  /** Milliseconds per row in recent forwards. */
   #rowMs: number
   /** How often something was forgotten. */
   #epoch = 0
 
-  /** @param rowMs what reading a token takes, to begin with */
+  /** @param rowMs a first estimate of what reading a token takes */
   constructor(
     decoder: ReadingDecoder,
     codec: BlockCodec,
@@ -108,14 +110,14 @@ export class Reader {
   /**
    * Begins to read a prompt; `undefined` if it is too short for that.
    *
-   * @param keeps whether what was kept may be used, and what is read be kept
+   * @param keeps whether to use what was kept, and to keep what is read
    */
   open(prompt: ArrayLike<number>, owner: string, keeps: boolean): Reading | undefined {
     const tokens = this.tokensOf(prompt.length)
     return tokens > 0 ? new Reading(this, prompt, tokens, owner, keeps) : undefined
   }
 
-  /** Tokens at the beginning of a prompt of so many that are read here. */
+  /** How many tokens of a prompt of this length are read here, from its beginning. */
   tokensOf(promptLength: number): number {
     const tokens = promptLength - 1
     return tokens < blockTokens || tokens > this.#decoder.contextTokens - blockTokens ? 0 : tokens
@@ -126,7 +128,7 @@ export class Reader {
     this.#decoder.useThreads?.(count)
   }
 
-  /** Rows of a forward that takes so many milliseconds, in blocks; at least one. It may take along a rest of less than one. */
+  /** Rows of a forward that takes at most this long, in whole blocks, at least one. A rest of less than a block may be added. */
   rowsWithin(ms: number): number {
     const most = Math.floor(this.#decoder.batch.capacity / blockTokens) - 1
     return blockTokens * Math.max(1, Math.min(most, Math.floor(ms / this.#rowMs / blockTokens)))
@@ -135,7 +137,7 @@ export class Reader {
   /**
    * Reads a part of a prompt, and returns its cells.
    *
-   * @param known blocks from the beginning on, for the case that they do not lie in the context any more
+   * @param known blocks from the beginning on, in case they are no longer in the context
    * @internal
    */
   async read(
@@ -185,9 +187,9 @@ export class Reader {
     return this.#codec.convert(blocks, blockTokens, states)
   }
 
-  /** Forgets what was read for an owner, at once; resolves when the disk holds nothing of it either. */
+  /** Forgets at once what was read for an owner; resolves when nothing of it is left on the disk either. */
   async forget(owner: string): Promise<void> {
-    // What is being read leaves nothing behind.
+    // What is being read now leaves nothing behind.
     this.#epoch++
     this.kept.forget(owner)
     await this.shelf?.forget(owner)
@@ -200,9 +202,9 @@ export class Reader {
     this.#length = 0
   }
 
-  /** Sees to it that the context holds the tokens before those to be read, and nothing else. */
+  /** Makes sure that the context holds the tokens before those to be read, and nothing else. */
   async #place(prompt: ArrayLike<number>, owner: string, known: readonly Uint8Array[], length: number): Promise<void> {
-    const stays = this.#owner === owner && this.#length >= length && beginsAlike(prompt, this.#held, length)
+    const stays = this.#owner === owner && this.#length >= length && commonLength(prompt, this.#held, length) === length
     if (!stays) {
       this.clear()
       if (length > 0) await this.#decoder.writeCells(whole, await this.#codec.restore(known, blockTokens))
@@ -219,7 +221,7 @@ export class Reading {
   readonly tokens: number
   /** Tokens that have been read. */
   done = 0
-  /** Of them, those that had been kept. */
+  /** Those of them that had been kept. */
   cached = 0
   readonly #reader: Reader
   readonly #prompt: ArrayLike<number>
@@ -241,7 +243,7 @@ export class Reading {
     this.#epoch = reader.epoch
   }
 
-  /** Looks for what had been kept, the first time it is called; another may just have read it. Returns whether it was the first. */
+  /** Looks for what was kept when first called, since another request may just have read it. Returns whether it did. */
   async find(): Promise<boolean> {
     if (!this.#isFirst) return false
     this.#isFirst = false
@@ -251,11 +253,11 @@ export class Reading {
     return true
   }
 
-  /** Reads on: so many tokens, or what is left. */
+  /** Reads this many more tokens, or what is left. */
   async advance(rows: number, observe?: Observer): Promise<void> {
     await this.find()
     if (this.done === this.tokens) return
-    // What would be too little for a forward of its own is taken along.
+    // A rest too small for a forward of its own is added.
     const left = this.tokens - this.done
     const next = left - rows < blockTokens ? left : rows
     const { done } = this
@@ -269,15 +271,10 @@ export class Reading {
     this.close()
   }
 
-  /** Keeps what has been read so far, whole blocks of it. */
+  /** Keeps the whole blocks of what has been read so far. */
   close(): void {
     if (!this.#keeps || this.#epoch !== this.#reader.epoch) return
     for (const state of this.#states) this.#blocks.push(...this.#reader.split(state))
     this.#reader.kept.keep(this.#prompt, this.#blocks, this.#owner)
   }
-}
-
-function beginsAlike(a: ArrayLike<number>, b: ArrayLike<number>, length: number): boolean {
-  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return false
-  return true
 }

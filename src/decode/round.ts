@@ -10,32 +10,32 @@ import type { Slot } from './slot.js'
 import type { Stopwatch } from './stopwatch.js'
 import { Verdict, verify } from './verify.js'
 
-/** Decides what takes part in a round, and may learn from what came of it. */
+/** Decides what takes part in a round, and may learn from the outcome. */
 export interface Planner {
-  /** Lets drafters compute that do. */
+  /** Lets drafters that compute do so. */
   prepare?(sequences: readonly Sequence[]): Promise<void>
   /** Sets `headRows` and `nodes` of every sequence, and fills its tree. */
   plan(sequences: readonly Sequence[]): void
   /** The rows are laid; the forward comes next. */
   laid?(sequences: readonly Sequence[]): void
-  /** The outcome stands in the sequences, those that took part. */
+  /** The forward is over; the sequences that took part hold the outcome. */
   learn?(sequences: readonly Sequence[], forwardMs: number): void
 }
 
-/** How rounds are made. */
+/** Options of a {@link Round}. */
 export interface RoundOptions {
   /** Most draft nodes of one sequence. */
   maxNodes: number
   /** Whether a token ends every answer. Default: none does. */
   isEnd?: (token: number) => boolean
   /**
-   * How far two logits of a row may lie from where a forward of one token has them. Where two candidates are closer,
-   * the token is decided by such a forward. Default 0: rows are exact, or taken as they are.
+   * How far the difference of two logits in a row may be from what a forward of one token has. If two candidates are closer
+   * than that, such a forward decides. Default 0: rows are exact, or taken as they are.
    */
   noise?: number
   /**
-   * Whether rows tell what the layers made of their tokens, for drafters that observe. Of a conventional request too: what is
-   * computed besides must not hang on drafts. Default `false`.
+   * Whether rows yield the hidden states of their tokens, for drafters that observe them. For conventional requests too:
+   * what is computed must not depend on drafts. Default `false`.
    */
   tellsVectors?: boolean
   /** Times the parts of every round. Default: nothing is timed. */
@@ -49,8 +49,8 @@ export interface RoundOptions {
  *                                        └─ for each that ───┘
  *                                           took part
  *
- * Whoever makes rounds calls these one after the other, with the same sequences: the decode loop, the probe of
- * exactness, and the simulation, which leaves `decode` out. Between `verify` and `commit` the verdict may be cut.
+ * The decode loop, the probe of exactness and the simulation (which leaves out `decode`) call these one after the other,
+ * with the same sequences. Between `verify` and `commit` the verdict may be cut.
  */
 export class Round {
   /** What was found for the sequence verified last. */
@@ -80,19 +80,19 @@ export class Round {
     this.#stopwatch = options.stopwatch
   }
 
-  /** 0. Lets drafters compute that do. */
+  /** 0. Lets drafters that compute do so. */
   async prepare(sequences: readonly Sequence[]): Promise<void> {
     await this.#planner.prepare?.(sequences)
   }
 
-  /** 1. Decides what takes part, and drafts. A sequence whose drafter failed says so, and is to be left out. */
+  /** 1. Decides what takes part, and drafts. A sequence whose drafter failed has a `failure` and must be left out. */
   plan(sequences: readonly Sequence[]): void {
     this.#stopwatch?.start()
     this.#decoder.batch.clear()
     this.#planner.plan(sequences)
   }
 
-  /** 2. Where several requests share the cache: makes sure that the forward finds its cells on top. */
+  /** 2. If several requests share the KV cache: makes sure that the forward finds its cells on top. */
   makeRoom(sequences: readonly Sequence[], slots: readonly Slot[]): Promise<void> {
     let rows = 0
     for (const { headRows, nodes } of sequences) rows += headRows + nodes
@@ -120,7 +120,7 @@ export class Round {
     this.#stopwatch?.lap('forward')
   }
 
-  /** 5. Draws the model's own tokens for a sequence that took part, in the order they were laid. */
+  /** 5. Draws the model's own tokens for a sequence that took part; sequences go in the order in which they were laid. */
   verify(sequence: Sequence): Verdict {
     this.verdict.clear()
     for (let work = this.tryVerify(sequence); work; work = this.tryVerify(sequence)) finish(work)
@@ -128,18 +128,18 @@ export class Round {
   }
 
   /**
-   * The same with a {@link verdict} that was cleared; where a sampler has work to do that takes long, that is returned, to
-   * be done in pieces before this is called again.
+   * The same with a {@link verdict} that was cleared. If the sampler has work that takes long, that is returned, to be done
+   * in slices before this is called again.
    */
   tryVerify(sequence: Sequence): Iterator<void> | undefined {
-    // The prompt is read in the same forwards with drafts as without; a forward of one row is conventional.
+    // The prompt is read in the same forwards with and without drafts; a forward of one row is conventional.
     const isExact = sequence.isPrefilling || this.#decoder.batch.size === 1
     const work = verify(sequence, this.verdict, this.#isEnd, isExact ? 0 : this.#noise)
     this.#stopwatch?.lap('verify')
     return work
   }
 
-  /** 6. Takes what {@link verdict} says into the cache, the sequence and its session. */
+  /** 6. Applies {@link verdict} to the KV cache, the sequence and its session. */
   commit(sequence: Sequence): void {
     const { verdict } = this
     if (this.#tellsVectors && sequence.request.session.observe) this.#show(sequence)
@@ -155,7 +155,7 @@ export class Round {
     this.#stopwatch?.lap('learn')
   }
 
-  /** Of prompts all rows tell their vectors, else those that tokens are drawn from. */
+  /** While a prompt is read all rows yield their vectors, otherwise those that tokens are drawn from. */
   #tellVectors(): void {
     let rows: TellingRows = 'outputs'
     for (const { isPrefilling, headRows, rootRow } of this.#took)
@@ -163,7 +163,7 @@ export class Round {
     this.#decoder.tellVectors?.(rows)
   }
 
-  /** Shows a drafter what the layers made of the tokens that are now read, accepted ones among them. */
+  /** Shows a drafter the vectors of the tokens just read or accepted. */
   #show(sequence: Sequence): void {
     const { verdict } = this
     const { committed, headRows, headRow, rootRow, length, nodeRows } = sequence
@@ -173,7 +173,7 @@ export class Round {
     for (let i = 0; i < accepted; i++) this.#showRows(sequence, nodeRows[verdict.path[i]], 1, length + i)
   }
 
-  /** Shows the vectors of so many rows, if they told them. */
+  /** Shows the vectors of `count` rows, if there are any. */
   #showRows({ request }: Sequence, row: number, count: number, position: number): boolean {
     const vectors = this.#decoder.vectorsOf?.(row, count)
     if (vectors) request.session.observe?.(vectors, position)

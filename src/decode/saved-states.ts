@@ -1,20 +1,20 @@
-// What may have to be given back where memory is a state.
+// States saved before forwards that may have to be undone, where memory is a state.
 
 import type { Decoder } from './decoder.js'
 import type { Sequence } from './sequence.js'
 
 /**
- * What forwards may have to give back where memory is a state (recurrent and hybrid models). Such memory can go back by a
- * few positions, once after each forward of a sequence, but not to where it was before that forward:
+ * States saved before forwards that may have to be undone, where memory is a state (recurrent and hybrid models). Such
+ * memory can go back by a few positions, once after each forward of a sequence, but not to where it was before it:
  *
  *     state     s4 ─► root ─► a ─► b ─► c        rows of one forward
  *                      s5     s6   s7   s8
  *     kept      ▲      └──── taken back to ┘
- *               └ saved before, where it may be needed
+ *               └ saved before, if it may be needed
  *
- * It is needed where the root itself turns out too close a race to be decided with others in the batch. Then all rows
- * go, and the head of the next forward begins where that of this one did. A window that forgets needs no such thing: its
- * forwards can be taken back whole.
+ * It is needed if two candidates for the root's own token turn out too close to be decided in a batch with others. Then
+ * all rows go, and the head of the next forward begins where that of this one did. A sliding window needs no saved state:
+ * its forwards can be undone as a whole.
  */
 export class SavedStates {
   readonly #decoder: Decoder
@@ -25,10 +25,10 @@ export class SavedStates {
     this.#decoder = decoder
   }
 
-  /** Saves the state of a sequence whose rows are laid, if its forward may have to be given back as a whole. */
+  /** Saves the state of a sequence whose rows are laid, if all of them may have to be taken back. */
   prepare(sequence: Sequence, isNoisy: boolean): void {
     const { committed, slot, headRows, rootRow } = sequence
-    // Of a head of two, the first row stays.
+    // The first row of a longer head stays in any case.
     if (this.#decoder.goesBackWhole || !isNoisy || rootRow < 0 || headRows > 1 || committed === 0) return
     const id = slot.ids[0]
     const state = this.#decoder.saveState?.(id)

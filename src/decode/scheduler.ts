@@ -1,4 +1,4 @@
-// What takes part in a forward, and what is learnt from it.
+// The scheduler: decides what takes part in a forward, and learns from it.
 
 import { Controller, type StepOutlook } from '../cost/controller.js'
 import type { Crew } from '../cost/crew.js'
@@ -8,13 +8,13 @@ import type { DraftingReport } from './drafting.js'
 import type { Planner } from './round.js'
 import type { Sequence } from './sequence.js'
 
-/** Tokens of prompts in one forward while answers are being written, so that prompts do not hold them up. */
+/** Prompt tokens in one forward while answers are being written, so that prompts do not hold them up. */
 const sharedPrefillRows = 64
 
-/** Of them, what every prompt gets at least, so that a long one does not hold up short ones. */
+/** The least that each prompt gets of them, so that a long one does not hold up short ones. */
 const leastPrefillRows = 8
 
-/** Milliseconds that are believed at once of what is done beside forwards, and the weight of one in their mean. */
+/** How far the mean time of work besides forwards may grow at once, in milliseconds, and the weight of a new value. */
 const leastBelievedMs = 0.05
 const smoothing = 1 / 16
 
@@ -22,8 +22,8 @@ const smoothing = 1 / 16
 const mostNodes = 256
 
 /**
- * Decides what takes part in a forward: how much of each head, how much of each draft. Executes nothing, and learns
- * from what came of it.
+ * Decides what takes part in a forward: how much of each head, how much of each draft. Executes nothing, and learns from
+ * the outcome.
  */
 export class Scheduler implements Planner {
   readonly #decoder: Decoder
@@ -34,21 +34,21 @@ export class Scheduler implements Planner {
   readonly #crew: Crew | undefined
   readonly #controller: Controller
   readonly #outlook: StepOutlook = { requests: 0, headRows: 0, context: 0, lastRows: 0, overheadMs: 0 }
-  /** Probabilities of the nodes that compete, best first, and whose they are. */
+  /** Probabilities of the competing nodes, best first, and the sequences they belong to. */
   readonly #merged = new Float64Array(mostNodes)
   readonly #owners = new Int32Array(mostNodes)
-  /** What the graph of the last forward was built for; another shape means that it is built anew. */
+  /** The shape that the graph of the last forward was built for; another shape means that it is rebuilt. */
   #rows = 0
   #outputs = 0
   #ids = 0
   #rebuilt = false
-  /** Whether the coming forward reads a prompt. */
+  /** Whether the next forward reads part of a prompt. */
   #prefills = false
-  /** Whether the coming forward was left to the controller by at least one request. */
+  /** Whether at least one request leaves the next forward to the controller. */
   #isAuto = false
-  /** Milliseconds that looking for the draft of one request takes, smoothed. */
+  /** Milliseconds it takes to find the draft of one request, smoothed. */
   #retrievalMs = 0
-  /** What a step takes beside its forward; when the last forward was laid, and when it was over. */
+  /** Milliseconds of a step besides its forward; when the last forward was laid, and when it was over. */
   #overheadMs = 0
   #laidAt = 0
   #forwardEnd = 0
@@ -80,7 +80,7 @@ export class Scheduler implements Planner {
     }
   }
 
-  /** Lets the drafters of those compute that will be asked for a draft, one after the other. */
+  /** Lets drafters that compute do so, one after the other, for the sequences that will be asked for a draft. */
   async prepare(sequences: readonly Sequence[]): Promise<void> {
     for (const sequence of sequences) {
       sequence.preparedMs = 0
@@ -111,7 +111,7 @@ export class Scheduler implements Planner {
     }
   }
 
-  /** Lets a drafter go through what was shown to it of a prompt. */
+  /** Lets a drafter process what it has observed of a prompt. */
   async #digest(sequence: Sequence): Promise<void> {
     try {
       await sequence.request.session.digest?.()
@@ -185,7 +185,7 @@ export class Scheduler implements Planner {
     }
     if (this.#longestChain < Number.POSITIVE_INFINITY) tree.keepChain(this.#longestChain)
     let nodes = Math.min(tree.size, freeRows)
-    // Whatever a drafter proposes: no token that the model does not know.
+    // Whatever a drafter proposes, the model must know the token.
     for (let node = 0; node < nodes; node++)
       if (tree.depths[node] >= room || tree.tokens[node] < 0 || tree.tokens[node] >= this.#decoder.vocabularySize)
         nodes = node
@@ -195,7 +195,7 @@ export class Scheduler implements Planner {
     return nodes
   }
 
-  /** A forward of one token for one request; what else its head holds goes first. The others wait. */
+  /** A forward of one token for one request, after one for the rest of its head if there is more. The others wait. */
   #planAlone(sequences: readonly Sequence[], alone: Sequence): void {
     for (const sequence of sequences) {
       sequence.headRows = 0
@@ -208,8 +208,8 @@ export class Scheduler implements Planner {
   }
 
   /**
-   * Sets `headRows`: all of the head for answers being written; of prompts what they may read in this forward, each a
-   * little, the rest in order of arrival.
+   * Sets `headRows`: the whole head for answers being written; for prompts what they may read in this forward, each a
+   * little first, then the rest in order of arrival.
    */
   #divideHeads(sequences: readonly Sequence[], rows: number): void {
     let free = rows
@@ -237,8 +237,8 @@ export class Scheduler implements Planner {
   }
 
   /**
-   * Merges the drafts of all `auto` requests, best first. Their `nodes` say how many each offers, and afterwards how
-   * many of it were merged. Returns how many there are in all, at most `most`.
+   * Merges the drafts of all `auto` requests, best first; `nodes` says how many each of them offers. Returns how many were
+   * merged, at most `most`.
    */
   #merge(sequences: readonly Sequence[], most: number): number {
     const merged = this.#merged
@@ -271,12 +271,12 @@ export class Scheduler implements Planner {
     return most
   }
 
-  /** Takes note of the forward that was laid, now to be done: whether its graph has to be built anew. */
+  /** Notes that a forward was laid, and whether its graph has to be rebuilt. */
   laid(sequences: readonly Sequence[]): void {
     const now = performance.now()
     let preparedMs = 0
     for (const sequence of sequences) preparedMs += sequence.preparedMs
-    // Before a prompt is read the loop may have been idle.
+    // The loop may have been idle before a prompt.
     if (this.#forwardEnd > 0 && !this.#prefills)
       this.#overheadMs = smoothed(this.#overheadMs, Math.max(0, now - this.#forwardEnd - preparedMs))
     this.#laidAt = now
@@ -291,9 +291,9 @@ export class Scheduler implements Planner {
   }
 
   /**
-   * Learns from a forward whose outcome stands in them: what it cost, and whether drafting paid.
+   * Learns from a forward what it cost and whether drafting paid.
    *
-   * @param sequences those that took part
+   * @param sequences those that took part, with the outcome in them
    */
   learn(sequences: readonly Sequence[], forwardMs: number): void {
     this.#forwardEnd = this.#laidAt + forwardMs
@@ -306,11 +306,11 @@ export class Scheduler implements Planner {
       context += sequence.length
       tokens += sequence.written
       if (sequence.retrieved) {
-        // Where sixteen requests look for drafts one after the other, that is told in full.
+        // Each request counts in full: they look for drafts one after the other.
         this.#retrievalMs = smoothed(this.#retrievalMs, sequence.retrievalMs)
         spent += this.#retrievalMs
       }
-      // What a model computes is no hiccup.
+      // Not smoothed: the computation of a draft model is not a hiccup.
       spent += sequence.preparedMs
       drafted += sequence.nodes
       // A draft cut short by a near tie was not wrong.
@@ -333,7 +333,7 @@ export class Scheduler implements Planner {
     this.#cost.observe(this.#rows, context, forwardMs, this.#rebuilt)
   }
 
-  /** Compares what a draft promised with what came: all of it if it was verified, else its first tokens. */
+  /** Compares what a draft promised with what came: the whole of it if it was verified, otherwise its first tokens. */
   #judge(sequence: Sequence): void {
     const { nodes, written, accepted } = sequence
     const { probabilities, parents, size } = sequence.tree
@@ -350,8 +350,8 @@ export class Scheduler implements Planner {
 }
 
 /**
- * A mean that takes a further duration in. Busy moments and first calls of functions not yet compiled say nothing about
- * drafting, so it grows by little at a time.
+ * A running mean with one more value. It grows only a little at a time, since busy moments and first calls of functions
+ * not yet compiled say nothing about drafting.
  */
 function smoothed(mean: number, ms: number): number {
   return mean + (Math.min(ms, Math.max(2 * mean, leastBelievedMs)) - mean) * smoothing

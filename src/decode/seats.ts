@@ -1,14 +1,16 @@
-// Sequence ids that stay with what they hold when a request leaves them.
+// Sequence ids that keep their cells when a request leaves them.
 
-/** A sequence id of a context, and whose tokens lie there. */
+import { commonLength } from './common-prefix.js'
+
+/** A sequence id of a context, and whose tokens it holds. */
 export interface Seat {
   readonly id: number
   owner: string
-  /** What its cells were computed of. */
+  /** The tokens its cells were computed from. */
   tokens: number[]
 }
 
-/** The seats of a context that no request has. */
+/** The seats of a context that no request holds. */
 export class Seats<Kind extends Seat> {
   readonly #free: Kind[]
 
@@ -17,7 +19,8 @@ export class Seats<Kind extends Seat> {
   }
 
   /**
-   * A seat for a request: the one whose tokens begin most as its own do, of the same owner; else the one left longest ago.
+   * A seat for a request: of the same owner's, the one with the longest common beginning; otherwise the one left longest
+   * ago.
    *
    * @returns it, and how many tokens are the same; `undefined` if none is free
    */
@@ -40,11 +43,4 @@ export class Seats<Kind extends Seat> {
   give(seat: Kind): void {
     this.#free.push(seat)
   }
-}
-
-function commonLength(a: readonly number[], b: readonly number[]): number {
-  const most = Math.min(a.length, b.length)
-  let common = 0
-  while (common < most && a[common] === b[common]) common++
-  return common
 }

@@ -14,7 +14,7 @@ export interface SequenceRequest {
   readonly draft: DraftMode
   readonly session: DraftSession
   readonly sampler: TokenSampler
-  /** Most tokens of the answer; no token is drawn behind them. Default: what the context holds. */
+  /** Most tokens of the answer; none is drawn after them. Default: as many as the context holds. */
   readonly maxTokens?: number
 }
 
@@ -25,9 +25,9 @@ export interface SequenceRequest {
  *     cells      ■   ■   ■   ■    ■   ·   ·
  *                └──── committed = 5 ─────┘ head = a1, a2: decoded by the next forward
  *
- * The *head* is what has been accepted but has no cell in its place yet: the prompt at the start, the last accepted
- * token (the root) in a usual step, and a few tokens more after a side branch of the draft has won. One rule serves
- * all three: the next forward begins with the head, and where it reaches the last token the draft tree follows.
+ * The *head* is what has been accepted but has no cell in its place yet: the prompt at the start, the last accepted token
+ * (the root) in a usual step, and a few more tokens after a side branch of the draft has won. One rule serves all three:
+ * the next forward begins with the head and, if it reaches the last token, continues with the draft tree.
  */
 export class Sequence<Request extends SequenceRequest = SequenceRequest> implements SlotHolder {
   readonly request: Request
@@ -37,13 +37,13 @@ export class Sequence<Request extends SequenceRequest = SequenceRequest> impleme
   readonly promptLength: number
   /** Tokens read and written. */
   length: number
-  /** Tokens whose cells lie in the KV cache in position order. */
+  /** Tokens whose cells are in the KV cache, in position order. */
   committed: number
-  /** The beginning of its prompt on the way through the reader; no forward of this context takes it along until then. */
+  /** The beginning of its prompt while the reader reads it; until then it takes part in no forward of this context. */
   reading: Reading | undefined
-  /** Places in the prompt, ascending, at which a forward must end, for its state to be kept there. */
+  /** Places in the prompt, ascending, at which a forward must end so that the state there can be kept. */
   readonly borders: readonly number[]
-  /** Draft of the coming step. */
+  /** The draft of the next step. */
   readonly tree: DraftTree
   /** Bounds the drafts of this request. */
   readonly leash = new Leash()
@@ -53,42 +53,42 @@ export class Sequence<Request extends SequenceRequest = SequenceRequest> impleme
   readonly nodeRows: Int32Array
   /** Row of the first head token in the last forward. */
   headRow = 0
-  /** Row of the last head token in the last forward, -1 while the prompt is not through. */
+  /** Row of the last head token in the last forward; -1 if the prompt was not read to its end. */
   rootRow = -1
   /** Length of {@link mainChain} in the last forward. */
   mainLength = 0
   /** The likeliest chain of the last forward's tree, as nodes from the root down. */
   readonly mainChain: Int32Array
-  /** Whether the next token must be decided by a forward of the root alone: another one has left it too close a race. */
+  /** Whether the next token needs a forward of the root alone: in a larger one two candidates were too close. */
   isAlone = false
   /** Ids of the slot besides the first that took part in the last forward. */
   branches = 0
 
-  // What it does in the coming forward, or did in the last one. Decided by the scheduler:
+  // What it does in the next forward, or did in the last one. Decided by the scheduler:
 
   /** Rows of the head; 0: it takes no part. */
   headRows = 0
-  /** Nodes of {@link tree}, its first ones; the forward may take some out. */
+  /** How many nodes of {@link tree} take part; the forward may remove some. */
   nodes = 0
-  /** Whether a draft was looked for, and the milliseconds that took, without those of {@link preparedMs}. */
+  /** Whether a draft was looked for, and the milliseconds that took, not counting {@link preparedMs}. */
   retrieved = false
   retrievalMs = 0
-  /** Milliseconds that its drafter computed for the draft. */
+  /** Milliseconds that its drafter spent computing the draft. */
   preparedMs = 0
-  /** Why its drafter could not draft; the request is to be ended. */
+  /** Why its drafter failed; the request must be ended. */
   failure: { reason: unknown } | undefined
 
-  // What came of it, set by the round:
+  // The outcome, set by the round:
 
-  /** Tokens the forward brought, and how many of them had been drafted. */
+  /** Tokens the forward yielded, and how many of them had been drafted. */
   written = 0
   accepted = 0
-  /** Whether it left the next token to a forward of its own, too close a race for its noise. */
+  /** Whether the next token is left to a forward of its own: two candidates were closer than the noise. */
   undecided = false
 
   /**
    * @param slot the request's place in the KV cache
-   * @param cached tokens of the prompt that have their cells already
+   * @param cached tokens of the prompt that already have cells
    * @param capacity most tokens, prompt and answer together
    * @param maxNodes most draft nodes of one forward
    * @param borders places in the prompt at which a forward must end. Default: none

@@ -1,20 +1,20 @@
 // A place for one request in the KV cache.
 
-/** What a slot must know of the request that holds it. */
+/** What a slot needs of the request that holds it. */
 export interface SlotHolder {
   /** Its tokens, prompt and answer; {@link length} of them are there. */
   readonly tokens: Int32Array
   readonly length: number
   readonly promptLength: number
-  /** Tokens whose cells lie in the KV cache in position order. */
+  /** Tokens whose cells are in the KV cache, in position order. */
   readonly committed: number
   /** Whether the prompt still has tokens without cells besides its last. */
   readonly isPrefilling: boolean
-  /** The beginning of its prompt on the way through the reader. */
+  /** The beginning of its prompt, while the reader reads it. */
   readonly reading?: { readonly done: number } | undefined
 }
 
-/** A state as it was at a place of a prompt. */
+/** A state as it was at some place in a prompt. */
 export interface StateMark {
   readonly length: number
   readonly state: Uint8Array
@@ -28,11 +28,11 @@ export interface Slot {
   readonly index: number
   /** Sequence ids: the first is the request's own, the others serve branches of its drafts. */
   readonly ids: readonly number[]
-  /** Up to which position each of {@link ids} shares the cells of the first. */
+  /** The position up to which each of {@link ids} shares the cells of the first. */
   readonly syncedPositions: Int32Array
   /** The request that holds the slot. */
   sequence: SlotHolder | undefined
-  /** Whose cells these are; only requests of the same owner may use them again. */
+  /** Whose cells these are; only requests of the same owner may reuse them. */
   owner: string
   /** Tokens of the cells kept from the last request. */
   keptTokens: Int32Array

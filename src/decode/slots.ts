@@ -1,6 +1,7 @@
 // The slots of a KV cache, and which cells they keep for prompts that begin alike.
 
 import type { CellStack } from './cells.js'
+import { commonLength } from './common-prefix.js'
 import type { Decoder } from './decoder.js'
 import type { Reader } from './reader.js'
 import { emptySlot, type Slot, type SlotHolder, type StateMark } from './slot.js'
@@ -8,12 +9,12 @@ import { emptySlot, type Slot, type SlotHolder, type StateMark } from './slot.js
 /** Tokens that must be saved before cells are copied from another slot rather than taken over with this one. */
 const worthCopying = 16
 
-/** Where memory is a state: tokens that a mark must save, how far it lies before a prompt's end, and marks of a slot. */
+/** Where memory is a state: tokens that a mark must save, how far before a prompt's end it is set, and marks per slot. */
 const worthMarking = 64
 const beforeEnd = 8
 const mostMarks = 3
 
-/** Where the beginning of a prompt has its cells already. */
+/** A slot that already has cells for the beginning of a prompt. */
 interface Prefix {
   slot: Slot
   length: number
@@ -27,23 +28,23 @@ interface Prefix {
  *     slot 2   ·             empty: takes the request
  *
  * Copying makes cells belong to two sequences; no data moves. Cells of one owner are never used for another: how long a
- * prompt takes to read would tell what others have asked.
+ * prompt takes to read would reveal what others have asked.
  */
 export class SlotTable {
   readonly #decoder: Decoder
   readonly #cells: CellStack
   readonly #slots: Slot[]
   /**
-   * Whether cells of a slot stay until they are taken back: where a window slides not beside other slots, whose rows
-   * llama.cpp puts into cells that have left the window.
+   * Whether cells of a slot stay until they are taken back. With a sliding window and several slots they do not: llama.cpp
+   * puts rows of other slots into cells that have left the window.
    */
   readonly #keepsCells: boolean
   readonly #reader: Reader | undefined
-  /** Whether memory is a state: it is the slot's own, and goes back to marks only. */
+  /** Whether memory is a state: it belongs to one slot, and can go back only to marks. */
   readonly #isState: boolean
   #uses = 0
 
-  /** @param reader reads prompts and keeps them aside: no slot keeps cells then, those of running requests are shared */
+  /** @param reader reads prompts and keeps them aside: slots then keep no cells, but those of running requests are shared */
   constructor(decoder: Decoder, cells: CellStack, slots: number, branches: number, reader?: Reader) {
     this.#decoder = decoder
     this.#cells = cells
@@ -65,7 +66,7 @@ export class SlotTable {
     return this.#slots.some((slot) => !slot.sequence)
   }
 
-  /** A running request that is just reading what this prompt begins with, if waiting for it saves reading it twice. */
+  /** A running request that is just reading the beginning of this prompt, if waiting for it saves reading it twice. */
   findReader(prompt: ArrayLike<number>, owner: string): SlotHolder | undefined {
     if (!this.#keepsCells || this.#isState) return undefined
     const available = Math.max(0, ...this.#slots.map((slot) => this.#shared(slot, prompt, owner)))
@@ -115,10 +116,9 @@ export class SlotTable {
   }
 
   /**
-   * Where a prompt, of which `cached` tokens have cells, should stop on its way so that its state can be kept: where it
-   * parts from what the slot held before, for the next will probably part there too (another document, another
-   * question), and shortly before its end, where a template may show the same turn otherwise later on. Marks behind
-   * `cached` go.
+   * Where reading a prompt, of which `cached` tokens have cells, should pause so that its state can be kept: where it
+   * departs from what the slot held before, since the next prompt will probably depart there too (another document,
+   * another question), and shortly before its end, since a template may render the same turn differently later on.
    */
   bordersOf(slot: Slot, prompt: ArrayLike<number>, cached: number): number[] {
     if (!this.#isState || !this.#keepsCells) return []
@@ -127,7 +127,7 @@ export class SlotTable {
     return [...borders].filter((border) => border >= cached + worthMarking).sort((a, b) => a - b)
   }
 
-  /** Keeps the state of a slot whose request has just come to one of its borders. */
+  /** Keeps the state of a slot whose request has just reached one of its borders. */
   mark(slot: Slot): void {
     const { sequence, marks } = slot
     if (!sequence || !this.#decoder.saveState) return
@@ -146,7 +146,7 @@ export class SlotTable {
 
   #take(slot: Slot, cached: number, owner: string): { slot: Slot; cached: number } {
     const kept = this.#trim(slot, cached)
-    // Not even where to stop on the way may tell of another owner's prompt.
+    // Not even the borders may reveal another owner's prompt.
     if (slot.owner !== owner) slot.keptTokens = new Int32Array(0)
     slot.owner = owner
     slot.lastUse = ++this.#uses
@@ -167,8 +167,8 @@ export class SlotTable {
   }
 
   /**
-   * The same where memory is a state: to the end of what is kept, to a mark, or to nothing, also where a state cannot be
-   * put back after all.
+   * The same where memory is a state: goes back to the end of what is kept, to a mark, or to nothing, also if a state
+   * cannot be restored after all.
    */
   #goBack(slot: Slot, length: number): number {
     const { marks } = slot
@@ -213,7 +213,7 @@ export class SlotTable {
     return slot.marks.findLast((mark) => mark.length <= usable)?.length ?? 0
   }
 
-  /** Of so many tokens in common those whose cells are what the prompt would get: read where it would be read. */
+  /** How many of the common tokens have the cells that the prompt would get: those read where it would be read. */
   #usable({ sequence }: Slot, prompt: ArrayLike<number>, length: number): number {
     if (!this.#reader || !sequence) return length
     const own = this.#reader.tokensOf(prompt.length)
@@ -229,12 +229,4 @@ function leastUsed(slots: readonly Slot[]): Slot {
 
 function emptierOrOlder(a: Slot, b: Slot): boolean {
   return (a.keptLength === 0) !== (b.keptLength === 0) ? a.keptLength === 0 : a.lastUse < b.lastUse
-}
-
-/** Length of the common beginning of two token lists, of the second at most `length`. */
-function commonLength(a: ArrayLike<number>, b: ArrayLike<number>, length: number): number {
-  const most = Math.min(a.length, length)
-  let common = 0
-  while (common < most && a[common] === b[common]) common++
-  return common
 }

@@ -1,6 +1,6 @@
 // Where the time of the decode loop's steps goes.
 
-/** Where the time of a step can go. `forward` includes leaving the event loop and coming back. */
+/** The parts of a step. `forward` includes leaving the event loop and coming back. */
 export const stepParts = ['draft', 'batch', 'forward', 'verify', 'commit', 'emit', 'learn'] as const
 
 export type StepPart = (typeof stepParts)[number]

@@ -1,5 +1,5 @@
 /**
- * Turns token bytes into text that may be shown at once. Held back are bytes of an incomplete character and text that
+ * Turns token bytes into text that may be shown at once. It holds back bytes of an incomplete character and text that
  * could still become a stop string:
  *
  *     stop 'END'     bytes in     shown       held
@@ -57,7 +57,7 @@ export class TextStream {
       this.#held = ''
       return all.slice(0, at)
     }
-    // 2. Otherwise the longest end that begins a stop string stays behind.
+    // 2. Otherwise the longest suffix that begins a stop string is held back.
     let keep = Math.min(this.#longestStop - 1, all.length)
     while (keep > 0 && !this.#stops.some((stop) => stop.startsWith(all.slice(all.length - keep)))) keep--
     this.#held = keep > 0 ? all.slice(all.length - keep) : ''

@@ -1,4 +1,4 @@
-// One answer being written: tokens become text, and end where they should.
+// The writer of one answer: turns tokens into text, and ends it where it should end.
 
 import type { MessageDelta } from '../chat/message.js'
 import type { AnswerParser } from '../chat/parser.js'
@@ -12,27 +12,27 @@ import type { Sequence, SequenceRequest } from './sequence.js'
 import { TextStream } from './text-stream.js'
 import type { Verdict } from './verify.js'
 
-/** What a writer needs to know of the vocabulary. */
+/** What a writer needs of the vocabulary. */
 export interface TokenText {
   bytesOf(token: number): Uint8Array
   isEndOfGeneration(token: number): boolean
 }
 
-/** A request as far as its answer is concerned. */
+/** What a writer needs of a request. */
 export interface AnswerRequest extends SequenceRequest {
   /** Strings that end the text; they are not part of it. Default: none. */
   readonly stops?: readonly string[]
-  /** Tells log-probabilities, if the request wants them. */
+  /** Where log-probabilities come from, if the request wants them. */
   readonly logprobs?: LogprobSource
-  /** Set if steps are to tell their drafts: where documents stand in the prompt. */
+  /** Where documents are in the prompt; set if steps are to explain their drafts. */
   readonly explain?: DocumentSpans
-  /** Told how far the prompt has been read: once what is cached is known, and with every part. */
+  /** Called with how far the prompt has been read: once it is known what is cached, and after every part. */
   readonly onPrompt?: (progress: PromptProgress) => void
-  /** Set for answers of a conversation: what tells thoughts, words and calls apart. */
+  /** For a chat: what separates thoughts, content and calls. */
   readonly reading?: AnswerReading
 }
 
-/** How the tokens of a conversation's answer are understood. */
+/** How the answer of a chat is parsed. */
 export interface AnswerReading {
   /** The bytes of a token, with those of control tokens that mark parts of an answer. */
   bytesOf(token: number): Uint8Array
@@ -53,10 +53,10 @@ export class AnswerWriter {
   readonly #request: AnswerRequest
   readonly #text: TextStream
   readonly #tokens: number[] = []
-  /** What became certain of the message in the step under way. */
+  /** What was added to the message in the current step. */
   #deltas: MessageDelta[] = []
   #reasoningTokens = 0
-  /** Pieces of the step under way, filled by {@link take}. */
+  /** Pieces of the current step, filled by {@link take}. */
   #pieces: StepPiece[] = []
   #written = ''
   #reason: EndReason = 'stop'
@@ -87,13 +87,13 @@ export class AnswerWriter {
     this.#queuedMs = this.#firstTokenAt - this.#arrivedAt
   }
 
-  /** So many tokens of the prompt turned out to have been read before; now reading begins. */
+  /** This many tokens of the prompt turned out to be cached; reading begins now. */
   found(cachedPromptTokens: number): void {
     this.#cachedPromptTokens = cachedPromptTokens
     this.#tell(cachedPromptTokens)
   }
 
-  /** A forward read the prompt up to so many tokens. */
+  /** A forward has read the prompt up to this many tokens. */
   prefilled(forwardMs: number, readTokens: number): void {
     this.#prefillMs += forwardMs
     this.#tell(readTokens)
@@ -171,7 +171,7 @@ export class AnswerWriter {
     this.generation.push({ text, pieces, drafted, accepted, forwardMs, retrievalMs, ...(tree && { tree }), ...deltas })
   }
 
-  /** What of a text is said aloud: all of it, or the content of a conversation's answer. */
+  /** The part of a text to be shown: all of it or, for a chat, its content. */
   #told(text: string): string {
     const { reading } = this.#request
     return reading && text !== '' ? this.#contentOf(reading.parser.push(text)) : text
@@ -194,7 +194,7 @@ export class AnswerWriter {
     return { deltas }
   }
 
-  /** A forward brought no token. */
+  /** A forward yielded no token. */
   waited(sequence: Sequence, forwardMs: number): void {
     this.#count(sequence, forwardMs)
   }
@@ -239,7 +239,7 @@ export class AnswerWriter {
 
   #stats(): GenerationStats {
     const decoded = this.#emitted - this.#emittedByPrefill
-    // Where it ended before its first token, there was none to be last.
+    // An answer without tokens has no last one.
     const decodeMs = Math.max(0, this.#lastTokenAt - this.#firstTokenAt)
     return {
       promptTokens: this.#request.prompt.length,
@@ -261,7 +261,7 @@ export class AnswerWriter {
   }
 }
 
-/** Tells of a token what its node of the draft tells, and how probable that was given its parent. */
+/** Adds to a token what its node of the draft knows, and how probable it was given its parent. */
 function explainPiece(piece: StepPiece, tree: readonly DraftNode[], index: number): void {
   const node = tree[index]
   if (!node) {

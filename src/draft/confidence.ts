@@ -1,4 +1,4 @@
-// How far a lead can be trusted, learnt from every token the model writes.
+// How far leads can be trusted, learnt from every token the model writes.
 
 import { columnBytes } from './columns.js'
 import { type Evidence, FEATURES } from './evidence.js'
@@ -11,15 +11,15 @@ export interface ConfidenceOptions {
   learningRate?: number
   /** How much of what was learnt about a weight's reliability is kept from update to update, 0 … 1. Default 0.9998. */
   retention?: number
-  /** What is believed before anything was learnt: one weight per feature. Default: learnt from many kinds of texts. */
+  /** What is believed before anything was learnt: one weight per feature. Default: learnt from texts of many kinds. */
   weights?: ArrayLike<number>
 }
 
-/** Weights of single tokens are learnt faster: each is seen seldom, and none is known beforehand. */
+/** Weights of single tokens are learnt faster: each is seen seldom, and none is known in advance. */
 const TOKEN_RATE = 4
 
 /**
- * How far a lead can be trusted: turns what speaks for each continuation into its probability, and learns from every
+ * How far leads can be trusted: turns what speaks for each continuation into its probability, and learns from every
  * token the model writes.
  *
  * The continuations of one node compete with each other and with "something else":
@@ -28,20 +28,20 @@ const TOKEN_RATE = 4
  *     p(c) = ─────────────────────────────────────           score = sum of one weight per feature
  *             1 + Σ exp(score of every continuation)
  *
- * The features are entries of the tables of `features.ts`: how long the matches are, how many, how recent, how many rivals there
- * are, where the answer has been copying from, how frequent the token is, and which tokens are concerned.
+ * The features are entries of the tables in `features.ts`: how long the matches are, how many and how recent, how many
+ * rivals they have, where the answer has been copying from, how frequent the token is, and which tokens are involved.
  *
- * Learning is one step of gradient descent on −log p per written token, with steps that shrink where a weight has
- * settled. A draft need not be verified to be learnt from: it is enough to see what the model wrote instead. Both are
- * what keeps the probabilities calibrated: of the nodes promised at 0.3, three in ten come true.
+ * Learning is one step of gradient descent on −log p per written token, with steps that shrink as a weight settles. A
+ * draft need not be verified to be learnt from: it is enough to see what the model wrote instead. Together these keep
+ * the probabilities calibrated: of the nodes promised at 0.3, three in ten come true.
  */
 export class Confidence {
   /** Every weight; the tables lie one after the other. */
   readonly weights = new Float32Array(WEIGHTS)
   readonly #squares = new Float32Array(WEIGHTS)
   /**
-   * Step sizes of common weights and of those of single tokens, and the retention. In an array, since numbers with a
-   * fraction that wander through variables cost an object each.
+   * Step sizes of common weights and of those of single tokens, and the retention. In an array, because a fraction kept
+   * in a field or passed as an argument may cost an object.
    */
   readonly #rates = new Float64Array(3)
 
@@ -56,12 +56,12 @@ export class Confidence {
     return columnBytes(this, this.#squares, this.#rates)
   }
 
-  /** How much a weight has been corrected so far: the decayed sum of its squared errors. */
+  /** How much a weight has been corrected so far: a decayed sum of squared errors. */
   evidenceFor(weight: number): number {
     return this.#squares[weight]
   }
 
-  /** Fills in the probabilities of the continuations of `node`, and which is the best. */
+  /** Fills in the probabilities of the continuations of `node`, and which of them is the best. */
   judge(evidence: Evidence, node: number, around: Surroundings): void {
     const { weights } = this
     const { features, probabilities } = evidence
@@ -82,7 +82,7 @@ export class Confidence {
     evidence.bests[node + 1] = best
   }
 
-  /** Learns that `token` followed `node`, and returns the continuation that foresaw it; -1 if none did. */
+  /** Learns that `token` followed `node`, and returns the continuation that predicted it; -1 if none did. */
   learn(evidence: Evidence, node: number, token: number): number {
     const { weights } = this
     const squares = this.#squares

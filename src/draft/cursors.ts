@@ -1,4 +1,4 @@
-// Where in its own log an answer has been copying from.
+// The places in its own log that an answer has been copying from.
 
 /** Cursors kept. */
 export const CURSORS = 3
@@ -11,8 +11,8 @@ const LIFE = 100
 export const ZONES = 6 * 16 + 1
 
 /**
- * Where in its own log an answer has been copying lately. When it says something in its own words and then goes back to
- * its source, it is likely to go back near one of these places:
+ * The places in its own log that an answer has recently been copying from. When it puts something in its own words and
+ * then returns to its source, it is likely to return near one of these places:
  *
  *     document   … the premium is refunded within thirty days of cancellation in writing …
  *     answer     … the premium is refunded [fully] …
@@ -43,7 +43,7 @@ export class Cursors {
     while (this.size > 0 && this.#ages[this.size - 1] > LIFE) this.size--
   }
 
-  /** The token before `position` was copied: the cursor near it moves there, or the oldest one is given up for it. */
+  /** The token before `position` was copied: moves the cursor near it there, or the oldest one if none is near. */
   move(position: number): void {
     const { positions } = this
     const ages = this.#ages
@@ -62,8 +62,8 @@ export class Cursors {
   }
 
   /**
-   * Where `position` lies seen from the nearest cursor: 0 if near none, else a number below {@link ZONES} made of the
-   * cursor's age and the distance.
+   * Where `position` lies relative to the nearest cursor: 0 if near none, otherwise a number below {@link ZONES} made
+   * from the cursor's age and the distance.
    */
   zoneOf(position: number): number {
     let zone = 0

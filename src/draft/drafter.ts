@@ -4,26 +4,26 @@ import type { DraftTree } from './tree.js'
 
 /** Whose request a session drafts for. */
 export interface SessionOptions {
-  /** Requests of one namespace may draft from each other's answers and documents, never from those of another. */
+  /** Requests of one namespace may draft from each other's answers and documents, never from another namespace's. */
   namespace?: string
   /** Id under which what the request leaves behind can be deleted. */
   request?: string
-  /** Sessions that are given the same object answer one prompt: they may draft from each other at once. */
+  /** Sessions given the same object answer one prompt: they may draft from each other at once. */
   together?: object
-  /** What the grammar of the request leaves no choice about. */
+  /** What the request's grammar leaves no choice about. */
   foreseen?: Foreseen
 }
 
-/** What an answer cannot but say next. */
+/** What an answer has to say next. */
 export interface Foreseen {
-  /** The expected tokens are `tokens[begin]` … `tokens[begin + length - 1]`, each of a kind of its own reliability. */
+  /** The expected tokens are `tokens[begin]` … `tokens[begin + length - 1]`, each of a kind with its own reliability. */
   readonly tokens: Int32Array
   readonly kinds: Uint8Array
   readonly begin: number
   readonly length: number
-  /** Looks for what must come next, unless that is known. */
+  /** Finds out what must come next, unless that is known already. */
   look(): void
-  /** How many bytes of it a path has said with a token, `said` of them before it; -1 where the token cannot come. */
+  /** How many bytes of it a path has said once it has said `token`, and `said` before; -1 if the token cannot come. */
   follow(token: number, said: number): number
   /** The model has written a token. */
   accept(token: number): void
@@ -34,7 +34,7 @@ export interface DraftOrigin {
   /**
    * - `prompt`: in what the request has read
    * - `answer`: in what it has written itself
-   * - `document`: in a document that its namespace, or the common one, knows
+   * - `document`: in a document of its namespace, or of the common one
    * - `request`: in what an earlier request left behind
    * - `sibling`: in another answer to the same prompt, still being written
    */
@@ -45,11 +45,11 @@ export interface DraftOrigin {
   place?: number
 }
 
-/** What the coming forward holds for a drafter that computes. */
+/** What the next forward allows a drafter that computes. */
 export interface DraftOutlook {
   /** Most nodes of the draft. */
   readonly budgetNodes: number
-  /** So many nodes are wanted whether they pay or not; `undefined`: what pays. */
+  /** Nodes wanted whether they pay or not; `undefined`: as many as pay. */
   readonly wanted: number | undefined
   /** Tokens read and written so far. */
   readonly context: number
@@ -62,7 +62,7 @@ export interface DraftOutlook {
 /**
  * A source of drafts. One drafter serves many requests; what it learns from one may help the next.
  *
- * Drafting only proposes: whatever a drafter returns, even at random, the text does not change, only the speed does.
+ * Drafting only proposes: whatever a drafter returns, even at random, changes the speed but never the text.
  *
  * @example
  * const drafter = new RetrievalDrafter()
@@ -88,32 +88,31 @@ export interface DraftSession {
   /** Tokens the model reads: the prompt with its documents. May be called several times before the first draft. */
   read(tokens: ArrayLike<number>): void
   /**
-   * For drafters that compute: called before each forward whose draft is wanted, and waited for; {@link draft} follows.
-   * Its time counts against the draft.
+   * For drafters that compute: called, and waited for, before each {@link draft}. Its time counts against the draft.
    */
   prepare?(outlook: DraftOutlook): Promise<void>
   /**
-   * For drafters that go on from what the model's layers made of tokens: called with the vectors of tokens at `position`
-   * and behind, one after the other, as forwards compute them; not of all tokens, and of some again. Those of a token come
-   * before {@link accept} is told of what follows it. Valid during the call.
+   * For drafters that continue from the hidden states of the model: called with the vectors of the tokens from `position`
+   * on, one after the other, as forwards compute them; some tokens may be left out, others come again. A token's vector
+   * comes before {@link accept} reports what follows it. Valid during the call only.
    */
   observe?(vectors: Float32Array, position: number): void
-  /** Called, and waited for, while a prompt is read, after its vectors were shown: what is to be done with them takes time. */
+  /** Called, and waited for, while a prompt is read, after {@link observe}: for work on the vectors that takes time. */
   digest?(): Promise<void>
   /**
    * Clears `tree` and fills it with at most `budgetNodes` nodes that may follow everything read and accepted so far,
-   * best first. An empty tree is a good answer. Does not change what the session knows; allocates nothing.
+   * best first. An empty tree is a valid answer. Must not change what the session knows, and should allocate nothing.
    *
    * @param budgetNodes 0 … `tree.capacityNodes`
    */
   draft(tree: DraftTree, budgetNodes: number): void
   /**
-   * Where a node of the last draft was found, for people who want to know; `undefined` where that cannot be told (any
-   * more). Not called in the course of decoding.
+   * Where a node of the last draft was found, for explanations; `undefined` if that cannot be told (any more). Not called
+   * unless `explain` is asked for.
    */
   originOf?(node: number): DraftOrigin | undefined
   /**
-   * The first `count` of `tokens` are what the model wrote next. Also scores the last draft against them, verified or
+   * The model wrote the first `count` of `tokens` next. Also the time to score the last draft against them, verified or
    * not.
    */
   accept(tokens: ArrayLike<number>, count: number): void

@@ -17,7 +17,7 @@ const MOST = 256
  * What speaks for each continuation of a draft's nodes, in columns reused from draft to draft.
  *
  * A *continuation* is one token that may follow a node (or the root), with all the leads that say so. A *lead* is a
- * place of a log that may go on like the text: a match, where the context stands too, or a mere guess of match length 0
+ * place in a log where the text may continue: a match, where the context occurs too, or a mere guess of match length 0
  * (near a cursor, or a frequent token):
  *
  *     node 3 "fox"     leads      own 17 → jumps    own 5 → jumps    shared 90 → runs
@@ -26,18 +26,18 @@ const MOST = 256
  *                        runs     own: none                                 shared: longest match 2, 1 of that length
  *
  * Each lead speaks for one continuation of a node; when that becomes a node itself, its leads move on by one token and
- * are sorted anew. The continuations of a node stand in one piece, so that the draft can be scored later.
+ * are sorted again. The continuations of a node are contiguous, so that the draft can be scored later.
  */
 export class Evidence {
   /** Leads, by the number of their log. */
   readonly leads: MatchList
   /** Links the leads of one continuation; -1 ends it. */
   readonly nextLead: Int32Array
-  /** Where each lead lies seen from the cursors; see {@link Cursors.zoneOf}. */
+  /** Where each lead lies relative to the cursors; see {@link Cursors.zoneOf}. */
   readonly zones: Uint8Array
   /** Tokens of the context that agree beyond the one that ended the match. */
   readonly beyond: Uint8Array
-  /** Recent tokens that stand before each match too. */
+  /** Recent tokens that also stand before each match. */
   readonly nearby: Uint8Array
 
   /** Most continuations it can hold. */
@@ -56,7 +56,7 @@ export class Evidence {
   readonly ownLengths: Uint8Array
   /** Matches of that length there. */
   readonly ownCounts: Uint8Array
-  /** How those are written at best; see {@link Wording}. */
+  /** The closest wording among those; see {@link Wording}. */
   readonly ownWordings: Uint8Array
   /** Rank of the newest of them. */
   readonly ownRanks: Uint8Array
@@ -88,9 +88,9 @@ export class Evidence {
   readonly ends: Int32Array
   /** The most probable continuation of each node, numbered likewise; -1 if it has none. */
   readonly bests: Int32Array
-  /** How many tokens in a row, each node the last of them, were the most probable ones; numbered likewise. */
+  /** How many tokens in a row, up to each node, were the most probable ones; numbered likewise. */
   readonly agreed: Uint8Array
-  /** How probable the best of what may follow each node can be. */
+  /** How probable the best continuation of each node can be. */
   readonly hopes: Float64Array
   /** The continuation each node was. */
   readonly continued: Int32Array
@@ -99,7 +99,7 @@ export class Evidence {
 
   readonly #slots = new Int32Array(SLOTS)
   readonly #stamps = new Int32Array(SLOTS)
-  /** Counts the nodes begun, in 32 bits; the table's entries carry it. */
+  /** Counts the nodes begun, in 32 bits; entries of the table carry it. */
   stamp = 0
 
   constructor(leads: number, capacity: number, nodes: number) {
@@ -152,14 +152,14 @@ export class Evidence {
     this.finish(-1)
   }
 
-  /** Opens the continuations of `node`; they are added next, without others in between. */
+  /** Opens the continuations of `node`; they are added next, with no others in between. */
   begin(node: number): void {
     this.starts[node + 1] = this.size
-    // As the table holds it: a long-lived process counts beyond 31 bits.
+    // In 32 bits, as the table holds it: a long-lived process exceeds 31.
     this.stamp = (this.stamp + 1) | 0
   }
 
-  /** The continuation of the node begun last that holds `token`; -1 if there is none. */
+  /** The continuation with `token`, of the node begun last; -1 if there is none. */
   find(token: number): number {
     const { stamp } = this
     const slots = this.#slots
@@ -246,7 +246,7 @@ export class Evidence {
     return Math.max(this.ownLengths[c], this.sharedLengths[c])
   }
 
-  /** The source that holds the longest match of continuation `c`; the request's own log if they draw. */
+  /** The source of the longest match of continuation `c`; the request's own log in a tie. */
   sourceOf(c: number): number {
     if (this.ownPositions[c] >= 0 && this.ownLengths[c] >= this.sharedLengths[c]) return DraftSource.own
     return Math.min(this.sharedLogs[c], DraftSource.sibling)

@@ -29,7 +29,7 @@ function table(name: string, entries: number): number {
   return begin
 }
 
-// Constants, not properties of one object: so many would make a dictionary of it, and a draft a fifth slower.
+// Constants, not properties of one object: V8 would make that a dictionary, and drafts a fifth slower.
 
 /** Longest match in the own log. */
 export const OWN_LENGTH = table('own-length', LENGTHS)
@@ -40,17 +40,17 @@ const BOTH_LENGTH = table('both-length', 8)
 /** Matches of the longest length, by class. */
 const OWN_COUNT = table('own-count', 8 * CLASSES)
 const SHARED_COUNT = table('shared-count', 8 * CLASSES)
-/** How recent the newest of them is in the shared logs. */
+/** How recent the newest of those in the shared logs is. */
 const SHARED_RANK = table('shared-rank', 8 * CLASSES)
 /** How much shorter the longest match is than the best of all continuations. */
 const SHORTFALL = table('shortfall', 16 * CLASSES)
-/** How many tokens in a row were foreseen. */
+/** How many tokens in a row were predicted. */
 const AGREED = table('agreed', 8 * CLASSES)
-/** How many leads of the node agree on this token, in number and share. */
+/** How many of the node's leads agree on this token, in number and as a share. */
 const SUPPORT = table('support', 8 * 8 * CLASSES)
 /** Tokens that agree beyond the one that ended the match. */
 const BEYOND = table('beyond', 8 * CLASSES)
-/** Where the lead lies seen from the places the answer copied from lately. */
+/** Where the lead lies relative to the places the answer has recently copied from. */
 const ZONE = table('zone', ZONES * 4)
 /** How far the lead lies from the place copied last. */
 const LEAP = table('leap', 32 * CLASSES)
@@ -60,15 +60,15 @@ const OWN_FREQUENCY = table('own-frequency', 16 * CLASSES)
 const SHARED_FREQUENCY = table('shared-frequency', 16 * CLASSES)
 /** Whether nothing but its frequency speaks for the token. */
 export const GUESS = table('guess', 2)
-/** How the longest match is written, in the own log or in shared ones. */
+/** How the longest match is written, in the own log or the shared ones. */
 const WORDING = table('wording', 6 * CLASSES)
-/** How far the lead lies before the answer, or that it lies in it. */
+/** How far before the answer, or where in it, the lead lies. */
 const PLACE = table('place', 23 * CLASSES)
-/** How many of the recent tokens stand around the lead too. */
+/** How many of the recent tokens also stand around the lead. */
 const AROUND = table('around', (NEARBY + 1) * CLASSES)
-/** Which kinds of text the token and the one before it are. */
+/** The shapes of the token and of the one before it. */
 const SHAPE_PAIR = table('shape-pair', SHAPES * SHAPES * CLASSES)
-/** Tables from here on are indexed by tokens: they hold nothing that is true of all texts. */
+/** Tables from here on are indexed by tokens: what they learn holds for one vocabulary only. */
 export const FIRST_TOKEN_TABLE = size
 /** The token to be continued: after "." copying often ends, within a word it never does. */
 const LAST_TOKEN = table('last-token', 1 << TOKEN_BITS)
@@ -81,7 +81,7 @@ const LAST_BIGRAM = table('last-bigram', 1 << PAIR_BITS)
 /** Weights in all. */
 export const WEIGHTS = size
 
-/** What the features of a node's continuations depend on beside its evidence. */
+/** What the features of a node's continuations depend on besides the evidence. */
 export interface Surroundings {
   /** Tokens from the root to the node. */
   depth: number

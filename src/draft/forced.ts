@@ -1,4 +1,4 @@
-// Tokens that a grammar leaves no choice about, in one tree with what another drafter finds.
+// Tokens that a grammar leaves no choice about, merged with what another drafter finds.
 
 import type { Drafter, DraftOrigin, DraftSession, Foreseen, SessionOptions } from './drafter.js'
 import { HitRates } from './hit-rates.js'
@@ -9,20 +9,20 @@ import { DraftSource, DraftTree } from './tree.js'
 const longestChain = 48
 const mostNodes = 256
 
-/** How probable a token is held before any was seen, by its kind (`foresightKinds`). */
+/** How probable a token is taken to be before any was seen, by its kind (`foresightKinds`). */
 const prior = [0.98, 0.9, 0.8, 0.85, 0.3]
 
 /**
- * Drafts what a grammar forces, besides what another drafter finds:
+ * Drafts what a grammar forces, in addition to what another drafter finds:
  *
  *     the grammar     {"city": "  ──►  chain of tokens, each nearly certain ──┐
  *     retrieval       Bergen 0.4, "city 0.3, {" 0.2                           ├──► one tree, best first
- *                     └─ what cannot come here is left out ───────────────────┘
+ *                     └─ tokens that cannot come here are left out ───────────┘
  *
- * A grammar forces text, not tokens, and a text may be split in several ways. So a chain is a guess like any other, and
+ * A grammar forces text, not tokens, and a text may be split in several ways. So the chain is a guess like any other, and
  * how often its tokens come true is learnt.
  *
- * The engine's own drafter is one; a drafter brought along may be put into another.
+ * The engine wraps its own drafter in one; wrap yours to have the same.
  *
  * @example
  * const engine = await Engine.load({ drafter: new ForcedDrafter(new MyDrafter()) })
@@ -31,14 +31,14 @@ export class ForcedDrafter implements Drafter {
   readonly name: string
   readonly #inner: Drafter
   readonly #rates = new HitRates(prior.length)
-  /** What is in use while a draft is made, of any session. */
+  // Scratch space for the draft being made, shared by all sessions.
   readonly #found = new DraftTree(mostNodes)
   readonly #said = new Int32Array(mostNodes)
   readonly #marked = new Uint8Array(mostNodes)
   readonly #merger = new ChainMerger(mostNodes + longestChain, DraftSource.forced)
   readonly #chain = { tokens: new Int32Array(longestChain), given: new Float64Array(longestChain), length: 0 }
 
-  /** @param inner what drafts besides */
+  /** @param inner the other drafter */
   constructor(inner: Drafter) {
     this.#inner = inner
     this.name = inner.name
@@ -57,7 +57,7 @@ export class ForcedDrafter implements Drafter {
   draft(tree: DraftTree, budgetNodes: number, inner: DraftSession, foreseen: Foreseen): void {
     const chain = this.#chain
     foreseen.look()
-    // Within a string, say, nothing is foreseen: then nothing is to be merged.
+    // Where nothing is forced, as within a string, there is nothing to merge.
     const found = foreseen.length === 0 ? tree : this.#found
     inner.draft(found, Math.min(budgetNodes, mostNodes))
     this.#leaveOut(found, foreseen)
@@ -71,7 +71,7 @@ export class ForcedDrafter implements Drafter {
     this.#merger.merge(tree, budgetNodes, found, chain)
   }
 
-  /** Takes the nodes out that a grammar does not allow, and what follows them. */
+  /** Removes the nodes that the grammar does not allow, and what follows them. */
   #leaveOut(found: DraftTree, foreseen: Foreseen): void {
     const said = this.#said
     const marked = this.#marked

@@ -5,14 +5,14 @@ import { TokenCounts } from './token-counts.js'
 
 /** Tokens listed. */
 const LISTED = 32
-/** One in so many tokens is the least that counts as frequent: what stood once in a long log is not. */
+/** A token counts as frequent if at least one in this many is it: one that occurs once in a long log is not. */
 const FREQUENT = 1024
-/** Tokens read from the log per call: a large log is caught up with over many drafts. */
+/** Tokens read from the log per call: catching up with a large log takes many drafts. */
 const SLICE = 2048
 
 /**
- * The most frequent tokens of a log and where each stood last: what may well come next when nothing else is known. A
- * view that follows the log; a token that was erased or forgotten since is no longer offered.
+ * The most frequent tokens of a log and where each occurred last: a fair guess when nothing else is known. A view that
+ * follows the log; a token that was erased or forgotten since is no longer offered.
  */
 export class FrequentTokens {
   readonly log: TokenLog
@@ -36,7 +36,7 @@ export class FrequentTokens {
     return this.#size
   }
 
-  /** Where the token in place `k` of the list stood last; -1 if it is no longer there, or not frequent after all. */
+  /** Where token `k` of the list occurred last; -1 if it is no longer there, or no longer frequent. */
   positionOf(k: number): number {
     if (this.#listed[k] * FREQUENT < this.counts.total) return -1
     const position = this.#positions[k]
@@ -54,13 +54,13 @@ export class FrequentTokens {
     }
   }
 
-  /** Enters a token that has occurred `count` times into the list if that is often enough. */
+  /** Lists a token that has occurred `count` times if that is often enough. */
   #list(token: number, count: number, position: number): void {
     const tokens = this.#tokens
     const listed = this.#listed
     const full = this.#size === LISTED
     if (full && count <= listed[this.#rarest]) {
-      // A listed token counts more than the rarest one, except the rarest itself.
+      // Every listed token counts more than the rarest one, which may be this one.
       if (tokens[this.#rarest] === token) this.#positions[this.#rarest] = position
       return
     }

@@ -1,6 +1,6 @@
 // The open ends of a draft, the most valuable on top.
 
-/** What an empty {@link Frontier} gives. */
+/** What an empty {@link Frontier} returns. */
 export const NOTHING = -0x80000000
 
 /**
@@ -19,7 +19,7 @@ export class Frontier {
   /** Items waiting. */
   size = 0
 
-  /** @param capacity most items that may wait at a time; what comes after is dropped */
+  /** @param capacity most items that may wait at a time; further ones are dropped */
   constructor(capacity: number) {
     this.#items = new Int32Array(capacity)
     this.#values = new Float64Array(capacity)
@@ -40,7 +40,7 @@ export class Frontier {
     this.size = 0
   }
 
-  /** Adds an item whose value stands at place `at` of `given`: passed as it is, a fraction would cost an object. */
+  /** Adds an item whose value is `given[at]`; passed as an argument, a fraction might cost an object. */
   push(item: number, given: Float64Array, at: number): void {
     const items = this.#items
     const values = this.#values

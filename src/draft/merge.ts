@@ -1,4 +1,4 @@
-// Two drafts in one tree.
+// Two drafts merged into one tree.
 
 import { DraftTree } from './tree.js'
 
@@ -8,11 +8,11 @@ import { DraftTree } from './tree.js'
  *     tree   ──┬── brown 0.5 ── fox 0.3        chain   red 0.6 ── fox 0.4
  *              └── red 0.2
  *
- *     merged ──┬── red 0.58 ── fox 0.39         what both propose is likelier than either says,
+ *     merged ──┬── red 0.58 ── fox 0.39         what both propose is likelier than either alone says,
  *              └── brown 0.42 ── fox 0.25       and what follows one token adds up to 1 at most
  */
 export class ChainMerger {
-  /** Nodes of both, a parent before its children, with their probability given the parent. */
+  /** The nodes of both, parents before children, and their probabilities given the parent. */
   readonly #nodes: DraftTree
   readonly #given: Float64Array
   readonly #paths: Float64Array
@@ -32,10 +32,10 @@ export class ChainMerger {
   }
 
   /**
-   * Fills `target` with at most `budgetNodes` of both. Nodes of the tree keep their origin; those of the chain alone
-   * have -1.
+   * Fills `target` with at most `budgetNodes` of both. Nodes of the tree keep their origin; those only in the chain get
+   * -1.
    *
-   * @param chain tokens, and the probability of each if those before it came true
+   * @param chain tokens, and the probability of each given that those before it came true
    */
   merge(
     target: DraftTree,
@@ -53,7 +53,7 @@ export class ChainMerger {
       nodes.origins[node] = tree.origins[node]
       given[node] = tree.probabilities[node] / (parent < 0 ? 1 : tree.probabilities[parent])
     }
-    // 2. The chain, along the nodes that are there.
+    // 2. The chain, along existing nodes where it agrees with them.
     let tip = -1
     for (let k = 0; k < chain.length; k++) {
       const known = nodes.childOf(tip, chain.tokens[k])
@@ -87,7 +87,7 @@ export class ChainMerger {
     }
   }
 
-  /** What may follow a node adds up to 1 at most. */
+  /** Scales the children of a node so that they add up to 1 at most. */
   #normalise(parent: number): void {
     const { parents, size } = this.#nodes
     let sum = 0
@@ -96,7 +96,7 @@ export class ChainMerger {
     for (let node = parent + 1; node < size; node++) if (parents[node] === parent) this.#given[node] /= sum
   }
 
-  /** The likeliest node that is not placed; its parent is, being at least as likely and standing before it. */
+  /** The likeliest node not placed yet. Its parent is: it is at least as likely and comes first. */
   #best(): number {
     let best = -1
     for (let node = 0; node < this.#nodes.size; node++)

@@ -1,11 +1,11 @@
-// The rarer tokens of what was written last, to tell what a place is about.
+// The rarer tokens of what was written last: they tell what a place is about.
 
 import { SEPARATOR, type TokenLog } from '../corpus/log.js'
 import type { TokenCounts } from './token-counts.js'
 
 /** Tokens from the end of the text that count as recent. */
 const RECENT = 32
-/** A token that the text holds this often says nothing about what it is about. */
+/** A token that occurs this often in the text says nothing about its subject. */
 const COMMON = 12
 /** Tokens before a match that are compared. */
 export const NEARBY = 16
@@ -20,7 +20,7 @@ const SLOT_BITS = 12
  *     place 2    … please answer our letter within                       –
  */
 export class RecentTokens {
-  /** The draft a slot was filled for; tokens of one slot are not told apart. */
+  /** The draft each slot was filled for; tokens that share a slot are not told apart. */
   readonly #stamps = new Int32Array(1 << SLOT_BITS)
   #stamp = 0
 
@@ -29,9 +29,9 @@ export class RecentTokens {
     return this.#stamps.byteLength
   }
 
-  /** Holds the end of `log` from now on. */
+  /** Takes the tokens at the end of `log`. */
   read(log: TokenLog, counts: TokenCounts): void {
-    // As the table holds it: a long-lived process counts beyond 31 bits.
+    // In 32 bits, as the table holds it: a long-lived process exceeds 31.
     this.#stamp = (this.#stamp + 1) | 0
     const stamps = this.#stamps
     const stamp = this.#stamp
@@ -42,7 +42,7 @@ export class RecentTokens {
     }
   }
 
-  /** How many of the {@link NEARBY} tokens before position `end` are recent ones; those of another record do not count. */
+  /** How many of the {@link NEARBY} tokens before position `end` are recent ones; those of other records do not count. */
   before(log: TokenLog, end: number): number {
     const stamps = this.#stamps
     const stamp = this.#stamp

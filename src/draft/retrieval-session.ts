@@ -1,40 +1,32 @@
 // Retrieval for one request: from matches of the context to a draft tree.
 
-import { SEPARATOR, TokenLog } from '../corpus/log.js'
-import { MatchIndex, type MatchLimits } from '../corpus/match-index.js'
-import { MAX_MATCH, type Namespace, ORDERS } from '../corpus/namespace.js'
-import type { Spelling } from '../corpus/spelling.js'
-import type { CorpusView } from '../corpus/view.js'
+import { SEPARATOR, type TokenLog } from '../corpus/log.js'
+import type { MatchLimits } from '../corpus/match-index.js'
+import { MAX_MATCH, type Namespace } from '../corpus/namespace.js'
 import type { Confidence } from './confidence.js'
 import { AFTER, BEFORE } from './cursors.js'
 import type { DraftOrigin, DraftSession } from './drafter.js'
 import type { FrequentTokens } from './frequent-tokens.js'
 import { NOTHING } from './frontier.js'
-import type { Siblings, Voice } from './siblings.js'
+import { type RequestLogs, ROOT_LIMITS } from './request-logs.js'
 import { DraftSource, type DraftTree } from './tree.js'
 import { NODES, type Workspace } from './workspace.js'
 
-/** What the sessions of a drafter need of it. */
+/** What a session needs of its drafter. */
 export interface Retriever {
   readonly confidence: Confidence
   readonly maxDepth: number
   readonly minProbability: number
   readonly sharePrompts: boolean
-  readonly spelling: Spelling | undefined
   /** The frequent tokens of a namespace, up to date with its log. */
   frequentTokens(namespace: Namespace | undefined): FrequentTokens | undefined
 }
 
-/** Matches looked up for the root. */
-const ROOT: MatchLimits = { matches: [32, 32, 16], reach: 96 }
-/** The same in a log that no cache of a processor holds: there every place looked at costs a wait for memory. */
-const LARGE_ROOT: MatchLimits = { matches: [6, 12, 12], reach: 32 }
-const LARGE_LOG = 2 ** 20
 /**
- * Matches looked up for a node, by its depth: one that reaches back beyond the root is inherited, so only those that
- * are no longer than the path are missing.
+ * Matches looked up for a node, by its depth. Those that reach back beyond the root are inherited, so only those no
+ * longer than the path are missing.
  */
-const NODE: MatchLimits[] = [0, 1, 2, 2, 3].map((orders) => ({
+const NODE_LIMITS: MatchLimits[] = [0, 1, 2, 2, 3].map((orders) => ({
   matches: [6, orders > 1 ? 6 : 0, orders > 2 ? 4 : 0],
   reach: 6,
 }))
@@ -44,66 +36,51 @@ const FEW_LEADS = 6
 const LARGE_FEW_LEADS = 3
 const LOOK_UP_FLOOR = 0.015
 /**
- * What follows a node is found out when the best it may be is due, not before: the node's own path times this, by the
- * length of its match. Most improbable nodes are never asked.
+ * What follows a node is looked up only when the best it could be is next in line: the probability of the node's path
+ * times this, by the length of its match. Most improbable nodes never are.
  */
 const HOPES = [0.5, 0.6, 0.7, 0.8, 0.9, 1]
-/** Leaves more probable than this are asked as well when the budget is spent: the text may well go beyond them. */
+/** Once the budget is spent, leaves more probable than this are looked up as well: the text may well go beyond them. */
 const LIKELY = 0.1
 /** Tokens compared beyond the one that ended a match. */
 const MAX_BEYOND = 16
+/** In place of a node: the text has left the draft. */
+const GONE = -2
 
 /**
  * One request of a `RetrievalDrafter`.
  *
  * A draft grows from the root outwards, always at its most probable open end:
  *
- *     1. look up the matches of the context in the own log and in those of the namespace
- *     2. guess as well: what stands where the answer has been copying from, and frequent tokens
- *     3. sort all of these leads by their next token into continuations; confidence says how probable each is
+ *     1. look up the matches of the context in all logs that the request may read
+ *     2. guess as well: the places the answer has been copying from, and frequent tokens
+ *     3. sort these leads by their next token into continuations; confidence says how probable each is
  *     4. put each continuation with its path probability on the frontier
  *     5. take the most probable one from the frontier: it becomes a node of the tree
  *     6. its leads move on by one token; if few are left, look up the node's own context too
  *     7. go on with 3 for this node, until the budget is spent or the frontier is empty
- *     8. find out what follows the likely leaves too, to learn from what the model writes there
+ *     8. look up what follows the likely leaves too, to learn from what the model writes there
  *
- * When the model has written on, every node on the path it really took is scored: the continuation it chose was right,
+ * The frontier holds both what 4 puts there, by the number of the continuation, and nodes that wait for 6, as `~node`.
+ *
+ * Once the model has written more, every node on the path it really took is scored: the continuation it chose was right,
  * its rivals were wrong. This holds for nodes that were never verified as well, and if the engine writes one token at a
  * time without asking for a new draft, the old one is scored for as long as the text follows it.
  */
 export class RetrievalSession implements DraftSession {
   readonly #drafter: Retriever
-  readonly #view: CorpusView
+  readonly #logs: RequestLogs
   readonly #workspace: Workspace
   readonly #release: (workspace: Workspace) => void
-  /** Other answers to the same prompt, and this one's voice among them. */
-  readonly #siblings: Siblings | undefined
-  #voice: Voice | undefined
-  #own: TokenLog | undefined
-  #ownIndex: MatchIndex | undefined
-  /** The namespace's log and the common one, as they are for the draft under way. */
-  #shared: Namespace | undefined
-  #common: Namespace | undefined
-  #sharedLog: TokenLog | undefined
-  #commonLog: TokenLog | undefined
-  /** Where the answer begins in the own log; -1 before the first accepted token. */
-  #answerStart = -1
-  /** Node of the last draft that the text has reached; -1: the root, -2: it left the draft. */
-  #reached = -2
+  /** Node of the last draft that the text has reached; -1: the root; {@link GONE}. */
+  #reached = GONE
   /** Tokens in a row, up to the end of the context, that the most probable continuation foresaw. */
   #agreed = 0
   #open = true
 
-  constructor(
-    drafter: Retriever,
-    view: CorpusView,
-    workspace: Workspace,
-    release: (workspace: Workspace) => void,
-    siblings: Siblings | undefined,
-  ) {
-    this.#siblings = siblings
+  constructor(drafter: Retriever, logs: RequestLogs, workspace: Workspace, release: (workspace: Workspace) => void) {
     this.#drafter = drafter
-    this.#view = view
+    this.#logs = logs
     this.#workspace = workspace
     this.#release = release
     workspace.counts.clear()
@@ -112,102 +89,46 @@ export class RetrievalSession implements DraftSession {
   }
 
   get byteLength(): number {
-    if (!this.#open) return 0
-    return this.#workspace.byteLength + (this.#own?.byteLength ?? 0) + (this.#ownIndex?.byteLength ?? 0)
+    return this.#open ? this.#workspace.byteLength + this.#logs.byteLength : 0
   }
 
   read(tokens: ArrayLike<number>): void {
-    this.#append(tokens, tokens.length)
+    this.#checkOpen()
+    this.#logs.read(tokens, tokens.length)
+    this.#countTokens(tokens, tokens.length)
   }
 
   accept(tokens: ArrayLike<number>, count: number): void {
+    this.#checkOpen()
     this.#score(tokens, count)
-    if (this.#siblings && this.#own) {
-      this.#voice ??= this.#siblings.join(this.#own)
-      this.#voice.say(tokens, count)
-    }
-    const start = this.#append(tokens, count)
-    if (this.#answerStart < 0) this.#answerStart = start
+    this.#logs.write(tokens, count)
+    this.#countTokens(tokens, count)
   }
 
   close(): void {
     if (!this.#open) return
     this.#open = false
-    const drafter = this.#drafter
-    const own = this.#own
-    const from = own && drafter.sharePrompts ? own.first : this.#answerStart
-    if (own && from >= 0) this.#view.write(own.slice(from, own.end))
-    this.#view.close()
-    this.#siblings?.leave(this.#voice)
-    this.#shared = undefined
-    this.#common = undefined
-    this.#sharedLog = undefined
-    this.#commonLog = undefined
-    this.#own = undefined
-    this.#ownIndex = undefined
+    this.#logs.close(this.#drafter.sharePrompts)
     this.#release(this.#workspace)
   }
 
   draft(tree: DraftTree, budgetNodes: number): void {
     this.#checkOpen()
     tree.clear()
-    const own = this.#own
-    const ownIndex = this.#ownIndex
-    const drafter = this.#drafter
-    const workspace = this.#workspace
-    const { evidence, frontier, context } = workspace
-    const { leads } = evidence
+    const { evidence, frontier } = this.#workspace
+    const { own } = this.#logs
     this.#reached = -1
     evidence.clear()
     frontier.clear()
-    if (!own || !ownIndex) return
+    if (!own) return
     const budget = Math.min(budgetNodes, tree.capacityNodes, NODES)
     const contextLength = this.#readContext(own)
-
-    // 1.
-    this.#shared = this.#view.refreshShared()
-    this.#common = this.#view.refreshCommon()
-    this.#sharedLog = this.#shared?.log
-    this.#commonLog = this.#common?.log
-    workspace.frequent = this.#drafter.frequentTokens(this.#shared)
-    workspace.answerStart = this.#answerStart >= 0 ? this.#answerStart : own.end
-    workspace.recent.read(own, workspace.counts)
-    this.#lookUp(context, contextLength, ROOT, 0)
-    evidence.begin(-1)
-    for (let lead = 0; lead < leads.size; lead++) this.#count(-1, lead)
-    // 2.
-    this.#guess()
-    evidence.agreed[0] = this.#agreed
-    // 3. and 4.
-    this.#expand(-1, context[0], contextLength > 1 ? context[1] : SEPARATOR, 0)
+    this.#beginAtRoot(own, contextLength)
     while (tree.size < budget) {
       const item = frontier.pop()
       if (item === NOTHING) break
-      if (item < 0) {
-        this.#grow(tree, ~item, contextLength)
-        continue
-      }
-      // 5.
-      const node = tree.add(
-        evidence.tokens[item],
-        evidence.parents[item],
-        // Set below: passed on, a fraction would cost an object.
-        0,
-        evidence.sourceOf(item),
-        evidence.lengthOf(item),
-      )
-      const ceiling = node > 0 ? tree.probabilities[node - 1] : 1
-      tree.probabilities[node] = Math.min(evidence.paths[item], ceiling)
-      evidence.nodes[item] = node
-      evidence.agreed[node + 1] = evidence.agreedWith(item)
-      evidence.begin(node)
-      evidence.finish(node)
-      evidence.continued[node] = item
-      if (tree.depths[node] < drafter.maxDepth) {
-        const hope = HOPES[Math.min(evidence.lengthOf(item), HOPES.length - 1)]
-        evidence.hopes[node] = evidence.paths[item] * hope
-        frontier.push(~node, evidence.hopes, node)
-      }
+      if (item < 0) this.#grow(tree, ~item, contextLength)
+      else this.#addNode(tree, item)
     }
     // 8.
     while (frontier.best > LIKELY) {
@@ -219,21 +140,47 @@ export class RetrievalSession implements DraftSession {
   originOf(node: number): DraftOrigin | undefined {
     const { evidence } = this.#workspace
     const c = evidence.continued[node]
-    if (evidence.sourceOf(c) === DraftSource.own) {
-      const place = evidence.ownPositions[c] - (this.#answerStart >= 0 ? this.#answerStart : this.#own!.end)
-      return { kind: place >= 0 ? 'answer' : 'prompt', place }
-    }
-    if (evidence.sharedLogs[c] >= DraftSource.sibling) return { kind: 'sibling' }
-    const isCommon = evidence.sharedLogs[c] === DraftSource.common
-    const namespace = isCommon ? this.#common : this.#shared
-    // Since the draft was made another request may have ended, and the log been copied or cut.
-    const log = isCommon ? this.#commonLog : this.#sharedLog
-    if (namespace === undefined || namespace.log !== log) return undefined
-    const record = namespace.records.holding(evidence.sharedPositions[c])
-    return record && { kind: record.kind, ...(record.names.length > 0 && { id: record.names[0] }) }
+    return evidence.sourceOf(c) === DraftSource.own
+      ? this.#logs.originOf(DraftSource.own, evidence.ownPositions[c])
+      : this.#logs.originOf(evidence.sharedLogs[c], evidence.sharedPositions[c])
   }
 
-  /** Finds what may follow a node. */
+  /** Steps 1 to 4 for the root. */
+  #beginAtRoot(own: TokenLog, contextLength: number): void {
+    const workspace = this.#workspace
+    const { evidence, context } = workspace
+    // 1.
+    workspace.frequent = this.#drafter.frequentTokens(this.#logs.refresh())
+    workspace.answerStart = this.#logs.answerStart
+    workspace.recent.read(own, workspace.counts)
+    this.#lookUp(context, contextLength, ROOT_LIMITS, 0)
+    evidence.begin(-1)
+    for (let lead = 0; lead < evidence.leads.size; lead++) this.#count(-1, lead)
+    // 2.
+    this.#guess(own)
+    evidence.agreed[0] = this.#agreed
+    // 3. and 4.
+    this.#expand(-1, context[0], contextLength > 1 ? context[1] : SEPARATOR, 0)
+  }
+
+  /** Step 5: continuation `c` becomes a node, which waits on the frontier for what follows it. */
+  #addNode(tree: DraftTree, c: number): void {
+    const { evidence, frontier } = this.#workspace
+    // The probability is set below: a fraction that is passed on costs an object.
+    const node = tree.add(evidence.tokens[c], evidence.parents[c], 0, evidence.sourceOf(c), evidence.lengthOf(c))
+    const ceiling = node > 0 ? tree.probabilities[node - 1] : 1
+    tree.probabilities[node] = Math.min(evidence.paths[c], ceiling)
+    evidence.nodes[c] = node
+    evidence.agreed[node + 1] = evidence.agreedWith(c)
+    evidence.begin(node)
+    evidence.finish(node)
+    evidence.continued[node] = c
+    if (tree.depths[node] >= this.#drafter.maxDepth) return
+    evidence.hopes[node] = evidence.paths[c] * HOPES[Math.min(evidence.lengthOf(c), HOPES.length - 1)]
+    frontier.push(~node, evidence.hopes, node)
+  }
+
+  /** Steps 6 and 7: looks up what may follow a node. */
   #grow(tree: DraftTree, node: number, contextLength: number): void {
     const workspace = this.#workspace
     const { evidence } = workspace
@@ -252,10 +199,10 @@ export class RetrievalSession implements DraftSession {
       inherited++
       lead = next
     }
-    const few = this.#sharedLog && this.#sharedLog.length > LARGE_LOG ? LARGE_FEW_LEADS : FEW_LEADS
+    const few = this.#logs.isLarge ? LARGE_FEW_LEADS : FEW_LEADS
     if (inherited < few && evidence.paths[c] > LOOK_UP_FLOOR) {
       const length = this.#readPath(tree, node, contextLength)
-      const limits = NODE[Math.min(depth, NODE.length - 1)]
+      const limits = NODE_LIMITS[Math.min(depth, NODE_LIMITS.length - 1)]
       this.#lookUp(workspace.pathContext, length, limits, depth)
       for (let lead = newest; lead < leads.size; lead++) this.#countUnknown(node, lead)
     }
@@ -264,20 +211,14 @@ export class RetrievalSession implements DraftSession {
     this.#expand(node, tree.tokens[node], parent < 0 ? workspace.context[0] : tree.tokens[parent], depth)
   }
 
-  /** Lists the matches of a context in all logs that the request may read. */
+  /** Lists the matches of a context as leads. */
   #lookUp(context: Int32Array, length: number, limits: MatchLimits, depth: number): void {
     const { evidence, cursors, recent } = this.#workspace
     const { leads, zones, beyond, nearby } = evidence
     const begin = leads.size
-    this.#ownIndex!.find(context, length, limits, leads, DraftSource.own)
-    const ownEnd = leads.size
-    const shared = this.#shared
-    const common = this.#common
-    shared?.index.find(context, length, limitsIn(shared.log, limits), leads, DraftSource.shared)
-    common?.index.find(context, length, limitsIn(common.log, limits), leads, DraftSource.common)
-    this.#siblings?.find(this.#voice, context, length, limits, leads, DraftSource.sibling)
+    this.#logs.find(context, length, limits, leads)
     for (let lead = begin; lead < leads.size; lead++) {
-      zones[lead] = lead < ownEnd ? cursors.zoneOf(leads.positions[lead] - depth) : 0
+      zones[lead] = leads.logs[lead] === DraftSource.own ? cursors.zoneOf(leads.positions[lead] - depth) : 0
       beyond[lead] = 0
       nearby[lead] = 0
       if (depth > 0) continue
@@ -298,9 +239,8 @@ export class RetrievalSession implements DraftSession {
   }
 
   /** Adds leads that no match supports: the surroundings of the cursors, and frequent tokens. */
-  #guess(): void {
+  #guess(own: TokenLog): void {
     const { evidence, cursors, frequent } = this.#workspace
-    const own = this.#own!
     for (let k = 0; k < cursors.size; k++) {
       const stop = Math.min(own.end, cursors.positions[k] + AFTER + 1)
       for (let position = Math.max(own.first, cursors.positions[k] - BEFORE); position < stop; position++) {
@@ -332,9 +272,7 @@ export class RetrievalSession implements DraftSession {
 
   /** The log a lead lies in. */
   #logOf(lead: number): TokenLog {
-    const number = this.#workspace.evidence.leads.logs[lead]
-    if (number >= DraftSource.sibling) return this.#siblings!.logAt(number - DraftSource.sibling)
-    return number === DraftSource.own ? this.#own! : (number === DraftSource.common ? this.#common! : this.#shared!).log
+    return this.#logs.at(this.#workspace.evidence.leads.logs[lead])
   }
 
   /** Counts a lead in favour of the token at its position, unless its record ends there. */
@@ -384,7 +322,7 @@ export class RetrievalSession implements DraftSession {
     const { confidence } = this.#drafter
     for (let k = 0; k < count; k++) {
       cursors.age()
-      if (this.#reached === -2) continue
+      if (this.#reached === GONE) continue
       const hit = confidence.learn(evidence, this.#reached, tokens[k])
       this.#agreed = hit >= 0 ? evidence.agreedWith(hit) : 0
       const position = hit >= 0 ? evidence.ownPositions[hit] : -1
@@ -393,26 +331,13 @@ export class RetrievalSession implements DraftSession {
         if (evidence.ownLengths[hit] > 1 || (evidence.ownLengths[hit] === 1 && evidence.probabilities[hit] > 0.3))
           cursors.move(position + 1)
       }
-      this.#reached = hit >= 0 && evidence.nodes[hit] >= 0 ? evidence.nodes[hit] : -2
+      this.#reached = hit >= 0 && evidence.nodes[hit] >= 0 ? evidence.nodes[hit] : GONE
     }
   }
 
-  #append(tokens: ArrayLike<number>, count: number): number {
-    this.#checkOpen()
-    if (!this.#own) {
-      this.#own = new TokenLog({ segmentTokens: 4096 })
-      this.#ownIndex = new MatchIndex(this.#own, {
-        orders: ORDERS,
-        maxMatch: MAX_MATCH,
-        expectedTokens: count + 512,
-        spelling: this.#drafter.spelling,
-      })
-    }
-    const start = this.#own.append(tokens, count)
-    this.#ownIndex!.extend()
+  #countTokens(tokens: ArrayLike<number>, count: number): void {
     const { counts } = this.#workspace
     for (let k = 0; k < count; k++) counts.add(tokens[k])
-    return start
   }
 
   /** Reads the end of the own log, newest token first, and returns how many tokens that are. */
@@ -435,9 +360,4 @@ export class RetrievalSession implements DraftSession {
   #checkOpen(): void {
     if (!this.#open) throw new Error('RetrievalDrafter: the session is closed')
   }
-}
-
-/** How much is looked up in a shared log. */
-function limitsIn(log: TokenLog, limits: MatchLimits): MatchLimits {
-  return limits === ROOT && log.length > LARGE_LOG ? LARGE_ROOT : limits
 }

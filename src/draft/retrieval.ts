@@ -1,4 +1,4 @@
-// Retrieval (TR): the drafter, which all requests share.
+// Retrieval (TR): the drafter that all requests share.
 
 import { Corpus } from '../corpus/corpus.js'
 import { MAX_MATCH, type Namespace, ORDERS } from '../corpus/namespace.js'
@@ -6,6 +6,7 @@ import type { Spelling } from '../corpus/spelling.js'
 import { Confidence, type ConfidenceOptions } from './confidence.js'
 import type { Drafter, DraftSession, SessionOptions } from './drafter.js'
 import { FrequentTokens } from './frequent-tokens.js'
+import { RequestLogs } from './request-logs.js'
 import { RetrievalSession, type Retriever } from './retrieval-session.js'
 import { Siblings } from './siblings.js'
 import { Workspace } from './workspace.js'
@@ -16,20 +17,20 @@ export interface RetrievalOptions {
   maxDepth?: number
   /** Nodes less probable than this are not drafted, 0 … 1. Default 0.002. */
   minProbability?: number
-  /** What earlier requests left and documents brought. Default: a corpus of its own with {@link sharedTokens}. */
+  /** Answers of earlier requests, and documents. Default: a corpus of its own with {@link sharedTokens}. */
   corpus?: Corpus
   /**
    * Most tokens of earlier requests that are remembered, per namespace and in all; the oldest are forgotten first. A
-   * token costs about 16 bytes. Default 1,048,576. 0: nothing is shared between requests. A given corpus has its own
-   * budget.
+   * token costs about 16 bytes. Default 1,048,576. 0: nothing is shared between requests. Ignored with a {@link corpus},
+   * which has its own budget.
    */
   sharedTokens?: number
   /**
-   * How tokens are written: brings more tokens per forward, see `docs/retrieval.md`. Default: a token is a number like
-   * any other. The engine's own is `engine.spelling`. A given corpus has its own spelling.
+   * How tokens are written: yields more tokens per forward, see `docs/retrieval.md`. Default: tokens are just numbers. An
+   * engine's is `engine.spelling`. Ignored with a {@link corpus}, which has its own.
    */
   spelling?: Spelling
-  /** Whether prompts of earlier requests are remembered as well as answers. Default false. */
+  /** Whether prompts of earlier requests are remembered as well as answers. Default `false`. */
   sharePrompts?: boolean
   /** How confidence is learnt. */
   confidence?: ConfidenceOptions
@@ -37,7 +38,7 @@ export interface RetrievalOptions {
 
 /**
  * Drafts from everything read and written so far: the request's own prompt, documents and answer, and the answers of
- * earlier requests. No draft model, no training; what it needs to know it learns while it runs.
+ * earlier requests. Needs no draft model and no training; what it needs to know it learns as it runs.
  *
  * One drafter serves any number of requests at a time. They share the confidence and, within a namespace, the corpus;
  * what one request reads is never drafted for another while it is open.
@@ -51,9 +52,9 @@ export interface RetrievalOptions {
  */
 export class RetrievalDrafter implements Drafter, Retriever {
   readonly name = 'lookahead'
-  /** What has been learnt about the worth of matches. */
+  /** What has been learnt about how far matches can be trusted. */
   readonly confidence: Confidence
-  /** What earlier requests left and documents brought, by namespace. */
+  /** Answers of earlier requests, and documents, by namespace. */
   readonly corpus: Corpus
   readonly maxDepth: number
   readonly minProbability: number
@@ -79,12 +80,12 @@ export class RetrievalDrafter implements Drafter, Retriever {
     this.confidence = new Confidence(options.confidence)
   }
 
-  /** How tokens are written, if that is known: as the corpus has it. */
+  /** How tokens are written, if the corpus knows. */
   get spelling(): Spelling | undefined {
     return this.corpus.spelling
   }
 
-  /** Bytes of the corpus, of what confidence has learnt, and of the workspaces that wait for requests. */
+  /** Bytes of the corpus, of what confidence has learnt, and of spare workspaces. */
   get byteLength(): number {
     let bytes = this.corpus.byteLength + this.confidence.byteLength
     for (const workspace of this.#spare) bytes += workspace.byteLength
@@ -95,13 +96,9 @@ export class RetrievalDrafter implements Drafter, Retriever {
   open(options: SessionOptions = {}): DraftSession {
     const view = this.corpus.open(options.namespace, options.request)
     const siblings = options.together && this.#siblingsOf(options.together)
-    return new RetrievalSession(
-      this,
-      view,
-      this.#spare.pop() ?? new Workspace(this.spelling),
-      (workspace) => this.#spare.push(workspace),
-      siblings,
-    )
+    const logs = new RequestLogs(view, siblings, this.spelling)
+    const workspace = this.#spare.pop() ?? new Workspace(this.spelling)
+    return new RetrievalSession(this, logs, workspace, (workspace) => this.#spare.push(workspace))
   }
 
   #siblingsOf(together: object): Siblings {
@@ -124,7 +121,7 @@ export class RetrievalDrafter implements Drafter, Retriever {
     return known
   }
 
-  /** Remembers tokens as those of an earlier request, e.g. answers of an earlier run. */
+  /** Remembers tokens as if an earlier request had written them, e.g. answers of an earlier run. */
   remember(tokens: ArrayLike<number>, namespace?: string): void {
     this.corpus.addRequest(tokens, namespace)
   }

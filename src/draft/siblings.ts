@@ -5,9 +5,9 @@ import { MatchIndex, type MatchLimits } from '../corpus/match-index.js'
 import type { MatchList } from '../corpus/match-list.js'
 import type { Spelling } from '../corpus/spelling.js'
 
-/** Tokens of the prompt's end that stand before an answer, so that its beginning is found too. */
+/** Tokens from the end of the prompt that are kept in front of an answer, so that its beginning is found too. */
 const leadTokens = 8
-/** Siblings looked at for one draft: those that began last. */
+/** Siblings searched for one draft: those that began last. */
 const mostHeard = 8
 
 /** What one of several answers has said so far. */
@@ -30,7 +30,7 @@ export class Voice {
 
 /**
  * Several answers to one prompt, written at the same time. Each has a log of its own, which the others draft from at
- * once; only when an answer is through does it go to the log that all requests share.
+ * once; only when an answer is finished does it go to the log that all requests share.
  *
  *     prompt ──┬── answer 1   The fee is 89 euros and …
  *              ├── answer 2   The fee is ▒▒▒▒▒▒▒▒           drafted from answer 1
@@ -62,7 +62,7 @@ export class Siblings {
     if (at >= 0) this.#voices.splice(at, 1)
   }
 
-  /** Lists what the others said after a context; their logs go by `logNumber`, `logNumber` + 1, … */
+  /** Lists what the others said after a context; their logs are numbered `logNumber`, `logNumber` + 1, … */
   find(
     own: Voice | undefined,
     context: Int32Array,
@@ -75,7 +75,7 @@ export class Siblings {
       if (this.#voices[k] !== own) this.#voices[k].index.find(context, length, limits, list, logNumber + k)
   }
 
-  /** The log that goes by a number counted from that given to {@link find}. */
+  /** The log with number `logNumber + k`. */
   logAt(k: number): TokenLog {
     return this.#voices[k].log
   }

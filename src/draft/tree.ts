@@ -2,7 +2,7 @@
  * A draft: a tree of tokens that may follow the last accepted one.
  *
  * The last accepted token is the *root*; it is not a node of the tree. Branches that share a prefix share nodes, so
- * verifying three branches costs fewer positions than their lengths sum up to:
+ * verifying three branches takes fewer positions than the sum of their lengths:
  *
  *     (root) … the quick ──┬── 0 brown ──┬── 2 fox ── 3 jumps
  *                          │             └── 5 bear
@@ -13,7 +13,7 @@
  *     parent   -1     -1      0      2      1      0
  *     depth     1      1      2      3      2      2
  *
- * A parent always stands before its children. Drafters add nodes *best first* (path probability never rises from one
+ * A parent always comes before its children. Drafters add nodes *best first* (path probability never rises from one
  * node to the next), so every prefix `0 … k-1` is itself the best tree of `k` nodes and a controller may cut anywhere.
  */
 export class DraftTree {
@@ -31,11 +31,11 @@ export class DraftTree {
   readonly sources: Uint8Array
   /** Length in tokens of the longest context match behind the node (0 where a source has no such notion). */
   readonly matchLengths: Uint8Array
-  /** Index under which the drafter added each node; another one than now if nodes were taken out since. */
+  /** Index at which the drafter added each node; it differs from the current one if nodes were removed since. */
   readonly origins: Int32Array
   /** Nodes in use. */
   size = 0
-  /** While nodes are taken out: where each that stays comes to stand, and whether a child of it has stayed already. */
+  /** While nodes are removed: the new index of each that stays, and whether it has kept a child already. */
   readonly #places: Int32Array
   readonly #hasChild: Uint8Array
 
@@ -63,13 +63,13 @@ export class DraftTree {
   /**
    * Appends a node and returns its index. The caller keeps siblings distinct and the order best first.
    *
-   * @throws RangeError if the tree is full or the parent does not stand before the new node
+   * @throws RangeError if the tree is full or the parent does not come before the new node
    */
   add(token: number, parent: number, probability: number, source: number, matchLength: number): number {
     const node = this.size
     if (node >= this.capacityNodes) throw new RangeError(`DraftTree: full at ${this.capacityNodes} nodes`)
     if (parent < -1 || parent >= node)
-      throw new RangeError(`DraftTree: parent ${parent} must stand before its child ${node}`)
+      throw new RangeError(`DraftTree: parent ${parent} must come before its child ${node}`)
     this.tokens[node] = token
     this.parents[node] = parent
     this.depths[node] = parent < 0 ? 1 : this.depths[parent] + 1
@@ -92,7 +92,7 @@ export class DraftTree {
   /** Keeps the likeliest chain, at most `most` nodes of it: of every node its first child. */
   keepChain(most: number): void {
     let length = 0
-    // What a node was is read before it is written over: a chain of k nodes stands nowhere before node k.
+    // Nodes move only towards the front, so each is read before it is overwritten.
     let tip = -1
     for (let node = 0; node < this.size && length < most; node++) {
       if (this.parents[node] !== tip) continue
@@ -104,8 +104,8 @@ export class DraftTree {
   }
 
   /**
-   * Keeps of the first `nodes` nodes, in their order, those that need no more than `most` branches: a child of the root
-   * begins one, and a further child of another node.
+   * Keeps those of the first `nodes` nodes, in their order, that need no more than `most` branches. A child of the root
+   * begins a branch, and so does each child of another node but its first.
    */
   keepBranches(nodes: number, most: number): void {
     const places = this.#places
@@ -152,7 +152,7 @@ export class DraftTree {
   }
 
   /**
-   * Draws the tree, one node a line, for debugging and for `explain`.
+   * Draws the tree, one node per line, for debugging and for `explain`.
    *
    * @param textOf how a token is shown; the id by default
    * @example
@@ -199,16 +199,16 @@ export const DraftSource = {
   sibling: 4,
   /** A draft model. */
   model: 5,
-  /** A grammar, which leaves nothing else. */
+  /** A grammar that allows nothing else. */
   forced: 6,
-  /** A head that the model brings along (MTP). */
+  /** A head in the model's own file (MTP). */
   mtp: 7,
 } as const
 
 /** Name of a draft source: `'own' | 'shared' | 'common' | 'external' | 'sibling' | 'draft-model' | 'forced' | 'mtp'`. */
 export type DraftSourceName = Exclude<keyof typeof DraftSource, 'model'> | 'draft-model'
 
-// `model` is said of tokens that nobody drafted.
+// `model` is the word for tokens that nobody drafted.
 const names = Object.keys(DraftSource).map((name) => (name === 'model' ? 'draft-model' : name)) as DraftSourceName[]
 
 /** The name of the source with number `source`. */

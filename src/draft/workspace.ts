@@ -1,4 +1,4 @@
-// The memory a session works in, handed on from session to session.
+// The scratch memory of a session, handed on from session to session.
 
 import { MAX_MATCH } from '../corpus/namespace.js'
 import type { Spelling } from '../corpus/spelling.js'
@@ -11,22 +11,22 @@ import { Frontier } from './frontier.js'
 import { RecentTokens } from './recent-tokens.js'
 import { TokenCounts } from './token-counts.js'
 
-/** Leads, continuations and nodes one draft can hold. */
+/** Leads, continuations and nodes that one draft can hold. */
 const LEADS = 4096
 const CONTINUATIONS = 4096
 export const NODES = 256
 
-/** The memory one session works in, handed on from session to session. */
+/** The scratch memory of one session, handed on from session to session. */
 export class Workspace implements Surroundings {
   readonly evidence = new Evidence(LEADS, CONTINUATIONS, NODES)
   readonly frontier = new Frontier(CONTINUATIONS)
-  /** Where the answer has been copying from. */
+  /** The places the answer has been copying from. */
   readonly cursors = new Cursors()
   /** Tokens of the own log, counted. */
   readonly counts = new TokenCounts()
-  /** Tokens written last, to tell what a place is about. */
+  /** Tokens written last: they tell what a place is about. */
   readonly recent = new RecentTokens()
-  /** Frequent tokens of the namespace's log; replaced when that is. */
+  /** Frequent tokens of the namespace's log; replaced with it. */
   frequent: FrequentTokens | undefined
   /** End of the context, newest token first. */
   readonly context = new Int32Array(MAX_MATCH)

@@ -1,4 +1,4 @@
-// How a model is spoken to, and how its answers are understood.
+// The chat side of a model: prompts of conversations, and what answers mean.
 
 import { randomUUID } from 'node:crypto'
 import { type AnswerDemand, type AnswerGrammar, answerGrammar } from '../chat/call-grammar.js'
@@ -16,22 +16,17 @@ import { finish, type Slices } from '../grammar/slices.js'
 import type { Model } from '../llama/model.js'
 import { turns } from '../llama/turns.js'
 import type { TokenizeOptions, Vocabulary } from '../llama/vocabulary.js'
+import { checkInteger } from './checks.js'
 import { EngineError } from './error.js'
-import {
-  type ChatConversation,
-  type ChatRequest,
-  checkInteger,
-  type RequestDocument,
-  type ToolChoice,
-} from './options.js'
+import type { ChatConversation, ChatRequest, RequestDocument, ToolChoice } from './options.js'
 
-/** How a model is spoken to: makes the prompts of conversations, and understands its answers. */
+/** Renders the prompts of conversations and interprets the answers, in the model's own format. */
 export class Chat {
-  /** Undefined where the model has no chat template. */
+  /** `undefined` if the model has no chat template. */
   readonly template: ChatTemplate | undefined
   readonly #vocabulary: Vocabulary
   readonly #bosText: string
-  /** Texts of control tokens by token, for each way of writing; found when first needed. */
+  /** The texts of the control tokens in each dialect's markers; found when first needed. */
   readonly #marks = new Map<Dialect, Map<number, Uint8Array>>()
 
   /** @param source the template to use instead of the model's own */
@@ -49,7 +44,7 @@ export class Chat {
     return finish(this.#slices(conversation))
   }
 
-  /** The same in pieces: whatever the conversation, everything else goes on. @throws as {@link render}; the signal's reason */
+  /** The same in slices: no conversation, however long, holds up anything else. @throws as {@link render}; the signal's reason */
   async renderAside(conversation: ChatConversation, signal?: AbortSignal): Promise<ChatPrompt> {
     const slices = this.#slices(conversation)
     for (let step = slices.next(); ; step = slices.next()) {
@@ -68,7 +63,7 @@ export class Chat {
     return template.slices({ ...templateFields(conversation), documents: shownDocuments(conversation) })
   }
 
-  /** The tokens of a prompt; control tokens in what users brought stay text. */
+  /** The tokens of a prompt; control tokens in what users wrote stay text. */
   tokenize(prompt: ChatPrompt): Int32Array {
     return this.#vocabulary.tokenize(prompt.text, this.#tokenizing(prompt))
   }
@@ -79,12 +74,12 @@ export class Chat {
   }
 
   #tokenizing({ text, spans }: ChatPrompt): TokenizeOptions {
-    // Many templates write the BOS themselves, and it must not stand twice.
+    // Many templates write the BOS themselves; it must not be there twice.
     const beginsWithBos = this.#bosText !== '' && text.startsWith(this.#bosText)
     return { special: true, addSpecial: !beginsWithBos, plain: spans }
   }
 
-  /** What understands the answer to a prompt. */
+  /** How the answer to a prompt is read. */
   read(request: ChatRequest, { prompted, prefill }: ChatPrompt): AnswerReading {
     const { tools = [], toolChoice = 'auto' } = request
     const { dialect, capabilities } = this.#template().derived(tools.length > 0)
@@ -103,8 +98,8 @@ export class Chat {
   }
 
   /**
-   * What the answer to a prompt must keep to: a grammar in the family's own way of writing, due when its thoughts are
-   * over, and how long these may be. Undefined: nothing.
+   * What the answer to a prompt must comply with: a grammar in the model's own format, which applies once its thoughts
+   * are over, and how long these may be. `undefined`: nothing.
    *
    * @throws GrammarError `schema-invalid`; EngineError `invalid-parameter`
    */
@@ -128,7 +123,7 @@ export class Chat {
     const mustCall = toolChoice === 'required' || typeof toolChoice === 'object'
     if (mustCall && callable.length === 0)
       throw new EngineError('invalid-parameter', 'toolChoice demands a call, but there is no such tool')
-    // A demanded call is one, unless several were asked for: nothing else would end them.
+    // A demanded call is a single one, unless several were asked for: nothing else would end the list.
     const parallel = mustCall ? toolChoice === 'required' && parallelToolCalls === true : parallelToolCalls !== false
     return [dialect, { tools: callable, mustCall, parallel, schema: jsonSchema }]
   }
@@ -160,11 +155,11 @@ export class Chat {
     if (this.template) return this.template
     throw new ChatError(
       'template-failed',
-      'this model has no chat template; use complete() with a prompt of your own, or give one (--chat-template)',
+      'this model has no chat template; use complete() with a prompt of your own, or give one (chatTemplate, --chat-template)',
     )
   }
 
-  /** Control tokens that a dialect's markers consist of: they have no text unless asked for it. */
+  /** The control tokens in a dialect's markers: their text is shown only when asked for. */
   #marksOf(dialect: Dialect): Map<number, Uint8Array> {
     let marks = this.#marks.get(dialect)
     if (!marks) {
@@ -183,7 +178,7 @@ const channelMarks = '<|start|><|channel|><|message|><|constrain|><|end|>'
 
 const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 
-/** An id of nine letters and digits, as some templates insist on. */
+/** An id of nine letters and digits, which some templates insist on. */
 function shortId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(9)), (byte) => letters[byte % letters.length]).join('')
 }
@@ -192,7 +187,7 @@ function longId(): string {
   return `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`
 }
 
-/** The functions that may be called. */
+/** The tools that may be called. */
 function callableTools(tools: readonly ToolDefinition[], choice: ToolChoice): readonly ToolDefinition[] {
   if (choice === 'none') return []
   return typeof choice === 'object' ? tools.filter((tool) => tool.function.name === choice.name) : tools

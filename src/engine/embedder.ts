@@ -4,9 +4,9 @@ import { type DeviceOptions, deviceOptionNames, deviceOptionsOf } from '../llama
 import { Model } from '../llama/model.js'
 import { PooledContext, type Pooling, poolings } from '../llama/pooled-context.js'
 import { ProfileStore } from '../measure/profile.js'
+import { checkDevices, checkInteger } from './checks.js'
 import { EngineError } from './error.js'
 import { checkNames } from './option-names.js'
-import { checkDevices, checkInteger } from './options.js'
 import { leastTokensOf } from './prompt-room.js'
 
 /** How an embedder is loaded. */
@@ -17,7 +17,7 @@ export interface EmbedderOptions extends DeviceOptions {
   contextTokens?: number
   /** Threads that compute. Default: the processor’s cores. */
   threads?: number
-  /** How the vectors of a text's tokens become one. Default: as the model was made for, or the mean. */
+  /** How the vectors of a text's tokens become one. Default: what the model was trained for, otherwise the mean. */
   pooling?: Pooling
   /** As `EngineOptions.profile`. */
   profile?: string | boolean
@@ -54,7 +54,7 @@ const optionNames: Record<keyof EmbedderOptions, true> = {
  * const { vectors } = await embedder.embed(['How do I renew my permit?', 'The permit costs 89 euros.'])
  */
 export class Embedder implements AsyncDisposable {
-  /** Numbers of one vector; of a reranker the number of its classes. */
+  /** Length of a vector; of a reranker, the number of its classes. */
   readonly dimensions: number
   /** Most tokens of one text. */
   readonly contextTokens: number
@@ -65,7 +65,7 @@ export class Embedder implements AsyncDisposable {
   #disposing: Promise<void> | undefined
 
   /**
-   * Loads a model.
+   * Loads an embedding model or a reranker.
    *
    * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library
    */
@@ -108,15 +108,15 @@ export class Embedder implements AsyncDisposable {
   }
 
   /**
-   * The vectors of texts, of length 1 each. Texts are read several at a time.
+   * The vectors of texts, each normalised to length 1. Texts are read several at a time.
    *
    * @param texts texts, or token ids
-   * @param signal leaves off between two forwards
+   * @param signal stops between two forwards
    * @throws EngineError `invalid-parameter`, `prompt-too-long`
    */
   async embed(texts: readonly (string | ArrayLike<number>)[], signal?: AbortSignal): Promise<Embeddings> {
     if (this.pooling === 'rank')
-      throw new EngineError('invalid-parameter', 'this model is a reranker, which gives scores and no vectors')
+      throw new EngineError('invalid-parameter', 'this model is a reranker, which gives scores, not vectors')
     const read: ArrayLike<number>[] = []
     for (const [i, text] of texts.entries()) read.push(await this.#tokensOf(text, `text ${i}`, signal))
     const { vectors, tokens } = await this.#read(read, signal)
@@ -126,11 +126,12 @@ export class Embedder implements AsyncDisposable {
   /**
    * How well documents answer a query; larger is better.
    *
+   * @param signal stops between two forwards
    * @throws EngineError `invalid-parameter`, `prompt-too-long`
    */
   async rank(query: string, documents: readonly string[], signal?: AbortSignal): Promise<Ranking> {
     if (this.pooling !== 'rank')
-      throw new EngineError('invalid-parameter', 'this model is no reranker; load one, or compare vectors')
+      throw new EngineError('invalid-parameter', 'this model is not a reranker; load one, or compare vectors')
     this.#checkLength(query, 'the query')
     const asked = await this.#model.vocabulary.tokenizeAside(query, {}, signal)
     if (asked.length > this.contextTokens) throw this.#tooLarge('the query', asked.length, '')
@@ -141,28 +142,28 @@ export class Embedder implements AsyncDisposable {
     return { scores: vectors.map(([score]) => score), tokens }
   }
 
-  /** Token ids of a text, with what the model wants around it if it stands first. @throws LlamaError `text-unbreakable` */
+  /** Token ids of a text; with the special tokens the model expects around it if it comes first. @throws LlamaError `text-unbreakable` */
   tokenize(text: string, isFirst = true): Int32Array {
     return this.#model.vocabulary.tokenize(text, { addSpecial: isFirst, special: true })
   }
 
-  /** The same, split on another thread: whatever the text, everything else goes on. @throws as `tokenize`; the signal's reason */
+  /** The same on another thread: no text, however long, holds up anything else. @throws as `tokenize`; the signal's reason */
   tokenizeAside(text: string, isFirst = true, signal?: AbortSignal): Promise<Int32Array> {
     return this.#model.vocabulary.tokenizeAside(text, { addSpecial: isFirst, special: true }, signal)
   }
 
-  /** Frees the model, after the forward in flight. Once; later calls wait for the same. */
+  /** Frees the model, after the forward in flight. Further calls wait for the first. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= this.#model[Symbol.asyncDispose]()
     return this.#disposing
   }
 
-  /** The same as `[Symbol.asyncDispose]()`, for where `await using` cannot be written. */
+  /** The same as `[Symbol.asyncDispose]()`, for where `await using` is not available (Node 20, plain JavaScript). */
   close(): Promise<void> {
     return this[Symbol.asyncDispose]()
   }
 
-  /** Texts in forwards: as many together as fit. */
+  /** Reads texts, as many in one forward as fit. */
   async #read(texts: readonly ArrayLike<number>[], signal?: AbortSignal) {
     const vectors: Float32Array[] = []
     let tokens = 0
@@ -195,7 +196,7 @@ export class Embedder implements AsyncDisposable {
   }
 
   /**
-   * A query and a document as a reranker reads them: by the template in its file, or one behind the other.
+   * A query and a document as a reranker reads them: by the template in its file, or one after the other.
    *
    * @param asked the query in tokens
    */

@@ -14,26 +14,19 @@ import type { ModelDescription } from '../llama/model.js'
 import type { Placement } from '../llama/placement.js'
 import type { InfillTokens, TokenizeOptions, Vocabulary } from '../llama/vocabulary.js'
 import type { Exactness } from '../measure/configuration.js'
+import { checkObject, checkTokens } from './checks.js'
 import { EngineError } from './error.js'
 import type { WarmOptions, WarmReport } from './memory.js'
 import { checkNames, optionNames } from './option-names.js'
-import {
-  type ChatConversation,
-  type ChatRequest,
-  type CompletionRequest,
-  checkObject,
-  checkTokens,
-  type EngineOptions,
-  type RequestDocument,
-} from './options.js'
+import type { ChatConversation, ChatRequest, CompletionRequest, EngineOptions, RequestDocument } from './options.js'
 import { openParts, type Parts } from './parts.js'
 import { type PromptFileReport, restorePrompt, savePrompt } from './prompt-files.js'
 import { Requests } from './requests.js'
 import { type SelfConsistencyRequest, type SelfConsistencyResult, selfConsistency } from './self-consistency.js'
 
 /**
- * A loaded model that writes answers, faster where what it has read and written foretells what it will write, and
- * token for token the same as without drafts.
+ * A loaded model that writes answers: faster where what it has read and written predicts what it will write, and token
+ * for token the same as without drafts.
  *
  * @example
  * await using engine = await Engine.load({ model: 'model.gguf' })
@@ -49,10 +42,11 @@ export class Engine implements AsyncDisposable {
   readonly maxNodes: number
   /** Requests decoded at the same time. */
   readonly slots: number
-  /** How far the text is the same as without drafts, by the probe at load, and the configuration that makes it so. */
+  /** How exactly the text is the same as without drafts, as probed at load, and the configuration that achieves it. */
   readonly exactness: Exactness
   /** T(n, context) as measured at load and refined by every forward. */
   readonly cost: ForwardCost
+  /** Where drafts come from, unless a request brings its own drafter. */
   readonly drafter: Drafter
   readonly #parts: Parts
   readonly #vocabulary: Vocabulary
@@ -61,7 +55,8 @@ export class Engine implements AsyncDisposable {
   #disposing: Promise<void> | undefined
 
   /**
-   * Loads a model and measures what its forwards cost. Once its `signal` is aborted nothing of it is left.
+   * Loads a model and measures what its forwards cost. If `options.signal` is aborted, loading stops and everything is
+   * freed.
    *
    * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library; HubError for one that
    *   cannot be fetched; the signal's reason
@@ -75,7 +70,7 @@ export class Engine implements AsyncDisposable {
     const { slots, branches, contextTokens, maxNodes } = layout
     const { context, cost, exactness, noise, crew, reader } = tuned
     const { vocabulary } = model
-    // Requests that share a cache would fill each other's holes; bits are kept only where their cells stay in order.
+    // Requests that share a KV cache fill each other's holes; rows stay exact only where cells can be kept in order.
     const ordered = exactness.level === 'bitwise' && context.canMove && slots * branches < mostSequences
     this.exactness = slots > 1 && !ordered ? { ...exactness, level: 'token' } : exactness
     this.description = model.describe()
@@ -96,27 +91,27 @@ export class Engine implements AsyncDisposable {
     return this.#parts.memory.corpus
   }
 
-  /** What tells the model's tokenizer from all others, 32 hexadecimal digits. */
+  /** Identifies the model's tokenizer: 32 hexadecimal digits. */
   get fingerprint(): string {
     return this.#parts.memory.fingerprint
   }
 
-  /** Threads that compute at the moment: fewer while other programs take the cores. */
+  /** Threads that compute at the moment: fewer while other programs use the cores. */
   get threads(): number {
     return this.#parts.tuned.context.threads
   }
 
-  /** Devices in use, layers on them, and what memory weights, cells and logits take. */
+  /** The devices in use, the layers on them, and the memory that weights, KV cells and logits take. */
   get placement(): Placement {
     return this.#parts.model.placement
   }
 
-  /** Requests that are being decoded. */
+  /** Number of requests being decoded. */
   get runningCount(): number {
     return this.#loop.runningCount
   }
 
-  /** Requests that wait for a slot. */
+  /** Number of requests that wait for a slot. */
   get waitingCount(): number {
     return this.#loop.waitingCount
   }
@@ -126,7 +121,7 @@ export class Engine implements AsyncDisposable {
     return this.#parts.model.path
   }
 
-  /** The Jinja source of the chat template in use, if there is one. */
+  /** The Jinja source of the chat template in use; `undefined` if there is none. */
   get chatTemplate(): string | undefined {
     return this.#parts.chat.template?.source
   }
@@ -136,7 +131,12 @@ export class Engine implements AsyncDisposable {
     return this.#parts.chat.template?.rendersTools ?? false
   }
 
-  /** What each slot does now; `undefined`: nothing. */
+  /** Whether the model writes thoughts, as far as its chat template shows. */
+  get thinks(): boolean {
+    return this.#parts.chat.template?.thinks ?? false
+  }
+
+  /** What each slot is doing; `undefined`: nothing. */
   describeSlots(): (SlotState | undefined)[] {
     return this.#loop.describeSlots()
   }
@@ -146,7 +146,7 @@ export class Engine implements AsyncDisposable {
     return this.#loop.describeDrafting()
   }
 
-  /** What becomes of the heads that the model brings along (MTP). */
+  /** What the heads in the model's own file (MTP) are doing. */
   describeHeads(): HeadsReport {
     const { model, head } = this.#parts
     const { count } = model.heads
@@ -166,12 +166,12 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Does beforehand what may take long in a request: renders the conversation, splits texts into tokens, indexes
-   * documents, reads the grammar. It is done on another thread or in pieces, so that, whatever the request, everything
-   * else goes on.
+   * Does in advance what may take long in a request: renders the conversation, tokenises texts, indexes documents, reads
+   * the grammar. All this happens on another thread or in slices, so that no request, however large, holds up others.
    *
-   * @param signal gives it up
-   * @returns the request, to be given to {@link chat} or {@link complete} as it is or with other options, once or often
+   * @param signal cancels it
+   * @returns the request, to be given to {@link chat} or {@link complete}, as it is or with other options, any number of
+   *   times
    * @example
    * const request = await engine.prepare({ messages, documents, grammar })
    * const answers = [1, 2, 3].map((seed) => engine.chat({ ...request, temperature: 1, seed }))
@@ -187,7 +187,11 @@ export class Engine implements AsyncDisposable {
     return ready
   }
 
-  /** Token ids of a text, split on another thread: whatever the text, everything else goes on. @throws as `tokenize` */
+  /**
+   * Token ids of a text, on another thread: no text, however long, holds up anything else.
+   *
+   * @throws as {@link tokenize}; the signal's reason
+   */
   tokenizeAside(text: string, options?: TokenizeOptions, signal?: AbortSignal): Promise<Int32Array> {
     this.#checkLive()
     return this.#vocabulary.tokenizeAside(text, options, signal)
@@ -198,14 +202,19 @@ export class Engine implements AsyncDisposable {
     return this.#parts.chat.tokenize(this.#requests.render(conversation))
   }
 
-  /** The same, rendered in pieces and split on another thread; of a request that was prepared, as it was. @throws as {@link chat}; the signal's reason */
+  /**
+   * The same without holding up anything else: rendered in slices and tokenised on another thread. A request that was
+   * {@link prepare | prepared} keeps its tokens.
+   *
+   * @throws as {@link chat}; the signal's reason
+   */
   async tokenizeChatAside(conversation: ChatConversation, signal?: AbortSignal): Promise<Int32Array> {
     this.#checkLive()
     return this.#requests.tokenizeAside(conversation, signal)
   }
 
   /**
-   * Continues a text as it stands.
+   * Continues a text as it is, without a chat template. Starts at once.
    *
    * @throws EngineError `invalid-parameter`, `empty-prompt`, `prompt-too-long`
    */
@@ -215,11 +224,11 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Writes several answers to one question and says which is given most often. All read the prompt once, and each drafts
-   * from what the others have written. With `levels` above 0 later answers are led along the beginning of one that leads:
-   * fewer tokens, but what is sampled changes.
+   * Writes several answers to one question and reports which is given most often. The prompt is read once, and each answer
+   * drafts from what the others have written. With `levels` above 0, later answers take over the beginning of one that
+   * leads: fewer tokens, but what is sampled changes.
    *
-   * @param write writes some answers side by side. Default: {@link complete}
+   * @param write writes several answers side by side. Default: {@link complete}
    * @example
    * const { answer, votes } = await engine.selfConsistency({ messages, samples: 8 })
    * @throws EngineError `invalid-parameter`, `prompt-too-long`; ChatError `template-failed`
@@ -244,14 +253,15 @@ export class Engine implements AsyncDisposable {
     return this.#parts.chat.render(conversation).text
   }
 
-  /** The same in pieces: whatever the conversation, everything else goes on. @throws as {@link chat}; the signal's reason */
+  /** The same in slices, without holding up anything else. @throws as {@link chat}; the signal's reason */
   async renderChatAside(conversation: ChatConversation, signal?: AbortSignal): Promise<string> {
     this.#checkLive()
     return (await this.#parts.chat.renderAside(conversation, signal)).text
   }
 
   /**
-   * Indexes documents before requests bring them, so that drafts may come from them at once.
+   * Indexes documents before requests bring them, so that drafts may come from them at once. Runs in slices, without
+   * holding up anything else.
    *
    * @example
    * await engine.warm([{ id: 'terms', text }], { namespace: 'acme' })
@@ -264,26 +274,26 @@ export class Engine implements AsyncDisposable {
 
   /**
    * Forgets a document, what a request left behind, or a whole namespace: no draft comes from it any more. Resolves with
-   * the number of records once the deletion is on the disk too.
+   * the number of records deleted, once the deletion is on the disk too.
    *
    * @throws EngineError `invalid-parameter`; CorpusError where the cache cannot be written
    */
   forget(what: DeleteOptions): Promise<number> {
     this.#checkLive()
-    // Prompts kept aside do not tell which of their tokens come from a document or a request: all of the namespace go.
+    // Prompts kept aside don't say which of their tokens come from a document or a request: all of the namespace go.
     const prompts = this.#parts.tuned.reader?.forget(what.namespace ?? DEFAULT_NAMESPACE)
     return this.#parts.memory.forget(what).finally(() => prompts)
   }
 
   /**
-   * Writes the beginning of a prompt that was read to a file, as far as it is kept aside ({@link describePrompts}), so that
-   * the same model need not read it again after a restart. Shared beginnings are known after one by themselves with
-   * `promptDiskBytes`; this is for single prompts.
+   * Writes the beginning of a prompt to a file, as far as it is kept aside ({@link describePrompts}), so that the same
+   * model need not read it again after a restart. This is for single prompts: with `promptDiskBytes`, the beginnings that
+   * prompts share survive a restart by themselves.
    *
-   * @param prompt its tokens; {@link tokenizeChat} and {@link tokenize} tell them
+   * @param prompt its tokens, see {@link tokenizeChat} and {@link tokenize}
    * @param namespace whose it is. Default `'default'`
-   * @returns what was written; `undefined` where no prompts are kept
-   * @throws EngineError `invalid-parameter` where the file cannot be written
+   * @returns what was written; `undefined` if no prompts are kept
+   * @throws EngineError `invalid-parameter` if the file cannot be written
    */
   async savePrompt(
     file: string,
@@ -296,10 +306,10 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Reads what {@link savePrompt} wrote: prompts of the namespace that begin so need not be read again.
+   * Reads what {@link savePrompt} wrote: prompts of the namespace with this beginning need not read it again.
    *
-   * @returns what was read; `undefined` where no prompts are kept
-   * @throws EngineError `invalid-parameter` where the file holds no prompt of this model on this machine
+   * @returns what was read; `undefined` if no prompts are kept
+   * @throws EngineError `invalid-parameter` if the file holds no prompt of this model on this machine
    */
   async restorePrompt(file: string, namespace = DEFAULT_NAMESPACE): Promise<PromptFileReport | undefined> {
     this.#checkLive()
@@ -307,13 +317,13 @@ export class Engine implements AsyncDisposable {
     return reader && restorePrompt(reader, file, namespace, this.contextTokens)
   }
 
-  /** Forgets a prompt kept aside, but for what others begin with too. @returns how many tokens that were */
+  /** Forgets a prompt kept aside, except for what others share with it. @returns how many tokens were forgotten */
   dropPrompt(prompt: ArrayLike<number>, namespace = DEFAULT_NAMESPACE): number {
     this.#checkLive()
     return this.#parts.tuned.reader?.kept.drop(prompt, namespace) ?? 0
   }
 
-  /** Prompts kept aside, so that what they begin with need not be read again; `undefined` where none can be. */
+  /** The prompts kept aside, whose beginnings need not be read again; `undefined` if none can be kept. */
   describePrompts(): (KeptPromptsReport & { disk: PromptShelfReport | undefined }) | undefined {
     const { reader } = this.#parts.tuned
     return reader && { ...reader.kept.describe(), disk: reader.shelf?.describe() }
@@ -324,27 +334,27 @@ export class Engine implements AsyncDisposable {
     return this.#parts.memory.corpus.describe()
   }
 
-  /** Waits until what was written so far is kept on the disk. @throws CorpusError */
+  /** Waits until everything remembered so far is on the disk. @throws CorpusError */
   async flushMemory(): Promise<void> {
     await this.#parts.memory.corpus.flush()
   }
 
-  /** Token ids of a text. */
+  /** Token ids of a text. Blocks while it works; see {@link tokenizeAside} for long texts. @throws LlamaError `text-unbreakable` */
   tokenize(text: string, options?: TokenizeOptions): Int32Array {
     return this.#vocabulary.tokenize(text, options)
   }
 
-  /** The text of tokens. @param special whether control tokens are written out, e.g. `</s>`. Default `false` */
+  /** The text of tokens. @param special whether to write out control tokens, e.g. `</s>`. Default `false` */
   detokenize(tokens: ArrayLike<number>, special = false): string {
     return this.#vocabulary.textOf(tokens, special)
   }
 
-  /** The bytes one token stands for; seldom a whole character. Read only. */
+  /** The bytes one token stands for; not always whole characters. Read only. */
   bytesOf(token: number): Uint8Array {
     return this.#vocabulary.bytesOf(token)
   }
 
-  /** The token a text may begin with; undefined if the model has none. */
+  /** The token that may begin a text (BOS); `undefined` if the model has none. */
   get beginToken(): number | undefined {
     const { bos } = this.#vocabulary
     return bos < 0 ? undefined : bos
@@ -355,7 +365,7 @@ export class Engine implements AsyncDisposable {
     return this.#vocabulary.endTokens
   }
 
-  /** The control tokens with which a gap in a text is shown; undefined if the model was not made to fill gaps. */
+  /** The control tokens that mark a gap in a text; `undefined` if the model was not trained to fill gaps. */
   get infillTokens(): InfillTokens | undefined {
     return this.#vocabulary.infillTokens
   }
@@ -370,12 +380,12 @@ export class Engine implements AsyncDisposable {
     return this.#vocabulary.size
   }
 
-  /** The same as `[Symbol.asyncDispose]()`, for where `await using` cannot be written (Node 20, plain JavaScript). */
+  /** The same as `[Symbol.asyncDispose]()`, for where `await using` is not available (Node 20, plain JavaScript). */
   close(): Promise<void> {
     return this[Symbol.asyncDispose]()
   }
 
-  /** Aborts what runs, waits for the forward in flight and frees the model. Once; later calls wait for the same. */
+  /** Aborts running requests, waits for the forward in flight and frees the model. Further calls wait for the first. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= (async () => {
       await this.#loop.close()

@@ -11,22 +11,22 @@ export type EngineErrorCode =
   /** The engine was used after it was disposed. */
   | 'disposed'
 
-/** What an {@link EngineError} may say in numbers. */
+/** Numbers that an {@link EngineError} may carry. */
 export interface EngineErrorDetails extends ErrorOptions {
-  /** Tokens of a prompt that is too long; at least so many, where it was too long to be counted. */
+  /** Tokens of a prompt that is too long; a lower bound if it was too long to be counted. */
   promptTokens?: number
   /** Most tokens of a request, prompt and answer together. */
   contextTokens?: number
 }
 
 /**
- * A request the engine cannot run: one sentence with what was got and what was expected. Failures of the model file or
- * the native library are a `LlamaError`.
+ * A request the engine cannot run: one sentence that says what was got and what was expected. Failures of the model file
+ * or the native library are a `LlamaError`.
  */
 export class EngineError extends Error {
   override readonly name = 'EngineError'
   readonly code: EngineErrorCode
-  /** Of `prompt-too-long`: tokens of the prompt, or a bound below. */
+  /** Of `prompt-too-long`: tokens of the prompt, or a lower bound. */
   readonly promptTokens: number | undefined
   /** Of `prompt-too-long`: most tokens of a request. */
   readonly contextTokens: number | undefined

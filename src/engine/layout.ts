@@ -1,18 +1,19 @@
-// How an engine is laid out: its options, checked and completed.
+// The layout of an engine: its options, checked and completed.
 
 import { totalmem } from 'node:os'
 import { mostSequences } from '../llama/context-options.js'
 import type { ExactnessWish } from '../measure/configuration.js'
+import { checkDevices, checkExactness, checkInteger, checkObject } from './checks.js'
 import { EngineError } from './error.js'
 import { checkNames, optionNames } from './option-names.js'
-import { checkDevices, checkExactness, checkInteger, checkObject, type EngineOptions } from './options.js'
+import type { EngineOptions } from './options.js'
 
-/** How an engine is laid out, as far as that can be said before its model is loaded. */
+/** The layout of an engine, as far as it is known before the model is loaded. */
 export interface Layout {
-  /** Path or name of the model, and of the one that drafts for it. */
+  /** Path or name of the model, and of its draft model. */
   model: string
   draftModel: string | undefined
-  /** Whether heads that the model brings along may draft. */
+  /** Whether heads in the model's own file may draft. */
   mtp: 'auto' | 'off'
   slots: number
   branches: number
@@ -24,14 +25,14 @@ export interface Layout {
   shelfBytes: number
 }
 
-/** Checks the options of an engine and puts defaults where they say nothing. @throws EngineError `invalid-parameter` */
+/** Checks the options of an engine and fills in defaults. @throws EngineError `invalid-parameter` */
 export function layoutOf(options: EngineOptions): Layout {
   checkObject('options', options)
   checkNames('an engine', options, optionNames.engine)
   const { model = 'embedded', draftModel, mtp = 'auto', maxPauseMs } = options
   checkName('model', model)
   const slots = checkInteger('slots', options.slots ?? 1, 1, mostSequences)
-  // One id is left for what keeps the cells of several requests in order.
+  // One sequence id is reserved for keeping the cells of several requests in order.
   const mostBranches = Math.max(1, Math.floor((mostSequences - (slots > 1 ? 1 : 0)) / slots))
   const branches = checkInteger('branches', options.branches ?? Math.min(8, mostBranches), 1, 64)
   if (slots * branches > mostSequences)
@@ -50,7 +51,7 @@ export function layoutOf(options: EngineOptions): Layout {
   )
   const shelfBytes = checkInteger('promptDiskBytes', options.promptDiskBytes ?? 0, 0, Number.MAX_SAFE_INTEGER)
   if (shelfBytes > 0 && options.cache === undefined)
-    throw new EngineError('invalid-parameter', 'promptDiskBytes needs a cache: prompts are kept in its folder')
+    throw new EngineError('invalid-parameter', 'promptDiskBytes needs cache: prompts are kept in its folder')
   if (maxPauseMs !== undefined) checkInteger('maxPauseMs', maxPauseMs, 1, 2 ** 31 - 1)
   const exactness = checkExactness(options.exactness ?? 'bitwise')
   if (draftModel !== undefined) checkName('draftModel', draftModel)
@@ -60,7 +61,7 @@ export function layoutOf(options: EngineOptions): Layout {
   return { model, draftModel, mtp, slots, branches, maxNodes, exactness, maxPauseMs, keptBytes, shelfBytes }
 }
 
-/** Most tokens of one request, by what the model was trained with. */
+/** Most tokens of one request, given the context the model was trained with. */
 export function contextTokensOf(wanted: number | undefined, trained: number): number {
   return wanted === 0 ? trained : Math.min(trained, wanted ?? 4096)
 }

@@ -9,29 +9,29 @@ import { turns } from '../llama/turns.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
 import { EngineError } from './error.js'
 
-/** Milliseconds of indexing after which others get their turn. */
+/** Milliseconds of indexing after which other work gets its turn. */
 const SLICE_MS = 10
 
 /** How much an engine remembers, and where. */
 export interface MemoryOptions {
   /**
-   * Folder that keeps what was read and written over restarts; made if it does not exist. One process at a time may
+   * Folder that keeps what was read and written across restarts; made if it does not exist. One process at a time may
    * use it. Default: nothing is kept.
    */
   cache?: string | undefined
   /** Budgets, age and the common namespace of what is remembered. */
   corpus?: Omit<CorpusOptions, 'spelling'> | undefined
-  /** Told of what goes wrong while the cache is in use, e.g. a full disk. Default: a process warning. */
+  /** Called when something goes wrong while the cache is in use, e.g. the disk is full. Default: a process warning. */
   onCacheProblem?: ((problem: CorpusError) => void) | undefined
 }
 
-/** How `Engine.warm` is to go about. */
+/** Options of `Engine.warm`. */
 export interface WarmOptions {
   /** Namespace that gets the documents. Default `'default'`. */
   namespace?: string | undefined
   /** Called after every document with how many are done. */
   onProgress?: ((done: number, total: number) => void) | undefined
-  /** Ends the work between two documents; what is done stays. */
+  /** Stops between two documents; what is indexed by then stays. */
   signal?: AbortSignal | undefined
 }
 
@@ -51,16 +51,10 @@ export interface WarmReport {
 export class Memory {
   readonly corpus: Corpus
   readonly store: CorpusStore | undefined
-  /** What tells the tokenizer from all others. */
-  get fingerprint(): string {
-    this.#fingerprint ??= this.store?.header.fingerprint ?? fingerprintOf(this.#vocabulary)
-    return this.#fingerprint
-  }
-
-  #fingerprint: string | undefined
   /** How tokens are written. */
   readonly spelling: Spelling
   readonly #vocabulary: Vocabulary
+  #fingerprint: string | undefined
 
   /** @throws CorpusError, see {@link CorpusStore.open} */
   static async open(vocabulary: Vocabulary, modelName: string, options: MemoryOptions = {}): Promise<Memory> {
@@ -82,14 +76,20 @@ export class Memory {
     this.store = store
   }
 
-  /** Indexes the documents of a request; those that are known cost a hash. @throws EngineError `invalid-parameter` */
+  /** Identifies the tokenizer, see {@link fingerprintOf}. Computed when first asked for. */
+  get fingerprint(): string {
+    this.#fingerprint ??= this.store?.header.fingerprint ?? fingerprintOf(this.#vocabulary)
+    return this.#fingerprint
+  }
+
+  /** Indexes the documents of a request; known ones cost only a hash. @throws EngineError `invalid-parameter` */
   addDocuments(documents: readonly CorpusDocument[], namespace?: string): void {
     explained(() => {
       for (const document of documents) this.corpus.addDocument(document, this.#tokenize, namespace)
     })
   }
 
-  /** The same, with pauses for others, and split into tokens aside. @throws EngineError; LlamaError; the signal's reason */
+  /** The same without holding up other work; tokenised on another thread. @throws EngineError; LlamaError; the signal's reason */
   async addDocumentsAside(
     documents: readonly CorpusDocument[],
     namespace?: string,
@@ -135,14 +135,14 @@ export class Memory {
     return { record: explained(() => this.corpus.addDocument(document, tokenize, namespace)), fresh }
   }
 
-  /** Deletes, on the disk too; returns how many records. @throws EngineError `invalid-parameter`; CorpusError */
+  /** Deletes records, on the disk too; returns how many. @throws EngineError `invalid-parameter`; CorpusError */
   async forget(what: DeleteOptions): Promise<number> {
     const count = explained(() => this.corpus.delete(what))
     await this.corpus.flush()
     return count
   }
 
-  /** Writes what waits and frees the cache's folder. */
+  /** Writes what is pending and releases the cache's folder. */
   async close(): Promise<void> {
     await this.store?.close()
   }
@@ -161,12 +161,11 @@ export function explained<Result>(act: () => Result): Result {
   }
 }
 
-/** A text that tokenizers of different make split differently. */
+/** A text that different kinds of tokenizers split differently. */
 const probe = "Don't split 1234567 tokens, naïve Füße  \n\tif (x>=0) {return y;} 你好世界 привет 🙂 ǅ ﬁ"
 
 /**
- * What tells a tokenizer from all others, whatever file it comes in: the bytes of every token and how a difficult
- * text is split.
+ * Identifies a tokenizer, whatever file it comes in: a hash of every token's bytes and of how a difficult text is split.
  */
 export function fingerprintOf(vocabulary: Vocabulary): string {
   const hash = createHash('sha256')
@@ -181,7 +180,7 @@ export function fingerprintOf(vocabulary: Vocabulary): string {
   return hash.digest('hex').slice(0, 32)
 }
 
-/** Tells of a problem of the cache where nobody else does. */
+/** Reports a problem of the cache as a process warning. */
 export function warn(problem: CorpusError): void {
   process.emitWarning(problem.message, { type: 'LookaheadWarning', code: problem.code })
 }

@@ -1,11 +1,11 @@
-// Options that do not exist, and which was probably meant.
+// The names of all options, and which one was probably meant by a misspelt one.
 
 import { deviceOptionNames } from '../llama/device.js'
 import { EngineError } from './error.js'
 import type { ChatRequest, CompletionRequest, EngineOptions, RequestOptions } from './options.js'
 import type { SelfConsistencyRequest } from './self-consistency.js'
 
-/** Every name of an interface, so that the compiler finds one that is missing here. */
+/** Every name of an interface: the compiler finds one that is missing here. */
 type Names<Options> = Record<keyof Required<Options>, true>
 
 const requestNames: Names<RequestOptions> = {
@@ -54,7 +54,7 @@ function omit<T extends object, K extends keyof T>(names: T, ...left: K[]): Omit
   return Object.fromEntries(Object.entries(names).filter(([name]) => !left.includes(name as K))) as Omit<T, K>
 }
 
-/** The options of an engine, of a chat and of a completion: whatever else is given was misspelt. */
+/** The options of an engine and of each kind of request: any other name was misspelt. */
 export const optionNames = {
   engine: {
     model: true,
@@ -117,7 +117,7 @@ export const optionNames = {
   } satisfies Names<SelfConsistencyRequest>,
 }
 
-/** Refuses options that do not exist, with the one that was probably meant. @throws EngineError `invalid-parameter` */
+/** Refuses options that do not exist, naming the one probably meant. @throws EngineError `invalid-parameter` */
 export function checkNames(what: string, options: object, known: Record<string, true>): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || Object.hasOwn(known, name)) continue
@@ -127,7 +127,7 @@ export function checkNames(what: string, options: object, known: Record<string, 
   }
 }
 
-/** The name that differs least, if a slip of the fingers explains the difference. */
+/** The name that differs least, if a typing slip explains the difference. */
 function closest(name: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((other) => ({ other, slips: distance(name.toLowerCase().replaceAll('_', ''), other.toLowerCase()) }))
@@ -135,7 +135,7 @@ function closest(name: string, known: readonly string[]): string | undefined {
   return ranked[0] !== undefined && ranked[0].slips <= Math.ceil(name.length / 3) ? ranked[0].other : undefined
 }
 
-/** Letters to insert, drop or replace to make one word of another. */
+/** Letters to insert, drop or replace to turn one word into another. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {

@@ -1,4 +1,4 @@
-// What an engine consists of: opened in order, closed in the opposite one.
+// What an engine consists of: opened in order, closed in reverse.
 
 import { asCorpusError } from '../corpus/durable/system-error.js'
 import { ChainDrafter } from '../decode/chain-drafter.js'
@@ -17,69 +17,63 @@ import { loadModel } from '../measure/loading.js'
 import type { OnLoadingProgress } from '../measure/progress.js'
 import { type Tuned, tune } from '../measure/tuning.js'
 import { Chat } from './chat.js'
+import { checkFunction, checkSignal } from './checks.js'
 import { contextTokensOf, type Layout, layoutOf } from './layout.js'
 import { Memory, warn } from './memory.js'
-import { checkFunction, checkSignal, type EngineOptions } from './options.js'
+import type { EngineOptions } from './options.js'
 
 /** What an engine consists of. */
 export interface Parts {
-  /** With what the model allows of it. */
+  /** Adjusted to what the model allows. */
   readonly layout: Layout & { contextTokens: number }
   readonly model: Model
   readonly memory: Memory
   readonly tuned: Tuned
   readonly chat: Chat
   readonly drafter: Drafter
-  /** The head that the model brings along, and what drafts with it; or, in a phrase, why it is not used. */
+  /** The model's own head, and what drafts with it; or a phrase that says why it is not used. */
   readonly head: { foreteller: Foreteller; chains: ChainDrafter } | string | undefined
-  /** Keeps what was learnt, and frees all of it. To be called once, when nothing is decoded any more. */
+  /** Keeps what was learnt and frees everything. To be called once, when nothing is being decoded any more. */
   close(): Promise<void>
 }
 
 /**
  * Fetches and loads the models, opens the memory, and measures what forwards cost.
  *
- * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library; CorpusError; the signal's reason
+ * @throws EngineError `invalid-parameter`; LlamaError for a missing or unfit file or library; CorpusError; the signal's
+ *   reason
  */
 export async function openParts(options: EngineOptions): Promise<Parts> {
   const layout = layoutOf(options)
-  // The draft model is told of as a whole, not by what is done to load it.
-  const { onProgress, ...quietly } = options
-  checkFunction('onProgress', onProgress)
+  const { slots, branches, exactness, mtp } = layout
+  const given = checkFunction('onProgress', options.onProgress)
   const signal = checkSignal(options.signal)
-  const goOn: OnLoadingProgress = (progress) => {
+  const onProgress: OnLoadingProgress = (progress) => {
     signal?.throwIfAborted()
-    onProgress?.(progress)
+    given?.(progress)
   }
-  const { slots, branches, maxNodes, exactness, mtp } = layout
   signal?.throwIfAborted()
-  const fetching = { ...options.fetch, signal: eitherOf(options.fetch?.signal, signal) }
-  const file = await fetchModel(layout.model, fetching)
-  const draftFile = layout.draftModel === undefined ? undefined : await fetchModel(layout.draftModel, fetching)
-  const contextOf = (trainedTokens: number) => ({
-    contextTokens: slots * (contextTokensOf(options.contextTokens, trainedTokens) + maxNodes),
-    batchTokens: Math.min(65_536, 512 + slots * maxNodes),
-    // Logits of all nodes and of what precedes them, and enough to measure with.
-    mostOutputs: Math.max(128, slots * (1 + maxNodes)),
-    swaFull: options.swaFull,
-  })
-  const model = await loadModel(file, { ...options, exactness, mtp, room: contextOf })
+  const { file, draftFile } = await fetchFiles(layout, options, signal)
+  const room = (trainedTokens: number) => roomOf(layout, options, trainedTokens)
+  const model = await loadModel(file, { ...options, exactness, mtp, room })
   let memory: Memory | undefined
+  let drafters: Drafters | undefined
   try {
     const { name, trainedContextTokens } = model.describe()
     // The cache comes before the measuring: if it is locked, nobody should have to wait to learn it.
     memory = await Memory.open(model.vocabulary, name, options)
     const contextTokens = contextTokensOf(options.contextTokens, trainedContextTokens)
-    // Where memory is a state, or a window that forgets, drafts are chains, and every sequence id costs memory of its own.
+    // Where memory is a state, or a window that forgets, drafts are chains, and every sequence id takes memory of its own.
     const draftsChains = model.isRecurrent || (model.slides && options.swaFull === false)
+    const completed = { ...layout, branches: draftsChains ? 1 : branches, contextTokens }
     const tuned = await tune(model, {
       exactness,
       profile: options.profile,
       slots,
-      maxNodes,
+      maxNodes: layout.maxNodes,
       company: slots > 1 || undefined,
       context: {
-        ...contextOf(trainedContextTokens),
+        ...room(trainedContextTokens),
         maxSequences: draftsChains ? slots : Math.min(mostSequences, slots * branches + (slots > 1 ? 1 : 0)),
         threads: options.threads,
         flashAttention: options.flashAttention,
@@ -88,46 +82,87 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
       },
       reading: { contextTokens, keptBytes: layout.keptBytes, shelf: shelfOf(layout, options) },
       modelOptions: { repack: options.repack, ...deviceOptionsOf(options) },
-      onProgress: goOn,
+      onProgress,
     })
     signal?.throwIfAborted()
     const chat = new Chat(model, options.chatTemplate)
     const drafter = options.drafter ?? new ForcedDrafter(new RetrievalDrafter({ corpus: memory.corpus }))
-    if (draftFile !== undefined) goOn({ stage: 'draft-model' })
-    const small =
-      draftFile === undefined
-        ? undefined
-        : await openDraftModel(draftFile, tuned.context, drafter, { ...quietly, slots, contextTokens, maxNodes })
-    const retrieval = small?.drafter ?? drafter
-    const foreteller =
-      maxNodes === 0 ? undefined : await openForeteller(tuned.context, { slots, contextTokens, maxNodes })
-    const head =
-      typeof foreteller === 'object'
-        ? { foreteller, chains: new ChainDrafter(foreteller, retrieval, maxNodes) }
-        : foreteller
-    const opened = memory
+    if (draftFile !== undefined) onProgress({ stage: 'draft-model' })
+    drafters = await openDrafters(drafter, draftFile, tuned, completed, options)
     return {
-      layout: { ...layout, branches: draftsChains ? 1 : branches, contextTokens },
+      layout: completed,
       model,
       memory,
       tuned,
       chat,
-      drafter: typeof head === 'object' ? head.chains : retrieval,
-      head,
-      async close() {
-        try {
-          await tuned.reader?.shelf?.close()
-          await tuned.keep()
-          await opened.close()
-        } finally {
-          await small?.[Symbol.asyncDispose]()
-          await model[Symbol.asyncDispose]()
-        }
-      },
+      ...drafters,
+      close: closing(model, memory, tuned, drafters),
     }
   } catch (error) {
+    await drafters?.close()
     await memory?.close()
     await model[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** Keeps what was learnt, then frees everything. */
+function closing(model: Model, memory: Memory, tuned: Tuned, drafters: Drafters): () => Promise<void> {
+  return async () => {
+    try {
+      await tuned.reader?.shelf?.close()
+      await tuned.keep()
+      await memory.close()
+    } finally {
+      await drafters.close()
+      await model[Symbol.asyncDispose]()
+    }
+  }
+}
+
+/** The files of the models, fetched if need be. */
+async function fetchFiles({ model, draftModel }: Layout, options: EngineOptions, signal: AbortSignal | undefined) {
+  const fetching = { ...options.fetch, signal: eitherOf(options.fetch?.signal, signal) }
+  const file = await fetchModel(model, fetching)
+  return { file, draftFile: draftModel === undefined ? undefined : await fetchModel(draftModel, fetching) }
+}
+
+/** How large the context has to be. */
+function roomOf({ slots, maxNodes }: Layout, options: EngineOptions, trainedTokens: number) {
+  return {
+    contextTokens: slots * (contextTokensOf(options.contextTokens, trainedTokens) + maxNodes),
+    batchTokens: Math.min(65_536, 512 + slots * maxNodes),
+    // Logits of all nodes and of what precedes them, and enough to measure with.
+    mostOutputs: Math.max(128, slots * (1 + maxNodes)),
+    swaFull: options.swaFull,
+  }
+}
+
+/** What drafts: retrieval, with a draft model and the model's own head around it where there are such. */
+interface Drafters extends Pick<Parts, 'drafter' | 'head'> {
+  close(): Promise<void>
+}
+
+async function openDrafters(
+  retrieval: Drafter,
+  draftFile: string | undefined,
+  { context }: Tuned,
+  { slots, contextTokens, maxNodes }: Parts['layout'],
+  options: EngineOptions,
+): Promise<Drafters> {
+  const room = { slots, contextTokens, maxNodes }
+  // Loading the draft model is one stage to users, whatever is done for it.
+  const quietly = { ...options, onProgress: undefined, ...room }
+  const small = draftFile === undefined ? undefined : await openDraftModel(draftFile, context, retrieval, quietly)
+  const close = async () => small?.[Symbol.asyncDispose]()
+  const drafter = small?.drafter ?? retrieval
+  try {
+    const foreteller = maxNodes === 0 ? undefined : await openForeteller(context, room)
+    if (typeof foreteller !== 'object') return { drafter, head: foreteller, close }
+    const chains = new ChainDrafter(foreteller, drafter, maxNodes)
+    return { drafter: chains, head: { foreteller, chains }, close }
+  } catch (error) {
+    await close()
     throw error
   }
 }

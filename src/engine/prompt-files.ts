@@ -1,11 +1,11 @@
-// Prompts in files that users name: written, and read again by the same model on the same machine.
+// Prompts in files named by users: written, and read again by the same model on the same machine.
 
 import { describeSystemError } from '../corpus/durable/system-error.js'
 import { readPrompt, writePrompt } from '../decode/prompt-file.js'
 import { blockTokens, type Reader } from '../decode/reader.js'
 import { EngineError } from './error.js'
 
-/** A prompt in a file. */
+/** A prompt saved in a file. */
 export interface PromptFileReport {
   /** The tokens whose cells are in it: the beginning of the prompt, in blocks of 64. */
   prompt: Int32Array
@@ -30,7 +30,7 @@ export async function savePrompt(
   }
 }
 
-/** Keeps a prompt that a file holds. @throws EngineError `invalid-parameter` for a file that is none, or another model's */
+/** Keeps the prompt that a file holds. @throws EngineError `invalid-parameter` if it holds none, or another model's */
 export async function restorePrompt(
   { kept, form }: Reader,
   file: string,
@@ -42,7 +42,7 @@ export async function restorePrompt(
     const found = await readPrompt(file, form.identity, blockTokens, form.bytes, mostTokens)
     if (found === 'damaged') throw refusal(`${file} is damaged: its length or its checksum is not what it should be`)
     if (found === 'foreign')
-      throw refusal(`${file} holds no prompt that this model can go on from on this machine, with these options`)
+      throw refusal(`${file} holds no prompt that this model can continue on this machine, with these options`)
     kept.keep(found.tokens, found.blocks, owner)
     return { prompt: found.tokens, bytes: found.bytes }
   } catch (error) {

@@ -3,17 +3,17 @@
 import { EngineError } from './error.js'
 
 /**
- * Bytes that no token of any vocabulary exceeds. Reading a text of megabytes takes seconds in which no answer gets on;
- * what is too long in any case is refused without that.
+ * No token of any vocabulary has more bytes. Tokenising megabytes takes seconds, in which no answer makes progress; a text
+ * that is certainly too long is refused without it.
  */
 const longestTokenBytes = 256
 
-/** Tokens that some texts have at least, however they are split. */
+/** The fewest tokens that texts can have, however they are split. */
 export function leastTokensOf(...texts: readonly string[]): number {
   return Math.ceil(texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) / longestTokenBytes)
 }
 
-/** What a context has room for: prompts that leave at least one token for the answer. */
+/** The room of a context: prompts must leave at least one token for the answer. */
 export class PromptRoom {
   readonly contextTokens: number
 

@@ -16,36 +16,24 @@ import { checkSamplerOptions } from '../llama/sampler-options.js'
 import { turns } from '../llama/turns.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
 import { type Chat, documentsOf } from './chat.js'
+import { checkDraft, checkFunction, checkInteger, checkObject, checkSignal, checkStops, checkTokens } from './checks.js'
 import { EngineError } from './error.js'
 import { explained, type Memory } from './memory.js'
 import { checkNames, optionNames } from './option-names.js'
-import {
-  type ChatConversation,
-  type ChatRequest,
-  type CompletionRequest,
-  checkDraft,
-  checkFunction,
-  checkInteger,
-  checkObject,
-  checkSignal,
-  checkStops,
-  checkTokens,
-  type RequestDocument,
-  type RequestOptions,
-} from './options.js'
+import type { ChatConversation, ChatRequest, CompletionRequest, RequestDocument, RequestOptions } from './options.js'
 import type { Parts } from './parts.js'
 import { PromptRoom } from './prompt-room.js'
 
-/** Tokens of the prompt's end that are put before a prediction; the drafter matches on them. */
+/** Tokens from the end of the prompt that are put in front of a prediction, for the drafter to match. */
 const predictionLead = 8
 
-/** What {@link Requests.prepare} adds to a conversation; it stays where the request is spread into another. */
+/** What {@link Requests.prepare} adds to a conversation; it survives when the request is spread into another. */
 const prepared = Symbol('prepared')
 interface Prepared {
   [prepared]: { prompt: ChatPrompt; tokens: Int32Array }
 }
 
-/** Drafts nothing and learns nothing: the session of a request with drafting off. */
+/** The session of a request with drafting off: drafts nothing and learns nothing. */
 const noDrafts: DraftSession = {
   read() {},
   draft(tree) {
@@ -57,10 +45,10 @@ const noDrafts: DraftSession = {
 
 /**
  * Turns what users ask into what the decode loop is given: checks it, renders and tokenises the prompt, and opens the
- * drafting session and the sampler. What takes long in that can be done aside, beforehand.
+ * drafting session and the sampler. What may take long can be done in advance, without holding up anything else.
  *
  *     ChatRequest ─────────┬──────────────────────┬──► TokenRequest
- *     CompletionRequest ───┘ └──► prepare, aside ─┘
+ *     CompletionRequest ───┘ └──►    prepare     ─┘
  */
 export class Requests {
   readonly #chat: Chat
@@ -70,7 +58,7 @@ export class Requests {
   readonly #drafter: Drafter
   readonly #maxNodes: number
   readonly #room: PromptRoom
-  /** How the model spaces its JSON, as far as was seen. */
+  /** How the model spaces its JSON, as seen so far. */
   readonly #habits: SpacingHabits = new Map()
 
   constructor({ chat, memory, model, tuned, drafter, layout }: Parts) {
@@ -83,7 +71,7 @@ export class Requests {
     this.#room = new PromptRoom(layout.contextTokens)
   }
 
-  /** The prompt of a conversation, unless it is too long in any case. */
+  /** The prompt of a conversation. @throws EngineError `prompt-too-long`, and as `Chat.render` */
   render(conversation: ChatConversation): ChatPrompt {
     this.#checkShown(conversation)
     const prompt = this.#chat.render(conversation)
@@ -99,13 +87,13 @@ export class Requests {
     return prompt
   }
 
-  /** The prompt of a conversation as tokens; of one that was prepared, those that were found then. */
+  /** The prompt of a conversation as tokens; those of a prepared one are known already. */
   async tokenizeAside(conversation: ChatConversation, signal?: AbortSignal): Promise<Int32Array> {
     const ready = (conversation as Partial<Prepared>)[prepared]
     return ready?.tokens ?? this.#chat.tokenizeAside(await this.renderAside(conversation, signal), signal)
   }
 
-  /** Looks at what is shown in any case: templates take their time over megabytes. */
+  /** Refuses what is certainly too long before it is rendered: templates are slow on megabytes. */
   #checkShown({ messages, documents }: ChatConversation): void {
     const last = Array.isArray(messages) ? messages.at(-1)?.content : undefined
     const texts = documentsOf(documents).map(({ text }) => text)
@@ -129,7 +117,7 @@ export class Requests {
     const { prompt } = request
     if (typeof prompt !== 'string') return this.#open(checkTokens('prompt', prompt, this.#vocabulary.size), request)
     this.#room.checkText(prompt)
-    // An empty one may still get a token that stands before every text.
+    // Even an empty prompt may get a token, if the model puts one before every text.
     if (prompt === '') this.#room.checkTokens(0)
     return this.#open(this.#vocabulary.tokenize(prompt, { addSpecial: true, special: true }), request)
   }
@@ -195,7 +183,7 @@ export class Requests {
     const sampler = this.#openSampler(request, prompt, isOfDraw ? wanted : undefined)
     const session = draft === 'off' ? noDrafts : this.#openSession(request, sampler)
     if (prediction) {
-      // What the prompt ends with stands before the prediction too, so that its beginning is found as a continuation.
+      // The end of the prompt goes in front of the prediction, so that its beginning is found as a continuation.
       session.read(Array.prototype.slice.call(prompt, -predictionLead))
       session.read(prediction)
     }
@@ -230,7 +218,7 @@ export class Requests {
     return Array.prototype.slice.call(prediction, 0, this.#room.contextTokens)
   }
 
-  /** Of a prediction, what an answer may reach: tokens have some four characters, in few texts as many as eight. */
+  /** The part of a prediction that an answer can reach: tokens have some four characters, in few texts as many as eight. */
   #cutShort(prediction: string): string {
     return prediction.slice(0, 8 * this.#room.contextTokens)
   }
@@ -263,7 +251,7 @@ export class Requests {
     }
   }
 
-  /** What looks ahead in a grammar, which has been read by now. */
+  /** Looks ahead in the request's grammar, which the sampler has read by now. */
   #foresee(grammar: RequestOptions['grammar']): Foresight | undefined {
     if (!grammar) return undefined
     const plan = typeof grammar === 'string' ? { grammar } : grammar
@@ -273,7 +261,7 @@ export class Requests {
   }
 }
 
-/** What a sampler says of an option, as the engine says it. */
+/** A sampler's complaint about an option, as the engine's error. */
 function ofRange(error: unknown): unknown {
   if (!(error instanceof RangeError)) return error
   return new EngineError('invalid-parameter', error.message, { cause: error })

@@ -1,53 +1,55 @@
 // Several answers to one question, and what most of them say.
 
 import type { GenerationResult } from '../decode/generation.js'
+import { checkInteger } from './checks.js'
 import { EngineError } from './error.js'
-import { type ChatRequest, type CompletionRequest, checkInteger, type RequestOptions } from './options.js'
+import type { ChatRequest, CompletionRequest, RequestOptions } from './options.js'
 
-/** Finds what a text answers, in a form in which equal answers are equal texts; `undefined`: it answers nothing. */
+/** Extracts the answer from a text, so that equal answers are equal strings; `undefined` if there is none. */
 export type AnswerOf = (text: string) => string | undefined
 
-/** Several answers to one question, and which of them is given most often. */
+/** A question to be answered several times; the answer given most often wins. */
 export interface SelfConsistencyRequest
   extends Pick<ChatRequest, 'messages' | 'documents'>,
     Omit<RequestOptions, 'together' | 'explain' | 'logprobs' | 'logprobsOf' | 'grammar'> {
-  /** Answers that are written, 2 … 64. Default 8. */
+  /** How many answers are written, 2 … 64. Default 8. */
   samples?: number
-  /** Default: the last number in the text, else its last line. */
+  /** Extracts the answer from a text. Default: {@link lastAnswer}, the last number in the text, otherwise its last line. */
   answerOf?: AnswerOf
   /**
-   * How often later answers may be led along a path that has proved itself, 0 … 8. Default 0: every answer is written
-   * from the prompt alone, and voting is plain. Above, fewer tokens are written, and **answers are no longer independent**:
-   * what is sampled changes.
+   * How often later answers may take over the beginning of one that leads, 0 … 8. Default 0: every answer is written from
+   * the prompt alone, and the vote is a plain one. Above 0 fewer tokens are written, but **answers are no longer
+   * independent**: what is sampled changes.
    */
   levels?: number
-  /** How sure the leading answer must be of more than half of the votes before a path is taken over. Default 0.8. */
+  /** How likely it must be that the leading answer has more than half of all votes before its path is taken over. Default 0.8. */
   confidence?: number
-  /** Default 0.8. */
+  /** Default 0.8; without a temperature all answers would be the same. */
   temperature?: number
 }
 
-/** One of the answers. */
+/** One of several answers to a question. */
 export interface ConsistencySample {
-  /** All of it, the path it was led along included. */
+  /** The whole text, including the beginning it took over. */
   text: string
+  /** The answer extracted from it, if there is one. */
   answer: string | undefined
-  /** Tokens at its beginning that were taken over from an earlier answer, and that were written. */
+  /** Tokens at its beginning that were taken over from an earlier answer, and tokens that were written. */
   prefixTokens: number
   writtenTokens: number
   result: GenerationResult
 }
 
-/** What came of it. */
+/** What became of a {@link SelfConsistencyRequest}. */
 export interface SelfConsistencyResult {
-  /** The answer most often given, `undefined` if none was. Of equals the one given first. */
+  /** The answer given most often, in a tie the one given first; `undefined` if there is none. */
   answer: string | undefined
-  /** All answers by how often they were given. */
+  /** All answers, most frequent first. */
   votes: { answer: string; count: number }[]
-  /** How sure it is that the leading answer would get more than half of many votes, 0 … 1. */
+  /** How likely it is that the leading answer would get more than half of many votes, 0 … 1. */
   confidence: number
   samples: ConsistencySample[]
-  /** Tokens written in all, and tokens that were taken over instead of being written. */
+  /** Tokens written in all, and tokens taken over instead of being written. */
   writtenTokens: number
   sharedTokens: number
 }
@@ -57,7 +59,7 @@ export interface Writers {
   /** The prompt of a conversation as tokens. */
   tokenizeChat(conversation: Pick<ChatRequest, 'messages' | 'documents'>): Int32Array | Promise<Int32Array>
   textOf(tokens: ArrayLike<number>): string
-  /** Writes some answers side by side. */
+  /** Writes several answers side by side. */
   write(requests: readonly CompletionRequest[]): Promise<GenerationResult[]>
 }
 
@@ -97,7 +99,7 @@ export async function selfConsistency(
   const samples: ConsistencySample[] = []
   let path: readonly number[] = []
   let level = 0
-  // Waves of equal size: one for each level, and one before the first.
+  // Waves of equal size: one before the first level, and one for each.
   const waveSize = Math.ceil(wanted / (levels + 1))
   while (samples.length < wanted) {
     const count = levels === 0 ? wanted : Math.min(waveSize, wanted - samples.length)

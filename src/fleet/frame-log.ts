@@ -42,15 +42,21 @@ export class FrameLog {
   #head = 0
   readonly #more = new Bell()
   readonly #urgent = new Set<() => void>()
+  #owed: (() => void) | undefined
+  #last = 0
   /** Bytes of all frames held. */
   byteLength = 0
-  /** Place of the newest entry. */
-  last = 0
   /** Place of the newest deletion; 0: there was none. */
   lastDeletion = 0
 
   constructor(mostBytes: number) {
     this.#mostBytes = mostBytes
+  }
+
+  /** Place of the newest entry. */
+  get last(): number {
+    this.settle()
+    return this.#last
   }
 
   /** Place of the oldest entry held; one more than {@link last} if there is none. */
@@ -72,12 +78,28 @@ export class FrameLog {
 
   /** Appends a message; the oldest go where there is no room. */
   append(frame: Uint8Array, { writer, namespace, type }: Pick<Message, 'writer' | 'namespace' | 'type'>): void {
-    this.#entries.push({ place: ++this.last, frame, writer, namespace, type, at: performance.now() })
+    this.#entries.push({ place: ++this.#last, frame, writer, namespace, type, at: performance.now() })
     this.byteLength += frame.length
-    if (type === 'deletion') this.lastDeletion = this.last
+    if (type === 'deletion') this.lastDeletion = this.#last
     while (this.byteLength > this.#mostBytes && this.#entries.length - this.#head > 1) this.#letGo()
     this.#more.ring()
     if (type === 'deletion') for (const listener of this.#urgent) listener()
+  }
+
+  /**
+   * Promises messages that `make` appends as soon as someone reads: made one by one, each on a processor that has just
+   * done something else, they cost several times what they cost together.
+   */
+  owe(make: () => void): void {
+    this.#owed = make
+    this.#more.ring()
+  }
+
+  /** Has what is owed appended. */
+  settle(): void {
+    const make = this.#owed
+    this.#owed = undefined
+    make?.()
   }
 
   #letGo(): void {
@@ -97,6 +119,7 @@ export class FrameLog {
   after(place: number, mostBytes: number): LogEntry[] {
     const found: LogEntry[] = []
     let bytes = 0
+    this.settle()
     for (let k = this.#head + Math.max(0, place + 1 - this.first); k < this.#entries.length; k++) {
       const entry = this.#entries[k]
       bytes += entry.frame.length
@@ -112,7 +135,12 @@ export class FrameLog {
     return () => void this.#urgent.delete(listener)
   }
 
-  /** Resolves when something was appended, or `signal` aborts. */
+  /** Lets all go on that wait for more, though there may be none. */
+  ring(): void {
+    this.#more.ring()
+  }
+
+  /** Resolves when something was appended or is owed, when it is {@link ring rung}, or `signal` aborts. */
   more(signal: AbortSignal): Promise<void> {
     return this.#more.rung(signal)
   }

@@ -374,7 +374,7 @@ class Space {
   }
 
   stampOf(key: string): number {
-    return this.deletions.get(key) ?? 0
+    return this.deletions.size === 0 ? 0 : (this.deletions.get(key) ?? 0)
   }
 
   disown(name: string, hash: string): void {

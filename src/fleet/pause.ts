@@ -40,20 +40,23 @@ export class Bell {
 
 /**
  * Wakes all that wait at the same moment, at the next multiple of a period: each waking costs, so what is due should come
- * due together. It stands still while nobody waits.
+ * due together. By the machine's clock, so that replicas whose clocks agree beat together. It stands still while nobody waits.
  */
 export class Metronome {
   readonly #periodMs: number
+  readonly #offsetMs: number
   readonly #bell = new Bell()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(periodMs: number) {
+  /** @param offsetMs how long after each multiple of the period it beats */
+  constructor(periodMs: number, offsetMs = 0) {
     this.#periodMs = periodMs
+    this.#offsetMs = offsetMs
   }
 
   /** Resolves at the next beat, or {@link strike}, or when `signal` aborts. */
   beat(signal: AbortSignal): Promise<void> {
-    this.#timer ??= setTimeout(() => this.strike(), this.#periodMs - (performance.now() % this.#periodMs))
+    this.#timer ??= setTimeout(() => this.strike(), this.#periodMs - ((Date.now() - this.#offsetMs) % this.#periodMs))
     return this.#bell.rung(signal)
   }
 

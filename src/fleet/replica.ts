@@ -21,6 +21,9 @@ const SLICE_MS = 4
 const TICK_MS = 10_000
 /** Messages stamped later than this after now are refused. */
 const FUTURE_MS = 600_000
+/** Records that wait to be said together, at most, and tokens of one that does. */
+const MOST_UNSAID = 64
+const MOST_UNSAID_TOKENS = 16_384
 
 /** How a corpus takes part in a fleet. */
 export interface ReplicaOptions {
@@ -97,6 +100,8 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   readonly #timer: NodeJS.Timeout
   readonly #heard = new Heard()
   readonly #troubled = new Set<Transport>()
+  /** What was added here and is not said yet; said before anything else that the ledger hears of. */
+  #unsaid: Unsaid[] = []
   /** Documents that went here since something was last said about it. */
   #ended: string[] = []
   /** Whether the corpus changes because others said so. */
@@ -176,6 +181,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
 
   /** How it fares. */
   describe(): ReplicaReport {
+    this.#sayAll()
     return {
       id: this.id,
       transports: this.#transports.map(({ name, state }) => ({ name, state: { ...state } })),
@@ -191,12 +197,20 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     if (this.#merging || !this.shares(namespace)) return
     // What had no identity when sharing began stays here.
     if (record.hash === '') return
-    const name = record.names[0] ?? ''
-    this.#sayRecord(namespace, record, tokens, name)
+    this.#unsaid.push({ namespace, record, name: record.names[0] ?? '', tokens: Int32Array.from(tokens) })
+    if (this.#unsaid.length === 1) this.log.owe(() => this.#sayAll())
+    if (this.#unsaid.length >= MOST_UNSAID || tokens.length > MOST_UNSAID_TOKENS) this.#sayAll()
+  }
+
+  #sayAll(): void {
+    if (this.#unsaid.length === 0) return
+    for (const { namespace, record, name, tokens } of this.#unsaid.splice(0))
+      this.#sayRecord(namespace, record, tokens, name)
   }
 
   renamed(namespace: string, record: CorpusRecord): void {
     if (this.#merging || !this.shares(namespace)) return
+    this.#sayAll()
     this.#ledger.unname(namespace, record)
     const name = this.#ledger.untold(namespace, record)
     if (name === undefined) return
@@ -207,16 +221,20 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   removed(namespace: string, record: CorpusRecord, deleted: boolean): void {
     if (this.#merging && deleted) return
     if (!this.shares(namespace)) return
+    if (deleted || this.#unsaid.some((one) => one.record === record)) this.#sayAll()
     this.#ledger.remove(namespace, record, deleted)
     if (deleted && record.kind === 'document') this.#ended.push(record.hash)
   }
 
   cleared(namespace: string): void {
-    if (this.shares(namespace)) this.#ledger.clear(namespace, !this.#merging)
+    if (!this.shares(namespace)) return
+    this.#sayAll()
+    this.#ledger.clear(namespace, !this.#merging)
   }
 
   deleted({ namespace, document, request }: DeleteOptions & { namespace: string }): void {
     if (this.#merging || !this.shares(namespace)) return
+    this.#sayAll()
     const kind = document !== undefined ? 'document' : request !== undefined ? 'request' : 'namespace'
     const name = document ?? request ?? ''
     const ended = this.#ended.splice(0)
@@ -227,6 +245,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
 
   /** Waits, for a bounded time, until what was said so far is kept elsewhere and on the disk. Never throws. */
   async flush(): Promise<void> {
+    this.#sayAll()
     const signal = AbortSignal.timeout(this.#options.flushMs)
     await Promise.all([this.#notebook?.flush(), ...this.#transports.map((transport) => transport.flushed(signal))])
   }
@@ -303,6 +322,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
       this.counters.refuse(why)
       return
     }
+    this.#sayAll()
     this.#merging = true
     let result: ReturnType<Ledger['merge']>
     try {
@@ -326,7 +346,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
       this.#notebook?.deletion(frame)
     }
     // Whoever said it may be gone before everyone has heard it.
-    if (this.#transports.some(({ forwards }) => forwards)) this.log.append(new Uint8Array(frame), message)
+    if (this.#transports.some(({ forwards }) => forwards)) this.log.append(Buffer.from(frame), message)
   }
 
   #reasonAgainst({ namespace, type, stamp, time }: Message, now: number): RefusalReason | undefined {
@@ -339,10 +359,12 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   }
 
   deletions(since?: number): Iterable<HeldDeletion> {
+    this.#sayAll()
     return this.#holdings.deletions(since)
   }
 
   records(after: number, mostBytes: number): HeldRecords {
+    this.#sayAll()
     return this.#holdings.records(after, mostBytes)
   }
 
@@ -372,6 +394,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   /** After an absence longer than deletions are kept for: what was shared may have been deleted elsewhere. */
   #beginAnew(): void {
     this.counters.restarts++
+    this.#sayAll()
     this.#heard.clear()
     this.contact()
     this.#merging = true
@@ -411,6 +434,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
 
   /** Lets go what has grown old; happens by itself every ten seconds. @internal */
   tick(): void {
+    this.#sayAll()
     this.#ledger.prune(this.#options.now())
     this.#notebook?.tidy(this.lastContact, () => this.#holdings.noteworthy())
   }
@@ -435,6 +459,14 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     for (const resolve of this.#caughtUp.splice(0)) resolve()
     await this.#notebook?.close(this.lastContact)
   }
+}
+
+interface Unsaid {
+  readonly namespace: string
+  readonly record: CorpusRecord
+  /** The name it was added under. */
+  readonly name: string
+  readonly tokens: Int32Array
 }
 
 function positive(name: string, value: number): number {

@@ -26,6 +26,7 @@ export function isValid(source: SchemaSource, value: unknown, schema: unknown, p
   if (node.const !== undefined && !isSame(value, node.const)) return false
   if (list('enum')?.some((one) => isSame(value, one)) === false) return false
   if (node.not !== undefined && fits(node.not)) return false
+  if (node.if !== undefined && !fits((fits(node.if) ? node.then : node.else) ?? true)) return false
   if (list('allOf')?.every((part) => fits(part)) === false) return false
   if (list('anyOf')?.some((part) => fits(part)) === false) return false
   const one = list('oneOf')
@@ -86,7 +87,11 @@ function isValidList(list: unknown[], node: SchemaNode, fits: Fits): boolean {
   const seen = new ValueSet()
   if (uniqueItems === true && !list.every((item) => seen.add(item))) return false
   const { first, rest } = itemSchemas(node)
-  return list.every((item, i) => fits(i < first.length ? first[i] : rest, item))
+  if (!list.every((item, i) => fits(i < first.length ? first[i] : rest, item))) return false
+  const { contains, minContains = 1, maxContains = Number.POSITIVE_INFINITY } = node
+  if (contains === undefined) return true
+  const count = list.filter((item) => fits(contains, item)).length
+  return count >= (minContains as number) && count <= (maxContains as number)
 }
 
 function isValidObject(object: SchemaNode, node: SchemaNode, fits: Fits): boolean {
@@ -96,6 +101,15 @@ function isValidObject(object: SchemaNode, node: SchemaNode, fits: Fits): boolea
   if (typeof minProperties === 'number' && names.length < minProperties) return false
   if (typeof maxProperties === 'number' && names.length > maxProperties) return false
   if (propertyNames !== undefined && !names.every((name) => fits(propertyNames, name))) return false
+  for (const keyword of ['dependentRequired', 'dependentSchemas', 'dependencies'])
+    for (const [name, needs] of Object.entries((node[keyword] ?? {}) as SchemaNode)) {
+      if (!Object.hasOwn(object, name)) continue
+      const isMet =
+        Array.isArray(needs) || typeof needs === 'string'
+          ? [needs].flat().every((other) => Object.hasOwn(object, other as string))
+          : fits(needs)
+      if (!isMet) return false
+    }
   return names.every((name) => propertySchemas(node, name).every((schema) => fits(schema, object[name])))
 }
 

@@ -1,6 +1,7 @@
 // What a schema says, its references followed and its parts joined.
 
 import { isSame, ValueSet } from './json-values.js'
+import { negationsOf, otherThan } from './schema-negation.js'
 import { isAnnotation, type SchemaNode, type SchemaSource } from './schema-source.js'
 
 /** Types of values; a whole number is a number too. */
@@ -12,12 +13,16 @@ const keywords: Record<string, SchemaType> = {
   ...of('object', 'properties', 'required', 'additionalProperties', 'patternProperties', 'propertyNames'),
   ...of('object', 'minProperties', 'maxProperties', 'unevaluatedProperties'),
   ...of('array', 'items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems', 'unevaluatedItems'),
+  ...of('array', 'contains', 'minContains', 'maxContains'),
   ...of('string', 'minLength', 'maxLength', 'pattern', 'format'),
   ...of('number', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'),
 }
 
 /** Keywords that combine schemas. */
-const combining = new Set(['$ref', 'allOf', 'anyOf', 'oneOf', 'type', 'enum', 'const', 'not'])
+const combining = new Set([
+  ...['$ref', 'allOf', 'anyOf', 'oneOf', 'type', 'enum', 'const', 'not', 'if', 'then', 'else'],
+  ...['dependentRequired', 'dependentSchemas', 'dependencies'],
+])
 
 /** Most alternatives of one value, written out. */
 const mostAlternatives = 256
@@ -27,6 +32,8 @@ const mostSteps = 64
 export interface Part {
   node: SchemaNode
   path: string
+  /** Whether it says what a value is not: then it speaks of no property, as `unevaluatedProperties` has it. */
+  isTurned?: boolean
 }
 
 /** What one alternative of a schema demands of a value: all its parts, one of the types, and one of the values. */
@@ -52,6 +59,7 @@ const anything: Facts = {
  */
 export function factsOf(source: SchemaSource, schema: unknown, path: string, steps = 0): Facts[] {
   if (steps > mostSteps) throw source.refuse(path, 'points at itself, or is nested too deeply')
+  source.spend(path)
   if (schema === true) return [anything]
   if (schema === false) return []
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
@@ -65,7 +73,6 @@ export function factsOf(source: SchemaSource, schema: unknown, path: string, ste
   }
   const deeper = (part: unknown, place: string) => factsOf(source, part, `${path}/${place}`, steps + 1)
   if (node.$ref !== undefined) join(factsOf(source, source.resolve(node.$ref, path), String(node.$ref), steps + 1))
-  if (node.not !== undefined) join(outside(source, node.not, `${path}/not`))
   for (const [i, part] of listOf(source, node, 'allOf', path).entries()) join(deeper(part, `allOf/${i}`))
   for (const union of ['anyOf', 'oneOf']) {
     if (node[union] === undefined) continue
@@ -75,7 +82,37 @@ export function factsOf(source: SchemaSource, schema: unknown, path: string, ste
     })
     join(branches.flat())
   }
+  for (const { place, ways } of dependencies(source, node, path)) join(ways.flatMap((part) => deeper(part, place)))
+  const { if: condition, then = true, else: otherwise = true } = node
+  if (condition !== undefined && (then !== true || otherwise !== true))
+    join([
+      ...deeper({ allOf: [condition, then] }, 'then'),
+      ...deeper({ allOf: [{ not: condition }, otherwise] }, 'else'),
+    ])
+  // Listed values are looked at one by one anyway.
+  if (node.not !== undefined && all.some(({ values }) => values === undefined)) {
+    const turned = negationsOf(source, node.not, `${path}/not`).flatMap((part) => deeper(part, 'not'))
+    join(turned.map((facts) => ({ ...facts, parts: facts.parts.map((part) => ({ ...part, isTurned: true })) })))
+  }
   return all
+}
+
+/** For each name that asks for more: objects without it, and those that have it and what it asks for. */
+function dependencies(source: SchemaSource, node: SchemaNode, path: string): { place: string; ways: unknown[] }[] {
+  return ['dependentRequired', 'dependentSchemas', 'dependencies'].flatMap((keyword) => {
+    const asked = node[keyword] ?? {}
+    if (typeof asked !== 'object' || Array.isArray(asked)) throw source.refuse(path, `${keyword} must be an object`)
+    return Object.entries(asked).map(([name, needs]) => {
+      const place = `${keyword}/${name}`
+      const isSchema =
+        typeof needs === 'boolean' || (typeof needs === 'object' && needs !== null && !Array.isArray(needs))
+      const names = isSchema ? [] : [needs].flat()
+      if ((isSchema && keyword === 'dependentRequired') || names.some((other) => typeof other !== 'string'))
+        throw source.refuse(`${path}/${place}`, 'must be a list of names')
+      const having = { type: 'object', required: [name, ...names] }
+      return { place, ways: [{ propertyNames: otherThan([name]) }, isSchema ? { allOf: [having, needs] } : having] }
+    })
+  })
 }
 
 /** Refuses keywords that are not understood, and a list of names that is none: earlier drafts say so within properties. */
@@ -137,26 +174,6 @@ function both(a: Facts, b: Facts): Facts[] {
   const values = a.values && b.values ? a.values.filter((value) => valuesOfB.has(value)) : (a.values ?? b.values)
   if (values?.length === 0) return []
   return [{ types: shared, values, parts: [...a.parts, ...b.parts], choices: [...a.choices, ...b.choices] }]
-}
-
-/** What is not a schema, where that can be said: of types, and of what forbids or allows all. */
-function outside(source: SchemaSource, schema: unknown, path: string): Facts[] {
-  if (schema === false) return [anything]
-  if (schema === true) return []
-  if (typeof schema === 'object' && schema !== null) {
-    const node = schema as SchemaNode
-    const keys = Object.keys(node).filter((keyword) => !isAnnotation(keyword))
-    if (keys.length === 0) return []
-    if (keys.length === 1 && keys[0] === 'type') {
-      const excluded = ownTypes(source, node, path)
-      // Where whole numbers are excluded, the others cannot be told apart by a type.
-      const left = [...anything.types].filter(
-        (type) => !excluded.has(type) && !(type === 'number' && excluded.has('integer')),
-      )
-      return [{ ...anything, types: new Set(left) }]
-    }
-  }
-  throw source.refuse(path, 'not is only supported of types')
 }
 
 /** The types that are written: those allowed, or where all are, those that the keywords speak of, if they speak of any. */

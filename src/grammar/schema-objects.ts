@@ -70,7 +70,12 @@ function withUnevaluated(source: SchemaSource, parts: readonly Part[], path: str
   // Additional properties are spoken of.
   if (parts.some(({ node }) => node.additionalProperties !== undefined)) return parts
   const spoken = (keyword: string) =>
-    Object.fromEntries(parts.flatMap(({ node }) => Object.keys(node[keyword] ?? {})).map((name) => [name, true]))
+    Object.fromEntries(
+      parts
+        .filter(({ isTurned }) => !isTurned)
+        .flatMap(({ node }) => Object.keys(node[keyword] ?? {}))
+        .map((name) => [name, true]),
+    )
   const known = { properties: spoken('properties'), patternProperties: spoken('patternProperties') }
   return [
     ...parts,

@@ -12,6 +12,9 @@ import { numberOf, stringOf } from './schema-texts.js'
 
 const mostDepth = 64
 
+/** Schemas of a `oneOf` that are told from each other by what each is not. */
+const mostExclusive = 8
+
 /** A rule that no text follows. */
 const nothing = '[b-a]'
 
@@ -70,7 +73,10 @@ export class SchemaWriter {
     if (said.length === 1 && only === '$ref')
       return this.write(this.#source.resolve(node.$ref, path), String(node.$ref), depth + 1)
     if (said.length === 1 && (only === 'anyOf' || only === 'oneOf')) {
-      if (only === 'oneOf') this.#checkChoices(factsOf(this.#source, node, path), path)
+      if (only === 'oneOf') {
+        const shared = this.#sharedBy(factsOf(this.#source, node, path))
+        if (shared) return this.#exclusive(node, shared, path, depth)
+      }
       const branches = listOf(this.#source, node, only, path)
       return this.#rules.either(
         branches.map((branch, i) => this.write(branch, `${path}/${only}/${i}`, depth + 1)),
@@ -82,25 +88,39 @@ export class SchemaWriter {
       if (more.length === 0) return this.write(first, `${path}/allOf/0`, depth + 1)
     }
     const alternatives = factsOf(this.#source, node, path)
-    this.#checkChoices(alternatives, path)
+    const shared = this.#sharedBy(alternatives)
+    if (shared) return this.#exclusive(node, shared, path, depth)
     const listed = alternatives.flatMap((facts) => facts.values ?? [])
     const values = validOf(this.#source, listed, node, path).map(valueLiteral)
     const others = alternatives.filter((facts) => facts.values === undefined)
     return this.#rules.either([...values, ...others.map((facts) => this.#facts(facts, path, depth))], path)
   }
 
-  /** Branches of one `oneOf` must be so that no text written for one fits another. */
-  #checkChoices(alternatives: readonly Facts[], path: string): void {
+  /** Two branches of one `oneOf` of which it is not certain that no text written for one fits the other, if there are such. */
+  #sharedBy(alternatives: readonly Facts[]): { of: SchemaNode; branches: number[] } | undefined {
     for (const [i, a] of alternatives.entries())
       for (const b of alternatives.slice(0, i))
         for (const { of, branch } of a.choices) {
           const other = b.choices.find((choice) => choice.of === of && choice.branch !== branch)
-          if (other && !areApart(this.#source, a, b))
-            throw this.#refuse(
-              path,
-              `oneOf: a value may fit both schema ${other.branch} and schema ${branch}; use anyOf`,
-            )
+          if (other && !areApart(this.#source, a, b)) return { of, branches: [other.branch, branch] }
         }
+    return undefined
+  }
+
+  /** What fits one schema of a `oneOf` and is said not to fit the others. */
+  #exclusive(node: SchemaNode, shared: { of: SchemaNode; branches: number[] }, path: string, depth: number) {
+    const { oneOf, ...rest } = node
+    const branches = oneOf as unknown[]
+    try {
+      if (shared.of !== node || branches.length > mostExclusive) throw this.#refuse(path, '')
+      const apart = branches.map((branch, i) => ({
+        allOf: [branch, ...branches.flatMap((other, j) => (i === j ? [] : [{ not: other }]))],
+      }))
+      return this.write({ allOf: [rest, { anyOf: apart }] }, path, depth + 1)
+    } catch {
+      const [a, b] = shared.branches
+      throw this.#refuse(path, `oneOf: a value may fit both schema ${a} and schema ${b}; use anyOf`)
+    }
   }
 
   #facts(facts: Facts, path: string, depth: number): string | undefined {

@@ -1,25 +1,25 @@
-// One file over HTTP: resumed, checked, with progress.
+// The download of one file over HTTP: resumed, checked, with progress.
 
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, rename, stat, statfs, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HubError, unreachable } from './error.js'
 
-/** How far a download is, in bytes. */
+/** How far a download has come, in bytes. */
 export interface DownloadProgress {
   /** Name of the file. */
   file: string
   receivedBytes: number
-  /** `undefined` where the server does not say. */
+  /** `undefined` if the server does not say. */
   totalBytes: number | undefined
 }
 
-/** What is to be fetched, and what is known of it. */
+/** What to download, and what is known about it. */
 export interface DownloadOptions {
   url: URL
-  /** Where the file is to lie. Beside it, `….incomplete` holds what has arrived so far; a later call goes on from there. */
+  /** Where the file goes. What has arrived so far is in `….incomplete` beside it; a later call continues from there. */
   target: string
   /** Sent to the server of `url` only, not to where it redirects. */
   token?: string
@@ -30,92 +30,134 @@ export interface DownloadOptions {
   onProgress?: (progress: DownloadProgress) => void
 }
 
-/** Attempts in a row that bring no byte before it is given up, and the wait before the first repetition. */
+/** Attempts in a row without a single byte before giving up, and the wait before the first retry. */
 const mostAttempts = 5
 const firstWaitMs = 250
 
-/** Room that is left on the disk beyond the file. */
+/** Room that must be left on the disk besides the file. */
 const spareBytes = 64 * 2 ** 20
 
-/** Redirects that are followed. */
+/** Most redirects that are followed. */
 const mostRedirects = 10
 
 /**
- * Fetches a file, going on where an earlier attempt was cut:
+ * Fetches a file, continuing where an earlier attempt was cut off:
  *
- * 1. Hash what has arrived before.
- * 2. Ask for the rest; check the room on the disk once the length is known.
- * 3. Append what comes. A connection that is cut is taken up again while every attempt brings something.
- * 4. Compare length and SHA-256, then rename. What does not match is thrown away.
+ *   1. hash what has arrived before
+ *   2. ask for the rest; check the room on the disk once the length is known
+ *   3. append what comes; reconnect after a cut, for as long as attempts bring something
+ *   4. compare length and SHA-256, then rename; discard what does not match
  *
- * @throws HubError `not-found`, `access-denied`, `unreachable`, `checksum-mismatch`, `no-space`; the reason of the signal
+ * @throws HubError `not-found`, `access-denied`, `unreachable`, `checksum-mismatch`, `no-space`; the signal's reason
  */
 export async function download(options: DownloadOptions): Promise<void> {
-  const { target, signal, sha256 } = options
-  const partial = `${target}.incomplete`
-  const file = path.basename(new URL(options.url).pathname)
+  const { url, target, signal, sha256 } = options
+  const file = path.basename(url.pathname)
   await mkdir(path.dirname(target), { recursive: true })
-  let hash = createHash('sha256')
-  let received = await hashFile(partial, hash)
-  let total = options.bytes
-  for (let failures = 0; ; ) {
-    // All of it may have arrived before the last attempt was ended.
-    if (total !== undefined && received === total) break
+  // 1.
+  const partial = new PartialFile(`${target}.incomplete`, options.bytes)
+  await partial.read()
+  for (let failures = 0; !partial.isComplete; ) {
     signal?.throwIfAborted()
-    const before = received
+    const before = partial.bytes
     try {
-      const response = await request(options, received)
-      if (response.status === 416 && received > 0) {
-        // More has arrived than there is: another file lay under this name.
-        await unlink(partial)
-        hash = createHash('sha256')
-        received = 0
-        continue
-      }
-      refuse(response, options.url)
-      if (received > 0 && response.status !== 206) {
-        hash = createHash('sha256')
-        received = 0
-      }
-      const length = response.headers.get('content-length')
-      total = options.bytes ?? (length === null ? undefined : received + Number(length))
-      await checkRoom(path.dirname(target), (total ?? 0) - received, file)
-      const handle = await open(partial, received > 0 ? 'a' : 'w', 0o644)
-      try {
-        for await (const chunk of response.body ?? []) {
-          const bytes = chunk as Uint8Array
-          await handle.write(bytes)
-          hash.update(bytes)
-          received += bytes.length
-          options.onProgress?.({ file, receivedBytes: received, totalBytes: total })
-        }
-      } finally {
-        await handle.close()
-      }
-      if (total === undefined || received >= total) break
-      throw new Error(`the connection was cut after ${received} of ${total} bytes`)
+      if (await fetchRest(partial, options, file)) break
     } catch (error) {
       if (error instanceof HubError) throw error
       signal?.throwIfAborted()
-      failures = received > before ? 1 : failures + 1
-      if (failures >= mostAttempts) throw unreachable(options.url, file, error)
+      failures = partial.bytes > before ? 1 : failures + 1
+      if (failures >= mostAttempts) throw unreachable(url, file, error)
       await delay(firstWaitMs * 2 ** (failures - 1), undefined, { signal })
     }
   }
-  const found = hash.digest('hex')
-  if ((total !== undefined && received !== total) || (sha256 !== undefined && found !== sha256)) {
-    await unlink(partial)
-    throw new HubError(
-      'checksum-mismatch',
-      received !== total && total !== undefined
-        ? `${file} has ${received} bytes instead of ${total}; it was thrown away`
-        : `${file} has the SHA-256 ${found} instead of ${sha256}; it was thrown away`,
-    )
-  }
-  await rename(partial, target)
+  // 4.
+  const fault = partial.faultOf(sha256)
+  if (fault === undefined) return rename(partial.path, target)
+  await unlink(partial.path)
+  throw new HubError('checksum-mismatch', `${file} has ${fault}; it was thrown away`)
 }
 
-/** Follows redirects by hand, so that the token goes to the first server only. */
+/** Steps 2 and 3, once. Returns whether the file ended; if not, it has to be asked for from its beginning. */
+async function fetchRest(partial: PartialFile, options: DownloadOptions, file: string): Promise<boolean> {
+  // 2.
+  const response = await request(options, partial.bytes)
+  if (response.status === 416 && partial.bytes > 0) {
+    // More has arrived than there is: it was another file.
+    await unlink(partial.path)
+    partial.restart()
+    return false
+  }
+  refuse(response, options.url)
+  if (response.status !== 206) partial.restart()
+  const length = response.headers.get('content-length')
+  partial.totalBytes = options.bytes ?? (length === null ? undefined : partial.bytes + Number(length))
+  const { totalBytes } = partial
+  await checkRoom(path.dirname(partial.path), (totalBytes ?? 0) - partial.bytes, file)
+  // 3.
+  await partial.append(response, (receivedBytes) => options.onProgress?.({ file, receivedBytes, totalBytes }))
+  if (totalBytes !== undefined && partial.bytes < totalBytes)
+    throw new Error(`the connection was cut after ${partial.bytes} of ${totalBytes} bytes`)
+  return true
+}
+
+/** What has arrived of a file: on the disk, and as a hash. */
+class PartialFile {
+  readonly path: string
+  /** Bytes that have arrived. */
+  bytes = 0
+  /** Bytes of the whole file; `undefined` while that is not known. */
+  totalBytes: number | undefined
+  #hash = createHash('sha256')
+
+  constructor(path: string, totalBytes: number | undefined) {
+    this.path = path
+    this.totalBytes = totalBytes
+  }
+
+  get isComplete(): boolean {
+    return this.bytes === this.totalBytes
+  }
+
+  /** Hashes what an earlier call has left. */
+  async read(): Promise<void> {
+    const found = await stat(this.path).catch(() => undefined)
+    if (!found || found.size === 0) return
+    for await (const chunk of createReadStream(this.path)) this.#hash.update(chunk as Buffer)
+    this.bytes = found.size
+  }
+
+  /** Begins again: what comes next is written over what is there. */
+  restart(): void {
+    this.#hash = createHash('sha256')
+    this.bytes = 0
+  }
+
+  /** Appends what a server sends. @param told called with the bytes that have arrived */
+  async append({ body }: Response, told: (bytes: number) => void): Promise<void> {
+    const handle = await open(this.path, this.bytes > 0 ? 'a' : 'w', 0o644)
+    try {
+      for await (const chunk of body ?? []) {
+        const piece = chunk as Uint8Array
+        await handle.write(piece)
+        this.#hash.update(piece)
+        this.bytes += piece.length
+        told(this.bytes)
+      }
+    } finally {
+      await handle.close()
+    }
+  }
+
+  /** What it has instead of what was expected; `undefined` if nothing. To be asked once, at the end. */
+  faultOf(sha256: string | undefined): string | undefined {
+    const { bytes, totalBytes } = this
+    const found = this.#hash.digest('hex')
+    if (totalBytes !== undefined && bytes !== totalBytes) return `${bytes} bytes instead of ${totalBytes}`
+    return sha256 === undefined || found === sha256 ? undefined : `the SHA-256 ${found} instead of ${sha256}`
+  }
+}
+
+/** Follows redirects itself, so that the token goes to the first server only. */
 async function request({ url, token, signal }: DownloadOptions, from: number): Promise<Response> {
   let at = url
   for (let redirects = 0; redirects <= mostRedirects; redirects++) {
@@ -131,7 +173,7 @@ async function request({ url, token, signal }: DownloadOptions, from: number): P
   throw new HubError('unreachable', `${url.host} redirects more than ${mostRedirects} times`)
 }
 
-/** Turns a refusal into a sentence. Server errors are worth another attempt. @throws HubError, Error */
+/** Turns a refusal into a sentence. @throws HubError where it is final; Error where another attempt may help */
 export function refuse({ status }: Response, url: URL): void {
   if (status < 400) return
   if (status === 401 || status === 403)
@@ -149,16 +191,6 @@ async function checkRoom(folder: string, bytes: number, file: string): Promise<v
   const free = bavail * bsize
   if (bytes + spareBytes > free)
     throw new HubError('no-space', `${file} needs ${sizeOf(bytes)}, but ${folder} has ${sizeOf(free)} left`)
-}
-
-/** Feeds a file to a hash. Returns its length; 0 if there is none. */
-async function hashFile(file: string, hash: Hash): Promise<number> {
-  const size = await stat(file).then(
-    ({ size }) => size,
-    () => 0,
-  )
-  if (size > 0) for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer)
-  return size
 }
 
 /** Bytes for people, e.g. `1.3 GB`. */

@@ -2,7 +2,7 @@
 
 /** Why a model could not be found or fetched. Users may switch on it. */
 export type HubErrorCode =
-  /** The name is no path, URL, or name of a model. */
+  /** This is not the path, URL or name of a model. */
   | 'reference-invalid'
   /** There is no such repository, file, or model on this machine. */
   | 'not-found'
@@ -10,7 +10,7 @@ export type HubErrorCode =
   | 'access-denied'
   /** The model is not on this machine, and nothing may be fetched. */
   | 'offline'
-  /** The server could not be reached, or went away and did not come back. */
+  /** The server could not be reached, or stopped answering. */
   | 'unreachable'
   /** What arrived is not what was announced. */
   | 'checksum-mismatch'
@@ -28,7 +28,7 @@ export class HubError extends Error {
   }
 }
 
-/** The error of a server that could not be reached for something, with the reason that fetch hides behind its own. */
+/** The error for a server that could not be reached, with the reason that `fetch` hides in its `cause`. */
 export function unreachable({ host }: URL, what: string, cause: unknown): HubError {
   const reason = cause instanceof Error ? (cause.cause instanceof Error ? cause.cause : cause).message : String(cause)
   return new HubError('unreachable', `${host} could not be reached for ${what}: ${reason}`, { cause })

@@ -13,28 +13,30 @@ import { type ModelReference, parseModelReference } from './reference.js'
 import { chooseFiles, partsOf, readRepository } from './repository.js'
 import { userCache } from './user-cache.js'
 
-/** How a model is fetched. */
+/** How a model is downloaded. */
 export interface FetchOptions {
-  /** Use only what lies on this machine. Default: `$HF_HUB_OFFLINE`. */
+  /** Use only what is on this machine. Default: `$HF_HUB_OFFLINE`. */
   offline?: boolean | undefined
-  /** The hub's address. Default: `$HF_ENDPOINT`, else `https://huggingface.co`. */
+  /** The hub's address. Default: `$HF_ENDPOINT`, otherwise `https://huggingface.co`. */
   endpoint?: string | undefined
   /** For private and gated repositories. Default: `$HF_TOKEN`. Sent to the hub only. */
   token?: string | undefined
-  /** Cache of the hub's tools. Default: `$HF_HUB_CACHE`, `$HF_HOME/hub`, else `~/.cache/huggingface/hub`. */
+  /** The cache that all tools of the hub share. Default: `$HF_HUB_CACHE`, `$HF_HOME/hub`, otherwise `~/.cache/huggingface/hub`. */
   cacheFolder?: string | undefined
+  /** Cancels the download; what has arrived is kept for the next attempt. */
   signal?: AbortSignal | undefined
-  /** Told as bytes arrive. */
+  /** Called as bytes arrive. */
   onProgress?: ((progress: DownloadProgress) => void) | undefined
 }
 
 /**
- * The path of a model's file on this machine; fetched first where it is not there yet. Of a model in several files it is
- * the path of the first.
+ * Makes sure that a model is on this machine, downloading it if need be.
  *
+ * @param name a path, a URL, or a name as for `EngineOptions.model`
+ * @returns the path of its file; of the first file if there are several
  * @example
  * const path = await fetchModel('hf:ggml-org/Qwen3-0.6B-GGUF:Q8_0', { onProgress: console.log })
- * @throws HubError
+ * @throws HubError; the signal's reason
  */
 export async function fetchModel(name: string, options: FetchOptions = {}): Promise<string> {
   const reference = parseModelReference(name)
@@ -56,7 +58,7 @@ export async function fetchModel(name: string, options: FetchOptions = {}): Prom
   }
 }
 
-/** Path of the model that comes with the package. @throws HubError `not-found` if it was installed without */
+/** Path of the model that comes with the package. @throws HubError `not-found` if it is missing */
 export function embeddedModel(): string {
   const file = fileURLToPath(new URL('../../models/lookahead-qa.gguf', import.meta.url))
   if (!existsSync(file)) throw new HubError('not-found', 'the embedded model is missing from this installation')
@@ -64,8 +66,8 @@ export function embeddedModel(): string {
 }
 
 /**
- * 1. Offline, or where the hub cannot be reached, what the cache has for the revision.
- * 2. Else the hub's list of files; of those wanted, fetch what the cache lacks.
+ * 1. Offline, or if the hub cannot be reached: take what the cache has for the revision.
+ * 2. Otherwise ask the hub for its list of files, and download those wanted that the cache lacks.
  */
 async function fetchFromHub(reference: ModelReference & { kind: 'hub' }, options: FetchOptions): Promise<string> {
   const { repository, revision, file, quantisation } = reference
@@ -94,7 +96,7 @@ async function fetchFromHub(reference: ModelReference & { kind: 'hub' }, options
   try {
     listed = await readRepository(endpoint, repository, revision, { token, signal })
   } catch (error) {
-    // What has been fetched before works without a network too.
+    // What was downloaded before works without a network too.
     if (!(error instanceof HubError) || error.code !== 'unreachable') throw error
     return fromCache().catch(() => {
       throw error
@@ -123,7 +125,7 @@ async function fetchFromHub(reference: ModelReference & { kind: 'hub' }, options
   return paths[0]
 }
 
-/** A file of a URL, kept under its name in a folder named after the URL. */
+/** A file from a URL, kept under its name in a folder named after the URL. */
 async function fetchUrl(url: URL, { offline, signal, onProgress }: FetchOptions): Promise<string> {
   const file = decodeURIComponent(path.basename(url.pathname))
   if (!/\.gguf$/i.test(file))

@@ -1,4 +1,4 @@
-// The Hugging Face cache on this machine, in its own layout.
+// The Hugging Face cache on this machine.
 
 import {
   lstat,
@@ -17,19 +17,19 @@ import {
 import { homedir } from 'node:os'
 import path from 'node:path'
 
-/** A GGUF that lies in the cache. */
+/** A GGUF file in the cache. */
 export interface CachedFile {
   /** `user/model`. */
   repository: string
   /** Path inside the repository. */
   file: string
-  /** Where it lies on this machine. */
+  /** Where it is on this machine. */
   path: string
   bytes: number
 }
 
 /**
- * The cache of the Hugging Face hub, in the layout that all of its tools share, so that nothing is fetched twice:
+ * The cache of the Hugging Face hub, in the layout that all of its tools share, so that nothing is downloaded twice:
  *
  *     models--user--model/
  *       refs/main                         the commit that `main` stands for
@@ -39,7 +39,7 @@ export interface CachedFile {
 export class HubCache {
   readonly folder: string
 
-  /** @param folder default: `$HF_HUB_CACHE`, `$HF_HOME/hub`, else `~/.cache/huggingface/hub` */
+  /** @param folder default: `$HF_HUB_CACHE`, `$HF_HOME/hub`, otherwise `~/.cache/huggingface/hub` */
   constructor(folder?: string) {
     const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = process.env
     this.folder = path.resolve(
@@ -50,18 +50,18 @@ export class HubCache {
     )
   }
 
-  /** Where the content of a hash lies or is to lie. */
+  /** Where the content with a hash is, or goes. */
   blobPath(repository: string, hash: string): string {
     return path.join(this.#repositoryFolder(repository), 'blobs', hash)
   }
 
-  /** Path of a file at a revision, if it lies here complete. */
+  /** Path of a file at a revision, if it is here. */
   async find(repository: string, revision: string, file: string): Promise<string | undefined> {
     const found = path.join(await this.#snapshotFolder(repository, revision), file)
     return (await isFile(found)) ? found : undefined
   }
 
-  /** Files of a repository at a revision that lie here, by their paths in it. */
+  /** The files of a repository at a revision that are here, by their paths in it. */
   async files(repository: string, revision: string): Promise<string[]> {
     const folder = await this.#snapshotFolder(repository, revision)
     const names = await readdir(folder, { recursive: true }).catch(() => [])
@@ -83,7 +83,7 @@ export class HubCache {
     const blob = this.blobPath(repository, hash)
     await mkdir(path.dirname(name), { recursive: true })
     await rm(name, { force: true })
-    // Where links are forbidden (Windows, some network folders) the file itself goes there.
+    // Where links are not allowed (Windows, some network folders) the file itself goes there.
     await symlink(path.relative(path.dirname(name), blob), name).catch(() => rename(blob, name))
     if (revision !== commit) {
       const ref = path.join(folder, 'refs', revision)
@@ -93,7 +93,7 @@ export class HubCache {
     return name
   }
 
-  /** Every GGUF that lies here. */
+  /** Every GGUF file that is here. */
   async list(): Promise<CachedFile[]> {
     const folders = await readdir(this.folder).catch(() => [])
     const found: CachedFile[] = []
@@ -114,7 +114,7 @@ export class HubCache {
     return found
   }
 
-  /** Removes a file, what it links to, and folders that are empty then. */
+  /** Removes a file, what it links to, and the folders left empty. */
   async remove({ path: name, repository }: CachedFile): Promise<void> {
     const root = this.#repositoryFolder(repository)
     const blob = await realpath(name)
@@ -134,7 +134,7 @@ export class HubCache {
     if (left.length === 0) await rm(root, { recursive: true, force: true })
   }
 
-  /** The commit a revision stood for when it was last asked. */
+  /** The folder of the commit that a revision stood for when the hub was last asked. */
   async #snapshotFolder(repository: string, revision: string): Promise<string> {
     const folder = this.#repositoryFolder(repository)
     const commit = await readFile(path.join(folder, 'refs', revision), 'utf8').catch(() => revision)
@@ -146,7 +146,7 @@ export class HubCache {
   }
 }
 
-/** Whether a file, or what a link leads to, is there. */
+/** Whether a file, or the file a link leads to, is there. */
 async function isFile(name: string): Promise<boolean> {
   try {
     return (await lstat(name)).isSymbolicLink() ? (await stat(name)).isFile() : (await lstat(name)).isFile()

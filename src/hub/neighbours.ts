@@ -1,13 +1,13 @@
-// Models that Ollama and LM Studio have fetched.
+// Models that Ollama and LM Studio have downloaded.
 
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { HubError } from './error.js'
 
-/** A model that another program of this machine has fetched. */
+/** A model that another program on this machine has downloaded. */
 export interface NeighbourModel {
-  /** As it is given with `-m`, e.g. `ollama:qwen3:0.6b`. */
+  /** Its name for `-m`, e.g. `ollama:qwen3:0.6b`. */
   reference: string
   path: string
   bytes: number
@@ -22,7 +22,7 @@ function lmStudioFolders(): string[] {
   return [path.join(homedir(), '.lmstudio', 'models'), path.join(homedir(), '.cache', 'lm-studio', 'models')]
 }
 
-/** The file of a model that Ollama has fetched, where it lies. @throws HubError `not-found` */
+/** The file of a model that Ollama has downloaded. @throws HubError `not-found` */
 export async function findOllama(name: string, tag: string): Promise<string> {
   const parts = name.split('/')
   const place =
@@ -39,7 +39,7 @@ export async function findOllama(name: string, tag: string): Promise<string> {
   throw new HubError('not-found', `Ollama has no model ${name}:${tag} on this machine; ${has}`)
 }
 
-/** Models that Ollama has fetched. */
+/** Models that Ollama has downloaded. */
 export async function listOllama(): Promise<NeighbourModel[]> {
   const root = path.join(ollamaFolder(), 'manifests')
   const names = await readdir(root, { recursive: true }).catch(() => [])
@@ -56,7 +56,7 @@ export async function listOllama(): Promise<NeighbourModel[]> {
   return models.flat().sort((a, b) => a.reference.localeCompare(b.reference))
 }
 
-/** The file a manifest names as the model, if it is complete. */
+/** The file that a manifest names as the model, if it is there. */
 async function readManifest(file: string): Promise<string | undefined> {
   try {
     const { layers } = JSON.parse(await readFile(file, 'utf8')) as { layers: { mediaType: string; digest: string }[] }
@@ -69,7 +69,7 @@ async function readManifest(file: string): Promise<string | undefined> {
   }
 }
 
-/** The GGUF of LM Studio whose path holds `name`. @throws HubError `not-found` where none or several do */
+/** The GGUF file of LM Studio whose path contains `name`. @throws HubError `not-found` if none or several do */
 export async function findLmStudio(name: string): Promise<string> {
   const models = await listLmStudio()
   const wanted = name.toLowerCase()
@@ -84,7 +84,7 @@ export async function findLmStudio(name: string): Promise<string> {
   )
 }
 
-/** Models that LM Studio has fetched. */
+/** Models that LM Studio has downloaded. */
 export async function listLmStudio(): Promise<NeighbourModel[]> {
   const found: NeighbourModel[] = []
   for (const root of lmStudioFolders())

@@ -1,4 +1,4 @@
-// Names of models, taken apart.
+// Names of models, parsed.
 
 import { HubError } from './error.js'
 
@@ -8,11 +8,11 @@ export type ModelReference =
   | { kind: 'embedded' }
   | { kind: 'file'; path: string }
   | { kind: 'url'; url: URL }
-  /** A repository of the Hugging Face hub: one file of it, or the one of a quantisation. */
+  /** A repository of the Hugging Face hub: one file of it, or the file of a quantisation. */
   | { kind: 'hub'; repository: string; revision: string; file?: string; quantisation?: string }
-  /** A model that Ollama has fetched. */
+  /** A model that Ollama has downloaded. */
   | { kind: 'ollama'; name: string; tag: string }
-  /** A model that LM Studio has fetched: part of its path. */
+  /** A model that LM Studio has downloaded: part of its path. */
   | { kind: 'lmstudio'; name: string }
 
 const word = '[A-Za-z0-9][A-Za-z0-9._-]*'
@@ -20,16 +20,16 @@ const hubName = new RegExp(`^(${word}/${word})(?:@([A-Za-z0-9._/-]+?))?(?:/([^:]
 const ollamaName = new RegExp(`^((?:${word}/)*${word})(?::(${word}))?$`)
 
 /**
- * Reads the name of a model:
+ * Parses the name of a model:
  *
  *     model.gguf, ./models/x.gguf                 a file
- *     https://example.org/x.gguf                  a file to be fetched
+ *     https://example.org/x.gguf                  a file to be downloaded
  *     hf:user/model                               a repository of the hub, its usual quantisation
  *     hf:user/model:Q8_0                          a quantisation of it
  *     hf:user/model/sub/x.gguf                    a file of it
  *     hf:user/model@v1.0:Q8_0                     at a revision
- *     ollama:qwen3, ollama:qwen3:0.6b             what Ollama has fetched
- *     lmstudio:qwen3-0.6b                         what LM Studio has fetched
+ *     ollama:qwen3, ollama:qwen3:0.6b             a model that Ollama has downloaded
+ *     lmstudio:qwen3-0.6b                         a model that LM Studio has downloaded
  *     embedded                                    the small model of this package
  *
  * @throws HubError `reference-invalid`
@@ -55,7 +55,7 @@ export function parseModelReference(text: string): ModelReference {
   }
 }
 
-/** Reads `user/model`, `user/model:quant` or `user/model/file.gguf`. @throws HubError `reference-invalid` */
+/** Parses `user/model`, `user/model:quant` or `user/model/file.gguf`. @throws HubError `reference-invalid` */
 function parseHubName(name: string): ModelReference & { kind: 'hub' } {
   const match = hubName.exec(name)
   if (!match || name.split('/').some((part) => part === '..' || part === '.'))
@@ -64,7 +64,7 @@ function parseHubName(name: string): ModelReference & { kind: 'hub' } {
   return { kind: 'hub', repository, revision, file, quantisation }
 }
 
-/** A URL; one of the hub's pages is read as the file it shows. */
+/** A URL; one of a page of the hub stands for the file it shows. */
 function readUrl(text: string): ModelReference {
   let url: URL
   try {

@@ -1,4 +1,4 @@
-// What a repository of the Hugging Face hub holds.
+// The files of a repository of the Hugging Face hub.
 
 import { refuse } from './download.js'
 import { HubError, unreachable } from './error.js'
@@ -8,7 +8,7 @@ export interface RepositoryFile {
   /** Path inside the repository. */
   path: string
   bytes: number
-  /** Hash of its content, where the hub stores it apart (all large files). */
+  /** Hash of its content, if the hub stores it separately, as it does all large files. */
   sha256: string | undefined
 }
 
@@ -18,7 +18,7 @@ export interface Repository {
   files: RepositoryFile[]
 }
 
-/** Bytes of an answer of the hub that are read. */
+/** Most bytes of an answer of the hub that are read. */
 const mostAnswerBytes = 32 * 2 ** 20
 
 /**
@@ -50,24 +50,23 @@ export async function readRepository(
     throw new HubError('unreachable', `${endpoint.host} does not answer as the Hugging Face hub does`)
   const files = answer.siblings.flatMap((sibling: unknown) => {
     const { rfilename, size, lfs } = sibling as { rfilename?: string; size?: number; lfs?: { sha256?: string } }
-    // A path that leaves its folder is no file of the repository.
+    // A path that leaves its folder is not a file of the repository.
     if (typeof rfilename !== 'string' || rfilename.split(/[/\\]/).includes('..') || rfilename.startsWith('/')) return []
     return [{ path: rfilename, bytes: size ?? 0, sha256: lfs?.sha256 }]
   })
   return { commit: answer.sha, files }
 }
 
-/** What people want where they do not say: small, and still close to the original. */
+/** What people want if they don't say: small, and still close to the original. */
 const usual = ['Q4_K_M', 'Q4_0', 'Q4_K_S', 'Q5_K_M', 'Q8_0', 'Q6_K', 'IQ4_NL', 'IQ4_XS', 'F16', 'BF16', 'F32']
 
 /**
- * Chooses the model of a quantisation, or the usual one. A model in several files gives all of them, the first one
- * first.
+ * Chooses the files of a quantisation, or of the usual one: one file, or all parts of a split model in order.
  *
- * @throws HubError `not-found` with what there is
+ * @throws HubError `not-found`, which lists what there is
  */
 export function chooseFiles(paths: readonly string[], name: string, quantisation?: string): string[] {
-  // A projector (vision), an importance matrix or a draft head is no model of its own.
+  // A projector (vision), an importance matrix or a draft head is not a model by itself.
   const models = paths.filter((file) => /\.gguf$/i.test(file) && !/(^|[/._-])(mmproj|imatrix|mtp)[._-]/i.test(file))
   const heads = models.filter((file) => !isLaterPart(file))
   if (heads.length === 0) {
@@ -102,7 +101,7 @@ function isLaterPart(file: string): boolean {
   return part !== null && Number(part[1]) !== 1
 }
 
-/** The quantisation that a file's name tells: `Q4_K_M` of `qwen3-0.6b-Q4_K_M.gguf`, also of `…-UD-Q4_K_XL.gguf`. */
+/** The quantisation in a file's name: `Q4_K_M` for `qwen3-0.6b-Q4_K_M.gguf`, `UD-Q4_K_XL` for `…-UD-Q4_K_XL.gguf`. */
 export function quantisationOf(file: string): string | undefined {
   return /(?:^|[-._/])((?:UD-)?(?:I?Q[0-9](?:_[A-Z0-9]+)*|TQ[0-9]_[0-9]|MXFP4(?:_MOE)?|BF16|F16|F32))(?=[-._/]|$)/i.exec(
     file.replace(/(-\d{5}-of-\d{5})?\.gguf$/i, ''),

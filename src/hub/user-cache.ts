@@ -1,9 +1,9 @@
-// Where a user keeps what can be made again.
+// Where this package keeps files that can be recreated.
 
 import { homedir, platform } from 'node:os'
 import path from 'node:path'
 
-/** A folder of this package where programs of this user may keep what can be made again. */
+/** A folder of this package in the user's cache, for files that can be recreated. */
 export function userCache(name: string): string {
   return path.join(cachesOf(platform()), 'lookahead-llm', name)
 }

@@ -31,7 +31,7 @@ const assembled =
   '6wEgAf0ABCAgAf0ABDD96wH96wEhBCAEIAP9RP1TBEAgASECIAQgBCAE/Q0ICQoLDA0ODwABAgMEBQYH/esBIQMgAyADIAP9DQQFBgcAAQIDDA0O' +
   'DwgJCgv96wEhAwsgAUHAAGoiASAASQ0ACyACCw=='
 
-/** What is used of the runtime's WebAssembly, for which the types come with the browser's only. */
+/** The parts of WebAssembly used here; its types come only with those of browsers. */
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object
   Instance: new (
@@ -45,7 +45,7 @@ declare const WebAssembly: {
 }
 
 /**
- * Finds the largest of many floats. They are copied into memory of WebAssembly first, whose vector instructions look at
+ * Finds the largest of many floats. They are first copied into WebAssembly memory, where vector instructions compare
  * sixteen at a time: 54 µs for 152k logits that other cores have just written, where a loop in JavaScript takes 277.
  */
 export class Argmax {
@@ -71,7 +71,7 @@ export class Argmax {
     return this.#find()
   }
 
-  /** How far the largest float of a row lies above the second largest; infinite where there is only one. */
+  /** How far the largest float of a row is above the second largest; infinite if there is only one. */
   lead(row: Float32Array): number {
     const floats = this.#floats
     const first = this.of(row)

@@ -20,7 +20,7 @@ export class Batch {
   /** `maxSequences` places per row. */
   readonly sequences: Int32Array
   readonly outputs: Int8Array
-  /** For each row with an output: its place among them. */
+  /** For each row with an output: its index among the outputs. */
   readonly outputRows: Int32Array
   /** Rows in use. */
   size = 0

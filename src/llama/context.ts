@@ -13,8 +13,8 @@ import { MemoryLedger } from './placement.js'
 import { ThreadPool } from './thread-pool.js'
 
 /**
- * Which rows of a forward tell the vector that the layers made of their token, for a head that goes on from it: none, those
- * with an output, or all.
+ * Which rows of a forward yield the hidden state of their token, for a head that continues from it: none, those with an
+ * output, or all.
  */
 export type TellingRows = 'none' | 'outputs' | 'all'
 
@@ -39,18 +39,18 @@ export class Context {
   readonly batch: Batch
   /** Whether several sequences may share cells. */
   readonly canBranch: boolean
-  /** Whether rows may come to lie in cells that have left a sliding window. */
+  /** Whether new rows may take cells that have left a sliding window. */
   readonly slides: boolean
   /**
-   * Positions at a sequence's end that can be taken back, once after each of its forwards and not all of its rows;
-   * infinite where cells are freed at will.
+   * Positions at the end of a sequence that can be taken back, once after each of its forwards and not all of its rows;
+   * infinite if cells can be freed at will.
    */
   readonly rollback: number
-  /** Whether also all rows of a forward can be taken back. */
+  /** Whether even all rows of a forward can be taken back. */
   readonly goesBackWhole: boolean
   /**
-   * Whether cells can be taken out and put in, and new rows always go into free cells: not in recurrent memory, and not where
-   * llama.cpp fills cells that have left a sliding window.
+   * Whether cells can be read and written, and new rows always go into free cells: not in recurrent memory, and not where
+   * llama.cpp reuses cells that have left a sliding window.
    */
   readonly canMove: boolean
   /** The threads that compute. */
@@ -61,9 +61,9 @@ export class Context {
   readonly keyType: CacheType
   readonly valueType: CacheType
   readonly isFused: boolean
-  /** Where this is the context of a head: the vectors that the rows of {@link batch} bring along, one after the other. */
+  /** In the context of a head: the vectors that belong to the rows of {@link batch}, one after the other. */
   readonly vectors: Float32Array | undefined
-  /** Numbers of a vector. */
+  /** Length of a vector. */
   readonly vectorLength: number
   readonly #llama: LlamaFunctions
   readonly #pointer: Pointer
@@ -79,7 +79,7 @@ export class Context {
   #rows: Float32Array[] = []
   readonly #argmax: Argmax
   #telling: TellingRows = 'none'
-  /** Vectors that rows of the last forward told. */
+  /** Vectors of the last forward. */
   #told: Float32Array = nothing
   #toldAddress: Pointer = 0n
   #inFlight: Promise<unknown> | undefined
@@ -90,7 +90,7 @@ export class Context {
     const { llama } = model.library
     // llama.cpp would end the process.
     if (options.foretells && !model.foretells)
-      throw new LlamaError('context-failed', 'the model has no head that foretells, or was loaded without')
+      throw new LlamaError('context-failed', 'the model has no MTP head, or was loaded without it')
     const params = contextParamsOf(llama, llama.llama_model_n_ctx_train(model.pointer), options)
     params.op_offload = model.opOffload
     const { n_threads: threads } = params
@@ -114,7 +114,7 @@ export class Context {
     return new Context(model, pointer, pool, ledger, { ...params, threads, keyType, valueType, isFused, foretells })
   }
 
-  /** Whether a model takes types of keys and values, and fused attention or none: some families refuse some. */
+  /** Whether a model accepts these types of keys and values, with or without fused attention: some families refuse some. */
   static async accepts(
     model: Model,
     options: Pick<ContextOptions, 'flashAttention' | 'keyType' | 'valueType'>,
@@ -164,10 +164,10 @@ export class Context {
     this.mostThreads = params.threads
     this.#threads = params.threads
     this.slides = model.slides
-    // The memory of a head is a KV cache, whatever that of its model is.
+    // The memory of a head is always a KV cache.
     const recurs = model.isRecurrent && !params.foretells
     this.vectorLength = this.#llama.llama_model_n_embd_out(model.pointer)
-    // A forward goes only into cells that have left the window of what was there before it, so it can be taken back.
+    // A forward only takes cells that had left the window before it, so it can be taken back.
     const forgets = model.slides && !params.swa_full
     this.canBranch = !recurs && !forgets
     this.goesBackWhole = !recurs
@@ -196,7 +196,7 @@ export class Context {
     this.#forget = model.adopt(this, ledger)
   }
 
-  /** Threads that compute; at first those it was made with. */
+  /** Threads that compute; at first as many as it was made with. */
   get threads(): number {
     return this.#threads
   }
@@ -231,11 +231,11 @@ export class Context {
     if (this.#telling !== 'none') this.#refreshTold(pointer)
   }
 
-  /** Which rows of the forward that {@link batch} holds tell their vectors; where the library cannot, none does. */
+  /** Chooses which rows of the forward in {@link batch} yield their vectors; none do if the library cannot. */
   tellVectors(rows: TellingRows): void {
     const { foretelling } = this.model.library
     if (!foretelling) return
-    // States compute the rows of several sequences in an order of their own; llama.cpp puts those with an output back.
+    // Where memory is a state, rows of several sequences are computed in another order, which llama.cpp undoes only for outputs.
     const telling = rows === 'all' && !this.goesBackWhole && this.#isMixed ? 'outputs' : rows
     if (telling === this.#telling) return
     this.#telling = telling
@@ -250,8 +250,8 @@ export class Context {
   }
 
   /**
-   * The vectors of so many rows of the last forward from one on, one after the other; `undefined` where not all of them
-   * told theirs. Valid until the next forward.
+   * The vectors of `count` rows of the last forward from `row` on, one after the other; `undefined` if not all of them
+   * yielded theirs. Valid until the next forward.
    */
   vectorsOf(row: number, count = 1): Float32Array | undefined {
     const first = this.#telling === 'outputs' ? this.batch.outputRows[row] : row
@@ -274,7 +274,7 @@ export class Context {
     return this.#argmax.of(this.#rowOf(row))
   }
 
-  /** How far the largest logit of a batch row with an output lies above the second largest. */
+  /** How far the largest logit of a batch row with an output is above the second largest. */
   lead(row: number): number {
     return this.#argmax.lead(this.#rowOf(row))
   }
@@ -286,7 +286,7 @@ export class Context {
     return this.#rows[output]
   }
 
-  /** Room for one row's tokens, to be shown to samplers; made when first needed, as large as the vocabulary. */
+  /** Candidates for samplers: room for one row's tokens, as large as the vocabulary; made when first needed. */
   get candidates(): Candidates {
     this.#candidates ??= new Candidates(this.vocabularySize)
     return this.#candidates
@@ -298,15 +298,15 @@ export class Context {
     this.#llama.llama_memory_seq_cp(this.#memory, source, target, from, to)
   }
 
-  /** Takes positions `from` … `to`-1 (-1: the end) out of a sequence. `false`: this memory cannot forget a part. */
+  /** Removes positions `from` … `to`-1 (-1: the end) from a sequence. `false`: this memory cannot forget part of it. */
   removePositions(sequence: number, from: number, to: number): boolean {
     this.#live()
     return this.#llama.llama_memory_seq_rm(this.#memory, sequence, from, to)
   }
 
   /**
-   * The state of a sequence where memory is one, without the cells of attention; it can be put back with
-   * {@link loadState} until the sequence is emptied. At most tens of megabytes.
+   * Where memory is a state: that of a sequence, without its attention cells. It can be restored with {@link loadState}
+   * until the sequence is emptied. At most tens of megabytes.
    */
   saveState(sequence: number): Uint8Array {
     const pointer = this.#live()
@@ -317,15 +317,15 @@ export class Context {
   }
 
   /**
-   * Puts a state back that was saved when the sequence had `length` tokens, and takes back those behind.
+   * Restores a state that was saved when the sequence had `length` tokens, and takes back the tokens after them.
    *
-   * @throws LlamaError `decode-failed` if it does not suit
+   * @throws LlamaError `decode-failed` if it does not fit
    */
   loadState(sequence: number, state: Uint8Array, length: number): void {
     const pointer = this.#live()
     const read = this.#llama.llama_state_seq_set_data_ext(pointer, state, state.length, sequence, partialOnly)
     if (read === 0 || !this.#llama.llama_memory_seq_rm(this.#memory, sequence, length, -1))
-      throw new LlamaError('decode-failed', `the state of sequence ${sequence} could not be put back`)
+      throw new LlamaError('decode-failed', `the state of sequence ${sequence} could not be restored`)
   }
 
   /** The cells of a sequence as bytes; {@link CellCodec} knows their order. Empty if it has none. */
@@ -339,10 +339,10 @@ export class Context {
   }
 
   /**
-   * Puts cells that {@link readCells} has given into the lowest free ones, in their order and with their bits, in place of
-   * all that a sequence has.
+   * Writes cells from {@link readCells} to the lowest free ones, in order and bit for bit, replacing all that the sequence
+   * has.
    *
-   * @throws LlamaError `decode-failed` if there is no room, or they are not of this form
+   * @throws LlamaError `decode-failed` if there is no room, or they have another form
    */
   async writeCells(sequence: number, state: Uint8Array): Promise<void> {
     const pointer = this.#live()

@@ -1,4 +1,4 @@
-// The libraries of llama.cpp: where they are, and that they are the right ones.
+// The libraries of llama.cpp: found, loaded, and checked to be the right ones.
 
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
@@ -29,9 +29,9 @@ const logLevelContinue = 5
 /**
  * The loaded llama.cpp libraries. A process holds one build: the first folder loaded stays.
  *
- * Found in this order: the `folder` argument, the environment variable `LOOKAHEAD_LLAMA_DIR`, an npm package for devices
- * that the user has installed and that answers (`@node-llama-cpp/linux-x64-cuda`, …), the npm package
- * `@node-llama-cpp/<platform>` (an optional dependency of this one; all are unmodified llama.cpp v0.5.0).
+ * Looked for in this order: the `folder` argument; the environment variable `LOOKAHEAD_LLAMA_DIR`; an npm package for
+ * devices, if the user has installed one that works (`@node-llama-cpp/linux-x64-cuda`, …); the npm package
+ * `@node-llama-cpp/<platform>`, an optional dependency of this one. All of them are unmodified llama.cpp v0.5.0.
  */
 export class LlamaLibrary {
   readonly folder: string
@@ -39,15 +39,15 @@ export class LlamaLibrary {
   readonly version: string
   readonly llama: LlamaFunctions
   readonly ggml: GgmlFunctions
-  /** What heads that foretell take; `undefined` where this build does not export it. */
+  /** The functions that MTP heads need; `undefined` if this build does not export them. */
   readonly foretelling: ForetellingFunctions | undefined
-  /** What is there for devices and of no use, each with the reason: packages passed over, backends that see none. */
+  /** What is installed for devices but cannot be used, each with its reason: packages passed over, backends without a device. */
   readonly deviceProblems: readonly string[]
-  /** Native function that ignores what it is given: the resting log sink. */
+  /** A native function that ignores its arguments: receives the log when nobody collects it. */
   readonly #silence: Pointer
   /** The libraries' files. */
   readonly files: { readonly base: string; readonly ggml: string; readonly llama: string }
-  /** Started with the first forward; `null` where the system forbids threads. */
+  /** Started with the first forward; `null` if the system forbids threads. */
   #decodeThread: DecodeThread | null | undefined
   #tokenThread: TokenThread | undefined
   #logging: Promise<unknown> = Promise.resolve()
@@ -108,8 +108,8 @@ export class LlamaLibrary {
   }
 
   /**
-   * Does a forward off the event loop and gives llama_decode's status: on the thread made for that, or, while that does
-   * one for another context or where there can be none, on one of Node's.
+   * Runs a forward off the event loop and returns llama_decode's status: on the thread made for that or, while that is busy
+   * with another context or cannot exist, on one of Node's.
    */
   async decode(context: Pointer, batch: BatchStruct): Promise<number> {
     if (this.#decodeThread === undefined) this.#decodeThread = this.#startThread()
@@ -123,7 +123,7 @@ export class LlamaLibrary {
     return status
   }
 
-  /** The kernels of our own, loaded when first asked for; else, in a sentence, why there are none. */
+  /** Our own kernels, loaded when first asked for; or a sentence that says why there are none. */
   get kernels(): Kernels | string {
     this.#kernels ??= Kernels.install(this.ggml.cpuDevice)
     return this.#kernels
@@ -134,7 +134,7 @@ export class LlamaLibrary {
     return listDevices(this.ggml)
   }
 
-  /** Why there is no device but the processor, as a phrase, where that is so. */
+  /** Why there is no device besides the processor, as a phrase, where that is so. */
   get deviceTrouble(): string {
     return this.deviceProblems.length > 0 ? this.deviceProblems.join('; ') : describeLack(this.folder)
   }
@@ -143,7 +143,7 @@ export class LlamaLibrary {
     return typeof this.kernels !== 'string'
   }
 
-  /** Splits a text into tokens on the thread made for that. @throws Error where the system forbids threads */
+  /** Tokenises a text on the thread made for that. @throws Error if the system forbids threads */
   tokenize(call: TokenCall): Promise<Int32Array> {
     this.#tokenThread ??= new TokenThread(this.files.llama)
     return this.#tokenThread.tokenize(call)
@@ -158,10 +158,10 @@ export class LlamaLibrary {
   }
 
   /**
-   * Runs `work` while llama.cpp's error lines are collected; elsewhere its log goes nowhere, never to the terminal.
-   * Calls wait for each other, for llama.cpp has one log.
+   * Runs `work` while collecting llama.cpp's error lines; at other times its log is discarded, so it never reaches the
+   * terminal. Calls wait for each other, since llama.cpp has only one log.
    *
-   * @param see is shown everything logged meanwhile, in pieces
+   * @param see called with everything logged meanwhile, in pieces
    * @returns what `work` returned, and the error lines joined by `; ` (empty if there were none)
    */
   collectErrors<Result>(
@@ -192,7 +192,7 @@ export class LlamaLibrary {
 }
 
 /**
- * The devices that can compute besides the processor; empty where there is none.
+ * The devices that can compute besides the processor; empty if there are none.
  *
  * @param libraryFolder as `EngineOptions.libraryFolder`
  * @example
@@ -245,7 +245,7 @@ function readVersion(llama: LibraryHandle, folder: string): string {
   return version
 }
 
-/** Struct layouts shift without a version change in custom builds; default values in the wrong place give that away. */
+/** In custom builds, struct layouts may shift without a change of version; default values in the wrong place reveal it. */
 function checkDefaults(llama: LlamaFunctions, folder: string): void {
   const expectedModel: Partial<ModelParams> = {
     n_gpu_layers: -1,

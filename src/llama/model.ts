@@ -1,4 +1,4 @@
-// A model file, loaded.
+// A loaded model file.
 
 import { open, stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -21,7 +21,7 @@ import { Vocabulary } from './vocabulary.js'
 
 /** How a model file is loaded. */
 export interface ModelOptions extends DeviceOptions {
-  /** Folder with another build of llama.cpp v0.5.0. Default: `$LOOKAHEAD_LLAMA_DIR`, else the prebuilt package. */
+  /** Folder with another build of llama.cpp v0.5.0. Default: `$LOOKAHEAD_LLAMA_DIR`, otherwise the prebuilt package. */
   libraryFolder?: string | undefined
   /**
    * Let llama.cpp repack weights for this processor, which is faster. Default: `true`, except for K-quant files (Q4_K, …),
@@ -29,45 +29,45 @@ export interface ModelOptions extends DeviceOptions {
    */
   repack?: boolean | undefined
   /**
-   * Kernels of our own (docs/kernels.md) for products and attention: `'auto'` where they are built and this processor has
-   * what they need, `'off'` never. Default `'auto'`.
+   * Use Lookahead's own kernels for products and attention (docs/kernels.md): `'auto'`, if they are built and this processor
+   * supports them; `'off'`, never. Default `'auto'`.
    */
   kernels?: KernelsWish | undefined
   /**
-   * Map the file into memory, so that loads are quick and processes share it; it must not be changed in place meanwhile:
-   * write another and rename it. `false`: read it. Default `true`.
+   * Map the file into memory, so that it loads quickly and processes share it. It must not be changed in place meanwhile;
+   * write a new file and rename it instead. `false`: read it into memory. Default `true`.
    */
   mmap?: boolean | undefined
   /**
-   * Load the heads that foretell (MTP), if the file brings any along: `'auto'` where they can be used, `'off'` never. Default
-   * `'off'`.
+   * Load the model's own heads for drafting (MTP), if the file contains any: `'auto'`, if they can be used; `'off'`, never.
+   * Default `'off'`.
    */
   mtp?: 'auto' | 'off' | undefined
   /** Load the vocabulary only, no weights. Default `false`. */
   vocabularyOnly?: boolean | undefined
   /**
-   * The context that shall lie on devices beside the weights, by the context length the model was trained with: what
-   * `gpuLayers: 'auto'` leaves room for. Default: one of 4096 tokens.
+   * The context that `gpuLayers: 'auto'` leaves room for on devices, given the context length the model was trained with.
+   * Default: one of 4096 tokens.
    */
   room?: ((trainedTokens: number) => ContextOptions) | undefined
-  /** Is told what share of the weights has been read, 0 … 1. */
+  /** Called with the share of the weights that has been read, 0 … 1. */
   onRead?: ((share: number) => void) | undefined
-  /** Gives up loading, within a second or two. Default: none. */
+  /** Cancels loading, within a second or two. Default: none. */
   signal?: AbortSignal | undefined
 }
 
-/** How much of a model lies on devices: nothing, some layers, or all. */
+/** How much of a model is on devices: nothing, some layers, or all. */
 export type Residence = 'processor' | 'shared' | 'device'
 
 /** What is known of files from earlier loads. */
 export interface KnownFiles {
-  /** Whether a file with this head was loaded before without harm. */
+  /** Whether a file with this header was loaded before without harm. */
   knows(digest: string): Promise<boolean>
-  /** Takes note that it can be. */
+  /** Remembers that it can be. */
   keep(digest: string): Promise<unknown>
 }
 
-/** What a model file says of itself. */
+/** What a model file says about itself. */
 export interface ModelDescription {
   /** e.g. `qwen2 1.5B Q4_K - Medium`. */
   name: string
@@ -93,29 +93,29 @@ export class Model {
   readonly chatTemplate: string | undefined
   /** The one it has for conversations with tools, if that is another. */
   readonly toolTemplate: string | undefined
-  /** How a reranker wants query and document to be put, if the file says so. */
+  /** How a reranker expects query and document to be combined, if the file says so. */
   readonly rankTemplate: string | undefined
-  /** Positions the model has learnt by heart and cannot go beyond; infinite where positions are computed. */
+  /** Most positions, if the model has learnt an embedding for each; infinite if positions are computed. */
   readonly mostPositions: number
-  /** `true` where rejected tokens cannot be taken back from memory (recurrent and hybrid models). */
+  /** Whether memory is a state, from which tokens cannot be taken back at will (recurrent and hybrid models). */
   readonly isRecurrent: boolean
   /** Whether layers have a sliding window. */
   readonly slides: boolean
   /** Whether the file's type is a K-quant (Q4_K, …). */
   readonly hasKQuants: boolean
-  /** The heads that foretell in its file; loaded if asked for, where there is no trouble with them. */
+  /** The heads (MTP) in its file; loaded if asked for, unless there is trouble with them. */
   readonly heads: Heads
-  /** The kernels of our own that hold this model's weights; undefined where llama.cpp's do all. */
+  /** Our own kernels, if they hold weights of this model; `undefined` if llama.cpp computes everything. */
   readonly kernels: Kernels | undefined
   /** Whether llama.cpp repacks the weights that it computes with itself. */
   readonly repacks: boolean
   /** Devices that hold layers of it. */
   readonly devices: readonly Device[]
-  /** Whether devices compute large batches of layers that lie with the processor. */
+  /** Whether devices compute large batches for layers that are with the processor. */
   readonly opOffload: boolean
   readonly #llama: LlamaFunctions
   readonly #pointer: Pointer
-  /** What it was loaded with; arrays among it must stay. */
+  /** What it was loaded with; llama.cpp keeps pointing to the arrays in it. */
   readonly #trial: Omit<Trial, 'room'>
   readonly #ledger: MemoryLedger
   readonly #offloadedLayers: number
@@ -125,11 +125,11 @@ export class Model {
   #disposing: Promise<void> | undefined
 
   /**
-   * Loads a model file, off the event loop. Files that would make llama.cpp end the process are refused: their head is
-   * checked, and the first time they are loaded by a child process before.
+   * Loads a model file, off the event loop. Files that would make llama.cpp end the process are refused: their header is
+   * checked, and the first time a child process loads them before.
    *
    * @param known remembers files for which that need not be done again
-   * @param purpose what it is loaded for; models that only read are refused for writing
+   * @param purpose what it is loaded for; models that can only read are refused for writing
    * @throws LlamaError `file-not-found`, `file-invalid`, `model-unsupported`, `library-not-found`, `library-mismatch`; the
    *   signal's reason
    */
@@ -244,7 +244,7 @@ export class Model {
     this.slides = this.#llama.llama_model_n_swa(pointer) > 0
   }
 
-  /** Whether a context of its head can be made. */
+  /** Whether a context for its head can be made. */
   get foretells(): boolean {
     return this.#trial.params.load_mtp
   }
@@ -255,12 +255,13 @@ export class Model {
     return this.#pointer
   }
 
+  /** What the file says about itself. */
   describe(): ModelDescription {
     const { pointer } = this
     const parameters = Number(this.#llama.llama_model_n_params(pointer))
     const name = readText((text) => this.#llama.llama_model_desc(pointer, text, text.length)) ?? ''
     return {
-      // llama.cpp knows the sizes of famous models only.
+      // llama.cpp knows only the sizes of famous models.
       name: name.replace('?B', `${(parameters / 1e6).toPrecision(2)}M`),
       architecture: this.metadata('general.architecture') ?? '',
       parameters,
@@ -275,13 +276,13 @@ export class Model {
     return readText((text) => this.#llama.llama_model_meta_val_str(this.pointer, key, text, text.length))
   }
 
-  /** How much of it lies on devices. */
+  /** How much of it is on devices. */
   get residence(): Residence {
     if (this.devices.length === 0) return 'processor'
     return this.#offloadedLayers > layersOf(this.#trial.header) ? 'device' : 'shared'
   }
 
-  /** Where it lies, and its contexts. */
+  /** Where its weights and contexts are. */
   get placement(): Placement {
     const layers = layersOf(this.#trial.header) + 1
     const ledgers = [...this.#dependents.values()].filter((ledger) => ledger !== undefined)
@@ -292,13 +293,13 @@ export class Model {
     ])
   }
 
-  /** What llama.cpp's errors mean where a device has too little memory for a context; else `undefined`. @internal */
+  /** What llama.cpp's errors mean if a device has too little memory for a context; otherwise `undefined`. @internal */
   describeShortage(errors: string, context: ContextOptions): Promise<string | undefined> {
     if (this.devices.length === 0) return Promise.resolve(undefined)
     return describeShortage(errors, { ...this.#trial, room: () => context }, this.placement)
   }
 
-  /** Samplers against repetition, which take long to make. @internal */
+  /** DRY samplers, which take long to make. @internal */
   get dry(): DryLinks {
     if (!this.#dry) {
       this.#dry = new DryLinks(this.#llama, this.vocabulary)
@@ -315,7 +316,7 @@ export class Model {
     return () => this.#dependents.delete(dependent)
   }
 
-  /** Disposes the contexts made from this model, waiting for calls in flight, then frees it. Once; later calls wait. */
+  /** Disposes the contexts made from this model, waiting for calls in flight, then frees it. Further calls wait for the first. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#disposing ??= (async () => {
       await Promise.all([...this.#dependents.keys()].map((dependent) => dependent[Symbol.asyncDispose]()))
@@ -326,7 +327,7 @@ export class Model {
     return this.#disposing
   }
 
-  /** Why this model cannot write text token by token, if it cannot. */
+  /** Why this model cannot serve its purpose, if so. */
   #unsupported(purpose: 'writes' | 'reads'): string | undefined {
     if (this.vocabulary.size === 0 || this.#llama.llama_vocab_type(this.vocabulary.pointer) === 0)
       return 'has no vocabulary; expected a GGUF with a tokenizer inside'

@@ -2,7 +2,7 @@
 
 import type { GrammarPlan } from '../grammar/gate.js'
 
-/** Samplers by llama.cpp's names, in the order in which they are applied if nothing else is said. */
+/** Samplers by llama.cpp's names, in the order in which they are applied by default. */
 export const samplerOrder = [
   'penalties',
   'dry',
@@ -14,7 +14,7 @@ export const samplerOrder = [
   'xtc',
   'temperature',
 ] as const
-/** One of them. */
+/** Name of a sampler. */
 export type SamplerName = (typeof samplerOrder)[number]
 
 /** How a token is chosen from logits. The names and defaults are llama.cpp's; the default is greedy. */
@@ -35,20 +35,20 @@ export interface SamplerOptions {
   /** Drop tokens whose logit lies more than this many standard deviations below the best; 0: none. Default 0. */
   topNSigma?: number | undefined
   /**
-   * With this probability, drop of the tokens above {@link xtcThreshold} all but the least likely (XTC: exclude top
+   * With this probability, drop all tokens above {@link xtcThreshold} but the least likely of them (XTC: exclude top
    * choices); 0: never. Default 0.
    */
   xtcProbability?: number | undefined
-  /** Share above which a token counts as a top choice; above 0.5 there is never more than one. Default 0.1. */
+  /** Probability above which a token counts as a top choice; above 0.5 there is never more than one. Default 0.1. */
   xtcThreshold?: number | undefined
-  /** Temperatures from `temperature` minus this to plus this, by how undecided the model is; 0: fixed. Default 0. */
+  /** Varies the temperature by up to this much in either direction, by how uncertain the model is; 0: fixed. Default 0. */
   dynatempRange?: number | undefined
-  /** How the model's indecision becomes a temperature in that range. Default 1. */
+  /** The exponent by which the model's uncertainty becomes a temperature in that range. Default 1. */
   dynatempExponent?: number | undefined
   /**
-   * Which samplers are applied, in this order; those that are left out are not, whatever their options say. `penalties` and
-   * `dry` come before all others. Default: all, as in llama.cpp: `penalties`, `dry`, `top_n_sigma`, `top_k`, `typ_p`,
-   * `top_p`, `min_p`, `xtc`, `temperature`.
+   * Which samplers are applied, in this order; others are not, whatever their options say. `penalties` and `dry` must come
+   * before all others. Default: all, in llama.cpp's order: `penalties`, `dry`, `top_n_sigma`, `top_k`, `typ_p`, `top_p`,
+   * `min_p`, `xtc`, `temperature`.
    */
   samplers?: readonly SamplerName[] | undefined
   /** Seed of the random draws, any integer; -1: a new one. Default: a new one per request, reported in its result. */
@@ -66,28 +66,29 @@ export interface SamplerOptions {
    * `dryMultiplier` × `dryBase` ^ (length of the repetition − `dryAllowedLength`); 0: off. Default 0.
    */
   dryMultiplier?: number | undefined
-  /** At least 1. Default 1.75. */
+  /** How the DRY penalty grows with each repeated token, at least 1. Default 1.75. */
   dryBase?: number | undefined
-  /** Tokens that may be repeated for nothing. Default 2. */
+  /** Tokens that may be repeated without penalty. Default 2. */
   dryAllowedLength?: number | undefined
   /** How many recent tokens, of the prompt too, are searched for repetitions. Default: the whole context. */
   dryLastTokens?: number | undefined
   /** Texts that end a repetition; at most 64. Default: line break, colon, quote and asterisk. */
   drySequenceBreakers?: readonly string[] | undefined
-  /** Never end the answer: tokens that would are not drawn. Default `false`. */
+  /** Never let the model end the answer: the tokens that would are not drawn. Default `false`. */
   ignoreEos?: boolean | undefined
-  /** As many tokens are written before the model may end the answer. Default 0. */
+  /** Tokens that must be written before the model may end the answer. Default 0. */
   minTokens?: number | undefined
-  /** Added to the logits of single tokens: id → bias; -Infinity forbids the token. */
+  /** Added to the logits of single tokens: id → bias; -Infinity forbids the token. Default: none. */
   logitBias?: Record<number, number> | undefined
   /**
-   * GBNF grammar the text must follow, as llama.cpp reads it but for its notation of tokens (`<[7]>`); its root rule is
-   * `root`. Empty: none. The characters of the text count: control tokens, which show none, are never drawn under a grammar.
+   * GBNF grammar that the text must follow, as in llama.cpp except for its notation of tokens (`<[7]>`); the root rule is
+   * `root`. Empty: none. Only characters count: control tokens, which have none, are never drawn under a grammar. Default:
+   * none.
    */
   grammar?: string | GrammarPlan | undefined
 }
 
-/** Defaults of {@link SamplerOptions}; llama.cpp's but for the temperature. */
+/** Defaults of {@link SamplerOptions}; llama.cpp's, except for the temperature. */
 export const samplerDefaults = {
   temperature: 0,
   topK: 40,
@@ -109,7 +110,7 @@ export const samplerDefaults = {
   drySequenceBreakers: ['\n', ':', '"', '*'],
 } as const
 
-/** Options with the defaults where they say nothing. */
+/** Options completed with defaults. */
 export function withDefaults(options: SamplerOptions): {
   [Name in keyof typeof samplerDefaults]: NonNullable<SamplerOptions[Name]>
 } {
@@ -123,8 +124,8 @@ export function withDefaults(options: SamplerOptions): {
 const mostBreakers = 64
 
 /**
- * Bounds of numbers that logits are divided by or changed by. llama.cpp computes in single precision, where what lies
- * beyond becomes infinite, or not a number, and no choice.
+ * Bounds of numbers by which logits are divided or changed. llama.cpp computes in single precision, where anything beyond
+ * would become infinite or not a number.
  */
 const largest = 1e6
 export const leastTemperature = 1e-6
@@ -178,7 +179,7 @@ function checkOrder(samplers: unknown): void {
   if (!Array.isArray(samplers)) throw new RangeError('samplers must be a list of names')
   for (const [i, name] of samplers.entries()) {
     if (!samplerOrder.includes(name))
-      throw new RangeError(`samplers must be names out of ${samplerOrder.join(', ')}, got ${String(name)}`)
+      throw new RangeError(`samplers must be names from ${samplerOrder.join(', ')}, got ${String(name)}`)
     if (samplers.indexOf(name) < i) throw new RangeError(`samplers must name each once, got ${name} twice`)
   }
   const isShaping = (name: string) => name === 'penalties' || name === 'dry'
@@ -187,7 +188,7 @@ function checkOrder(samplers: unknown): void {
     throw new RangeError('samplers must name penalties and dry before all others')
 }
 
-/** Whether the samplers are applied as they are if nothing is said. */
+/** Whether the samplers are applied in their default order. */
 export function isUsualOrder({ samplers }: SamplerOptions): boolean {
   return samplers === undefined || samplers.join() === samplerOrder.join()
 }
@@ -219,8 +220,8 @@ export function needsDry({ dryMultiplier = 0, dryLastTokens, samplers }: Sampler
 }
 
 /**
- * A seed as the 32 bits that draws begin with; undefined where they are to be random. Every integer is a seed of its own
- * or shares one with others, and always gives the same; -1 is random, as in llama.cpp.
+ * A seed as the 32 bits that draws begin with; `undefined` if they are to be random. Every integer is a seed (several may
+ * have the same bits) and always gives the same draws; -1 is random, as in llama.cpp.
  */
 export function seedBits(seed: number | undefined): number | undefined {
   if (seed === undefined || seed === -1) return undefined

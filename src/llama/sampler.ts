@@ -1,4 +1,4 @@
-// A chain of llama.cpp's samplers.
+// The sampler of a request: chains of llama.cpp's samplers, with a grammar between them.
 
 import { Gate } from '../grammar/gate.js'
 import type { TokenLogprobs } from './candidates.js'
@@ -15,18 +15,18 @@ import {
   seedBits,
 } from './sampler-options.js'
 
-/** Most candidates that are drawn from again to see what noise does to a draw. */
+/** Most candidates for which draws are repeated to see what noise does to them. */
 const mostPreviewed = 1024
 
-/** What {@link Sampler.sample} gives where no token may follow: the text is whole by its grammar, or it cannot be. */
+/** What {@link Sampler.sample} returns if no token may follow: the text is complete by its grammar, or cannot become so. */
 export const halts = { whole: -1, deadEnd: -2 } as const
 
 /**
  * Draws tokens from the rows of a context, one draw per emitted token, in order. Penalties and grammar see exactly the
- * tokens drawn so far, so drafts never show in what is drawn.
+ * tokens drawn so far, so drafts have no influence on what is drawn.
  *
- * A grammar stands between two native chains, and what it leaves is looked at before anything is drawn: llama.cpp would
- * draw a token even where none is allowed.
+ * A grammar comes between two native chains, and what it leaves is checked before anything is drawn: llama.cpp would draw
+ * a token even if none is allowed.
  *
  *     bias → penalties → DRY → grammar ─ anything left? ─┬─ yes → filters → temperature → draw
  *                                                        └─ no → halt
@@ -36,23 +36,23 @@ export class Sampler {
   readonly seed: number
   readonly #context: Context
   readonly #grammar: Gate | undefined
-  /** Everything native where there is no grammar, else what comes before it; undefined if that is nothing. */
+  /** All samplers if there is no grammar, otherwise those that come before it; `undefined` if there are none. */
   readonly #chain: Pointer | undefined
-  /** What draws from the tokens a grammar has left; undefined: the most likely one is taken. */
+  /** Draws from the tokens a grammar has left; `undefined`: the most likely one is taken. */
   readonly #drawing: Pointer | undefined
-  /** The links of the chains; undefined for plain greedy, which has none. */
+  /** The links of the chains; `undefined` for plain greedy choice, which has none. */
   readonly #links: Links | undefined
   /** Rules out the tokens that end an answer, for as long as it may not end. */
   readonly #ban: Pointer | undefined
-  /** Tokens still to be drawn before the answer may end. */
+  /** Tokens that must still be drawn before the answer may end. */
   #owed: number
-  /** What is to be told of each draw, and was not asked for yet. */
+  /** Log-probabilities of draws, until they are asked for. */
   readonly #notes: Notes | undefined
   #freed = false
 
   /**
-   * @param prompt tokens the penalties look back at
-   * @param told of how many of the likeliest tokens {@link told} is to tell; missing: it is not asked
+   * @param prompt tokens that penalties look back at
+   * @param told how many of the likeliest tokens {@link told} reports; missing: it is not called
    * @throws RangeError for options out of range; GrammarError for a grammar that cannot be followed
    */
   static create(context: Context, options: SamplerOptions, prompt: ArrayLike<number>, told?: number): Sampler {
@@ -98,7 +98,7 @@ export class Sampler {
     this.#notes = parts.notes
   }
 
-  /** What a grammar has to work out before the next token, in pieces of some ten milliseconds; undefined: nothing. */
+  /** What a grammar has to work out before the next token, in slices of some ten milliseconds; `undefined`: nothing. */
   prepare(): Iterator<void> | undefined {
     return this.#grammar?.prepare()
   }
@@ -112,14 +112,14 @@ export class Sampler {
   }
 
   /**
-   * How probable a draw made the token it took, among those that bias, penalties, grammar and filters had left, and at its
-   * temperature: of each token once, in the order they were drawn.
+   * The log-probability that a token was drawn with: at its temperature, among those that bias, penalties, grammar and
+   * filters had left. To be called once for each token, in the order they were drawn.
    */
   told(): TokenLogprobs {
     return this.#notes?.left.shift() as TokenLogprobs
   }
 
-  /** Whether the same token would be drawn from a row if any two of its logits lay up to `noise` apart or closer. */
+  /** Whether the same token would be drawn from a row if the difference of any two logits changed by up to `noise`. */
   isSure(row: number, noise: number): boolean {
     const { batch, logits, vocabularySize, candidates, model } = this.#context
     const { llama } = model.library
@@ -137,10 +137,10 @@ export class Sampler {
     fill()
     if (isGreedy) return candidates.lead() > noise
     if (candidates.best() < 0) return true
-    // Without top-k the whole vocabulary would have to be drawn from again and again, and what XTC and its like do to
-    // noise has no two extremes: left undecided.
+    // Without top-k, draws from the whole vocabulary would have to be repeated, and with XTC and the like noise has no
+    // extremes to try: undecided.
     if (!narrows) return false
-    // Noise may also bring in what lies just below the last that top-k leaves.
+    // Noise may also bring in what is just below the last token that top-k leaves.
     llama.llama_sampler_apply(drawing[0], candidates.header)
     const least = candidates.least() - noise
     fill()
@@ -170,7 +170,7 @@ export class Sampler {
     return this.#note(token)
   }
 
-  /** Draws where the tokens are looked at: while the answer may not end yet, and to tell of them. */
+  /** Draws from visible candidates: while the answer may not end yet, and to report log-probabilities. */
   #sampleAside(row: number, chain: Pointer): number {
     const { batch, logits, vocabularySize, candidates, model } = this.#context
     const { llama } = model.library
@@ -187,7 +187,7 @@ export class Sampler {
     return this.#note(token)
   }
 
-  /** Takes note of a draw, with the tokens among which it was made still at hand. */
+  /** Notes the log-probabilities of a draw while its candidates are still at hand. */
   #note(token: number): number {
     if (this.#notes) {
       const { count, isGreedy, left } = this.#notes
@@ -215,15 +215,15 @@ function gateOf({ model }: Context, grammar: SamplerOptions['grammar']): Gate | 
 
 /** The samplers of a request, owned by its chains. */
 interface Links {
-  /** What changes the logits: bias and penalties. */
+  /** Those that change logits: bias and penalties. */
   shaping: readonly Pointer[]
-  /** Top-k first, the one that draws last; none where the most likely token is taken under a grammar. */
+  /** Those that filter and draw, top-k first; none if the most likely token is taken under a grammar. */
   drawing: readonly Pointer[]
-  /** How far the most likely token must lie above the next for min-p to leave it alone. */
+  /** How far the most likely token must be above the next for min-p to leave it alone. */
   surelyAlone: number
   /** Whether the most likely token is taken. */
   isGreedy: boolean
-  /** Whether top-k leaves few. */
+  /** Whether top-k leaves only few tokens. */
   narrows: boolean
 }
 
@@ -233,7 +233,7 @@ interface Chains {
   drawing?: Pointer
 }
 
-/** What is told of draws: how many likely tokens with each, and the draws that have not been asked for. */
+/** Log-probabilities of draws: how many likely tokens are reported with each, and those not asked for yet. */
 interface Notes {
   count: number
   /** Whether the most likely token is taken, which leaves no other. */

@@ -1,4 +1,4 @@
-// Text as tokens, and tokens as text.
+// The vocabulary: text as tokens, and tokens as text.
 
 import { Lexicon } from '../grammar/lexicon.js'
 import type { LlamaFunctions } from './abi.js'
@@ -13,11 +13,11 @@ import { finish, turns } from './turns.js'
 export interface TokenizeOptions {
   /** Recognise control tokens such as `<|im_start|>` written in the text. Default `false`: they are plain text. */
   special?: boolean
-  /** Put the model's BOS (and what else it asks for) around the tokens if it is configured to. Default `false`. */
+  /** Put BOS and EOS around the tokens, as the model is configured to. Default `false`. */
   addSpecial?: boolean
   /**
-   * Stretches of the text in which control tokens are plain text even where `special` is set, as pairs of first
-   * character and one past the last: what users bring into a prompt.
+   * Stretches of the text in which control tokens are plain text even if `special` is set, namely what users have written:
+   * pairs of the first character and one past the last. Default: none.
    */
   plain?: readonly number[]
 }
@@ -26,9 +26,9 @@ export interface TokenizeOptions {
 const controlBits = 1 | 8
 
 /**
- * Control tokens around a gap in a text (fill in the middle); the last two name what else belongs to it.
+ * Control tokens around a gap in a text (fill in the middle); the last two introduce other files of the repository.
  *
- *     <prefix>what stands before<suffix>what stands behind<middle>
+ *     <prefix>text before the gap<suffix>text after the gap<middle>
  */
 export interface InfillTokens {
   prefix: number
@@ -39,7 +39,8 @@ export interface InfillTokens {
 }
 
 /**
- * The tokens of a model: text to ids and back. A model has one; `loadVocabulary` reads that of a file alone.
+ * The tokens of a model: text to ids and back. Every model has one; `loadVocabulary` reads one from a file, without the
+ * weights.
  */
 export class Vocabulary {
   /** Number of tokens. Ids are 0 … size-1. */
@@ -50,9 +51,9 @@ export class Vocabulary {
   readonly eos: number
   /** Separator between two texts, -1 if the model has none. */
   readonly separator: number
-  /** Whether the model wants a BOS in front of every text. */
+  /** Whether the model expects a BOS before every text. */
   readonly addsBos: boolean
-  /** Whether it wants an EOS behind, and a separator between two. */
+  /** Whether it expects an EOS after every text, and a separator between two. */
   readonly addsEos: boolean
   readonly addsSeparator: boolean
   readonly #library: LlamaLibrary
@@ -60,9 +61,9 @@ export class Vocabulary {
   readonly #metadata: (key: string) => string | undefined
   #cuts: Cuts | undefined
   #reading: Promise<Cuts> | undefined
-  /** Characters of short texts that were split since others last had their turn. */
+  /** Characters of short texts that were tokenised since other work last had its turn. */
   #atOnce = 0
-  /** Texts that are being split on the other thread. */
+  /** Texts being tokenised on the other thread. */
   readonly #calls = new Set<Promise<unknown>>()
   #pointer: Pointer | undefined
   readonly #release: () => void
@@ -107,7 +108,7 @@ export class Vocabulary {
   }
 
   /**
-   * Token ids of `text`. Long texts are cut where tokens cannot join, so they are the tokens of the whole.
+   * Token ids of `text`. Long texts are cut where no token can span the cut, so the result is that of the whole text.
    *
    * @throws LlamaError `text-unbreakable` for a text that llama.cpp would not survive
    */
@@ -127,14 +128,14 @@ export class Vocabulary {
   }
 
   /**
-   * The same on a thread of its own and in turns with other texts: whatever the text, the event loop goes on.
+   * The same on another thread and in turns with other texts: no text, however long, holds up the event loop.
    *
-   * @param signal ends the work between two parts of the text
+   * @param signal cancels between two parts of the text
    * @throws LlamaError `text-unbreakable`, `disposed`; the signal's reason
    */
   async tokenizeAside(text: string, options: TokenizeOptions = {}, signal?: AbortSignal): Promise<Int32Array> {
     if (text.length <= shortText) {
-      // One is split in no time, but a request may bring thousands.
+      // One takes no time, but a request may bring thousands.
       this.#atOnce += text.length + veryShortText
       if (this.#atOnce > mostAtOnce) {
         this.#atOnce = 0
@@ -169,27 +170,27 @@ export class Vocabulary {
     return this.#around(parts, options)
   }
 
-  /** The text in pieces that are split each on its own: control tokens in what users bring are text. */
+  /** The text in pieces that are tokenised separately: control tokens in what users have written are plain text. */
   #promptPieces(text: string, { special = false, plain = [] }: TokenizeOptions): PromptPiece[] {
     const pieces = special && plain.length > 0 ? piecesOf(text, plain, this.controlTokens) : undefined
     return pieces ?? [{ text, special }]
   }
 
-  /** Where texts may be cut. All tokens are looked at when first asked. @internal */
+  /** Where texts may be cut; found out from all tokens when first asked for. @internal */
   get cuts(): Cuts {
     this.#cuts ??= finish(Cuts.read(this.#cutVocabulary()))
     return this.#cuts
   }
 
-  /** Resolves when nothing reads the native vocabulary aside; it lives on until then. @internal */
+  /** Resolves when the other thread no longer reads the native vocabulary, which must live until then. @internal */
   async settle(): Promise<void> {
     this.#pointer = undefined
     await Promise.allSettled(this.#calls)
   }
 
   /**
-   * The bytes one token stands for: seldom a whole character, so join them before decoding. Control tokens have none
-   * unless `special`. The array belongs to the vocabulary: read, do not write.
+   * The bytes one token stands for: not always whole characters, so join them before decoding. Control tokens have none
+   * unless `special` is set. The array belongs to the vocabulary and must not be changed.
    */
   bytesOf(token: number, special = false): Uint8Array {
     if (special) return this.#readPiece(token, true)
@@ -200,7 +201,7 @@ export class Vocabulary {
     return piece
   }
 
-  /** The text of tokens; bytes that are no complete character become U+FFFD. */
+  /** The text of tokens; bytes that are not a complete character become U+FFFD. */
   textOf(tokens: ArrayLike<number>, special = false): string {
     return Buffer.concat(Array.from(tokens, (token) => this.bytesOf(token, special))).toString('utf8')
   }
@@ -215,7 +216,7 @@ export class Vocabulary {
     return known === 1
   }
 
-  /** The tokens with which a gap in a text is shown; undefined if the model was not made to fill gaps. */
+  /** The tokens that mark a gap in a text; `undefined` if the model was not trained to fill gaps. */
   get infillTokens(): InfillTokens | undefined {
     const of = (id: number) => (id >= 0 ? id : undefined)
     const prefix = of(this.#llama.llama_vocab_fim_pre(this.pointer))
@@ -233,7 +234,7 @@ export class Vocabulary {
     return this.#endTokens
   }
 
-  /** Ids of control tokens (turns, roles, markers) by their text. Found when first asked for. */
+  /** Ids of control tokens (turns, roles, markers) by their text; found when first asked for. */
   get controlTokens(): ReadonlyMap<string, number> {
     this.#controlTokens ??= finish(this.#findControls())
     return this.#controlTokens
@@ -250,13 +251,13 @@ export class Vocabulary {
     return found
   }
 
-  /** The tokens by their bytes, for grammars. Sorted when first asked for, if that has not been done before. */
+  /** The tokens sorted by their bytes, for grammars; sorted when first asked for. */
   get lexicon(): Lexicon {
     this.#lexicon ??= Lexicon.of(this)
     return this.#lexicon
   }
 
-  /** Sorts the tokens for grammars, a few at a time; at once where that is done. @internal */
+  /** The same in slices, with some control tokens that count by their text. @internal */
   async readLexicon(markers: readonly number[] = []): Promise<Lexicon> {
     this.#sorting ??= turns.finish(Lexicon.read(this))
     this.#lexicon ??= await this.#sorting
@@ -279,7 +280,7 @@ export class Vocabulary {
     return markers.map((id) => ({ id, bytes: this.bytesOf(id, true) }))
   }
 
-  /** Frees what `loadVocabulary` loaded. The vocabulary of a model goes with it. */
+  /** Frees what `loadVocabulary` loaded. The vocabulary of a model is freed with the model. */
   [Symbol.dispose](): void {
     void this.settle().then(this.#release)
   }
@@ -295,7 +296,7 @@ export class Vocabulary {
     return ids.slice(0, count)
   }
 
-  /** The parts as one, and what the model wants around a text. */
+  /** Joins the parts, and adds what the model expects around a text. */
   #around(parts: readonly Int32Array[], { addSpecial = false, special = false }: TokenizeOptions): Int32Array {
     const frame = addSpecial ? this.#split('', true, special) : new Int32Array(0)
     const before = frame[0] === this.bos && (this.addsBos || frame.length > 1) ? 1 : 0
@@ -310,7 +311,7 @@ export class Vocabulary {
     return all
   }
 
-  /** Looks at all tokens once, a few at a time. */
+  /** Finds out in slices where texts may be cut. */
   #readCuts(): Promise<Cuts> {
     this.#reading ??= turns.finish(Cuts.read(this.#cutVocabulary())).then((cuts) => {
       this.#cuts = cuts
@@ -322,7 +323,7 @@ export class Vocabulary {
   #cutVocabulary(): CutVocabulary {
     const { pointer, size } = this
     const tokenizer = this.#metadata('tokenizer.ggml.model') ?? ''
-    // What the tokenizer puts in front of a text shows before a line feed, which nothing joins.
+    // What the tokenizer puts before a text shows with a line feed, which joins with nothing.
     const [first, ...rest] = this.#split('\n', false, false)
     const text = first === undefined ? '' : this.textOf([first, ...rest], true)
     return {
@@ -352,11 +353,11 @@ export class Vocabulary {
 /** Not yet asked, in the table of end-of-generation tokens. */
 const unknown = 2
 
-/** Characters of a piece of a text that is split here and now. */
+/** Pieces up to this many characters are tokenised on this thread. */
 const veryShortText = 256
 
-/** Characters of a text that is split at once: well below what any tokenizer's stack holds. */
+/** Texts up to this many characters are tokenised in one go: well below what any tokenizer's stack holds. */
 const shortText = 4096
 
-/** Characters of short texts after which others have their turn. */
+/** Characters of short texts after which other work has its turn. */
 const mostAtOnce = 2 ** 14

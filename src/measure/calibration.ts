@@ -1,18 +1,18 @@
-// T(n, context) measured on this device, in little time.
+// The measurement of T(n, context) on this device, in little time.
 
 import { type CostPoint, ForwardCost } from '../cost/forward-cost.js'
 import type { Decoder } from '../decode/decoder.js'
 import { fillCache, median, timeForward, undisturbed } from './forwards.js'
 import type { OnLoadingProgress } from './progress.js'
 
-/** Sizes measured at load, and those that slow models make do with. */
+/** Sizes measured at load, and fewer for slow models. */
 const manySizes = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
 const someSizes = [1, 2, 4, 8, 16]
 const fewSizes = [1, 2, 4, 8]
-/** Of the slowest models one forward each: few, but none of the drafts that pay lies far beyond them. */
+/** For the slowest models one forward each: few sizes, but enough for the drafts that pay. */
 const slowSizes = [1, 2, 4, 16]
 
-/** Of devices, where many rows cost little more than one. */
+/** For devices, where many rows cost little more than one. */
 const deviceSizes = [...manySizes, 48, 64, 96, 128]
 
 /** Rounds over all sizes, at most. */
@@ -34,16 +34,16 @@ const warmForwards = 2
 /** Milliseconds after which no further size is computed beforehand: it is not measured either. */
 const warmMs = 20_000
 
-/** Most by which a size can be dearer than the next larger one. */
+/** How much more a size can cost than the next larger one. */
 const mostDip = 1.25
 
 /**
- * What a row adds at most, in forwards of one row, where a busy machine spoilt the measurement: as on a processor without
- * a matrix unit.
+ * The most that a row is taken to add, in forwards of one row, if a busy machine spoilt the measurement: as on a processor
+ * without a matrix unit.
  */
 const guessedSlope = 0.4
 
-/** Most by which the slower half of equal forwards may exceed the fastest. */
+/** How much slower than the fastest of equal forwards their median may be. */
 const steadySpread = 1.6
 
 /** How costs are measured. */
@@ -57,7 +57,7 @@ export interface CalibrationOptions {
   contextShare?: number
   /**
    * Whether a device computes. Then every size is computed twice before any is timed: devices compile what they have not
-   * computed before, and record a forward when it comes a second time, to replay it from the third on. Default `false`.
+   * computed before, record a forward when it comes a second time, and replay it from the third on. Default `false`.
    */
   onDevice?: boolean
   onProgress?: OnLoadingProgress
@@ -66,13 +66,13 @@ export interface CalibrationOptions {
 /** What was measured. */
 export interface Calibration {
   cost: ForwardCost
-  /** Whether repeated forwards took about the same time; if not, the machine was busy, and it should be measured anew. */
+  /** Whether repeated forwards took about the same time; if not, the machine was busy and should be measured again. */
   isSteady: boolean
 }
 
 /**
- * Measures T(n, context) of a decoder whose cache is empty; leaves it empty. Sizes take turns, so that a machine that
- * is busy for a moment slows all of them, and the lower quartile counts. Slow models get fewer sizes and rounds.
+ * Measures T(n, context) of a decoder whose KV cache is empty; leaves it empty. Sizes take turns, so that a machine that is
+ * busy for a moment slows all of them, and the lower quartile counts. Slow models get fewer sizes and rounds.
  */
 export async function measureForwardCost(
   decoder: Decoder,
@@ -108,20 +108,20 @@ export async function measureForwardCost(
     ? await measureOnce(decoder, sizes, single, left)
     : await measureRounds(decoder, sizes, 0, rounds, () => left() > budgetMs * contextBudget, onDevice)
   const points = sizes.flatMap((rows, i) => (times[i].length > 0 ? [{ rows, ms: undisturbed(times[i]) }] : []))
-  // The forwards of step 1 count too: all else is compared with one row.
-  // And where time is up after a fraction of the rounds, larger forwards were held up far beyond what they can take.
+  // The forwards of step 1 count too: everything else is compared with one row. And if time was up after a fraction of the
+  // rounds, larger forwards were held up far beyond what they can take.
   const hadTime = isSlow ? times[times.length - 1].length > 1 : rounds < 3 || 3 * times[0].length >= rounds
   const isSteady = hadTime && points.length > 2 && areSteady(times) && isClose(single, points[0].ms)
   points[0].ms = Math.min(single, points[0].ms, points[1]?.ms ?? single)
-  // A batch of n never takes longer than n forwards of one row: what seems to was held up by other processes.
+  // A batch of n never takes longer than n forwards of one row: if it seems to, other processes held it up.
   for (const point of points) point.ms = Math.min(point.ms, point.rows * points[0].ms)
   // Nor does it take much longer than a larger one: kernels like multiples of 4, but not that much.
   for (let i = points.length - 2; i >= 0; i--) points[i].ms = Math.min(points[i].ms, mostDip * points[i + 1].ms)
-  // What looks too dear to be tried would never be put right. Real forwards correct a guess that is too low.
+  // A cost that looks too high to be tried would never be corrected; one that is too low is, by real forwards.
   if (!isSteady)
     for (const point of points) point.ms = Math.min(point.ms, (1 + guessedSlope * (point.rows - 1)) * points[0].ms)
   const rebuildMs = Math.min(Math.max(0, median(rebuilds)), single / 2)
-  // 3. The same over a context; where that would take too long, or memory cannot go back to a position, a guess.
+  // 3. The same over a context; a guess if that would take too long, or memory cannot go back to a position.
   const base = new ForwardCost(points)
   const depth = Math.min(contextTokens, positions - Math.max(...contextSizes[0]))
   const isMeasurable = decoder.canBranch && depth >= 128
@@ -144,7 +144,7 @@ export async function measureForwardCost(
   }
 }
 
-/** Computes every size before any is timed, as far as there is time. Returns those that were. */
+/** Computes every size before any is timed, as far as there is time. Returns the sizes computed. */
 async function warm(decoder: Decoder, sizes: readonly number[], onProgress: OnLoadingProgress): Promise<number[]> {
   const began = performance.now()
   const warmed: number[] = []
@@ -158,8 +158,8 @@ async function warm(decoder: Decoder, sizes: readonly number[], onProgress: OnLo
 }
 
 /**
- * Milliseconds that a token of context adds to forwards of several sizes. Not the same for every row: the first pays for
- * what the others share.
+ * Milliseconds that a token of context adds to forwards of several sizes. Not the same for every row: the first also pays
+ * for what the others share.
  */
 async function measureContext(
   decoder: Decoder,
@@ -173,14 +173,14 @@ async function measureContext(
   const { times } = await measureRounds(decoder, sizes, depth, rounds, () => true, onDevice)
   decoder.removePositions(0, 0, -1)
   const points = sizes.map((rows, i) => ({ rows, ms: Math.max(0, (undisturbed(times[i]) - base.ms(rows)) / depth) }))
-  // A row more never reads less.
+  // More rows never read less.
   for (let i = 1; i < points.length; i++) points[i].ms = Math.max(points[i].ms, points[i - 1].ms)
   return points
 }
 
 /**
- * Times of one forward of each size, and of a second one of the largest where there is time: what building a graph takes
- * does not show in forwards as slow as these.
+ * Times of one forward of each size, and of a second one of the largest if there is time. The time to build a graph does
+ * not show in forwards as slow as these.
  */
 async function measureOnce(
   decoder: Decoder,
@@ -196,7 +196,7 @@ async function measureOnce(
   return { times, rebuilds: [] }
 }
 
-/** Times of each size in rounds, after a forward of the same shape; and what that first one took more. */
+/** Times of each size in rounds, after a forward of the same shape; and how much longer that first one took. */
 async function measureRounds(
   decoder: Decoder,
   sizes: readonly number[],
@@ -222,12 +222,12 @@ async function measureRounds(
   return { times, rebuilds }
 }
 
-/** Whether two measurements of the same agree. */
+/** Whether two measurements of the same thing agree. */
 function isClose(a: number, b: number): boolean {
   return a < steadySpread * b && b < steadySpread * a
 }
 
-/** Whether no size's median lies far above its fastest forward. */
+/** Whether every size's median is close to its fastest forward. */
 function areSteady(times: readonly number[][]): boolean {
   return times.every((list) => list.length === 0 || median(list) < steadySpread * Math.min(...list))
 }

@@ -1,4 +1,4 @@
-// Which configuration of a context is exact, and fast.
+// The choice of a context's configuration: exact, and fast.
 
 import { longestDraft } from '../decode/decoder.js'
 import { Context } from '../llama/context.js'
@@ -9,47 +9,47 @@ import { fillCache, timeForward, undisturbed } from './forwards.js'
 import { type ProbeResult, probeExactness } from './probe.js'
 
 /**
- * What is wanted of an engine: `'bitwise'` the fastest configuration in which drafts change no bit of any logits row,
- * if this model has one; `'token'` the fastest of all with the near-tie guard; `'fastest'` the same without it.
+ * What an engine is to achieve: `'bitwise'`, the fastest configuration in which drafts change no bit of any logits row, if
+ * this model has one; `'token'`, the fastest of all, with the near-tie guard; `'fastest'`, the same without it.
  */
 export type ExactnessWish = 'bitwise' | 'token' | 'fastest'
 
-/** What of a context decides about exactness and speed. */
+/** The options of a context that decide about exactness and speed. */
 export interface Configuration {
   flashAttention: boolean
   keyType: CacheType
   valueType: CacheType
 }
 
-/** How far an engine's text agrees with conventional decoding, by the probe at load. */
+/** How exactly an engine's text agrees with conventional decoding, as probed at load. */
 export interface Exactness extends ProbeResult, Configuration {
-  /** Threads that were found fastest; missing where the user has chosen. */
+  /** The number of threads found fastest; missing if the user has chosen it. */
   threads?: number
 }
 
 /**
- * Two logits that move by at most `d` each come closer by at most twice that; the probe has seen only so many rows, so a
- * little more is allowed for.
+ * Two logits that each move by at most `d` come closer by at most twice that; {@link leastDifference} allows for what the
+ * few rows of a probe may have missed.
  */
 const noiseMargin = 2
 
 /**
- * Largest difference taken for granted where rows are not known to be exact: plain attention differs so seldom that the
- * probe may see nothing.
+ * The difference assumed at least if rows are not known to be exact: plain attention differs so rarely that the probe may
+ * see nothing.
  */
 const leastDifference = 0.05
 
 /**
- * How far two logits of a row may lie from where a forward of one token has them; 0 where the near-tie guard is not
- * needed, or not wanted.
+ * How far the difference of two logits in a row may be from what a forward of one token has; 0 if the near-tie guard is not
+ * needed or not wanted.
  */
 export function noiseOf({ level, largestDifference }: ProbeResult, wish: ExactnessWish): number {
   return level === 'bitwise' || wish === 'fastest' ? 0 : noiseMargin * Math.max(leastDifference, largestDifference)
 }
 
 /**
- * Unequal types of keys and values switch off the kernels whose result depends on how many rows a forward has. Which
- * order is cheaper depends on the processor, and the longer the context the more.
+ * Unequal types of keys and values switch off the kernels whose result depends on how many rows a forward has. Which order
+ * is cheaper depends on the processor; the longer the context, the larger the difference.
  */
 const unequalTypes: readonly Configuration[] = [
   { flashAttention: true, keyType: 'bf16', valueType: 'f16' },
@@ -60,45 +60,45 @@ const equalTypes: Configuration = { flashAttention: true, keyType: 'f16', valueT
 
 const otherCandidates: readonly Configuration[] = [equalTypes, { ...equalTypes, flashAttention: false }]
 
-/** For models that refuse unequal types (MLA); these are no dearer to be exact with than f16 is without. */
+/** For models that refuse unequal types (MLA): exact with bf16, which costs no more than inexact f16. */
 const equalCandidates: readonly Configuration[] = [{ flashAttention: true, keyType: 'bf16', valueType: 'bf16' }]
 
 /**
- * Those of the exact candidates that a model takes, by trying: where it refuses all of them, those for models that want
- * equal types.
+ * The exact candidates that a model accepts, found by trying; if it refuses all of them, those for models that want equal
+ * types.
  */
 export async function bitwiseCandidatesOf(
   model: Model,
   fixed: Partial<Configuration> = {},
 ): Promise<readonly Configuration[]> {
-  // Devices attend to equal types alone, and leave others to the processor.
+  // Devices support only equal types in attention, and leave others to the processor.
   if (model.residence !== 'processor') return acceptedBy(model, onDevices(fixed))
-  // Attention of our own keeps every bit with equal types, too.
+  // Our own attention keeps every bit with equal types too.
   const candidates = model.kernels ? [equalTypes, ...unequalTypes] : unequalTypes
   const accepted = await acceptedBy(model, complete(candidates, fixed))
   return accepted.length > 0 ? accepted : acceptedBy(model, complete(equalCandidates, fixed))
 }
 
-/** What devices are asked to do: where the user has decided one type, the other is the same. */
+/** The candidate for devices: if the user has chosen one type, the other is the same. */
 function onDevices(fixed: Partial<Configuration>): readonly Configuration[] {
   const { keyType = fixed.valueType, valueType = fixed.keyType } = fixed
   return complete([equalTypes], { ...fixed, keyType, valueType })
 }
 
-/** Candidates with what the user has decided, each once. */
+/** Candidates with what the user has chosen, without repetitions. */
 function complete(candidates: readonly Configuration[], fixed: Partial<Configuration>): readonly Configuration[] {
   const completed = candidates.map((candidate) => ({ ...candidate, ...withoutUndefined(fixed) }))
   return completed.filter((one, i) => completed.findIndex((other) => isSame(one, other)) === i)
 }
 
-/** Those of some candidates that a model takes. */
+/** The candidates that a model accepts. */
 async function acceptedBy(model: Model, candidates: readonly Configuration[]): Promise<readonly Configuration[]> {
   const accepted: Configuration[] = []
   for (const candidate of candidates) if (await Context.accepts(model, candidate)) accepted.push(candidate)
   return accepted
 }
 
-/** Whether the kernels of a configuration may give other bits with another number of threads: with equal f16 or f32. */
+/** Whether the bits that a configuration's kernels give may depend on the number of threads: with equal f16 or f32. */
 export function hangsOnThreads({ keyType, valueType }: Configuration): boolean {
   return keyType === valueType && keyType !== 'bf16'
 }
@@ -108,41 +108,41 @@ const comparedContext = 480
 const comparedRows = [1, 4, 8]
 const mostRounds = 7
 
-/** Time for the comparison; where not even three rounds fit, the order above stands. */
+/** Time for the comparison; if not even three rounds fit, candidates keep their order. */
 const comparisonMs = 400
 const fewestRounds = 3
 
-/** So many times as long as its first rounds foretold the comparison takes before other programs are held to be the reason. */
+/** If the comparison takes this many times as long as its first rounds suggested, other programs are taken to be the reason. */
 const heldUpFactor = 2
 
-/** Time for comparing numbers of threads; models that would take longer keep to the processor's cores. */
+/** Time for comparing numbers of threads; models that would take longer use one per core. */
 const threadsMs = 300
 
 /** Milliseconds of a forward of one row beyond which there is no time for comparisons. */
 const slowMs = 6
 
 /**
- * Bytes of weights per millisecond below which a forward of one row is not slow but held up: a tenth of what the memory
- * of small computers gives. And what a forward may take besides, in milliseconds.
+ * Bytes of weights per millisecond below which a forward of one row is not slow but held up: a tenth of the memory speed of
+ * small computers. And the milliseconds that a forward may take besides.
  */
 const leastBytesPerMs = 500_000
 const mostOverheadMs = 3
 
-/** Milliseconds that a forward of one row can take at most where nothing holds it up. */
+/** The most milliseconds that a forward of one row can take if nothing holds it up. */
 export function plausibleMs(model: Model): number {
   return mostOverheadMs + model.describe().weightBytes / leastBytesPerMs
 }
 
 /**
- * What is chosen instead must be this much faster, in all rounds but one: the choice shows in the text, and should not
- * hang on chance.
+ * Another choice must be this much faster, in all rounds but one: the choice may show in the text, and should not depend on
+ * chance.
  */
 const clearlyFaster = 0.9
 
-/** The choice of a configuration. */
+/** Options of {@link chooseConfiguration}. */
 export interface ConfigurationOptions {
   wish: ExactnessWish
-  /** What the user has decided. */
+  /** What the user has chosen. */
   fixed: Partial<Configuration>
   /** Default: what is measured to be fastest. */
   threads?: number
@@ -150,26 +150,26 @@ export interface ConfigurationOptions {
   budgetMs: number
   /** Whether requests will share forwards. Default `false`. */
   company?: boolean
-  /** Positions that shall be taken back, where memory is a state. Default 0. */
+  /** Where memory is a state: positions that must be possible to take back. Default 0. */
   rollback?: number
 }
 
 /** What was chosen. */
 export interface Choice {
   exactness: Exactness
-  /** Whether other programs held forwards up meanwhile: then the number of threads is one for the moment. */
+  /** Whether other programs held up forwards meanwhile: then the number of threads suits this moment only. */
   isHeldUp: boolean
 }
 
 /**
  * Chooses a configuration for a model: orders the candidates by measured speed, and for `bitwise` takes the first that
- * keeps every bit. Where none does, the fastest of all is taken, as for `token`.
+ * keeps every bit. If none does, takes the fastest of all, as for `token`.
  */
 export async function chooseConfiguration(model: Model, options: ConfigurationOptions): Promise<Choice> {
   const { wish, fixed, budgetMs, company, rollback } = options
   const bitwise = await bitwiseCandidatesOf(model, fixed)
   const isElsewhere = model.residence !== 'processor'
-  // Plain attention is for models that devices cannot attend to otherwise.
+  // On devices, plain attention is only for models that support nothing else there.
   const others = isElsewhere && bitwise.length > 0 ? [] : await acceptedBy(model, complete(otherCandidates, fixed))
   const all = complete([...others, ...bitwise], {})
   if (all.length === 0) await refuse(model, { ...otherCandidates[0], ...withoutUndefined(fixed) })
@@ -182,7 +182,7 @@ export async function chooseConfiguration(model: Model, options: ConfigurationOp
   const { order, isHeldUp } = first.isSlow
     ? { order: candidates, isHeldUp: false }
     : await bySpeed(model, candidates, first.threads)
-  // The cores were free when threads were compared, and are no longer.
+  // The cores were free when threads were compared, but no longer are.
   const threads = isHeldUp && options.threads === undefined ? 1 : first.threads
   const conditions = { threads, budgetMs, company, rollback }
   const found = isExact ? await findBitwise(model, order, all, conditions) : await probe(model, order[0], conditions)
@@ -192,7 +192,7 @@ export async function chooseConfiguration(model: Model, options: ConfigurationOp
   }
 }
 
-/** Throws what llama.cpp says to a configuration that the user has decided and this model refuses. */
+/** Throws llama.cpp's own error for a configuration that the user has chosen and this model refuses. */
 async function refuse(model: Model, configuration: Configuration): Promise<never> {
   await using context = await Context.create(model, { ...configuration, contextTokens: 32, batchTokens: 1, threads: 1 })
   throw new Error(`a context of ${context.contextTokens} tokens was refused before`)
@@ -222,16 +222,16 @@ async function findBitwise(
 /** What comparing numbers of threads has found. */
 interface ThreadChoice {
   threads: number
-  /** Whether other programs held forwards up meanwhile. */
+  /** Whether other programs held up forwards meanwhile. */
   isHeldUp: boolean
   /** Whether forwards take so long that there is no time for comparisons. */
   isSlow: boolean
 }
 
 /**
- * The number of threads with which forwards are fastest: the processor's cores, unless half as many or one is clearly
- * faster, as for tiny models, where threads wait for each other longer than they compute, or while other programs keep
- * the cores busy. Slow models are not asked.
+ * The number of threads with which forwards are fastest: one per core, unless half as many or a single one is clearly
+ * faster, as for tiny models, where threads wait for each other longer than they compute, or while other programs keep the
+ * cores busy. Slow models are not compared.
  */
 async function chooseThreads(model: Model, configuration: Configuration): Promise<ThreadChoice> {
   const most = defaultThreads()
@@ -263,18 +263,18 @@ async function chooseThreads(model: Model, configuration: Configuration): Promis
 }
 
 /**
- * Candidates, clearly faster ones first, as they stand where there is no time for that; and whether forwards came to be
- * held up by other programs on the way.
+ * Candidates with clearly faster ones first, or in their own order if there is no time to compare them; and whether other
+ * programs came to hold up forwards.
  */
 async function bySpeed(
   model: Model,
   candidates: readonly Configuration[],
   threads: number,
 ): Promise<{ order: readonly Configuration[]; isHeldUp: boolean }> {
-  // Attention of our own costs the same with all types.
+  // Our own attention costs the same with all types.
   if (candidates.length === 1 || model.kernels || model.residence === 'device')
     return { order: candidates, isHeldUp: false }
-  // One pool for all: the idle threads of another one would spin and take the cores.
+  // One pool for all: idle threads of others would spin and take the cores.
   const pool = ThreadPool.create(model.library, threads, model.kernels)
   const contexts: Context[] = []
   try {
@@ -309,24 +309,24 @@ async function bySpeed(
   }
 }
 
-/** Whether {@link timeRound} can take so long on a slow machine that nothing else keeps busy. */
+/** Whether a round can take this long on a slow machine that is otherwise idle. */
 function isPlausible(roundMs: number, model: Model): boolean {
   return roundMs < comparedRows.length * plausibleMs(model)
 }
 
-/** Whether the rounds of one candidate took clearly less time than those of another, on a busy machine too. */
+/** Whether the rounds of one candidate took clearly less time than those of another, even on a busy machine. */
 function isClearlyFaster(times: readonly number[], others: readonly number[]): boolean {
   const won = times.filter((ms, round) => ms < others[round]).length
   return won >= times.length - 1 && undisturbed(times) < clearlyFaster * undisturbed(others)
 }
 
-/** Milliseconds of a forward of one row: the better of two, after one that finds everything cold. */
+/** Milliseconds of a forward of one row: the better of two, after one that warms up. */
 async function timeSingle(context: Context): Promise<number> {
   await timeForward(context, 1, 0)
   return Math.min(await timeForward(context, 1, 0), await timeForward(context, 1, 0))
 }
 
-/** One forward of each size, each after one of the same shape: their milliseconds weighted alike, and what all took. */
+/** One forward of each size, after one of the same shape: their milliseconds, equally weighted, and the total. */
 async function timeRound(context: Context, position: number): Promise<{ weightedMs: number; wallMs: number }> {
   const start = performance.now()
   let weightedMs = 0
@@ -337,10 +337,10 @@ async function timeRound(context: Context, position: number): Promise<{ weighted
   return { weightedMs, wallMs: performance.now() - start }
 }
 
-/** Most nodes of the drafts that devices are probed with. */
+/** Most nodes of the drafts with which devices are probed. */
 const mostDeviceNodes = 64
 
-/** What candidates are probed with. */
+/** The conditions under which candidates are probed. */
 interface ProbeConditions {
   threads: number
   budgetMs: number
@@ -354,18 +354,18 @@ async function probe(
   { threads, budgetMs, company, rollback }: ProbeConditions,
 ): Promise<Exactness> {
   await using context = await smallContext(model, configuration, threads, undefined, rollback)
-  // Kernels of devices differ by sizes up to the largest draft.
+  // Devices choose kernels by size, up to the largest draft.
   const nodes = model.residence === 'processor' ? undefined : mostDeviceNodes
   const result = await probeExactness(context, { budgetMs, company, nodes })
-  // Plain attention differs seldom, and only far into a context: a short probe may miss it, the text would not.
+  // Plain attention differs rarely, and only far into a context: a short probe may miss what the text would show.
   const isPlain = !configuration.flashAttention
   const level = (isPlain || routesInexactly(model)) && longestDraft(context) > 0 ? 'token' : result.level
   return { ...result, level, ...configuration }
 }
 
 /**
- * Whether experts are chosen by llama.cpp's kernels. Then one row in a hundred or two differs, which a short probe may
- * miss; probably because routers are F32, whose products there depend on how many rows a forward has.
+ * Whether llama.cpp's kernels choose the experts. Then one row in one or two hundred differs, which a short probe may miss;
+ * probably because routers are F32, and their products depend on how many rows a forward has.
  */
 function routesInexactly(model: Model): boolean {
   return !model.kernels && Number(model.metadata(`${model.describe().architecture}.expert_count`) ?? 0) > 0

@@ -1,4 +1,4 @@
-// A draft model loaded and measured beside a large one.
+// A draft model, loaded and measured for a large one.
 
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { ChainDrafter } from '../decode/chain-drafter.js'
@@ -30,11 +30,11 @@ export interface DraftModelOptions extends DeviceOptions, ChainRoom, Pick<ModelO
 }
 
 /**
- * Loads a small model that drafts for a large one, beside another drafter.
+ * Loads a small model that drafts for a large one, alongside another drafter.
  *
  * @param file of the small model
  * @param target a context of the large model, whose threads it shares
- * @throws LlamaError `model-unsupported` if it has another vocabulary, or cannot take tokens back; as Model.load
+ * @throws LlamaError `model-unsupported` if its vocabulary differs or it cannot take tokens back; as Model.load
  */
 export async function openDraftModel(
   file: string,

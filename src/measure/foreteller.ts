@@ -1,4 +1,4 @@
-// The head of a model opened and measured, to draft for it.
+// A model's own head, opened and measured to draft for it.
 
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { longestDraft } from '../decode/decoder.js'
@@ -8,15 +8,15 @@ import { LlamaError } from '../llama/error.js'
 import { type ChainRoom, openChainContext } from './chain-context.js'
 
 /**
- * Makes a context of the head that a model brings along, and measures it. It ends with the model.
+ * Makes a context for the model's own head, and measures it. It is freed with the model.
  *
  * @param target a context of the model, whose threads it shares
- * @returns the head, or in a phrase why it is not used; `undefined`: there is none, or it was not asked for
+ * @returns the head, or a phrase that says why it is not used; `undefined`: there is none, or it was not asked for
  */
 export async function openForeteller(target: Context, room: ChainRoom): Promise<Foreteller | string | undefined> {
   const { model } = target
   if (!model.foretells) return model.heads.trouble
-  if (longestDraft(target) === 0) return 'the memory of the model takes no drafts back'
+  if (longestDraft(target) === 0) return 'the memory of the model cannot take drafts back'
   try {
     const options = { foretells: true, flashAttention: target.isFused }
     const { context, cost } = await openChainContext(model, target, room, options)

@@ -1,4 +1,4 @@
-// A model loaded so that its bits hold.
+// Loading a model so that rows of its forwards are exact.
 
 import { Context } from '../llama/context.js'
 import { defaultThreads } from '../llama/context-options.js'
@@ -17,15 +17,15 @@ const probeMs = 500
 export interface LoadingOptions extends Omit<ModelOptions, 'vocabularyOnly' | 'onRead'> {
   exactness: ExactnessWish
   threads?: number
-  /** Where the answer is remembered; see EngineOptions. */
+  /** Where the outcome is remembered; see EngineOptions. */
   profile?: string | boolean
   onProgress?: OnLoadingProgress
 }
 
 /**
- * Loads a model with its weights repacked for this processor, which is faster, unless bits are lost by it: with K-quants
- * (Q4_K, …) that depends on the processor. There it is tried, once per file and device, and the weights are left as they
- * are where only so a row of a batch equals the same row alone.
+ * Loads a model with its weights repacked for this processor, which is faster, unless that costs exactness: with K-quants
+ * (Q4_K, …) it depends on the processor. For them it is tried, once per file and device, and the weights are left as they
+ * are if only then a row of a batch equals the same row alone.
  *
  * @throws as Model.load
  */
@@ -36,10 +36,10 @@ export async function loadModel(file: string, options: LoadingOptions): Promise<
   const onRead = onProgress && ((share: number) => onProgress({ stage: 'weights', share }))
   const load = (packed?: boolean) => Model.load(file, { ...options, onRead, repack: packed }, store)
   if (repack !== undefined || exactness !== 'bitwise') return load(repack ?? true)
-  // Kernels of our own are exact, and weights of K-quant files that they leave to llama.cpp are not repacked.
+  // Our own kernels are exact, and weights of K-quant files that they leave to llama.cpp are not repacked.
   if (options.kernels !== 'off' && LlamaLibrary.load(options.libraryFolder).hasKernels) return load()
   const packed = await load(true)
-  // On a device nothing is repacked, and what the processor is left with does not decide about bits alone.
+  // On devices nothing is repacked, and the processor's share alone does not decide about exactness.
   if (!packed.hasKQuants || packed.residence !== 'processor') return packed
   const subject: ProfileSubject = {
     model: packed.path,
@@ -57,7 +57,7 @@ export async function loadModel(file: string, options: LoadingOptions): Promise<
   await packed[Symbol.asyncDispose]()
   const plain = await load(false)
   if (known === false) return plain
-  // Where neither keeps every bit, the faster one is taken.
+  // If neither keeps every bit, the faster one is taken.
   const keepsBits = await isBitwise(plain, threads)
   await store?.writeRepacking(subject, !keepsBits)
   if (keepsBits) return plain
@@ -65,7 +65,7 @@ export async function loadModel(file: string, options: LoadingOptions): Promise<
   return load(true)
 }
 
-/** Whether a model has a configuration that keeps every bit. Where that cannot be found out, the model is disposed. */
+/** Whether a model has a configuration that keeps every bit. If that cannot be found out, the model is disposed. */
 async function isBitwise(model: Model, threads: number): Promise<boolean> {
   const size = model.isRecurrent
     ? { contextTokens: 512, batchTokens: 512, maxSequences: 2, rollback: 3 }

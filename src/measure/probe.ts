@@ -30,7 +30,7 @@ export interface ProbeResult {
 
 /** How thorough a probe is. */
 export interface ProbeOptions {
-  /** Time it should keep to, in milliseconds. Default 1000. */
+  /** Milliseconds it should take at most. Default 1000. */
   budgetMs?: number
   /** Most tokens of context before the rows compared. Default 320. */
   depth?: number
@@ -42,15 +42,15 @@ export interface ProbeOptions {
   company?: boolean
 }
 
-/** Most nodes of the drafts tried, where nothing else is said. */
+/** Most nodes of the drafts tried, by default. */
 const someNodes = 15
-/** Sizes of drafts beyond that, as far as they are wanted: kernels of devices are chosen by the number of rows. */
+/** Sizes of larger drafts, for devices, which choose kernels by the number of rows. */
 const largeSizes = [63, 31, 127, 47, 23, 95]
 const branches = 4
-/** Rows of a stranger in the forwards of a walk in company, and how much of the context is read at a time. */
+/** Rows of another sequence in the forwards of a walk in company, and how much of the context is read at a time. */
 const strangerRows = 13
 const sharedChunk = 64
-/** What is compared however slow the model is: less would prove nothing. */
+/** The least that is compared however slow the model is: less would prove nothing. */
 const leastDepth = 64
 const leastRows = 12
 
@@ -63,7 +63,7 @@ const drafts: Record<string, Draft> = {
     const length = [1, 2, 3, 4, 7, 15][at % 6]
     for (let i = 0; i < length && at + i < stream.length; i++) tree.add(stream[at + i], i - 1, 0.9, 0, 1)
   },
-  /** A branch of up to three nodes that comes true, beside a long one that does not. */
+  /** A branch of up to three nodes that comes true, next to a long one that does not. */
   large(tree, stream, at) {
     const size = largeSizes[(at >> 2) % largeSizes.length]
     let last = -1
@@ -87,8 +87,8 @@ const drafts: Record<string, Draft> = {
 
 /**
  * Decodes the same tokens one by one, as chains of several lengths, and as trees whose side branch wins, exactly as
- * requests are decoded, and compares the logits rows bit for bit; where requests will share forwards, also with a
- * stranger's rows in each and the context read in parts. Needs an empty cache and leaves it empty.
+ * requests are decoded, and compares the logits rows bit for bit; if requests will share forwards, also with rows of
+ * another sequence in each and the context read in parts. Needs an empty KV cache and leaves it empty.
  */
 export async function probeExactness(decoder: LogitsDecoder, options: ProbeOptions = {}): Promise<ProbeResult> {
   const { budgetMs = 1000 } = options
@@ -124,10 +124,9 @@ class Walk {
   readonly #decoder: LogitsDecoder
   readonly #cells: CellStack
   readonly #slot: Slot
-  /** Tokens of the prefix that have their cells from an earlier walk. */
-  #cached = 0
-
   readonly #nodes: number
+  /** Tokens of the prefix that have cells from an earlier walk. */
+  #cached = 0
 
   constructor(decoder: LogitsDecoder, nodes: number) {
     this.#decoder = decoder
@@ -136,7 +135,7 @@ class Walk {
     this.#slot = emptySlot(0, decoder.canBranch ? Math.min(branches, decoder.maxSequences - 1) : 1)
   }
 
-  /** How much context and how many rows fit into the time, judged by a few forwards. */
+  /** How much context and how many rows there is time for, judging by a few forwards. */
   async afford(budgetMs: number, depth: number, rows: number): Promise<[depth: number, rows: number]> {
     const text = randomTokens(4, this.#decoder.vocabularySize, 3)
     await this.follow(text.subarray(0, 1), text.subarray(1), undefined, () => {})
@@ -155,9 +154,9 @@ class Walk {
   }
 
   /**
-   * Reads the prefix, then follows the stream; `see` is shown the row that precedes each of its tokens.
+   * Reads the prefix, then follows the stream, calling `see` with the logits row before each of its tokens.
    *
-   * @param company whether a stranger's rows stand in every forward, and the prefix is read in parts
+   * @param company whether every forward has rows of another sequence too, and the prefix is read in parts
    */
   async follow(
     prefix: Int32Array,
@@ -202,13 +201,13 @@ class Walk {
       round.verify(sequence)
       round.commit(sequence)
     }
-    // All but the last token of the prefix stays, for the walks to come, where memory can go back so far.
+    // All but the last token of the prefix stays for later walks, if memory can go back that far.
     this.#cached = decoder.canBranch ? Math.min(sequence.committed, prefix.length - 1) : 0
     for (const id of this.#slot.ids) decoder.removePositions(id, id === 0 ? this.#cached : 0, -1)
     this.#slot.syncedPositions.fill(0)
   }
 
-  /** Adds rows of another sequence at the end of a forward; they are to leave no cells behind. */
+  /** Adds rows of another sequence at the end of a forward; their cells must be removed afterwards. */
   #layStranger(): void {
     const { batch, vocabularySize } = this.#decoder
     const id = this.#slot.ids.length
@@ -227,7 +226,7 @@ class Walk {
 /** The walk drafts for itself. */
 const noSession: DraftSession = { read() {}, draft() {}, accept() {}, close() {} }
 
-/** Tokens that differ from run to run of the generator's seed only. */
+/** Random tokens, the same for the same seed. */
 function randomTokens(length: number, vocabularySize: number, seed: number): Int32Array {
   let state = seed
   return Int32Array.from({ length }, () => {

@@ -1,4 +1,4 @@
-// What an earlier load found, kept in a file.
+// Profiles: what a load has found out, kept in files for the next one.
 
 import { createHash } from 'node:crypto'
 import { access, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
@@ -20,7 +20,7 @@ const version = 3
 /** What was measured about a model on this device. */
 export interface Profile {
   exactness: Exactness
-  /** Missing where the machine was too busy to measure it. */
+  /** Missing if the machine was too busy to measure it. */
   cost?: ForwardCost
 }
 
@@ -44,8 +44,8 @@ const fingerprintBytes = 1 << 16
 
 /**
  * Where profiles are kept: under the user's cache folder, so that a model is measured once per device, library, file,
- * options and number of threads. Nothing here is needed: a file that is damaged, foreign or of another version counts
- * as none and is written anew, and a folder that cannot be written to is left alone.
+ * options and number of threads. Nothing here is essential: a file that is damaged, foreign or of another version is
+ * ignored and rewritten, and a folder that cannot be written to is left alone.
  */
 export class ProfileStore implements KnownFiles {
   readonly folder: string
@@ -99,7 +99,7 @@ export class ProfileStore implements KnownFiles {
     return this.#write(subject, { repack })
   }
 
-  /** Whether a model file with this head was loaded before, so that llama.cpp is known to survive it. */
+  /** Whether a model file with this header was loaded before, so that llama.cpp is known to survive it. */
   async knows(digest: string): Promise<boolean> {
     return access(this.#soundFile(digest)).then(
       () => true,
@@ -107,7 +107,7 @@ export class ProfileStore implements KnownFiles {
     )
   }
 
-  /** Remembers that a model file with this head can be loaded. `false` if that could not be written. */
+  /** Remembers that a model file with this header can be loaded. `false` if that could not be written. */
   async keep(digest: string): Promise<boolean> {
     return mkdir(this.folder, { recursive: true, mode: 0o700 })
       .then(() => writeFile(this.#soundFile(digest), '', { mode: 0o600 }))
@@ -154,7 +154,7 @@ function readRecord(record: unknown): Profile | undefined {
   return { exactness: exactness as Exactness, cost: ForwardCost.from(cost as ForwardCostRecord) }
 }
 
-/** Tells this device with a model file, and what else is given, from all others: 32 hexadecimal digits. */
+/** Identifies this device with a model file and whatever else is given: 32 hexadecimal digits. */
 export async function identify(model: string, ...rest: unknown[]): Promise<string> {
   const variables = Object.entries(process.env).filter(([name]) => deviceVariables.test(name))
   const seen = LlamaLibrary.load().devices.map(({ name, description, totalBytes }) => [name, description, totalBytes])
@@ -170,7 +170,7 @@ async function driverRelease(): Promise<string> {
   return readFile('/proc/driver/nvidia/version', 'utf8').catch(() => '')
 }
 
-/** Tells a model file from others without reading gigabytes: its length, and a hash of both ends. */
+/** Identifies a model file without reading gigabytes: a hash of its length and both ends. */
 async function fingerprint(file: string): Promise<string> {
   const handle = await open(file)
   try {

@@ -1,19 +1,19 @@
-// How far a load is.
+// How far loading has come.
 
 /**
- * What is done while an engine loads, in this order: a model's weights are read; how exact its forwards are is probed; where a
- * device computes, forwards of every size are computed once, for which it may have to compile; what they cost is measured; the
- * draft model is loaded. What an earlier load has found out is left out.
+ * The stages of loading an engine, in order: reading the weights; probing how exact forwards are; on devices, computing
+ * forwards of every size once, for which they may have to compile; measuring what forwards cost; loading the draft model.
+ * A stage whose outcome an earlier load has kept is left out.
  */
 export type LoadingStage = 'weights' | 'exactness' | 'warming' | 'cost' | 'draft-model'
 
-/** Told as loading goes on. */
+/** How far loading has come. */
 export interface LoadingProgress {
-  /** What begins now, or goes on. */
+  /** The stage that begins now or continues. */
   stage: LoadingStage
-  /** What share of it is done, 0 … 1, where that is known. */
+  /** The share of it that is done, 0 … 1, if that is known. */
   share?: number
 }
 
-/** Is told how far a load is. */
+/** Called as loading goes on. */
 export type OnLoadingProgress = (progress: LoadingProgress) => void

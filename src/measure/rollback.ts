@@ -1,16 +1,16 @@
-// How far a model whose memory is a state can go back.
+// How many positions a model whose memory is a state can take back.
 
 import { Context } from '../llama/context.js'
 import type { Model } from '../llama/model.js'
 
-/** Most positions taken back where memory is a state: longer chains seldom pay, and every position is a state more. */
+/** Most positions taken back: longer chains seldom pay, and every position costs another state. */
 const mostRollback = 15
 
-/** Bytes that states beside the last may take: this, or a share of the weights. */
+/** Bytes that the additional states may take: this, or a share of the weights if that is more. */
 const freeBytes = 64 * 2 ** 20
 const shareOfWeights = 1 / 8
 
-/** What going back costs a model whose memory is a state. */
+/** What {@link chooseRollback} has found. */
 export interface RollbackChoice {
   /** Positions that can be taken back after a forward; 0: the model allows none, or needs no such thing. */
   positions: number
@@ -19,8 +19,8 @@ export interface RollbackChoice {
 }
 
 /**
- * How many positions a model whose memory is a state (recurrent and hybrid ones) shall be able to take back after a
- * forward, which is the longest draft: as many as the memory of the states allows. Others take back any number.
+ * How many positions a model whose memory is a state (recurrent and hybrid ones) should be able to take back after a
+ * forward, which bounds its drafts: as many as there is memory for. Other models take back any number.
  *
  * @param slots requests decoded at the same time; each has states of its own
  * @param wanted most draft nodes

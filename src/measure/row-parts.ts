@@ -1,10 +1,10 @@
-// Where the time of an extra row goes.
+// Where the time of a further row goes.
 
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Decoder } from '../decode/decoder.js'
 import { median, timeForward } from './forwards.js'
 
-/** Where the time of a row more in a forward goes, in milliseconds. */
+/** Where the time of a further row in a forward goes, in milliseconds. */
 export interface RowParts {
   /** Rows of the forwards compared with those of one row. */
   rows: number
@@ -12,23 +12,23 @@ export interface RowParts {
   context: number
   /** A forward of one row, its logits asked for. */
   singleMs: number
-  /** A row more, on average; the sum of the next three. */
+  /** A further row, on average; the sum of the next three. */
   rowMs: number
-  /** Of it: the output head, which makes logits. Measured by asking for the logits of the last row only. */
+  /** The part of the output head, which makes logits; measured against forwards with logits of the last row only. */
   headMs: number
-  /** Of it: reading the context. */
+  /** The part of reading the context. */
   attentionMs: number
-  /** Of it: everything else, mostly the matrices of the layers. */
+  /** Everything else, mostly the matrices of the layers. */
   bodyMs: number
-  /** Once per forward of another shape than the one before. */
+  /** Once per forward whose shape differs from the one before. */
   rebuildMs: number
 }
 
 const rounds = 7
 
 /**
- * Measures where the time of an extra row goes, on an empty cache that it leaves empty: forwards of one row, and of
- * `rows` with all their logits or the last one's only, in turns. What attention takes is in the cost model.
+ * Measures where the time of a further row goes, on an empty KV cache that it leaves empty: forwards of one row, and of
+ * `rows` with all their logits or only the last one's, in turn. What attention takes comes from the cost model.
  */
 export async function measureRowParts(
   decoder: Decoder,
@@ -47,7 +47,7 @@ export async function measureRowParts(
     for (const [k, [size, outputs]] of kinds.entries()) times[k].push(await timeSecond(decoder, size, outputs))
   }
   const [single, all, last] = times.map(median)
-  // Time only ever adds up: what seems negative is noise.
+  // A negative difference is noise.
   const headMs = Math.max(0, (all - last) / (rows - 1))
   const bodyMs = Math.max(0, (last - single) / (rows - 1))
   const reading = (size: number) => cost.ms(size, context) - cost.ms(size, 0)

@@ -1,4 +1,4 @@
-// All that is found out about a model before its first request.
+// Everything that is found out about a model before its first request.
 
 import { Crew } from '../cost/crew.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
@@ -21,56 +21,56 @@ import type { OnLoadingProgress } from './progress.js'
 import { openReader, type ReadingOptions } from './reading.js'
 import { chooseRollback } from './rollback.js'
 
-/** Milliseconds that measuring the cost of forwards may take at load, and the probe. */
+/** Milliseconds that measuring the cost of forwards and the probe may take at load. */
 const calibrationMs = 900
 const probeMs = 500
 
-/** Forwards after which what was refined is worth keeping. */
+/** Forwards after which a refined cost is worth keeping. */
 const worthKeeping = 200
 
-/** What is wanted of an engine; see EngineOptions. */
+/** What an engine needs; see EngineOptions. */
 export interface TuningOptions {
   exactness: ExactnessWish
   profile?: string | boolean
   /** Whether requests will share forwards. Default `false`. */
   company?: boolean
   context: ContextOptions
-  /** How prompts are read in a context of their own, where that can be done. Default: the context that writes reads them. */
+  /** How prompts are read in a context of their own, if that is possible. Default: the context that writes reads them. */
   reading?: Omit<ReadingOptions, 'rowMs' | 'modelOptions'>
   /** Requests decoded at the same time, and most draft nodes of one. Default 1, and any number. */
   slots?: number
   maxNodes?: number
-  /** Further options that change what is measured, e.g. repacking. */
+  /** Further options that affect what is measured, e.g. repacking. */
   modelOptions: Record<string, unknown>
   onProgress?: OnLoadingProgress
 }
 
-/** A context made as was found best, and what is known of it. */
+/** A context with the best configuration found, and what is known about it. */
 export interface Tuned {
   context: Context
   cost: ForwardCost
   exactness: Exactness
-  /** Noise of the rows that the near-tie guard must allow for; 0: no guard. */
+  /** Noise of rows that the near-tie guard must allow for; 0: no guard. */
   noise: number
   /**
-   * Fewer threads while other programs keep the cores busy; missing where the user has chosen their number, or where it
+   * Uses fewer threads while other programs keep the cores busy; missing if the user has chosen their number, or if it
    * would change the bits of rows.
    */
   crew: Crew | undefined
   /** Reads prompts and keeps them aside. */
   reader: Reader | undefined
-  /** Keeps what real forwards have taught since, for the next load. */
+  /** Keeps what was learnt from real forwards for the next load. */
   keep(): Promise<void>
 }
 
-/** Makes the context of an engine: configured, probed and measured, or as the profile of an earlier load says. */
+/** Makes the context of an engine: configured, probed and measured, or as the profile of an earlier load has it. */
 export async function tune(model: Model, options: TuningOptions): Promise<Tuned> {
   const { exactness: wish, company, modelOptions, onProgress, slots = 1, maxNodes = Number.POSITIVE_INFINITY } = options
   const rollback = await chooseRollback(model, slots, maxNodes)
   const wanted = { ...options.context, rollback: options.context.rollback ?? rollback.positions }
   const { flashAttention, keyType, valueType, contextTokens, maxSequences } = wanted
   const store = ProfileStore.open(options.profile)
-  // Not the processor's, but those this process may use.
+  // Those this process may use, not all of the processor's.
   const cores = wanted.threads === undefined ? defaultThreads() : undefined
   const subject: ProfileSubject = {
     model: model.path,
@@ -128,16 +128,16 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
   // On a busy machine all forwards may be held up alike.
   const isCertain = measured === undefined || (measured.isSteady && !isHeldUp && cost.ms(1) <= plausibleMs(model))
   const crew = isFree ? new Crew(defaultThreads(), first, !isCertain) : undefined
-  // The configuration is kept in any case: another one, though as exact, may write another text.
+  // The configuration is kept in any case: another one, even if equally exact, may write another text.
   const keepConfiguration = () => store?.write(subject, { exactness: { ...exactness, threads: undefined } })
   if (measured && isCertain) await store?.write(subject, { exactness, cost })
   else if (measured) await keepConfiguration()
-  // Where nothing can be drafted, nor taken back, every row is conventional.
+  // If nothing can be drafted or taken back, every row is conventional.
   const noise = longestDraft(context) > 0 ? noiseOf(exactness, wish) : 0
   const keep = async () => {
     if (crew && crew.changes > 0) {
-      // What forwards cost with another number of threads is not kept. If more turned out faster than what was chosen,
-      // the machine was busy then: the next load measures anew.
+      // Costs with another number of threads are not kept. If more threads turned out faster than those chosen, the machine
+      // was busy at load: the next load measures again.
       if (crew.settled > first) await keepConfiguration()
       return
     }
@@ -149,7 +149,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
   return { context, cost, exactness, noise, crew, reader, keep }
 }
 
-/** Which devices hold how many layers in all. */
+/** How many layers are on devices, and on which. */
 function placedLayers({ placement }: Model): unknown[] {
   return [placement.offloadedLayers, ...placement.devices.map(({ name }) => name)]
 }

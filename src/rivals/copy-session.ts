@@ -1,4 +1,4 @@
-// What drafters of one chain have in common: they copy what followed a match.
+// What drafters of a single chain have in common: they copy what followed a match.
 
 import type { DraftSession } from '../draft/drafter.js'
 import { DraftSource, type DraftTree } from '../draft/tree.js'
@@ -10,16 +10,16 @@ export interface Copy {
   place: number
   /** Most tokens of it that are drafted. */
   most: number
-  /** Tokens of the context that stand before it. */
+  /** Tokens of the context that come before it there too. */
   matched: number
 }
 
-/** Finds what is copied next, given the first `count` of `tokens`: all that was read and written so far. */
+/** Finds what to copy next, given the first `count` of `tokens`: everything read and written so far. */
 export type CopyRule = (tokens: Int32Array, count: number, copy: Copy) => void
 
 /**
- * A request whose drafts are one branch, copied from its own prompt or answer. Rules that know nothing of probabilities
- * share what is learnt here: how often a copied token was right.
+ * A request whose drafts are one branch, copied from its own prompt or answer. The rules know nothing of probabilities;
+ * what is learnt here for them is how often a copied token was right.
  */
 export class CopySession implements DraftSession {
   readonly #rule: CopyRule

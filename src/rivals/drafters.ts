@@ -10,9 +10,8 @@ import { PromptLookupDrafter } from './prompt-lookup.js'
 import { SuffixDecodingDrafter } from './suffix-decoding.js'
 
 /**
- * Every drafter there is, by the name it has in tables: ours, the baselines it is compared with, and the ceiling of
- * drafts that continue what stands after the last token. Each call makes one that knows nothing yet;
- * ours makes use of how tokens are written.
+ * Every drafter, by its name in tables: ours, the baselines it is compared with, and the ceiling for drafts that continue
+ * an earlier occurrence of the last token. Each call makes one that knows nothing yet; ours uses the spelling of tokens.
  */
 export const drafters = {
   /** Ours: retrieval from everything read and written. */
@@ -21,11 +20,11 @@ export const drafters = {
   'paper-trie': () => new PaperTrieDrafter(),
   /** Arctic's suffix decoding. */
   'suffix-tree': () => new SuffixDecodingDrafter(),
-  /** What follows the last tokens where they stood before. */
+  /** What followed the last tokens where they occurred before. */
   'prompt-lookup': () => new PromptLookupDrafter(),
   /** llama.cpp's `ngram-simple`. */
   'ngram-simple': () => new NgramSimpleDrafter(),
-  /** Sees the answer; no drafter that continues earlier text can bring more. */
+  /** Sees the answer; no drafter that continues earlier text can do better. */
   oracle: () => new OracleDrafter(),
 } satisfies Record<string, (spelling?: Spelling) => Drafter>
 

@@ -6,7 +6,7 @@ import { HitRate } from './hit-rate.js'
 
 /** Options of an {@link NgramSimpleDrafter}; defaults as in llama.cpp. */
 export interface NgramSimpleOptions {
-  /** Tokens of the context that must stand at the earlier place (`--spec-ngram-simple-size-n`). Default 12. */
+  /** Tokens of the context that must occur at the earlier place (`--spec-ngram-simple-size-n`). Default 12. */
   sizeN?: number
   /** Most tokens drafted from there (`--spec-ngram-simple-size-m`). Default 48. */
   sizeM?: number
@@ -14,13 +14,13 @@ export interface NgramSimpleOptions {
 
 /**
  * The rule that llama.cpp calls `ngram-simple`: look backwards through prompt and answer for the last `sizeN` tokens,
- * take the newest place where they stand, and draft what followed there as one branch.
+ * take the newest place where they occur, and draft what followed there as one branch.
  *
  *     … a b c d e f g … a b c │          sizeN 3: drafts d e f g …
  *
- * Three of its habits are kept, since they are what people get who switch it on: nothing is drafted before more than
- * `sizeN + sizeM + 1` tokens are there; a place at the very beginning is not seen; and where fewer than `sizeN` tokens
- * follow the place, the last written one not counted, nothing is drafted, not even from an older place.
+ * Three of its quirks are kept, since they are what people get who switch it on: nothing is drafted until there are more
+ * than `sizeN + sizeM + 1` tokens; a place at the very beginning is not seen; and if fewer than `sizeN` tokens follow the
+ * place, not counting the last one written, nothing is drafted, not even from an older place.
  */
 export class NgramSimpleDrafter implements Drafter {
   readonly name = 'ngram-simple'

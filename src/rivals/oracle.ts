@@ -8,8 +8,8 @@ import { DraftSource, type DraftTree } from '../draft/tree.js'
 
 /**
  * Not a drafter one could run, but a ceiling for replays: it sees the answer. Among all earlier occurrences of the last
- * token, in the request's own log and in the answers of earlier requests, it continues the one that serves best. What
- * it cannot accept, no drafter can that continues what stands after the last token.
+ * token, in the request's own log and in the answers of earlier requests, it continues the one that agrees longest. No
+ * drafter that continues an earlier occurrence of the last token can do better.
  */
 export class OracleDrafter implements Drafter {
   readonly name = 'oracle'

@@ -10,27 +10,26 @@ import { Trie } from './trie.js'
  * Which nodes below the looked-up ones are drafted:
  *
  * - `hier`: the heaviest, as one tree; a common beginning is drafted once (hierarchical multi-branch)
- * - `par`: the branches of that tree, heaviest first, as many as would fit if each were laid out by itself from its
- *   first token on (parallel multi-branch). Common beginnings share nodes here all the same; only the budget counts them
- *   anew
+ * - `par`: the branches of that tree, heaviest first, as many as would fit if each were laid out separately from its
+ *   first token on (parallel multi-branch). Common beginnings still share nodes here; only the budget counts them again
  * - `one`: the heaviest child of the heaviest child …: a single branch
  */
 export type PaperTrieMode = 'hier' | 'par' | 'one'
 
-/** Options of a {@link PaperTrieDrafter}; names and defaults as in the paper's code where it has them. */
+/** Options of a {@link PaperTrieDrafter}; names and defaults as in the paper's code, where it has them. */
 export interface PaperTrieOptions {
   /** Default `'hier'`. */
   mode?: PaperTrieMode
   /** Most tokens drafted, whatever the budget. Default 64. */
   decodingLength?: number
-  /** Tokens a branch runs on after its first one. Default 12. */
+  /** Tokens of a branch after its first one. Default 12. */
   branchLength?: number
   /** Most tokens of the context that are looked up. Default 2. */
   maxQueryLength?: number
   /** Weight of an output count against a prompt count of 1. Default 1e-4. */
   outputWeight?: number
   /**
-   * Most nodes of a namespace's trie of outputs; over it, weights are halved and what is left with less than 1 goes.
+   * Most nodes of a namespace's trie of outputs; beyond that weights are halved, and nodes left with less than 1 dropped.
    * Default 2²⁰.
    */
   capacityNodes?: number
@@ -40,9 +39,9 @@ export interface PaperTrieOptions {
 const FRONTIER = 1 << 14
 
 /**
- * The trie of the Lookahead paper (Zhao et al., KDD'24), as a baseline: one tree of branches per first token, counted
- * apart for prompt and output; the last two tokens of the context are looked up, longest first; the heaviest nodes
- * are drafted until the budget is spent.
+ * The trie of the Lookahead paper (Zhao et al., KDD'24), as a baseline: one tree of branches per first token, with
+ * separate counts for prompt and output; the last tokens of the context are looked up, longest match first; the heaviest
+ * nodes are drafted until the budget is spent.
  *
  * Prompt branches live in a trie of the request, output branches in one that all requests of a namespace share. A
  * request's own output is searchable at once, and shared when the request ends.

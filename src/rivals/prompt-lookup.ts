@@ -6,7 +6,7 @@ import { HitRate } from './hit-rate.js'
 
 /** Options of a {@link PromptLookupDrafter}. */
 export interface PromptLookupOptions {
-  /** Longest context end that is looked for. Default 3. */
+  /** Most tokens from the end of the context that are looked for. Default 3. */
   maxNgram?: number
   /** Most tokens drafted, whatever the budget. Default 10. */
   maxTokens?: number
@@ -14,7 +14,7 @@ export interface PromptLookupOptions {
 
 /**
  * Prompt lookup decoding, the baseline everyone knows: look for the last tokens of the context, at most `maxNgram` of
- * them, in prompt and answer; take the first place where they stand and draft what followed there, as one branch.
+ * them, in prompt and answer; take the first place where they occur and draft what followed there, as one branch.
  */
 export class PromptLookupDrafter implements Drafter {
   readonly name = 'prompt-lookup'

@@ -1,4 +1,4 @@
-// Recorded answers replayed: how many forwards a drafter would have saved.
+// The replay of recorded answers: how many forwards a drafter would have saved.
 
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { DraftTree } from '../draft/tree.js'
@@ -12,7 +12,7 @@ export interface Recording {
   group?: string
 }
 
-/** Nodes promised at about the same probability, and how many of them came true. */
+/** Nodes with about the same promised probability, and how many of them came true. */
 export interface CalibrationBin {
   /** Nodes drafted. */
   nodes: number
@@ -33,7 +33,7 @@ export interface ReplayReport {
   drafted: number
   /** Draft nodes accepted. */
   accepted: number
-  /** Sum of all nodes' probabilities: what the drafts promised to have accepted. */
+  /** Sum of all nodes' probabilities: how many tokens the drafts promised. */
   promised: number
   /** Effective decoding length: tokens per forward, bonus included. */
   edl: number
@@ -43,7 +43,7 @@ export interface ReplayReport {
   retrievalMicros: number
   /** Time that 99 of 100 drafts stay under, in microseconds. */
   retrievalMicros99: number
-  /** Most bytes the drafter and an open request held together, where it tells; 0 where it does not. */
+  /** Most bytes that the drafter and an open request held together; 0 for a drafter that does not say. */
   bytes: number
   /** Ten bins of probability: 0–0.1, 0.1–0.2, … */
   calibration: CalibrationBin[]
@@ -130,7 +130,7 @@ export function replay(recordings: Iterable<Recording>, drafter: Drafter, option
   }
 }
 
-/** Follows `response` from `at` down the tree, books every node in its bin, and returns how many were right. */
+/** Follows `response` from `at` down the tree, counts every node in its bin, and returns how many were right. */
 function follow(tree: DraftTree, response: ArrayLike<number>, at: number, bins: CalibrationBin[]): number {
   let reached = -1
   let accepted = 0
@@ -148,7 +148,7 @@ function follow(tree: DraftTree, response: ArrayLike<number>, at: number, bins: 
   return accepted
 }
 
-/** Recordings by group, groups in order of their first recording; recordings without one are groups of their own. */
+/** Recordings by group, in order of each group's first recording; one without a group is a group of its own. */
 export function groupsOf(recordings: Iterable<Recording>): Recording[][] {
   const groups: Recording[][] = []
   const byName = new Map<string, Recording[]>()

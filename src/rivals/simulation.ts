@@ -1,4 +1,4 @@
-// Recorded answers decoded with everything but the model, at a given cost.
+// Recorded answers decoded with everything but the model, at a given cost per forward.
 
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import { CellStack } from '../decode/cells.js'
@@ -8,12 +8,12 @@ import { Round } from '../decode/round.js'
 import { Scheduler } from '../decode/scheduler.js'
 import { Sequence } from '../decode/sequence.js'
 import { SlotTable } from '../decode/slots.js'
-import type { Drafter } from '../draft/drafter.js'
+import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { Batch } from '../llama/batch.js'
 import { OracleSession } from './oracle.js'
 import { groupsOf, type Recording } from './replay.js'
 
-/** What decoding would have been like on a device of a given cost. */
+/** How decoding would have gone on a device with a given cost. */
 export interface SimulationReport {
   forwards: number
   tokens: number
@@ -30,7 +30,7 @@ export interface SimulationReport {
   retrievalMs: number
 }
 
-/** How requests are simulated. */
+/** Options of {@link simulateEngine}. */
 export interface SimulationOptions {
   /** As requests say it: `'auto'` leaves the size of drafts to the controller. */
   draft: DraftMode
@@ -54,7 +54,17 @@ export function simulateEngine(
   drafter: Drafter,
   { draft, cost, cold = false }: SimulationOptions,
 ): SimulationReport {
-  const report: SimulationReport = {
+  const simulation = new Simulation(drafter, draft, cost)
+  for (const group of groupsOf(recordings)) {
+    const sessions = group.map((recording) => simulation.decode(recording))
+    // Requests of a group must not draft from each other's answers.
+    if (!cold) for (const session of sessions) session.close()
+  }
+  return simulation.report
+}
+
+class Simulation {
+  readonly report: SimulationReport = {
     forwards: 0,
     tokens: 0,
     drafted: 0,
@@ -64,56 +74,72 @@ export function simulateEngine(
     rebuildMs: 0,
     retrievalMs: 0,
   }
-  const decoder = new SilentDecoder()
-  const truth = ForwardCost.from(cost)
-  const cells = new CellStack(decoder)
-  const round = new Round(decoder, cells, new Scheduler(decoder, maxNodes, ForwardCost.from(cost)), { maxNodes })
-  const slots = new SlotTable(decoder, cells, 1, branches)
-  let shape = ''
-  for (const group of groupsOf(recordings)) {
-    const sessions = group.map(({ prompt, response }) => {
-      const session = drafter.open()
-      if (session instanceof OracleSession) session.reveal(response)
-      session.read(prompt)
-      const { slot } = slots.claim(prompt, false, '')
-      const end = prompt.length + response.length
-      const request = { prompt, draft, session, sampler: new Recorded(response), maxTokens: response.length }
-      const sequence = new Sequence(request, slot, prompt.length, end + 1, maxNodes)
-      // The prompt's forward brings the first token.
-      sequence.append(response[0])
-      session.accept([response[0]], 1)
-      const sequences = [sequence]
-      while (sequence.length < end) {
-        const context = sequence.length
-        round.plan(sequences)
-        round.lay(sequences)
-        const { size, outputCount } = decoder.batch
-        const ms = truth.ms(size, context)
-        const laid = `${size}/${outputCount}/${sequence.branches}`
-        const rebuildMs = laid === shape ? 0 : truth.rebuildMs
-        shape = laid
-        round.verify(sequence)
-        round.commit(sequence)
-        round.learn(ms + rebuildMs)
-        report.forwards++
-        report.tokens += sequence.written
-        report.drafted += sequence.nodes
-        report.accepted += sequence.accepted
-        report.conventionalMs += sequence.written * truth.ms(1, context)
-        report.forwardMs += ms
-        report.rebuildMs += rebuildMs
-        report.retrievalMs += sequence.retrievalMs
-      }
-      slots.release(slot, false)
-      return session
-    })
-    // Requests of a group must not draft from each other's answers.
-    if (!cold) for (const session of sessions) session.close()
+  readonly #drafter: Drafter
+  readonly #draft: DraftMode
+  /** What forwards take; the scheduler has a cost of its own, which learns. */
+  readonly #cost: ForwardCost
+  readonly #decoder = new SilentDecoder()
+  readonly #round: Round
+  readonly #slots: SlotTable
+  /** Shape of the last forward. */
+  #shape = ''
+
+  constructor(drafter: Drafter, draft: DraftMode, cost: ForwardCostRecord) {
+    const decoder = this.#decoder
+    const cells = new CellStack(decoder)
+    this.#drafter = drafter
+    this.#draft = draft
+    this.#cost = ForwardCost.from(cost)
+    this.#round = new Round(decoder, cells, new Scheduler(decoder, maxNodes, ForwardCost.from(cost)), { maxNodes })
+    this.#slots = new SlotTable(decoder, cells, 1, branches)
   }
-  return report
+
+  /** Decodes one request and returns its session, still open. */
+  decode({ prompt, response }: Recording): DraftSession {
+    const session = this.#drafter.open()
+    if (session instanceof OracleSession) session.reveal(response)
+    session.read(prompt)
+    const { slot } = this.#slots.claim(prompt, false, '')
+    const end = prompt.length + response.length
+    const sampler = new Recorded(response)
+    const request = { prompt, draft: this.#draft, session, sampler, maxTokens: response.length }
+    const sequence = new Sequence(request, slot, prompt.length, end + 1, maxNodes)
+    // The prompt's forward brings the first token.
+    sequence.append(response[0])
+    session.accept([response[0]], 1)
+    while (sequence.length < end) this.#step(sequence)
+    this.#slots.release(slot, false)
+    return session
+  }
+
+  #step(sequence: Sequence): void {
+    const round = this.#round
+    const cost = this.#cost
+    const { report } = this
+    const context = sequence.length
+    const sequences = [sequence]
+    round.plan(sequences)
+    round.lay(sequences)
+    const { size, outputCount } = this.#decoder.batch
+    const ms = cost.ms(size, context)
+    const shape = `${size}/${outputCount}/${sequence.branches}`
+    const rebuildMs = shape === this.#shape ? 0 : cost.rebuildMs
+    this.#shape = shape
+    round.verify(sequence)
+    round.commit(sequence)
+    round.learn(ms + rebuildMs)
+    report.forwards++
+    report.tokens += sequence.written
+    report.drafted += sequence.nodes
+    report.accepted += sequence.accepted
+    report.conventionalMs += sequence.written * cost.ms(1, context)
+    report.forwardMs += ms
+    report.rebuildMs += rebuildMs
+    report.retrievalMs += sequence.retrievalMs
+  }
 }
 
-/** A model's place without a model. */
+/** A decoder that computes nothing. */
 class SilentDecoder implements Decoder {
   readonly vocabularySize = Number.MAX_SAFE_INTEGER
   readonly contextTokens = Number.MAX_SAFE_INTEGER
@@ -137,7 +163,7 @@ class SilentDecoder implements Decoder {
   }
 }
 
-/** Writes a recorded answer, whatever row it is asked for. */
+/** Writes a recorded answer, whatever row it is asked about. */
 class Recorded implements TokenSampler {
   readonly seed = 0
   readonly #response: ArrayLike<number>

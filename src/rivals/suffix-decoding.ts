@@ -14,9 +14,9 @@ export interface SuffixDecodingOptions {
   factor?: number
   /** Tokens less probable than this are not drafted. Default 0.02. */
   minProbability?: number
-  /** Whether drafts may branch; else only the likeliest chain is drafted. Default true. */
+  /** Whether drafts may branch; otherwise only the likeliest chain is drafted. Default true. */
   branches?: boolean
-  /** Most tokens of earlier answers per namespace; beyond it the older half is forgotten. Default 2²⁰. */
+  /** Most tokens of earlier answers per namespace; beyond that the older half is forgotten. Default 2²⁰. */
   capacityTokens?: number
 }
 
@@ -26,12 +26,12 @@ const NODES = 256
 
 /**
  * Suffix-tree drafting as in SuffixDecoding (Oliaro et al., arXiv 2411.04975), as a baseline: one tree of all stretches
- * of the request's prompt and answer, one of the answers of earlier requests. For every length of the context's end
- * that either tree holds, the likeliest continuations by their counts are gathered, the more the longer the match; the
- * one draft with the largest sum of probabilities is used.
+ * of the request's prompt and answer, one of the answers of earlier requests. For every suffix of the context that either
+ * tree holds, the likeliest continuations by their counts are gathered, the more the longer the suffix; the draft with the
+ * largest sum of probabilities is used.
  *
- * Factor and least probability are those that accept most in small drafts; a larger factor accepts more in large ones.
- * ArcticInference's defaults are 1 and 0.1, for servers where a drafted token costs time of another request.
+ * The defaults of `factor` and `minProbability` accept most in small drafts; a larger factor accepts more in large ones.
+ * ArcticInference's are 1 and 0.1, for servers on which a drafted token takes time from another request.
  */
 export class SuffixDecodingDrafter implements Drafter {
   readonly name = 'suffix-tree'
@@ -42,7 +42,7 @@ export class SuffixDecodingDrafter implements Drafter {
   readonly capacityTokens: number
   /** Answers of earlier requests, by namespace. */
   readonly #shared = new Map<string, SharedAnswers>()
-  /** The best draft so far and the one under way. */
+  /** The best draft so far and the one being made. */
   readonly guesses: [Guess, Guess] = [new Guess(), new Guess()]
   readonly ends = new OpenEnds()
 
@@ -184,7 +184,7 @@ class SuffixDecodingSession implements DraftSession {
     best.size = 0
     let source: number = DraftSource.own
     let matched = 0
-    // The end of the own tree is the context: its active suffixes are all matches.
+    // The own tree ends with the context, so all of its active suffixes are matches.
     for (let length = Math.min(own.active, drafter.maxDepth - 1); length > 0; length--) {
       const most = Math.min(budget, Math.floor(length * drafter.factor))
       if (most <= best.score) break
@@ -213,7 +213,7 @@ class SuffixDecodingSession implements DraftSession {
       tree.add(best.tokens[k], best.parents[k], best.probabilities[k], source, matched)
   }
 
-  /** The longest end of the context that the shared tree holds. */
+  /** Length of the longest suffix of the context that the shared tree holds. */
   #longestShared(own: SuffixTree): number {
     let length = 0
     while (
@@ -240,7 +240,7 @@ class SuffixDecodingSession implements DraftSession {
       const probability = ends.probabilities[item]
       const whole = tree.countAt(node, Math.max(1, at))
       if (at < tree.lengths[node]) {
-        // Active suffixes may end on the way; all others go on with the same token.
+        // Active suffixes may end here; all others continue with the same token.
         const share = (probability * tree.countAt(node, at + 1)) / whole
         if (share < minProbability) continue
         const token = guess.size++

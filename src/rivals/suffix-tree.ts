@@ -1,6 +1,6 @@
 /**
  * A suffix tree of token sequences with a count per node: how often every stretch of at most `maxDepth` tokens has
- * occurred. Chains without branches share one node, which names a stretch of the tokens instead of holding them:
+ * occurred. A chain without branches is one node, which points to a stretch of the tokens instead of holding them:
  *
  *     sequence  a b c a b d                 maxDepth 3
  *
@@ -12,12 +12,12 @@
  *             └─ d 1
  *
  * Tokens are appended one at a time. The newest suffixes, which may still grow, are *active*: each knows its node and
- * how far into it it has come.
+ * how far into the node it reaches.
  *
  *     1. a suffix inside a node whose next token agrees      goes one further
  *     2. ... does not agree                                  splits the node there, and hangs a leaf below
  *     3. at the end of a leaf of its own sequence            lengthens the leaf
- *     4. at the end of any other node                        enters the child of that token, new if need be
+ *     4. at the end of any other node                        enters the child with that token, new if need be
  *     5. `maxDepth` tokens long                              is complete
  *
  * Where a sequence ends, nodes are split at its active suffixes, so that counts stay exact.
@@ -41,12 +41,12 @@ export class SuffixTree {
   #previousSibling = new Int32Array(1024)
   #slots = new Int32Array(4096)
 
-  /** Active suffixes, oldest and longest first: their nodes, and how many tokens of those they hold. */
+  /** Active suffixes, oldest and longest first: their nodes, and how many tokens of the nodes they include. */
   readonly #activeNodes: Int32Array
   readonly #activeOffsets: Int32Array
   /** How many there are; the oldest is that many tokens long. */
   active = 0
-  /** Leaves from here on belong to the sequence under way and may grow. */
+  /** Leaves from here on belong to the current sequence and may grow. */
   #firstOwnNode = 1
 
   constructor(maxDepth: number) {
@@ -60,7 +60,7 @@ export class SuffixTree {
     return this.tokens.byteLength + this.parents.byteLength * 7 + this.#slots.byteLength
   }
 
-  /** Appends a token to the sequence under way. */
+  /** Appends a token to the current sequence. */
   push(token: number): void {
     const { maxDepth } = this
     const activeNodes = this.#activeNodes
@@ -80,7 +80,7 @@ export class SuffixTree {
     for (let k = 0; k < this.active; k++) this.#grow(k, token, place)
   }
 
-  /** Ends the sequence under way: what comes next does not follow it. */
+  /** Ends the current sequence: what comes next does not follow it. */
   endSequence(): void {
     for (let k = 0; k < this.active; k++)
       if (this.#activeOffsets[k] < this.lengths[this.#activeNodes[k]])
@@ -101,7 +101,7 @@ export class SuffixTree {
     return 0
   }
 
-  /** How many suffixes hold the first `offset` ≥ 1 tokens of a node's stretch, and all above it. */
+  /** How many suffixes include the first `offset` ≥ 1 tokens of a node's stretch, and all above it. */
   countAt(node: number, offset: number): number {
     let count = this.counts[node]
     for (let k = 0; k < this.active; k++) if (this.#activeNodes[k] === node && this.#activeOffsets[k] < offset) count--
@@ -148,7 +148,7 @@ export class SuffixTree {
     activeOffsets[k] = 1
   }
 
-  /** Splits a node after `offset` of its tokens; returns the upper part. The lower part keeps number and children. */
+  /** Splits a node after `offset` of its tokens; returns the upper part. The lower part keeps its number and children. */
   #split(node: number, offset: number): number {
     const { parents, starts, lengths, counts, firstChild, nextSibling } = this.#withRoom()
     const previousSibling = this.#previousSibling

@@ -1,6 +1,6 @@
 /**
- * A trie of token branches with a weight per node, as in the Lookahead paper: one tree per first token, every tree at
- * most `branchLength` tokens deep below it.
+ * A trie of token branches with a weight per node, as in the Lookahead paper: one tree per first token, each at most
+ * `branchLength` tokens deep below it.
  *
  *     inserted: a b c d, then a b e        branchLength 2
  *
@@ -70,7 +70,7 @@ export class Trie {
     return 0
   }
 
-  /** Makes room: halves all weights and drops what is left with less than 1, until three quarters of the room do. */
+  /** Makes room: halves all weights and drops nodes left with less than 1, until at most three quarters are in use. */
   squeeze(): void {
     this.endRecord()
     do {

@@ -32,9 +32,11 @@ export class Access {
    * Checks the name a request calls the server by, where no key is asked for: whoever owns a name of the internet may
    * let it point to this machine, and a page of his that comes from there would count as this server's own.
    *
-   * @throws ApiError 403
+   * @throws ApiError 403; 400 for what can be no name
    */
   checkHost(request: Request): void {
+    if (!URL.canParse(request.url))
+      throw new ApiError(400, 'invalid_request_error', 'the header Host names no host', { code: 'invalid_host' })
     if (this.#keys.length > 0 || this.#hosts.includes('*')) return
     const { hostname } = new URL(request.url)
     const name = hostname.toLowerCase().replace(/\.$/, '')

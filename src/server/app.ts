@@ -8,8 +8,20 @@ import { anthropicError, countMessages, messagesRoute } from './anthropic.js'
 import { findCache, forget, listCache, warm } from './cache.js'
 import { chat, countChat } from './chat.js'
 import { completion } from './completion.js'
+import type { ApiError } from './errors.js'
 import { answerLog } from './fleet.js'
 import { infill, native } from './native.js'
+import { chatOllama, generateOllama } from './ollama.js'
+import {
+  noModelKeeping,
+  ollamaEmbed,
+  ollamaEmbedding,
+  ollamaError,
+  ollamaRunning,
+  ollamaShow,
+  ollamaTags,
+  ollamaVersion,
+} from './ollama-models.js'
 import { page } from './page.js'
 import { embeddings, nativeEmbeddings, rerank } from './reading.js'
 import { countResponses, responses } from './responses.js'
@@ -120,6 +132,16 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   post(embeddings, '/v1/embeddings')
   post(nativeEmbeddings, '/embeddings', '/embedding')
   post(rerank, '/v1/rerank', '/v1/reranking', '/rerank', '/reranking')
+  get(() => ollamaVersion(), '/api/version')
+  get(() => ollamaTags(service), '/api/tags')
+  get(() => ollamaRunning(service), '/api/ps')
+  post(ollamaShow, '/api/show')
+  post(chatOllama, '/api/chat')
+  post(generateOllama, '/api/generate')
+  post(ollamaEmbed, '/api/embed')
+  post(ollamaEmbedding, '/api/embeddings')
+  post(() => noModelKeeping(), '/api/pull', '/api/push', '/api/create', '/api/copy')
+  app.delete('/api/delete', () => noModelKeeping())
   post(tokenize, '/tokenize')
   post(detokenize, '/detokenize')
   post(applyTemplate, '/apply-template')
@@ -169,8 +191,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
     if (shown.retryAfter !== undefined) c.header('Retry-After', String(shown.retryAfter))
     if (shown.status === 401) c.header('WWW-Authenticate', 'Bearer')
     if (shown.allow !== undefined) c.header('Allow', shown.allow)
-    const body = /\/messages(?:\/count_tokens)?$/.test(c.req.path) ? anthropicError(shown) : shown.toJSON()
-    return c.json(body, shown.status as 400)
+    return c.json(shownAs(shown, own(c.req.path)), shown.status as 400)
   })
 
   return {
@@ -182,4 +203,10 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
       return service.inFlight
     },
   }
+}
+
+/** An error in the shape of the API that a path belongs to. */
+function shownAs(error: ApiError, path: string): object {
+  if (path.startsWith('/api/')) return ollamaError(error)
+  return /\/messages(?:\/count_tokens)?$/.test(path) ? anthropicError(error) : error.toJSON()
 }

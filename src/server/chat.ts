@@ -1,59 +1,24 @@
 // `/v1/chat/completions`.
 
 import { randomUUID } from 'node:crypto'
-import { z } from 'zod'
 import type { MessageDelta, ToolCall } from '../chat/message.js'
 import type { GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
 import { readBody } from './body.js'
+import { type ChatBody, chatBody, conversationOf } from './chat-input.js'
 import { finishReason, isCut } from './endings.js'
 import { badRequest } from './errors.js'
 import { type Explanation, explanationOf } from './explanation.js'
-import {
-  logprobsOf,
-  prediction,
-  predictionText,
-  requestOptions,
-  samplingFields,
-  seedOf,
-  tellingFields,
-  tokenCount,
-} from './fields.js'
-import { bodyOf } from './harmless.js'
+import { logprobsOf, predictionText, requestOptions, seedOf } from './fields.js'
 import { chatLogprobs, drawnProbabilities } from './logprobs.js'
-import { documents, messages, requestDocuments, templateMessages } from './messages.js'
 import { nativeResult, nativeSettings } from './native-result.js'
 import { done, type Frame, fingerprint, type Reply } from './reply.js'
-import { formOf, responseFormat, schema } from './response-format.js'
+import { formOf } from './response-format.js'
 import type { Served } from './served.js'
 import type { Beginning, Service } from './service.js'
 import { respond } from './stream.js'
-import { continuationFields, continuationOptions, thinkingFields, thinkingOptions } from './thinking.js'
-import { planTools, type ToolUse, toolChoice, tools } from './tools.js'
+import { planTools } from './tools.js'
 import { promptProgress, RunningTimings, timingsOf, usageOf } from './usage.js'
-
-/** The body of `POST /v1/chat/completions`. */
-const chatBody = bodyOf({
-  ...samplingFields,
-  ...tellingFields,
-  ...thinkingFields,
-  ...continuationFields,
-  messages,
-  max_tokens: tokenCount,
-  max_completion_tokens: tokenCount,
-  n_predict: tokenCount,
-  logprobs: z.boolean().nullish(),
-  top_logprobs: z.number().int().min(0).max(20).nullish(),
-  prediction,
-  response_format: responseFormat.nullish(),
-  json_schema: schema.nullish(),
-  tools: tools.nullish(),
-  tool_choice: toolChoice.nullish(),
-  parallel_tool_calls: z.boolean().nullish(),
-  documents: documents.nullish(),
-})
-
-type ChatBody = z.infer<typeof chatBody>
 
 /** `POST /v1/chat/completions` */
 export async function chat(service: Service, request: Request): Promise<Response> {
@@ -101,18 +66,6 @@ export async function countChat(service: Service, request: Request): Promise<Res
   const { engine } = service.find(body.model)
   const prompt = await engine.tokenizeChatAside(conversationOf(engine, body, planTools(engine, body)), request.signal)
   return Response.json({ object: 'chat.completion.input_tokens', input_tokens: prompt.length })
-}
-
-/** What the chat template is given. */
-function conversationOf(engine: Engine, body: ChatBody, use: ToolUse) {
-  const conversation = templateMessages(engine, body.messages)
-  return {
-    messages: conversation,
-    documents: requestDocuments(body.documents),
-    ...use,
-    ...thinkingOptions(body),
-    ...continuationOptions(body, conversation),
-  }
 }
 
 /** What is told of a request by `__verbose`. */

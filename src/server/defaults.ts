@@ -11,11 +11,11 @@ const defaultsBody = z.strictObject({ ...samplingFields, ...thinkingFields, max_
 /** Fields of a request by their names in the API, e.g. `{ temperature: 0.7, max_tokens: 512 }`. */
 export type RequestDefaults = z.input<typeof defaultsBody>
 
-/** Other names of fields: who uses one of them has said it. */
+/** Other names of fields, a part of one behind a dot: who uses one of them has said it. */
 const otherNames: Record<string, readonly string[]> = {
   repeat_penalty: ['repetition_penalty'],
   repetition_penalty: ['repeat_penalty'],
-  enable_thinking: ['thinking'],
+  enable_thinking: ['thinking', 'reasoning_effort', 'chat_template_kwargs.enable_thinking'],
   reasoning_budget: ['thinking_budget_tokens', 'thinking'],
 }
 
@@ -44,7 +44,13 @@ export class Defaults {
   fill(body: unknown, schema: z.ZodType): unknown {
     const known = knownFields(schema)
     if (!known || typeof body !== 'object' || body === null || Array.isArray(body)) return body
-    const said = (name: string) => Object.hasOwn(body, name) && (body as Record<string, unknown>)[name] !== null
+    const said = (name: string) => {
+      let held: unknown = body
+      for (const part of name.split('.'))
+        held =
+          typeof held === 'object' && held !== null && Object.hasOwn(held, part) ? held[part as keyof object] : null
+      return held !== null && held !== undefined
+    }
     const missing = Object.entries(this.fields).filter(
       ([name]) => Object.hasOwn(known, name) && ![name, ...(otherNames[name] ?? [])].some(said),
     )

@@ -1,12 +1,13 @@
 // Models that read: texts become vectors (`/v1/embeddings`), documents are put in order (`/v1/rerank`).
 
 import { z } from 'zod'
-import type { Embedder } from '../engine/embedder.js'
+import type { Embedder, Embeddings } from '../engine/embedder.js'
 import { readBody } from './body.js'
 import { badRequest } from './errors.js'
 import { bodyOf } from './harmless.js'
 import { json } from './json.js'
 import { list } from './lists.js'
+import type { ServedReader } from './served-reader.js'
 import type { Service } from './service.js'
 
 /** Texts of one request. */
@@ -49,28 +50,32 @@ export async function nativeEmbeddings(service: Service, request: Request): Prom
 async function embed(service: Service, request: Request) {
   const body = await readBody(request, embeddingsBody, service)
   const reader = service.findReader('embedding', body.model)
-  const { embedder } = reader
   const given = body.input ?? body.content
   if (given === undefined) throw badRequest('input: expected a string, token ids, or a list of either', 'input')
-  const { dimensions } = body
+  const isOne = typeof given === 'string' || given.some((part) => typeof part === 'number')
+  const inputs = (isOne ? [given] : given) as (string | (number | string)[])[]
+  return { reader, body, ...(await vectorsOf(reader, inputs, body.dimensions, request.signal)) }
+}
+
+/** The vectors of texts, or of token ids with texts among them. @throws ApiError 400, 429, 503; and as `Embedder.embed` */
+export async function vectorsOf(
+  reader: ServedReader,
+  inputs: readonly (string | (number | string)[])[],
+  dimensions: number | null | undefined,
+  signal: AbortSignal,
+): Promise<Embeddings> {
+  const { embedder } = reader
   if (dimensions && dimensions > embedder.dimensions)
     throw badRequest(
       `dimensions: expected at most ${embedder.dimensions}, which the vectors of this model have`,
       'dimensions',
     )
-  const isOne = typeof given === 'string' || given.some((part) => typeof part === 'number')
-  const inputs = (isOne ? [given] : given) as (string | (number | string)[])[]
   const leave = reader.admission.enter(1)
   try {
     const read: (string | number[])[] = []
-    for (const one of inputs) read.push(typeof one === 'string' ? one : await idsOf(embedder, one, request.signal))
-    const { vectors, tokens } = await embedder.embed(read, request.signal)
-    return {
-      reader,
-      body,
-      vectors: dimensions ? vectors.map((vector) => shortened(vector, dimensions)) : vectors,
-      tokens,
-    }
+    for (const one of inputs) read.push(typeof one === 'string' ? one : await idsOf(embedder, one, signal))
+    const { vectors, tokens } = await embedder.embed(read, signal)
+    return { vectors: dimensions ? vectors.map((vector) => shortened(vector, dimensions)) : vectors, tokens }
   } finally {
     leave()
   }

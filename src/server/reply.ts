@@ -29,6 +29,8 @@ export const done: Frame = { data: '[DONE]' }
  *                        … → close | whole
  */
 export interface Reply {
+  /** Whether a stream of it has a line of JSON for each frame, as Ollama's, instead of events. Default: no. */
+  readonly lines?: boolean
   /** Before the first token. */
   begin(): Frame[]
   step(index: number, step: GenerationStep): Frame[]

@@ -29,7 +29,7 @@ function streamAnswers(service: Service, answers: Answers, reply: Reply): Respon
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        const text = textOf(reply.begin())
+        const text = textOf(reply, reply.begin())
         if (text !== '') controller.enqueue(encoder.encode(text))
       },
       async pull(controller) {
@@ -38,22 +38,22 @@ function streamAnswers(service: Service, answers: Answers, reply: Reply): Respon
           for (let text = ''; text === ''; ) {
             const event = await answers.next(service.pingMs)
             if (readerIsGone) return
-            if (event === 'quiet') text = ': ping\n\n'
+            if (event === 'quiet') text = reply.lines ? '' : ': ping\n\n'
             else if (event === undefined) {
               const results = await answers.results()
               if (readerIsGone) return
-              const last = textOf(reply.close(results))
+              const last = textOf(reply, reply.close(results))
               if (last !== '') controller.enqueue(encoder.encode(last))
               controller.close()
               return
-            } else text = textOf(tell(reply, event))
+            } else text = textOf(reply, tell(reply, event))
             if (text !== '') controller.enqueue(encoder.encode(text))
           }
         } catch (error) {
           answers.abort()
           if (readerIsGone) return
           const shown = service.asApiError(error)
-          controller.enqueue(encoder.encode(written(reply.fail?.(shown) ?? { data: shown })))
+          controller.enqueue(encoder.encode(textOf(reply, [reply.fail?.(shown) ?? { data: shown }])))
           controller.close()
         }
       },
@@ -66,7 +66,7 @@ function streamAnswers(service: Service, answers: Answers, reply: Reply): Respon
   )
   return new Response(body, {
     headers: {
-      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Content-Type': reply.lines ? 'application/x-ndjson' : 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-cache',
       // Proxies such as nginx would hold the chunks back.
       'X-Accel-Buffering': 'no',
@@ -81,6 +81,6 @@ function tell(reply: Reply, event: AnswerEvent): Frame[] {
   return reply.end(event.index, event.result)
 }
 
-function textOf(frames: readonly Frame[]): string {
-  return frames.map(written).join('')
+function textOf({ lines = false }: Reply, frames: readonly Frame[]): string {
+  return frames.map((frame) => (lines ? `${JSON.stringify(frame.data)}\n` : written(frame))).join('')
 }

@@ -5,13 +5,12 @@ import { z } from 'zod'
 import type { Engine } from '../engine/engine.js'
 import { turns } from '../llama/turns.js'
 import { readBody } from './body.js'
+import { chatBody, conversationOf } from './chat-input.js'
 import { check } from './check.js'
 import { bodyOf } from './harmless.js'
 import { json } from './json.js'
 import { tokenIds } from './lists.js'
-import { documents, messages, requestDocuments, templateMessages } from './messages.js'
 import type { Service } from './service.js'
-import { tools } from './tools.js'
 
 /** Longest text that is split into tokens at a time: others wait meanwhile. */
 const mostText = 2 ** 20
@@ -30,13 +29,6 @@ const tokenizeBody = bodyOf({
 const detokenizeBody = z.strictObject({
   model: z.string().nullish(),
   tokens: tokenIds().default([]),
-})
-
-const templateBody = bodyOf({
-  model: z.string().nullish(),
-  messages,
-  documents: documents.nullish(),
-  tools: tools.nullish(),
 })
 
 /** `POST /tokenize`: `{ content }` → `{ tokens }`. */
@@ -74,15 +66,10 @@ export async function detokenize(service: Service, request: Request): Promise<Re
   return json({ content: Buffer.concat(parts).toString('utf8') })
 }
 
-/** `POST /apply-template`: `{ messages }` → `{ prompt }`. */
+/** `POST /apply-template`: the body of a chat → `{ prompt }`, whether or not the template shows its tools. */
 export async function applyTemplate(service: Service, request: Request): Promise<Response> {
-  const body = await readBody(request, templateBody, service)
+  const body = await readBody(request, chatBody, service)
   const { engine } = service.find(body.model)
-  const conversation = {
-    messages: templateMessages(engine, body.messages),
-    documents: requestDocuments(body.documents),
-    tools: body.tools ?? undefined,
-  }
-  const prompt = await engine.renderChatAside(conversation, request.signal)
-  return json({ prompt })
+  const conversation = conversationOf(engine, body, { tools: body.tools ?? undefined })
+  return json({ prompt: await engine.renderChatAside(conversation, request.signal) })
 }

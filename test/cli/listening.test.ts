@@ -5,7 +5,7 @@ import { closeDoors, openDoors } from '../../src/cli/listening.js'
 import type { App } from '../../src/server/index.js'
 
 /** Answers everything with what is written for it. */
-function appOf(answer: (request: Request) => Response): App {
+function appOf(answer: (request: Request) => Response | Promise<Response>): App {
   return { fetch: answer, request: () => new Response(), drain() {}, stop: async () => {}, inFlight: 0 }
 }
 
@@ -74,5 +74,118 @@ describe('a client', () => {
     }
     socket.destroy()
     await closeDoors(doors)
+  })
+})
+
+describe('many requests in one go', () => {
+  const get = (target = '/', host = 'Host: localhost\r\n') => `GET ${target} HTTP/1.1\r\n${host}\r\n`
+
+  async function open(app: App) {
+    const doors = await openDoors(app, ['127.0.0.1'], 0, undefined)
+    const socket = connect(Number(new URL(doors[0].url).port), '127.0.0.1')
+    socket.on('error', () => {})
+    let received = ''
+    socket.on('data', (data) => {
+      received += data
+    })
+    const until = async (isThere: () => boolean) => {
+      while (!isThere()) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    const close = async () => {
+      socket.destroy()
+      await closeDoors(doors)
+    }
+    return { socket, until, close, url: doors[0].url, received: () => received }
+  }
+
+  it('of one connection are answered one after the other', async () => {
+    let running = 0
+    let most = 0
+    const order: string[] = []
+    const app = appOf(async (request) => {
+      most = Math.max(most, ++running)
+      order.push(new URL(request.url).pathname)
+      await new Promise((resolve) => setTimeout(resolve, 3))
+      running--
+      return new Response('here')
+    })
+    const { socket, until, close, received } = await open(app)
+    const targets = Array.from({ length: 20 }, (_, i) => `/${i}`)
+    socket.write(targets.map((target) => get(target)).join(''))
+    await until(() => received().split('200 OK').length > 20)
+    expect(order).toEqual(targets)
+    expect(most).toBe(1)
+    await close()
+  })
+
+  it('that nobody would send are not even begun, and the connection is over', async () => {
+    let begun = 0
+    const app = appOf(() => {
+      begun++
+      return new Response('here')
+    })
+    const { socket, close, url } = await open(app)
+    const over = new Promise((resolve) => socket.once('close', resolve))
+    socket.write(get().repeat(20_000))
+    await over
+    expect(begun).toBeLessThan(100)
+    expect(await (await fetch(url)).text()).toBe('here')
+    await close()
+  })
+
+  it('do not go before a probe, nor one connection before another', async () => {
+    const order: string[] = []
+    const app = appOf((request) => {
+      order.push(new URL(request.url).pathname)
+      return new Response('here')
+    })
+    const doors = await openDoors(app, ['127.0.0.1'], 0, undefined)
+    const port = Number(new URL(doors[0].url).port)
+    const sockets = Array.from({ length: 3 }, () => connect(port, '127.0.0.1'))
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+    let ended = 0
+    const all = ['a', 'b', 'health'].map((name, i) => {
+      sockets[i].write(
+        (name === 'health' ? [name] : Array.from({ length: 9 }, (_, k) => name + k))
+          .map((one) => get(`/${one}`))
+          .join(''),
+      )
+      return new Promise<void>((resolve) => {
+        let received = ''
+        sockets[i].on('data', (data) => {
+          received += data
+          if (received.split('200 OK').length > (name === 'health' ? 1 : 9)) resolve(void ended++)
+        })
+      })
+    })
+    await Promise.all(all)
+    expect(order.indexOf('/health')).toBeLessThan(6)
+    expect(Math.abs(order.indexOf('/a8') - order.indexOf('/b8'))).toBeLessThan(4)
+    for (const socket of sockets) socket.destroy()
+    await closeDoors(doors)
+  })
+
+  it('of a client that goes are forgotten', async () => {
+    let begun = 0
+    const app = appOf(async () => {
+      begun++
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      return new Response('here')
+    })
+    const { socket, until, close } = await open(app)
+    socket.write(get().repeat(20))
+    await until(() => begun > 0)
+    socket.destroy()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(begun).toBeLessThan(20)
+    await close()
+  })
+
+  it('may be of the first version of HTTP, which names no host', async () => {
+    const { socket, until, close, received } = await open(appOf((request) => new Response(new URL(request.url).host)))
+    socket.write('GET /health HTTP/1.0\r\n\r\n')
+    await until(() => received().includes('localhost'))
+    expect(received()).toContain('200 OK')
+    await close()
   })
 })

@@ -92,6 +92,24 @@ describe('options', () => {
     expect(translateArguments(args, programOf(), (name) => passed.push(name))).toEqual(['serve', '--parallel', '2'])
     expect(passed).toEqual(['-b', '--spec-type', '-ub'])
     expect(translateArguments(['serve', '--', '-fa'], programOf())).toEqual(['serve', '--', '-fa'])
+    // Of llama.cpp's, words may be joined by either line; what has a value takes it along, what has none does not.
+    const many = [
+      'serve',
+      '--kv_unified',
+      '--spec_ngram_size_n',
+      '3',
+      '-np',
+      '2',
+      '--spec-draft-backend-sampling',
+      '-t',
+      '1',
+    ]
+    expect(translateArguments(many, programOf())).toEqual(['serve', '--parallel', '2', '-t', '1'])
+    expect(translateArguments(['serve', '--spec-draft-model', 'a.gguf'], programOf())).toEqual([
+      'serve',
+      '--model-draft',
+      'a.gguf',
+    ])
     // What a command does not know is refused whole, and not read as -n gl.
     expect(translateArguments(['serve', '-ngl', '3'], programOf())).toEqual(['serve', '--gpu-layers', '3'])
     expect(() => programOf().parse(translateArguments(['serve', '-ngl', '3'], programOf()), { from: 'user' })).toThrow(

@@ -12,6 +12,7 @@ import { ChatOpenAI } from '@langchain/openai'
 import { OpenAI as LlamaIndexOpenAI } from '@llamaindex/openai'
 import { Agent, tool as agentTool, OpenAIProvider, Runner, setTracingDisabled } from '@openai/agents'
 import { generateText, stepCountIs, streamObject, streamText, tool } from 'ai'
+import { Ollama } from 'ollama'
 import OpenAI from 'openai'
 import { zodFunction, zodResponseFormat } from 'openai/helpers/zod'
 import { z } from 'zod'
@@ -101,6 +102,30 @@ for (const [name, family] of Object.entries(families))
         assert.equal(choices[0].message.reasoning_content, thought)
         assert.deepEqual(City.parse(JSON.parse(choices[0].message.tool_calls[0].function.arguments)), args)
       }
+    })
+
+    it('ollama: thinks, calls and answers, whole and streamed', async () => {
+      const client = new Ollama({ host: server.url, headers: { Authorization: `Bearer ${apiKey}` } })
+      const tools = functions()
+      const { message } = await client.chat({ model, messages, tools })
+      assert.equal(message.thinking, thought)
+      assert.deepEqual(
+        message.tool_calls.map((made) => [made.function.name, made.function.arguments]),
+        [['weather', args]],
+      )
+      const parts = []
+      for await (const part of await client.chat({ model, messages, tools, stream: true })) parts.push(part.message)
+      assert.equal(parts.map(({ thinking = '' }) => thinking).join(''), thought)
+      assert.deepEqual(
+        parts.flatMap(({ tool_calls = [] }) => tool_calls.map((made) => made.function.arguments)),
+        [args],
+      )
+      const history = [
+        ...messages,
+        { ...message, thinking: undefined },
+        { role: 'tool', tool_name: 'weather', content: result },
+      ]
+      assert.equal((await client.chat({ model, messages: history, tools })).message.content, answer)
     })
 
     it('openai: responses, and JSON behind the thoughts', async () => {

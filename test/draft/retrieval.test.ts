@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Spelling } from '../../src/corpus/index.js'
 import { DraftSource, DraftTree, RetrievalDrafter } from '../../src/draft/index.js'
+import { RequestLogs } from '../../src/draft/request-logs.js'
 import { RetrievalSession } from '../../src/draft/retrieval-session.js'
 import { Workspace } from '../../src/draft/workspace.js'
 import { distributions } from '../corpus/distributions.js'
@@ -16,7 +17,8 @@ describe('retrieval', () => {
   it('finds what it found before after so many steps that their number leaves 31 bits', () => {
     const drafter = new RetrievalDrafter()
     const workspace = new Workspace(undefined)
-    const session = new RetrievalSession(drafter, drafter.corpus.open(), workspace, () => {}, undefined)
+    const logs = new RequestLogs(drafter.corpus.open(), undefined, undefined)
+    const session = new RetrievalSession(drafter, logs, workspace, () => {})
     session.read([5, 6, 7, 8, 5, 6, 9, 8, 5, 6, 7, 8, 5, 6])
     const before = branchesOf(draftOf(session, 16))
     workspace.evidence.stamp = 2 ** 31 - 3

@@ -101,8 +101,8 @@ describe('a draft tree', () => {
 
   it('refuses a node without room, a parent that does not stand before it, and an odd capacity', () => {
     const tree = new DraftTree(1)
-    expect(() => tree.add(1, 0, 1, 0, 0)).toThrow(/must stand before/)
-    expect(() => tree.add(1, -2, 1, 0, 0)).toThrow(/must stand before/)
+    expect(() => tree.add(1, 0, 1, 0, 0)).toThrow(/must come before/)
+    expect(() => tree.add(1, -2, 1, 0, 0)).toThrow(/must come before/)
     tree.add(1, -1, 1, 0, 0)
     expect(() => tree.add(2, -1, 1, 0, 0)).toThrow(/full at 1/)
     for (const capacity of [-1, 1.5, Number.NaN]) expect(() => new DraftTree(capacity)).toThrow(RangeError)

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { describe, expect, it } from 'vitest'
+import { PartReader } from '../../src/fleet/http/part.js'
 import { PeerTransport } from '../../src/fleet/http/peer-transport.js'
 import { freePort } from '../helpers/free-port.js'
 import { type Member, makeMember, until } from './members.js'
@@ -141,14 +142,20 @@ describe('sharing among peers', { timeout: 30_000 }, () => {
         headers: { authorization: `Bearer ${key}` },
       })
       expect(response.status).toBe(200)
-      return { bytes: (await response.arrayBuffer()).byteLength, next: response.headers.get('x-lookahead-next')! }
+      return [...new PartReader(2 ** 20).push(new Uint8Array(await response.arrayBuffer()))]
     }
-    const begin = await ask('')
-    for (const cursor of ['x', '0'.repeat(16), `${'0'.repeat(16)}.t5`, `${a.member.replica.id}.t99`, `${begin.next}0`])
-      expect((await ask(cursor, 'NaN')).next).toBeDefined()
-    const records = await ask(begin.next)
-    expect(records.bytes).toBeGreaterThan(80)
-    expect(await ask(records.next, '-1')).toEqual({ bytes: 0, next: records.next })
+    const all = await ask('')
+    expect(all.map(({ isAll, frames }) => [isAll, frames.length > 80])).toEqual([
+      [false, false],
+      [true, true],
+      [true, false],
+    ])
+    const [afterDeletions, afterRecords, end] = all.map(({ cursor }) => cursor)
+    for (const cursor of ['x', '0'.repeat(16), `${'0'.repeat(16)}.t5`, `${a.member.replica.id}.t99`, `${end}0`])
+      expect(await ask(cursor, 'NaN')).toEqual(all)
+    expect(await ask(afterDeletions)).toEqual(all.slice(1))
+    expect(afterRecords).toBe(end)
+    expect(await ask(end, '-1')).toEqual(all.slice(2))
   })
 
   it('refuses addresses that are none', () => {

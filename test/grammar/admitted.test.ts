@@ -94,6 +94,31 @@ const schemas = fc.letrec<{ any: JsonSchema }>((tie) => ({
     fc.record({ anyOf: fc.array(tie('any'), { minLength: 1, maxLength: 3 }) }),
     fc.record({ oneOf: fc.array(tie('any'), { minLength: 1, maxLength: 3 }) }),
     fc.record({ allOf: fc.array(tie('any'), { minLength: 1, maxLength: 3 }) }),
+    fc.record({ not: tie('any') }),
+    fc
+      .tuple(tie('any'), tie('any'), tie('any'), tie('any'))
+      .map(([all, condition, then, otherwise]): JsonSchema => ({ allOf: [all], if: condition, then, else: otherwise })),
+    fc.record(
+      {
+        type: fc.constant('object'),
+        properties: fc.dictionary(fc.constantFrom('a', 'b', 'c'), tie('any'), { maxKeys: 3 }),
+        dependentRequired: fc.dictionary(fc.constantFrom('a', 'b'), fc.subarray(['b', 'c']), { maxKeys: 2 }),
+        dependentSchemas: fc.dictionary(fc.constantFrom('a', 'c'), tie('any'), { maxKeys: 1 }),
+        unevaluatedProperties: fc.constant(false),
+      },
+      { requiredKeys: ['type'] },
+    ),
+    fc.record(
+      {
+        type: fc.constant('array'),
+        items: tie('any'),
+        contains: tie('any'),
+        minContains: fc.nat(2),
+        maxContains: fc.integer({ min: 1, max: 3 }),
+        maxItems: fc.integer({ min: 1, max: 5 }),
+      },
+      { requiredKeys: ['type', 'contains'] },
+    ),
     fc.tuple(tie('any'), tie('any')).map(([a, b]): JsonSchema => {
       return typeof a === 'object' ? { ...a, allOf: [b] } : { anyOf: [a, b] }
     }),

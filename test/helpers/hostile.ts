@@ -33,6 +33,11 @@ export const hostile: Readonly<Record<string, () => [route: string, body: string
     chat(schema({ enum: Array.from({ length: 4000 }, (_, i) => `value ${i * 7919}`) })),
   'a pattern that grows by doubling': () => chat(schema({ type: 'string', pattern: `^(a|b)*a${'(a|b)'.repeat(40)}$` })),
   'a schema of schemas of schemas': () => chat(schema(nested(100, (inner) => ({ type: 'array', items: inner })))),
+  'a schema of conditions that lead to both of two': () =>
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+    chat(schema(chained((next) => ({ if: {}, then: next, else: next })))),
+  'a schema that is not, of what is not': () =>
+    chat(schema(chained((next) => ({ not: { anyOf: [next, next] }, type: 'string' })))),
   'a constant that nests': () => ['/v1/chat/completions', `{"x":${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
   'two million brackets': () => ['/v1/completions', '['.repeat(2_000_000)],
   'biases by the hundred thousand': () =>
@@ -244,6 +249,12 @@ function called(text: string): [string, string] {
 
 function schema(schema: unknown): object {
   return { max_tokens: 4, response_format: { type: 'json_schema', json_schema: { schema } } }
+}
+
+/** Schemas each of which leads to the next. */
+function chained(around: (next: object) => object): object {
+  const schemas = Array.from({ length: 30 }, (_, i) => around(i < 29 ? { $ref: `#/$defs/s${i + 1}` } : {}))
+  return { $ref: '#/$defs/s0', $defs: Object.fromEntries(schemas.map((one, i) => [`s${i}`, one])) }
 }
 
 function nested(depth: number, around: (inner: unknown) => unknown): unknown {

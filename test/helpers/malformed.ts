@@ -67,6 +67,22 @@ const good: Record<string, object[]> = {
     { prompt: { prompt_string: 'a' }, n_predict: 1, dry_multiplier: 0.5, dry_sequence_breakers: ['x'], stream: true },
   ],
   '/infill': [{ input_prefix: 'a', input_suffix: 'b', input_extra: [{ filename: 'c', text: 'd' }], n_predict: 1 }],
+  '/api/chat': [
+    {
+      model: 'test',
+      messages: [
+        { role: 'user', content: 'a' },
+        { role: 'assistant', content: '', tool_calls: [{ function: { name: 'b', arguments: { c: 1 } } }] },
+        { role: 'tool', tool_name: 'b', content: 'd' },
+      ],
+      options: { num_predict: 1, stop: ['x'] },
+      format: { type: 'object' },
+      think: false,
+    },
+  ],
+  '/api/generate': [{ model: 'test', prompt: 'a', system: 'b', options: { num_predict: 1 }, stream: false }],
+  '/api/show': [{ model: 'test' }],
+  '/api/embed': [{ model: 'test', input: ['a', 'b'], dimensions: 2 }],
   '/lookahead/self-consistency': [
     { messages: [{ role: 'user', content: 'a' }], samples: 2, max_tokens: 1, temperature: 1, answer_after: '#' },
   ],

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Engine } from '../../src/engine/engine.js'
 import { createApp } from '../../src/server/app.js'
+import { chatBody } from '../../src/server/chat-input.js'
+import { Defaults } from '../../src/server/defaults.js'
 import { embedded, question, TestServer } from './server.js'
 
 const server = TestServer.forFile({
@@ -40,6 +42,20 @@ describe('what requests get that do not say it themselves', () => {
       repeat_penalty: 1,
     })
     expect((await server.ask('/v1/chat/completions', body)).body.choices).toEqual(plain.body.choices)
+  })
+
+  it('says whether a model thinks only where a request does not, in whatever words', () => {
+    const defaults = new Defaults({ enable_thinking: false })
+    const filled = (body: object) => defaults.fill(body, chatBody) as Record<string, unknown>
+    expect(filled({}).enable_thinking).toBe(false)
+    expect(filled({ chat_template_kwargs: { tone: 'dry' }, thinking: null }).enable_thinking).toBe(false)
+    for (const said of [
+      { enable_thinking: true },
+      { thinking: { type: 'enabled' } },
+      { reasoning_effort: 'low' },
+      { chat_template_kwargs: { enable_thinking: true } },
+    ])
+      expect(filled(said).enable_thinking).toBe('enable_thinking' in said ? true : undefined)
   })
 
   it('is told by /props', async () => {

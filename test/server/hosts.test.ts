@@ -37,6 +37,13 @@ describe('the name a server is called by', () => {
     expect(isLetIn(host, ['secret'])).toBe(true)
   })
 
+  it('is no name at all', () => {
+    // What Node lets through, and no Request can be made of.
+    const request = { url: 'http://1.2.3.4.5/slots' } as Request
+    for (const access of [new Access([], []), new Access(['secret'], [])])
+      expect(() => access.checkHost(request)).toThrow(expect.objectContaining({ status: 400, code: 'invalid_host' }))
+  })
+
   it('may be one that was allowed', () => {
     expect(isLetIn('llm.example.com:8080', [], ['LLM.example.com'])).toBe(true)
     expect(isLetIn('other.example.com', [], ['llm.example.com'])).toBe(false)

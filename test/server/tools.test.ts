@@ -69,6 +69,16 @@ describe('tools', () => {
     expect(prompt).toContain('<|im_start|>tool\nRain.')
   })
 
+  it('are part of the prompt that /apply-template tells, which is what the same body would have a chat read', async () => {
+    const open = { messages, tools: [weather], add_generation_prompt: false, temperature: 0.5, stream: true }
+    const shown = (await server.ask('/apply-template', open)).body.prompt
+    const whole = (await server.ask('/apply-template', { messages, tools: [weather] })).body.prompt
+    expect(whole.startsWith(shown)).toBe(true)
+    const begun = [...messages, { role: 'assistant', content: 'It is' }]
+    expect((await server.ask('/apply-template', { messages: begun })).body.prompt).toMatch(/It is$/)
+    expect((await server.ask('/apply-template', { messages, invented: 1 })).status).toBe(400)
+  })
+
   it('are called as their schema says where a call is demanded, drafts or none', async () => {
     for (const tool_choice of ['required', { type: 'function', function: { name: 'weather' } }]) {
       const tools = tool_choice === 'required' ? [weather] : [clock, weather]

@@ -15,7 +15,7 @@ const RETRY_MS = 5000
  *     append ──▶ waiting ▒▒▒▒ ──▶ write at `end` ──▶ end moves on
  *
  * A write that fails (disk full) leaves `end` where it was; what was written of it is cut off and tried again later, so
- * that the file never holds half a piece with others behind it.
+ * the file never holds half a piece with others behind it.
  */
 export class Appender {
   /** Bytes of the file that count. */
@@ -60,7 +60,7 @@ export class Appender {
     }
   }
 
-  /** As {@link drain}, and waits until the disk has it: it survives the machine's fall. @throws CorpusError */
+  /** As {@link drain}, and waits until it is on the disk, where it survives a power failure. @throws CorpusError */
   async flush(): Promise<void> {
     await this.drain()
     if (!this.#unsynced) return

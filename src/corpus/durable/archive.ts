@@ -1,17 +1,17 @@
-// A folder of a corpus for those who look at it or mend it, without an engine.
+// Looking at a corpus folder, repairing it, and carrying it elsewhere, without an engine.
 
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { contentHash } from '../content-hash.js'
 import { CorpusError } from '../error.js'
 import { Appender } from './appender.js'
-import { fileMode, fileOf, newestGeneration } from './folder.js'
+import { checkIsFile, fileMode, fileOf, newestGeneration } from './folder.js'
 import { emptyEntry, encodeEntry, encodeHeader, type FileHeader } from './format.js'
 import { FolderLock } from './lock.js'
 import { readEntries } from './reader.js'
 import { CorpusStore, recordEntry } from './store.js'
 import { asCorpusError, describeKind } from './system-error.js'
 
-/** No budgets: what is looked at, carried away or brought in is not thinned out on the way. */
+/** No budgets: nothing is forgotten on the way. */
 const unlimited = { namespaceBytes: Number.POSITIVE_INFINITY, totalBytes: Number.POSITIVE_INFINITY }
 
 /** What {@link verifyStore} found. */
@@ -20,9 +20,9 @@ export interface VerifyReport {
   header: FileHeader
   entries: number
   fileBytes: number
-  /** Bytes that are whole. */
+  /** Bytes up to the end of the last whole entry. */
   wholeBytes: number
-  /** Where the file is damaged; `undefined`: what is not whole is the rest of an interrupted write, or nothing. */
+  /** Where the file is damaged; `undefined` if nothing is wrong but, at most, an interrupted write at its end. */
   damagedAt: number | undefined
 }
 
@@ -31,7 +31,7 @@ export function inspectStore(folder: string): Promise<CorpusStore> {
   return CorpusStore.open(folder, { readOnly: true, corpus: unlimited })
 }
 
-/** Opens a folder to change it, without budgets and whatever its tokenizer. @throws CorpusError */
+/** Opens a folder to change it, without budgets and whatever tokenizer its tokens are from. @throws CorpusError */
 export function editStore(folder: string): Promise<CorpusStore> {
   return CorpusStore.open(folder, { corpus: unlimited })
 }
@@ -39,13 +39,14 @@ export function editStore(folder: string): Promise<CorpusStore> {
 /**
  * Checks every byte of a folder's file.
  *
- * @param repair cut off what is not whole, and with it all that comes after
+ * @param repair cut off the first entry that is not whole, and everything after it
  * @throws CorpusError `not-found`, `not-a-corpus`, `unknown-version`, with `repair` also `locked` and `read-only`
  */
 export async function verifyStore(folder: string, repair = false): Promise<VerifyReport> {
   const generation = await newestGeneration(folder).catch(() => 0)
   if (generation === 0) throw new CorpusError('not-found', `there is no cache in ${folder}`)
   const file = fileOf(folder, generation)
+  await checkIsFile(file)
   const lock = repair ? takeLock(folder) : undefined
   const handle = await open(file, repair ? 'r+' : 'r').catch((error) => {
     lock?.release()
@@ -64,8 +65,16 @@ export async function verifyStore(folder: string, repair = false): Promise<Verif
   }
 }
 
-/** Writes everything a store holds, or one namespace of it, into one file that any machine can import. */
+/**
+ * Writes everything a store holds, or one namespace of it, to one file that can be imported on any machine.
+ *
+ * @returns how many records were written
+ * @throws CorpusError `invalid-parameter` for a place that is no file, `disk-full`, `read-only`, `io-failed`
+ */
 export async function exportStore(store: CorpusStore, file: string, namespace?: string): Promise<number> {
+  // The new file takes the place of what is there: of a device or a pipe, it must not.
+  const kind = describeKind(await stat(file).catch(() => undefined))
+  if (kind !== undefined) throw new CorpusError('invalid-parameter', `cannot write ${file}: ${kind}; expected a file`)
   const temporary = `${file}.tmp`
   const handle = await open(temporary, 'w', fileMode).catch((error) => {
     throw asCorpusError(error, `write ${file}`)
@@ -96,11 +105,11 @@ export async function exportStore(store: CorpusStore, file: string, namespace?: 
 }
 
 /**
- * Takes the records of an exported file into a folder, which is made if it does not exist. What it holds already is not
- * taken twice. Their age counts from now.
+ * Adds the records of an exported file to a folder, which is made if it does not exist. Those it already holds are
+ * skipped. Their age counts from now.
  *
- * @returns how many records were taken and how many were there already
- * @throws CorpusError `other-tokenizer`, `damaged` (then nothing was taken), `read-only`, and as
+ * @returns how many records were added and how many were there already
+ * @throws CorpusError `other-tokenizer`, `damaged` (nothing was added then), `read-only`, and as
  *   {@link CorpusStore.open}
  */
 export async function importStore(folder: string, file: string): Promise<{ added: number; known: number }> {
@@ -114,9 +123,13 @@ export async function importStore(folder: string, file: string): Promise<{ added
   })
   try {
     let isWhole = false
+    const names = new Map<number, string>()
     const { header, end, fileBytes } = await readEntries(handle, file, {
-      take: ({ type }) => {
+      take: ({ type, namespace, name }) => {
         isWhole = type === 'end'
+        if (type === 'namespace') names.set(namespace, name)
+        else if (type === 'record' && !names.has(namespace))
+          throw new CorpusError('damaged', `${file} does not name the namespace ${namespace}; export it again`)
       },
     })
     if (end < fileBytes || !isWhole)
@@ -127,14 +140,13 @@ export async function importStore(folder: string, file: string): Promise<{ added
     for (const { name, log, records } of store.corpus.namespaces())
       for (const { kind, start, length } of records)
         if (kind === 'request') known.add(requestKey(name, log.slice(start, start + length)))
-    const names = new Map<number, string>()
     const report = { added: 0, known: 0 }
     await readEntries(handle, file, {
       check: false,
       take: (entry) => {
         if (entry.type === 'namespace') names.set(entry.namespace, entry.name)
         if (entry.type !== 'record') return
-        const namespace = names.get(entry.namespace) ?? ''
+        const namespace = names.get(entry.namespace) as string
         const isKnown = entry.kind === 'request' && known.has(requestKey(namespace, entry.tokens))
         const { kind, hash, tokens } = entry
         if (!isKnown && store.corpus.adopt(namespace, { kind, hash, names: [...entry.names] }, tokens)) report.added++

@@ -2,19 +2,21 @@
 
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { CorpusError } from '../error.js'
 import { encodeHeader, type FileHeader } from './format.js'
+import { describeKind } from './system-error.js'
 
 const EXTENSION = '.lkc'
 
-/** Only who keeps texts may read them, whatever others of his files are open to. */
+/** Only their owner may read the texts, whatever the umask says. */
 export const fileMode = 0o600
 
-const pattern = /^corpus-(\d{6,})\.(lkc|tmp)$/
+const pattern = /^corpus-(\d{6,15})\.(lkc|tmp)$/
 
 /**
- * Makes a folder, and those it is in, unless it is there; nobody else may look into them.
+ * Makes a folder and its parents unless they exist; nobody but the owner may look into them.
  *
- * Not by Node's own `recursive`: where a folder that exists takes no new ones, as /proc does, that never returns.
+ * Node's own `recursive` never returns where an existing folder takes no new ones, as /proc does.
  *
  * @throws the system's error
  */
@@ -46,7 +48,13 @@ export async function newestGeneration(folder: string): Promise<number> {
   return Math.max(0, ...numbers.map((match) => Number(match![1])))
 }
 
-/** Makes a file with nothing but a header; it appears under its name as a whole. */
+/** Checks that what has the name of a file is one: reading a pipe would wait without end. @throws CorpusError `not-a-corpus` */
+export async function checkIsFile(file: string): Promise<void> {
+  const kind = describeKind(await stat(file).catch(() => undefined))
+  if (kind !== undefined) throw new CorpusError('not-a-corpus', `${file} is no corpus file: ${kind}`)
+}
+
+/** Makes a file that holds only a header; it gets its name once it is complete. */
 export async function createFile(folder: string, generation: number, header: FileHeader): Promise<void> {
   const handle = await open(temporaryOf(folder, generation), 'w', fileMode)
   try {

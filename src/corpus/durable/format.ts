@@ -80,6 +80,8 @@ export const emptyEntry = { name: '', id: 0, kind: 'request', time: 0, hash: '',
 const littleEndianHost = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
+/** Of entries: bytes that are no text would take more room when they are written again. */
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The bytes of a header. */
 export function encodeHeader({ fingerprint, vocabularySize, modelName }: FileHeader): Uint8Array {
@@ -168,12 +170,12 @@ export function isWhole(bytes: Uint8Array, view: DataView, at: number, length: n
   return known !== undefined && known !== '' && crc32(bytes, at + 12, at + length) === view.getUint32(at + 8, true)
 }
 
-/** Reads an entry; its tokens lie in `bytes` and change with it. */
+/** Reads an entry; its tokens lie in `bytes` and change with it. Throws where its texts are none. */
 export function readEntry(bytes: Uint8Array, view: DataView, at: number): Entry {
   const type = types[view.getUint8(at + 12)] as Entry['type']
   const textBytes = view.getUint16(at + 14, true)
   const from = at + ENTRY_BYTES
-  const text = textBytes === 0 ? '' : decoder.decode(bytes.subarray(from, from + textBytes))
+  const text = textBytes === 0 ? '' : strict.decode(bytes.subarray(from, from + textBytes))
   return {
     type,
     kind: kinds[view.getUint8(at + 13)],

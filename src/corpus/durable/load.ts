@@ -3,7 +3,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Corpus } from '../corpus.js'
 import { CorpusError } from '../error.js'
-import type { FileHeader } from './format.js'
+import type { Entry, FileHeader } from './format.js'
 import { readEntries } from './reader.js'
 import type { FormatReaders } from './versions.js'
 
@@ -14,6 +14,8 @@ export interface LoadReport {
   version: number
   /** Numbers of the namespaces in the file, by name. */
   numbers: Map<string, number>
+  /** The largest number of a namespace in the file, whether or not it is named. */
+  lastNumber: number
   /** Where the next entry goes. */
   end: number
   /** Bytes after that, left by an interrupted write. */
@@ -24,14 +26,14 @@ export interface LoadReport {
 export interface Expectation {
   fingerprint?: string
   vocabularySize: number
-  /** Default: all that there are. */
+  /** Default: those of all known versions. */
   readers?: FormatReaders
 }
 
 /**
- * Fills a corpus from a file, in two readings:
+ * Fills a corpus from a file, in two passes:
  *
- *   1. check every entry, and gather what was deleted or renamed later on
+ *   1. check every entry, and note what was deleted or renamed later on
  *   2. insert the records that are left
  *
  * So nothing that was deleted ever enters the corpus.
@@ -44,62 +46,96 @@ export async function loadCorpus(
   corpus: Corpus,
   expected: Expectation,
 ): Promise<LoadReport> {
+  const { readers, vocabularySize } = expected
   // 1.
-  const nameOf = new Map<number, string>()
-  const numbers = new Map<string, number>()
-  const removed = new Set<number>()
-  const names = new Map<number, readonly string[]>()
-  /** Of each namespace: how many entries stand before its last deletion, and the tokens after it. */
-  const cleared = new Map<string, number>()
-  const tokens = new Map<string, number>()
-  let lastId = 0
-  let entries = 0
-  const { readers } = expected
-  const report = await readEntries(handle, file, {
+  const history = new History()
+  const { version, header, end, fileBytes, damagedAt } = await readEntries(handle, file, {
     readers,
     begin: (header) => checkHeader(header, file, expected),
-    take: (entry) => {
-      const name = nameOf.get(entry.namespace) ?? ''
-      lastId = Math.max(lastId, entry.id)
-      if (entry.type === 'namespace') {
-        nameOf.set(entry.namespace, entry.name)
-        numbers.set(entry.name, entry.namespace)
-      } else if (entry.type === 'record') tokens.set(name, (tokens.get(name) ?? 0) + entry.tokens.length)
-      else if (entry.type === 'names') names.set(entry.id, entry.names)
-      else if (entry.type === 'removal') removed.add(entry.id)
-      else if (entry.type === 'clear') {
-        cleared.set(name, entries)
-        tokens.delete(name)
-      }
-      entries++
-    },
+    take: (entry) => history.note(entry),
   })
-  if (report.damagedAt !== undefined)
+  if (damagedAt !== undefined)
     throw new CorpusError(
       'damaged',
-      `${file} is damaged at byte ${report.damagedAt}; lookahead cache verify --repair keeps what comes before it`,
+      `${file} is damaged at byte ${damagedAt}; lookahead cache verify --repair keeps what comes before it`,
     )
   // 2.
-  const most = expected.vocabularySize > 0 ? expected.vocabularySize : 2 ** 31
-  for (const [name, count] of tokens) corpus.reserve(name, count)
+  for (const [name, count] of history.tokens) corpus.reserve(name, count)
+  const most = vocabularySize > 0 ? vocabularySize : 2 ** 31
   let number = 0
+  history.begin()
   await readEntries(handle, file, {
     readers,
     check: false,
-    end: report.end,
-    take: ({ type, namespace, id, kind, time, hash, tokens, ...entry }) => {
-      const name = nameOf.get(namespace)
-      if (type === 'record' && name !== undefined && !removed.has(id) && number >= (cleared.get(name) ?? 0)) {
-        checkTokens(tokens, most, file)
-        const record = { id, kind, time, hash, names: [...(names.get(id) ?? entry.names)], start: -1 }
-        corpus.restore(name, { ...record, length: tokens.length }, tokens)
-      }
-      number++
+    end,
+    take: (entry) => {
+      const namespace = history.namespaceOf(entry, number++)
+      if (namespace === undefined) return
+      const { id, kind, time, hash, tokens } = entry
+      checkTokens(tokens, most, file)
+      const names = [...history.namesOf(entry)]
+      corpus.restore(namespace, { id, kind, time, hash, names, start: -1, length: tokens.length }, tokens)
     },
   })
-  corpus.skipIds(lastId)
-  const { version, header, end, fileBytes } = report
-  return { version, header, numbers, end, tornBytes: fileBytes - end }
+  corpus.skipIds(history.lastId)
+  corpus.dropEmpty()
+  const { numbers, lastNumber } = history
+  return { version, header, numbers, lastNumber, end, tornBytes: fileBytes - end }
+}
+
+/** What the entries of a file say about records that come before them. */
+class History {
+  /** Numbers of the namespaces, by name. */
+  readonly numbers = new Map<string, number>()
+  /** Tokens added to each namespace since it was last cleared. */
+  readonly tokens = new Map<string, number>()
+  /** The highest id of all records. */
+  lastId = 0
+  /** The highest number of a namespace, whether or not it has a name. */
+  lastNumber = 0
+  readonly #nameOf = new Map<number, string>()
+  readonly #renamed = new Map<number, readonly string[]>()
+  readonly #removed = new Set<number>()
+  /** How many entries come before the last one that cleared a namespace. */
+  readonly #cleared = new Map<string, number>()
+  #entries = 0
+
+  note({ type, namespace, name, id, names, tokens }: Entry): void {
+    const known = this.#nameOf.get(namespace)
+    this.lastId = Math.max(this.lastId, id)
+    this.lastNumber = Math.max(this.lastNumber, namespace)
+    if (type === 'namespace') {
+      if (known !== undefined) this.numbers.delete(known)
+      this.#nameOf.set(namespace, name)
+      this.numbers.set(name, namespace)
+    } else if (type === 'names') this.#renamed.set(id, names)
+    else if (type === 'removal') this.#removed.add(id)
+    else if (known !== undefined && type === 'record')
+      this.tokens.set(known, (this.tokens.get(known) ?? 0) + tokens.length)
+    else if (known !== undefined && type === 'clear') {
+      this.#cleared.set(known, this.#entries)
+      this.tokens.delete(known)
+    }
+    this.#entries++
+  }
+
+  /** Before the entries are gone through once more, by {@link namespaceOf}. */
+  begin(): void {
+    this.#nameOf.clear()
+  }
+
+  /** Where a record belongs; `undefined` if it was deleted later on, or the entry is no record. */
+  namespaceOf({ type, namespace, name: begun, id }: Entry, number: number): string | undefined {
+    if (type === 'namespace') this.#nameOf.set(namespace, begun)
+    if (type !== 'record' || this.#removed.has(id)) return undefined
+    const name = this.#nameOf.get(namespace)
+    return name !== undefined && number >= (this.#cleared.get(name) ?? 0) ? name : undefined
+  }
+
+  /** The names a record has in the end. */
+  namesOf({ id, names }: Entry): readonly string[] {
+    return this.#renamed.get(id) ?? names
+  }
 }
 
 function checkHeader(header: FileHeader, file: string, { fingerprint, vocabularySize }: Expectation): void {

@@ -6,19 +6,19 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import { CorpusError } from '../error.js'
 
-/** How often the holder of a lock says that it lives, in milliseconds. */
+/** How often the holder of a lock shows that it is alive, in milliseconds. */
 const HEARTBEAT_MS = 5000
-/** A lock of another machine that has been silent for so long is left behind. */
+/** A lock held on another machine is taken to be abandoned after this many milliseconds without a sign of life. */
 const SILENT_MS = 60_000
 
-/** A lock that says nothing is being written, or its writer died there; after so many milliseconds it did. */
+/** An empty lock file is still being written; after this many milliseconds its writer must have died. */
 const WRITING_MS = 5000
 
 /** What a lock file says, as JSON. */
 interface Holder {
   pid: number
   host: string
-  /** When the process began, in the system's own units, so that another process with the same number is told apart. */
+  /** When the process started, in the system's own units: tells it from a later process with the same number. */
   started: string
   nonce: string
 }
@@ -31,8 +31,8 @@ interface Holder {
  *                          ├─ holder lives: refuse
  *                          └─ holder is dead: take over
  *
- * On one machine the holder's process number and begin tell whether it lives. Of another machine (a shared disk) only
- * the file's age is known, which a living holder renews.
+ * On the same machine, the holder's process number and start time tell whether it is alive. On another machine (a shared
+ * disk) only the age of the file does; a living holder keeps renewing it.
  */
 export class FolderLock {
   readonly #file: string
@@ -125,7 +125,7 @@ function lockedBy(folder: string, holder: Holder | undefined): CorpusError {
   return new CorpusError('locked', `the cache ${folder} is in use by ${who}; end it or use another folder`)
 }
 
-/** What a lock file says; `undefined` if it is gone or was not written to its end. */
+/** What a lock file says; `undefined` if it is gone or was not written completely. */
 function readHolder(file: string): Holder | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Holder
@@ -134,7 +134,7 @@ function readHolder(file: string): Holder | undefined {
   }
 }
 
-/** When a process began, where the system tells (Linux); else empty. */
+/** When a process started, where the system says so (Linux); otherwise empty. */
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')

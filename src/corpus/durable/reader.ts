@@ -9,18 +9,25 @@ const WINDOW = 8 * 2 ** 20
 
 /** Characters of a name, at most. */
 const MOST_NAME = 256
+/** Bytes of what looks like entries that are checked for being whole where a file is damaged, at least. */
+const MOST_DOUBTFUL = 2 ** 28
+/** Numbers of records and namespaces, at most: those that come after them must still be told from each other. */
+const MOST_ID = 2 ** 52
+const MOST_NAMESPACE = 2 ** 31
+/** Milliseconds before and after 1970 that are a date. */
+const MOST_TIME = 8.64e15
 
-/** What {@link readEntries} is to do. */
+/** What {@link readEntries} does with a file. */
 export interface Reading {
-  /** Is given the header before any entry; may throw. */
+  /** Called with the header, before any entry; may throw. */
   begin?: (header: FileHeader) => void
-  /** Is given each entry and its bytes; its tokens are valid only during the call. */
+  /** Called with each entry and its length in bytes; its tokens are valid only during the call. */
   take: (entry: Entry, bytes: number) => void
-  /** `false`: trust the checksums, they were verified just before. Default `true`. */
+  /** `false`: don't check what was checked just before. Default `true`. */
   check?: boolean
   /** Where to stop. Default: the end of the file. */
   end?: number
-  /** Default: all that there are. */
+  /** Default: those of all known versions. */
   readers?: FormatReaders
 }
 
@@ -34,8 +41,8 @@ export interface FileReport {
   end: number
   fileBytes: number
   /**
-   * Where the file is damaged: what follows is not only the rest of an interrupted write, for whole entries come after
-   * it. `undefined` otherwise.
+   * Where the file is damaged; `undefined` if what follows `end` is nothing, or what an interrupted write has left: no
+   * whole entry comes after it.
    */
   damagedAt: number | undefined
 }
@@ -44,8 +51,8 @@ export interface FileReport {
  * Reads the entries of a file in order, up to the first that is not whole:
  *
  *   1. read a window; where an entry does not fit, read on from its beginning
- *   2. an entry that is not whole, or says what cannot be, ends the reading: usually a write that was interrupted
- *   3. if a whole entry comes after it, it was no interrupted write, and the file is damaged
+ *   2. stop at an entry that is not whole or says something impossible: usually a write that was interrupted
+ *   3. if a whole entry comes after it, the write was not interrupted: the file is damaged
  *
  * @throws CorpusError `not-a-corpus`, `unknown-version`, `damaged`
  */
@@ -93,8 +100,8 @@ export async function readEntries(
 }
 
 /**
- * An entry that says only what can be; undefined where it does not, though its checksum is right: whoever wrote it was no
- * version of this program, and what it says would keep the folder from being opened again.
+ * An entry, or `undefined` if it says something impossible although its checksum is right: no version of this program
+ * wrote it, and taken over it would keep the folder from being opened again.
  */
 function readSound(
   reader: FormatReader,
@@ -109,11 +116,12 @@ function readSound(
   } catch {
     return undefined
   }
-  const { type, name, names, id, time, tokens } = entry
+  const { type, namespace, name, names, id, time, tokens } = entry
   const isName = (text: unknown) => typeof text === 'string' && text !== '' && text.length <= MOST_NAME
   if (type === 'namespace' && !isName(name)) return undefined
   if (!Array.isArray(names) || !names.every(isName)) return undefined
-  if (!Number.isSafeInteger(id) || id < 0 || !Number.isFinite(time)) return undefined
+  if (!Number.isInteger(id) || id < 0 || id > MOST_ID || namespace > MOST_NAMESPACE) return undefined
+  if (!(Math.abs(time) <= MOST_TIME)) return undefined
   const most = vocabularySize > 0 ? vocabularySize : 2 ** 31
   for (let k = 0; k < tokens.length; k++) if (!(tokens[k] >= 0 && tokens[k] < most)) return undefined
   return entry
@@ -124,13 +132,14 @@ async function finish(handle: FileHandle, report: FileReport, reader: FormatRead
   return report
 }
 
-/** 3. `from` if a whole entry begins anywhere after it. */
+/** 3. `from` if a whole entry begins anywhere after it, or too much seems to. */
 async function findDamage(
   handle: FileHandle,
   from: number,
   size: number,
   { entryLength, isWhole }: FormatReader,
 ): Promise<number | undefined> {
+  let bytesLeft = Math.max(MOST_DOUBTFUL, 2 * size)
   for (let start = from + 4; start + ENTRY_BYTES <= size; ) {
     const bytes = new Uint8Array(Math.min(WINDOW, size - start))
     const held = await fill(handle, bytes, 0, start)
@@ -138,6 +147,8 @@ async function findDamage(
     for (let at = 0; at + ENTRY_BYTES <= held; at += 4) {
       const length = entryLength(view, at)
       if (length === 0 || start + at + length > size) continue
+      bytesLeft -= length
+      if (bytesLeft < 0) return from
       const entry = new Uint8Array(length)
       await fill(handle, entry, 0, start + at)
       if (isWhole(entry, new DataView(entry.buffer), 0, length)) return from

@@ -1,4 +1,4 @@
-// The store: keeps in a folder what happens to a corpus.
+// The store: a corpus and the folder in which it outlives the process.
 
 import { existsSync, renameSync } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
@@ -8,6 +8,7 @@ import type { Namespace } from '../namespace.js'
 import type { CorpusRecord } from '../record.js'
 import { Appender } from './appender.js'
 import {
+  checkIsFile,
   createFile,
   fileMode,
   fileOf,
@@ -31,47 +32,47 @@ import { FolderLock } from './lock.js'
 import { asCorpusError } from './system-error.js'
 import type { FormatReaders } from './versions.js'
 
-/** Milliseconds between looks at what is to be done in the background. */
+/** Milliseconds between two ticks of the work in the background. */
 const TICK_MS = 1000
-/** Looks between two sweeps of expired records. */
+/** Ticks between two sweeps of expired records. */
 const SWEEP_TICKS = 30
-/** Looks that a compaction which failed is not tried again. */
+/** Ticks before a compaction that failed is tried again. */
 const REST_TICKS = 60
 /** Bytes of dead records that are not worth compacting. */
 const FEW_BYTES = 2 ** 20
-/** Tokens indexed at a time after opening, with a pause for others between. */
+/** Tokens indexed at a time after opening; other work gets its turn in between. */
 const INDEX_SLICE = 32_768
-/** Bytes of a new file written at a time, with a pause for others between. */
+/** Bytes of a new file written at a time; other work gets its turn in between. */
 const SLICE = 2 ** 20
 
 /** Options of {@link CorpusStore.open}. */
 export interface StoreOptions {
-  /** What tells the tokenizer from all others. Where absent, any is accepted, and nothing can be created. */
+  /** Identifies the tokenizer. Without it any file is accepted, but none can be created. */
   fingerprint?: string
   /** Tokens of the vocabulary; a file with larger ids is refused. */
   vocabularySize?: number
-  /** Noted in a new file, for people. */
+  /** Noted in a new file, for people to read. */
   modelName?: string
   /** Budgets of the corpus. */
   corpus?: CorpusOptions
   /** Read only: no lock is taken, nothing is written, and another process may be writing. */
   readOnly?: boolean
-  /** Told once of everything that went wrong without stopping the work: a full disk, a folder that is read-only. */
+  /** Called once for each problem that does not stop the work: a full disk, a folder that is read-only. */
   onProblem?: (problem: CorpusError) => void
-  /** Readers of the versions that can be opened. Default: all that there are. @internal */
+  /** Readers of the versions that can be opened. Default: those of all known versions. @internal */
   readers?: FormatReaders
 }
 
 /**
- * A corpus kept in a folder. Reading is as fast as without; every change is appended to a file in the background.
+ * A corpus kept in a folder. Reading is as fast as from memory alone; changes are appended to a file in the background.
  *
  *     folder   lock               its holder; see FolderLock
  *              corpus-000003.lkc  header and entries; see format.ts. The highest number counts
  *              corpus-000004.tmp  a compaction under way, or one that was cut short
  *
- * What is promised: after {@link flush} a change survives the end of the process at any moment, and of the machine.
- * A change that was not flushed is there as a whole or not at all. A deletion reaches the disk as an entry at once; the
- * bytes of what was deleted vanish with the next compaction, which {@link compact} forces.
+ * What is promised: after {@link flush} a change survives a crash of the process or the machine. A change that was not
+ * flushed is there as a whole or not at all. A deletion is written as an entry at once; the bytes of what was deleted
+ * vanish with the next compaction, which {@link compact} forces.
  *
  * Compaction, once more bytes are dead than alive:
  *   1. begin a new file; from now on changes go to both
@@ -89,7 +90,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
   /** Whether changes are kept. */
   readonly readOnly: boolean
   readonly header: FileHeader
-  /** Bytes at the end of the file that an interrupted write had left, cut off on opening. */
+  /** Bytes that an interrupted write had left at the end of the file; they were cut off on opening. */
   readonly tornBytes: number
   /** Resolves when everything that was in the file can be found; until then drafts come from a growing part of it. */
   readonly indexed: Promise<void>
@@ -106,7 +107,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
   /** Changes since a compaction began; they go into its file too. */
   #later: Uint8Array[] | undefined
   #compacting: Promise<void> | undefined
-  /** Resolves when a compaction has gone over to its file, or failed to. */
+  /** Resolves when a compaction has switched to its file, or failed. */
   #switching: Promise<void> | undefined
   #liveBytes = 0
   #ticks = 0
@@ -116,7 +117,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
   #unwatch: (() => void) | undefined
 
   /**
-   * Opens a folder, or begins one.
+   * Opens a folder, making it if need be.
    *
    * @throws CorpusError `locked`, `other-tokenizer`, `damaged`, `not-a-corpus`, `unknown-version`, `not-found`,
    *   `disk-full`, `io-failed`
@@ -130,7 +131,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
         lock = FolderLock.take(folder)
       } catch (error) {
         const problem = asCorpusError(error, `use the cache ${folder}`)
-        // Of what cannot be made, nothing can be read either.
+        // A folder that could not be made cannot be read either.
         if (problem.code !== 'read-only' || !existsSync(folder)) throw problem
         readOnly = true
         options.onProblem?.(new CorpusError('read-only', `the cache ${folder} is read-only: nothing new is kept`))
@@ -153,9 +154,10 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
       await createFile(folder, generation, { fingerprint, vocabularySize, modelName })
     }
     const file = fileOf(folder, generation)
+    await checkIsFile(file)
     const handle = await open(file, readOnly ? 'r' : 'r+')
     try {
-      // Made by an earlier version, it may be open to others.
+      // Earlier versions made files that others can read.
       if (!readOnly) await handle.chmod(fileMode).catch(() => {})
       const corpus = new Corpus(options.corpus)
       const loaded = await loadCorpus(handle, file, corpus, { fingerprint, vocabularySize, readers })
@@ -194,7 +196,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     this.#handle = handle
     this.#generation = generation
     this.#numbers = loaded.numbers
-    this.#nextNumber = Math.max(0, ...loaded.numbers.values()) + 1
+    this.#nextNumber = loaded.lastNumber + 1
     this.#onProblem = onProblem
     this.#liveBytes = this.#countLive()
     this.indexed = this.#index()
@@ -204,14 +206,14 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     this.#timer = setInterval(() => void this.#tick(), TICK_MS).unref()
   }
 
-  /** Bytes of the file, as far as written. */
+  /** Bytes of the file written so far. */
   get fileBytes(): number {
     return this.#file?.end ?? 0
   }
 
   added(namespace: string, record: CorpusRecord, tokens: ArrayLike<number>): void {
     this.#liveBytes += recordBytes(record.length, record.names)
-    // While the disk is full, what comes is not kept for later: memory has a bound too.
+    // While the disk is full nothing queues up: memory has a bound too.
     if (this.#file?.problem) {
       this.unsaved++
       return
@@ -247,7 +249,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     }
   }
 
-  /** Writes the file anew without what is dead. @throws CorpusError `disk-full`, `io-failed`, `closed` */
+  /** Rewrites the file without what is dead. @throws CorpusError `disk-full`, `io-failed`, `closed` */
   compact(): Promise<void> {
     if (this.#closed) return Promise.reject(new CorpusError('closed', `the cache ${this.folder} is closed`))
     this.#compacting ??= this.#compact().finally(() => {
@@ -256,7 +258,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     return this.#compacting
   }
 
-  /** Writes what waits and frees the folder. Once; later calls wait for the same. */
+  /** Writes what is pending and releases the folder. Further calls wait for the first. */
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -345,7 +347,7 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
       // 2.
       await this.#writeAlive(next)
       await catchUp(next, later)
-      // 3. What was flushed into the old file must be in the new one when that gets its name: let no flush end before.
+      // 3. What was flushed to the old file must be in the new one before that gets its name: flushes wait until then.
       this.#switching = new Promise((resolve) => {
         switched = resolve
       })
@@ -375,17 +377,20 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
     await removeOthers(this.folder, generation)
   }
 
-  /** Writes all that the corpus holds at this moment and still holds when its turn comes. */
+  /** Writes what the corpus holds now, except for records that are removed before their turn comes. */
   async #writeAlive(file: Appender): Promise<void> {
     const alive = Array.from(this.corpus.namespaces(), (namespace) => ({ namespace, records: [...namespace.records] }))
     const names = new Set(alive.map(({ namespace }) => namespace.name))
     for (const name of [...this.#numbers.keys()]) if (!names.has(name)) this.#numbers.delete(name)
-    for (const { name } of alive.map(({ namespace }) => namespace)) {
-      if (!this.#numbers.has(name)) this.#numbers.set(name, this.#nextNumber++)
-      file.append(encodeEntry({ ...emptyEntry, type: 'namespace', namespace: this.#numbers.get(name)!, name }))
-    }
     for (const { namespace, records } of alive) {
-      const number = this.#numbers.get(namespace.name)!
+      const { name } = namespace
+      const known = this.#numbers.get(name)
+      const number = known ?? this.#nextNumber++
+      this.#numbers.set(name, number)
+      const beginning = encodeEntry({ ...emptyEntry, type: 'namespace', namespace: number, name })
+      file.append(beginning)
+      // The old file must know it too: should this one not come to be, what follows is written there.
+      if (known === undefined) this.#file?.append(beginning)
       let bytes = 0
       for (const record of records) {
         if (record.start < 0) continue
@@ -401,13 +406,13 @@ export class CorpusStore implements CorpusJournal, AsyncDisposable {
   }
 }
 
-/** Writes and flushes what `later` holds now; it may hold more afterwards. */
+/** Writes and flushes what `later` holds; more may have come by the time that is done. */
 async function catchUp(file: Appender, later: Uint8Array[]): Promise<void> {
   for (const bytes of later.splice(0)) file.append(bytes)
   await file.flush()
 }
 
-/** The entry of a record. @internal */
+/** The entry of a record. */
 export function recordEntry(number: number, { log }: Namespace, record: CorpusRecord): Entry {
   const { id, kind, time, hash, names, start, length } = record
   return {

@@ -29,9 +29,9 @@ export function describeSystemError(error: unknown): string {
   }
 }
 
-/** Why reading it would wait, or go on, without end, in such words; undefined for a file. */
-export function describeKind(found: Stats): string | undefined {
-  if (found.isFile()) return undefined
+/** Why reading it might never end, in words of the same kind; `undefined` for a file, or nothing. */
+export function describeKind(found: Stats | undefined): string | undefined {
+  if (!found || found.isFile()) return undefined
   if (found.isDirectory()) return 'it is a folder'
   if (found.isFIFO()) return 'it is a named pipe'
   return found.isSocket() ? 'it is a socket' : 'it is a device'

@@ -7,14 +7,15 @@ import { Bell, Metronome, pause } from '../pause.js'
 import type { Exchange, Transport, TransportState } from '../transport.js'
 import { resolvePeers } from './addresses.js'
 import { type Cursor, readCursor, writeCursor } from './cursor.js'
+import { encodePart } from './part.js'
 import { Peer } from './peer.js'
 
-/** Bytes of frames in one answer, about. */
+/** Bytes of frames in one part of an answer, about. */
 const PART_BYTES = 2 ** 20
-/** Longest that a peer may ask to wait. */
+/** Longest that an answer goes on. */
 const LONGEST_WAIT_MS = 30_000
 /** Milliseconds between two times at which records go, together. Deletions do not wait. */
-const BEAT_MS = 150
+const BEAT_MS = 175
 /** Milliseconds after which a peer that does not ask counts as gone. */
 const PEER_GONE_MS = 1000
 /** Peers whose places are remembered. */
@@ -33,10 +34,11 @@ export interface PeerTransportOptions {
  * others show. What one replica has heard it hands on, so a message arrives also where its writer cannot.
  *
  *     GET /lookahead/log?after=CURSOR&wait=SECONDS&replica=ID&fingerprint=HEX     Authorization: Bearer KEY
- *     200   X-Lookahead-Replica: ID   X-Lookahead-Next: CURSOR   X-Lookahead-End: true     frames
+ *     200   X-Lookahead-Replica: ID      parts: all there is after the cursor, then for so long what comes
  *
- * Without a cursor, or with one that is too old, the answers begin with all deletions, then all records, part by part.
- * Where replicas write all the time there is always something new: whoever was told all there was when it asked has caught up.
+ * Without a cursor, or with one that is too old, the answer begins with all deletions, then all records. Where replicas
+ * write all the time there is always something new: whoever was told all there was when it asked has caught up. An answer
+ * ends before its time where someone waits to know that it has arrived: the next question tells.
  *
  * @example
  * const peers = new PeerTransport(['http://replica-2:8080', 'http://replica-3:8080'], { key })
@@ -56,6 +58,8 @@ export class PeerTransport implements Transport {
   readonly #metronome = new Metronome(BEAT_MS)
   /** Rings when a peer has come further. */
   readonly #told = new Bell()
+  /** Place up to which someone waits for peers to come. */
+  #wanted = 0
   #exchange: Exchange | undefined
   #running: Promise<void> = Promise.resolve()
   #unwatch = () => {}
@@ -82,6 +86,9 @@ export class PeerTransport implements Transport {
 
   async flushed(signal: AbortSignal): Promise<boolean> {
     const last = this.#exchange?.log.last ?? 0
+    this.#wanted = last
+    this.#metronome.strike()
+    this.#exchange?.log.ring()
     for (;;) {
       const now = performance.now()
       const here = [...this.#askers.values()].filter(({ waiting, at }) => waiting > 0 || now - at < PEER_GONE_MS)
@@ -115,31 +122,20 @@ export class PeerTransport implements Transport {
     const asker = /^[0-9a-f]{16}$/.exec(query.get('replica') ?? '')?.[0] ?? ''
     const waitMs = Math.min(LONGEST_WAIT_MS, Math.max(0, Number(query.get('wait') ?? 0) * 1000 || 0))
     const given = readCursor(query.get('after') ?? '')
-    let cursor: Cursor =
+    const cursor: Cursor =
       given?.replica === exchange.id && this.#isHeld(given)
         ? given
         : { replica: exchange.id, phase: 'deletions', last: 0, place: exchange.log.last }
-    let part: { frames: Uint8Array[]; next: Cursor }
-    if (cursor.phase !== 'log') part = this.#snapshot(exchange, cursor)
-    else {
-      const known = this.#hear(asker, cursor.place)
-      try {
-        part = await this.#tail(exchange, cursor, known, waitMs, request.signal)
-      } finally {
-        known.waiting--
-        // One that has hung up is not waited for.
-        known.at = request.signal.aborted ? Number.NEGATIVE_INFINITY : performance.now()
-        this.#told.ring()
-      }
-    }
-    cursor = part.next
-    return new Response(join(part.frames), {
+    const gone = new AbortController()
+    const signals = [request.signal, gone.signal, this.#ending.signal]
+    const parts = this.#parts(exchange, cursor, asker, waitMs, signals)
+    // Nobody has anything to tell himself.
+    return new Response(asker === exchange.id ? null : streamOf(parts, gone), {
       headers: {
         'Content-Type': 'application/octet-stream',
         'Cache-Control': 'no-store',
+        'X-Accel-Buffering': 'no',
         'X-Lookahead-Replica': exchange.id,
-        'X-Lookahead-Next': writeCursor(cursor),
-        'X-Lookahead-End': String(cursor.phase === 'log' && cursor.place === exchange.log.last),
       },
     })
   }
@@ -149,16 +145,72 @@ export class PeerTransport implements Transport {
     return place <= last && (phase !== 'log' || place >= first - 1)
   }
 
-  /** Notes who asks, and what it has. */
-  #hear(id: string, place: number): Asker {
-    const known = this.#askers.get(id) ?? { id, place, waiting: 0, at: 0 }
-    known.place = place
+  /** Notes who asks, and what it has if that is known. */
+  #hear(id: string, place?: number): Asker {
+    const known = this.#askers.get(id) ?? { id, place: 0, waiting: 0, at: 0 }
     known.waiting++
     this.#askers.delete(id)
     this.#askers.set(id, known)
     if (this.#askers.size > MOST_PEERS) this.#askers.delete(this.#askers.keys().next().value!)
-    this.#told.ring()
+    this.#heard(known, place ?? known.place)
     return known
+  }
+
+  #heard(asker: Asker, place: number): void {
+    asker.place = place
+    this.#told.ring()
+  }
+
+  /** What comes after a cursor, as parts: what there is, then what is said until it is time, or one of `signals` aborts. */
+  async *#parts(
+    exchange: Exchange,
+    cursor: Cursor,
+    id: string,
+    waitMs: number,
+    signals: readonly AbortSignal[],
+  ): AsyncGenerator<Uint8Array> {
+    const { log } = exchange
+    /** Whether something was told that it has not said it has. */
+    let isUnsure = cursor.phase !== 'log'
+    while (cursor.phase !== 'log') {
+      const { frames, next } = this.#snapshot(exchange, cursor)
+      cursor = next
+      yield encodePart(writeCursor(cursor), isAll(cursor, log), frames)
+    }
+    const asker = this.#hear(id, isUnsure ? undefined : cursor.place)
+    const ending = new AbortController()
+    const end = () => ending.abort()
+    const timer = setTimeout(end, waitMs)
+    for (const one of signals) one.addEventListener('abort', end, { once: true })
+    const goal = log.last
+    let isAtOnce = true
+    try {
+      do {
+        if (!isAtOnce) {
+          if (cursor.place === log.last) await log.more(ending.signal)
+          if (Math.max(log.lastDeletion, this.#wanted) <= cursor.place) await this.#metronome.beat(ending.signal)
+        }
+        // Let go meanwhile: the next question begins anew.
+        if (!this.#isHeld(cursor)) return
+        const { frames, place, isMore } = newsAfter(log, cursor.place, id)
+        cursor = { ...cursor, place }
+        if (frames.length > 0 || isAtOnce) {
+          isUnsure ||= frames.length > 0
+          yield encodePart(writeCursor(cursor), isAll(cursor, log), frames)
+        }
+        isAtOnce = isMore
+        // What it has said itself it has.
+        if (!isUnsure) this.#heard(asker, place)
+        else if (asker.place < this.#wanted && place >= this.#wanted) return
+      } while (cursor.place < goal || !ending.signal.aborted)
+    } finally {
+      clearTimeout(timer)
+      for (const one of signals) one.removeEventListener('abort', end)
+      asker.waiting--
+      // One that has hung up is not waited for.
+      asker.at = signals.some(({ aborted }) => aborted) ? Number.NEGATIVE_INFINITY : performance.now()
+      this.#told.ring()
+    }
   }
 
   #snapshot(exchange: Exchange, cursor: Cursor): { frames: Uint8Array[]; next: Cursor } {
@@ -176,28 +228,6 @@ export class PeerTransport implements Transport {
     }
     const { frames, next } = exchange.records(cursor.last, PART_BYTES)
     return { frames, next: next === undefined ? { ...cursor, phase: 'log' } : { ...cursor, last: next } }
-  }
-
-  async #tail({ log }: Exchange, cursor: Cursor, asker: Asker, waitMs: number, signal: AbortSignal) {
-    let news = newsAfter(log, cursor.place, asker.id)
-    if (waitMs > 0 && !news.isUrgent) {
-      const ending = new AbortController()
-      const end = () => ending.abort()
-      const timer = setTimeout(end, waitMs)
-      for (const one of [signal, this.#ending.signal]) one.addEventListener('abort', end, { once: true })
-      while (news.frames.length === 0 && !ending.signal.aborted) {
-        // What it has said itself it has.
-        asker.place = news.place
-        this.#told.ring()
-        await log.more(ending.signal)
-        news = newsAfter(log, news.place, asker.id)
-      }
-      if (!news.isUrgent) await this.#metronome.beat(ending.signal)
-      clearTimeout(timer)
-      for (const one of [signal, this.#ending.signal]) one.removeEventListener('abort', end)
-      news = newsAfter(log, cursor.place, asker.id)
-    }
-    return { frames: news.frames, next: { ...cursor, place: news.place } }
   }
 
   // Asking.
@@ -254,16 +284,37 @@ interface Asker {
   at: number
 }
 
-/** What comes after a place, as much as goes into one answer. Nobody must hear from others what it has said itself. */
+/** What comes after a place, as much as goes into one part. Nobody must hear from others what it has said itself. */
 function newsAfter(log: FrameLog, place: number, asker: string) {
   for (;;) {
     const entries = log.after(place, PART_BYTES)
     place = entries.at(-1)?.place ?? place
-    const news = entries.filter(({ writer }) => writer !== asker)
-    if (news.length === 0 && entries.length > 0) continue
-    const isUrgent = place < log.last || news.some(({ type }) => type === 'deletion')
-    return { frames: news.map(({ frame }) => frame), place, isUrgent }
+    const frames = entries.flatMap(({ writer, frame }) => (writer === asker ? [] : [frame]))
+    const isMore = place < log.last
+    if (frames.length > 0 || !isMore) return { frames, place, isMore }
   }
+}
+
+function isAll({ phase, place }: Cursor, log: FrameLog): boolean {
+  return phase === 'log' && place === log.last
+}
+
+/** A stream that asks for the next part when the one before is on its way. */
+function streamOf(parts: AsyncGenerator<Uint8Array>, gone: AbortController): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { value, done } = await parts.next()
+        if (done) controller.close()
+        else controller.enqueue(value)
+      },
+      async cancel() {
+        gone.abort()
+        await parts.return(undefined)
+      },
+    },
+    { highWaterMark: 0 },
+  )
 }
 
 function readUrl(text: string): URL {
@@ -280,14 +331,4 @@ function refuse(status: number, message: string): Response {
 /** Tells nothing by the time it takes but whether the lengths are the same. */
 function isSame(one: Buffer, other: Buffer): boolean {
   return one.length === other.length && timingSafeEqual(one, other)
-}
-
-function join(frames: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(frames.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const frame of frames) {
-    bytes.set(frame, at)
-    at += frame.length
-  }
-  return bytes
 }

@@ -1,17 +1,18 @@
 // One peer whose log is read.
 
-import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https'
 import { isIPv6 } from 'node:net'
 import { urlToHttpOptions } from 'node:url'
 import { Backoff, pause } from '../pause.js'
 import type { Exchange } from '../transport.js'
+import { type Part, PartReader } from './part.js'
 
-/** Seconds that a peer may let us wait for something new. */
+/** Seconds for which a peer tells what comes, before it is asked again. */
 const WAIT_S = 20
 /** Milliseconds beyond that after which it counts as lost. */
 const ANSWER_MS = 5000
-/** Most bytes of one answer. */
+/** Most bytes of one part of an answer. */
 const MOST_BYTES = 32 * 2 ** 20
 /** Milliseconds before a machine that is this one is asked again: it may have become another. */
 const SELF_MS = 30_000
@@ -76,72 +77,67 @@ export class Peer {
           this.isCaughtUp = false
         }
         this.#generation = generation
-        const { frames, next, replica, isAll } = await this.#ask(this.isCaughtUp && this.isConnected ? WAIT_S : 0)
-        backoff.reset()
-        this.isSelf = replica === this.#exchange.id
+        const answer = await this.#ask()
+        this.isSelf = answer.headers['x-lookahead-replica'] === this.#exchange.id
         if (this.isSelf) {
+          answer.destroy()
           this.#changed()
           await pause(SELF_MS, signal)
           continue
         }
-        await this.#exchange.take(frames)
-        const isNews = !this.isConnected || isAll
-        this.#cursor = next
-        this.isConnected = true
-        this.problem = undefined
-        if (isAll) this.isCaughtUp = true
-        if (isNews) this.#changed()
+        const parts = new PartReader(MOST_BYTES)
+        let isEmpty = true
+        for await (const piece of answer)
+          for (const part of parts.push(piece)) {
+            await this.#take(part)
+            isEmpty = false
+            backoff.reset()
+          }
+        if (isEmpty) throw new Error(refusals[200])
       } catch (error) {
         if (signal.aborted) break
         this.isConnected = false
-        this.problem = (error as Error).message
+        this.problem = describeFailure(error as Error).message
         this.#changed()
         await backoff.wait(signal)
       }
     }
   }
 
-  /** Asks for what comes after the cursor. */
-  #ask(waitS: number): Promise<PeerAnswer> {
+  async #take({ cursor, isAll, frames }: Part): Promise<void> {
+    await this.#exchange.take(frames)
+    const isNews = !this.isConnected || isAll
+    this.#cursor = cursor
+    this.isConnected = true
+    this.problem = undefined
+    if (isAll) this.isCaughtUp = true
+    if (isNews) this.#changed()
+  }
+
+  /** Asks for what comes after the cursor: an answer that has begun. */
+  #ask(): Promise<IncomingMessage> {
     const { id, fingerprint } = this.#exchange
-    const path = `/lookahead/log?after=${encodeURIComponent(this.#cursor)}&wait=${waitS}&replica=${id}&fingerprint=${fingerprint}`
+    const path = `/lookahead/log?after=${encodeURIComponent(this.#cursor)}&wait=${WAIT_S}&replica=${id}&fingerprint=${fingerprint}`
+    let begun: IncomingMessage | undefined
     return new Promise((resolve, reject) => {
-      const asked = this.#request({ ...this.#options, path, timeout: waitS * 1000 + ANSWER_MS })
+      const asked = this.#request({ ...this.#options, path, timeout: WAIT_S * 1000 + ANSWER_MS })
       this.#asked = asked
-      asked.on('timeout', () => asked.destroy(new Error(`no answer for ${waitS + ANSWER_MS / 1000} s`)))
+      asked.on('timeout', () => {
+        const late = new Error(`no answer for ${WAIT_S + ANSWER_MS / 1000} s`)
+        begun?.destroy(late)
+        asked.destroy(late)
+      })
       asked.on('error', (error: NodeJS.ErrnoException) => reject(describeFailure(error)))
       asked.on('response', (answer) => {
-        const pieces: Buffer[] = []
-        let bytes = 0
-        answer.on('data', (piece: Buffer) => {
-          bytes += piece.length
-          if (bytes > MOST_BYTES) asked.destroy(new Error(`an answer of more than ${MOST_BYTES} bytes`))
-          pieces.push(piece)
-        })
-        answer.on('error', reject)
-        answer.on('end', () => {
-          const { statusCode = 0, headers } = answer
-          const next = headers['x-lookahead-next']
-          const replica = headers['x-lookahead-replica']
-          if (statusCode === 200 && typeof next === 'string' && typeof replica === 'string')
-            resolve({ frames: Buffer.concat(pieces), next, replica, isAll: headers['x-lookahead-end'] === 'true' })
-          else reject(new Error(refusals[statusCode] ?? `it answered ${statusCode}`))
-        })
+        const { statusCode = 0, headers } = answer
+        begun = answer
+        if (statusCode === 200 && typeof headers['x-lookahead-replica'] === 'string') return resolve(answer)
+        answer.resume()
+        reject(new Error(refusals[statusCode] ?? `it answered ${statusCode}`))
       })
       asked.end()
     })
   }
-}
-
-/** What a peer told. */
-interface PeerAnswer {
-  frames: Uint8Array
-  /** Where to go on. */
-  next: string
-  /** Its name. */
-  replica: string
-  /** Whether that was all there was to tell. */
-  isAll: boolean
 }
 
 const refusals: Record<number, string> = {
@@ -153,6 +149,6 @@ const refusals: Record<number, string> = {
 
 function describeFailure(error: NodeJS.ErrnoException): Error {
   if (error.code === 'ECONNREFUSED') return new Error('connection refused')
-  if (error.code === 'ECONNRESET') return new Error('connection lost')
+  if (error.code === 'ECONNRESET' || error.message === 'aborted') return new Error('connection lost')
   return error
 }

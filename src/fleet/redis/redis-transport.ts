@@ -6,8 +6,10 @@ import type { Exchange, Transport, TransportState } from '../transport.js'
 import { RedisAddress, type RedisConnection, RefusedCommand } from './connection.js'
 import { hasEntry, isBefore, newestId, pack, readStreams, StreamNames } from './streams.js'
 
-/** Milliseconds between two times at which records go and are fetched, together. Deletions do not wait to go. */
-const BEAT_MS = 75
+/** Milliseconds between two times at which records go, together. Deletions do not wait to go. */
+const BEAT_MS = 150
+/** Milliseconds after that at which they are fetched: where clocks agree, all have come by then. */
+const FETCH_MS = 15
 /** Bytes handed over in one go. */
 const BATCH_BYTES = 2 ** 20
 /** Milliseconds that the server waits for something new before it says that there is nothing. */
@@ -65,7 +67,8 @@ export class RedisTransport implements Transport {
   #trimAt = 0
   /** Deletions that must be said besides the log. */
   #again: { frame: Uint8Array; namespace: string }[] = []
-  readonly #metronome = new Metronome(BEAT_MS)
+  readonly #going = new Metronome(BEAT_MS)
+  readonly #fetching = new Metronome(BEAT_MS, FETCH_MS)
   /** Rings when something was handed over, or cannot be. */
   readonly #told = new Bell()
   #running: Promise<void> = Promise.resolve()
@@ -90,12 +93,13 @@ export class RedisTransport implements Transport {
     this.#names = new StreamNames(exchange.fingerprint)
     this.#place = exchange.log.open(0)
     this.#again = [...exchange.deletions(exchange.lastContact - AGAIN_MS)]
-    this.#unwatch = exchange.log.onDeletion(() => this.#metronome.strike())
+    this.#unwatch = exchange.log.onDeletion(() => this.#going.strike())
     this.#running = this.#run()
   }
 
   async flushed(signal: AbortSignal): Promise<boolean> {
     const { last } = this.#exchange.log
+    this.#going.strike()
     while (this.#place.done < last || this.#again.length > 0) {
       if (signal.aborted || !this.state.connected) return false
       await this.#told.rung(signal)
@@ -201,7 +205,7 @@ export class RedisTransport implements Transport {
       const count = await this.#readSome(connection, this.#positions, BLOCK_MS)
       if (this.state.pending === 0) this.#exchange.contact()
       // What comes in the meantime is fetched together, unless there is more already.
-      if (count > 0 && count < READ_COUNT) await this.#metronome.beat(signal)
+      if (count > 0 && count < READ_COUNT) await this.#fetching.beat(signal)
     }
   }
 
@@ -273,7 +277,7 @@ export class RedisTransport implements Transport {
       this.state.pending = log.last - this.#place.done
       if (this.#place.done < last) continue
       if (this.state.pending === 0) await log.more(signal)
-      if (log.lastDeletion <= this.#urgent) await this.#metronome.beat(signal)
+      if (log.lastDeletion <= this.#urgent) await this.#going.beat(signal)
     }
   }
 

@@ -1,0 +1,111 @@
+// Requests as Ollama's API has them, in the words of the chat API.
+
+import { z } from 'zod'
+import { samplingFields, tokenCount } from './fields.js'
+import { bodyOf, partOf } from './harmless.js'
+import { jsonObject, list } from './lists.js'
+import type { Message } from './messages.js'
+import { schema } from './response-format.js'
+import { tools } from './tools.js'
+
+/** Nothing here sees pictures. */
+const noImages = z.undefined({ error: 'expected no images; this server reads text only' }).optional()
+
+const message = partOf({
+  role: z.enum(['system', 'user', 'assistant', 'tool']),
+  content: z.string().default(''),
+  thinking: z.string().optional(),
+  images: noImages,
+  tool_calls: list(
+    partOf({
+      id: z.string().optional(),
+      type: z.literal('function').optional(),
+      function: partOf({
+        index: z.number().optional(),
+        name: z.string(),
+        description: z.string().optional(),
+        arguments: jsonObject.default({}),
+      }),
+    }),
+  ).optional(),
+  tool_name: z.string().optional(),
+  name: z.string().optional(),
+  tool_call_id: z.string().optional(),
+})
+
+/** How tokens are chosen: `options` of a request. */
+const options = bodyOf({ ...samplingFields, num_predict: tokenCount })
+
+/** What `/api/chat` and `/api/generate` have in common. */
+const shared = {
+  model: z.string(),
+  stream: z.boolean().nullish(),
+  format: z.union([z.literal('json'), z.literal(''), schema], { error: "expected 'json' or a JSON schema" }).nullish(),
+  options: options.nullish(),
+  think: z
+    .union([z.boolean(), z.string().max(64)], { error: "expected true, false, 'low', 'medium' or 'high'" })
+    .nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: z.number().int().min(0).max(20).nullish(),
+}
+
+/** The body of `POST /api/chat`. */
+export const ollamaChat = bodyOf({ ...shared, messages: list(message, 4096).nullish(), tools: tools.nullish() })
+
+/** The body of `POST /api/generate`. */
+export const ollamaGenerate = bodyOf({
+  ...shared,
+  prompt: z.string().nullish(),
+  system: z.string().nullish(),
+  raw: z.boolean().nullish(),
+  images: noImages,
+})
+
+export type OllamaBody = z.infer<z.ZodObject<typeof shared>>
+
+/**
+ * A conversation in the chat API's shape. Calls have no ids there, so each gets one; a result belongs to the call that its
+ * function's name says, or to the first that has none yet.
+ */
+export function chatMessages(given: readonly z.infer<typeof message>[]): Message[] {
+  let open: { id: string; name: string }[] = []
+  return given.map(({ role, content, thinking, tool_calls, tool_name, name, tool_call_id }, i): Message => {
+    if (role === 'tool') {
+      const named = tool_name ?? name
+      const call = open.find((one) => one.id === tool_call_id || one.name === named) ?? open[0]
+      open = open.filter((one) => one !== call)
+      const told = named ?? call?.name
+      return {
+        role,
+        content,
+        tool_call_id: tool_call_id ?? call?.id ?? `call_${i}`,
+        ...(told !== undefined && { name: told }),
+      }
+    }
+    if (role !== 'assistant') return { role, content }
+    const calls = (tool_calls ?? []).map(({ id = '', function: called }, j) => ({
+      id: id || `call_${i}_${j}`,
+      type: 'function' as const,
+      function: { name: called.name, arguments: JSON.stringify(called.arguments) },
+    }))
+    if (calls.length > 0) open = calls.map(({ id, function: { name } }) => ({ id, name }))
+    return {
+      role,
+      content,
+      ...(thinking !== undefined && { reasoning_content: thinking }),
+      ...(calls.length > 0 && { tool_calls: calls }),
+    }
+  })
+}
+
+/** The form that is asked for. */
+export function formFields({ format }: OllamaBody) {
+  if (format === undefined || format === null || format === '') return {}
+  return format === 'json' ? { response_format: { type: 'json_object' as const } } : { json_schema: format }
+}
+
+/** Whether the model is to think, and how hard. */
+export function thinkingFieldsOf({ think }: OllamaBody) {
+  if (typeof think === 'string') return { enable_thinking: true, reasoning_effort: think }
+  return typeof think === 'boolean' ? { enable_thinking: think } : {}
+}

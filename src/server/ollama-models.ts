@@ -1,0 +1,177 @@
+// What Ollama's clients ask about models: which there are, what one can do, and its vectors.
+
+import { z } from 'zod'
+import { readBody } from './body.js'
+import { ApiError } from './errors.js'
+import { bodyOf } from './harmless.js'
+import { json } from './json.js'
+import { list } from './lists.js'
+import { vectorsOf } from './reading.js'
+import { fingerprint } from './reply.js'
+import type { Served } from './served.js'
+import type { ServedReader } from './served-reader.js'
+import type { Service } from './service.js'
+
+/** The model that goes by a name; `:latest` behind it may be left out, and says nothing here. @throws ApiError 404 */
+export function servedAs(service: Service, model: string): Served {
+  return service.find(service.served.some(({ name }) => name === model) ? model : plainName(model))
+}
+
+function plainName(model: string): string {
+  return model.replace(/:latest$/, '')
+}
+
+/** `GET /api/version` */
+export function ollamaVersion(): Response {
+  return Response.json({ version: fingerprint.replace(/^.*-/, '') })
+}
+
+/** `GET /api/tags`: all models. */
+export function ollamaTags(service: Service): Response {
+  void service.engine
+  const writing = service.served.flatMap((served) => (served.isLoaded ? [described(served)] : []))
+  const reading = Object.values(service.readers).flatMap((reader) =>
+    reader?.isLoaded ? [describedReader(reader)] : [],
+  )
+  return Response.json({ models: [...writing, ...reading] })
+}
+
+/** `GET /api/ps`: the same; what is there is loaded, and stays. */
+export function ollamaRunning(service: Service): Response {
+  void service.engine
+  const models = service.served.flatMap((served) =>
+    served.isLoaded
+      ? [
+          {
+            ...described(served),
+            expires_at: '9999-12-31T23:59:59Z',
+            size_vram: 0,
+            context_length: served.engine.contextTokens,
+          },
+        ]
+      : [],
+  )
+  return Response.json({ models })
+}
+
+const showBody = bodyOf({
+  model: z.string().optional(),
+  name: z.string().optional(),
+  verbose: z.boolean().nullish(),
+  system: z.string().nullish(),
+})
+
+/** `POST /api/show`: what a model is, and what it can do. */
+export async function ollamaShow(service: Service, request: Request): Promise<Response> {
+  const body = await readBody(request, showBody, service)
+  const asked = plainName(body.model ?? body.name ?? '')
+  const reader = service.readers.embedding
+  if (reader && reader.name === asked) {
+    const { details, modified_at } = describedReader(reader)
+    return json({ details, modified_at, model_info: {}, capabilities: ['embedding'] })
+  }
+  const served = servedAs(service, asked)
+  const { engine } = served
+  const { architecture, parameters, trainedContextTokens } = engine.description
+  const { details, modified_at } = described(served)
+  return json({
+    modelfile: '',
+    parameters: '',
+    template: engine.chatTemplate ?? '',
+    details,
+    modified_at,
+    model_info: {
+      'general.architecture': architecture,
+      'general.parameter_count': parameters,
+      [`${architecture}.context_length`]: trainedContextTokens,
+    },
+    capabilities: [
+      'completion',
+      ...(engine.rendersTools ? ['tools'] : []),
+      ...(engine.infillTokens ? ['insert'] : []),
+      ...(engine.thinks ? ['thinking'] : []),
+    ],
+  })
+}
+
+const texts = z.union([z.string(), list(z.string(), 2048, 1)], { error: 'expected a string or a list of strings' })
+
+const embedBody = bodyOf({
+  model: z.string(),
+  input: texts,
+  truncate: z.boolean().nullish(),
+  dimensions: z.number().int().min(1).nullish(),
+  options: z.unknown().optional(),
+})
+
+/** `POST /api/embed`: vectors of texts. What is too long is refused: nothing is cut off here. */
+export async function ollamaEmbed(service: Service, request: Request): Promise<Response> {
+  const body = await readBody(request, embedBody, service)
+  const began = performance.now()
+  const reader = service.findReader('embedding', plainName(body.model))
+  const { vectors, tokens } = await vectorsOf(reader, [body.input].flat(), body.dimensions, request.signal)
+  return json({
+    model: body.model,
+    embeddings: vectors.map((vector) => Array.from(vector)),
+    total_duration: Math.round((performance.now() - began) * 1e6),
+    load_duration: 0,
+    prompt_eval_count: tokens,
+  })
+}
+
+const oldEmbedBody = bodyOf({ model: z.string(), prompt: z.string(), options: z.unknown().optional() })
+
+/** `POST /api/embeddings`: the same for one text, as it once was. */
+export async function ollamaEmbedding(service: Service, request: Request): Promise<Response> {
+  const body = await readBody(request, oldEmbedBody, service)
+  const reader = service.findReader('embedding', plainName(body.model))
+  const { vectors } = await vectorsOf(reader, [body.prompt], undefined, request.signal)
+  return json({ embedding: Array.from(vectors[0]) })
+}
+
+/** Routes that fetch, make or delete models. */
+export function noModelKeeping(): never {
+  throw new ApiError(
+    501,
+    'not_supported_error',
+    'models are chosen when the server is started; fetch others with: lookahead pull',
+    { code: 'not_supported' },
+  )
+}
+
+/** An error in Ollama's shape. */
+export function ollamaError(error: ApiError) {
+  return { error: error.message }
+}
+
+function described({ name, created, engine }: Served) {
+  const { description } = engine
+  const family = description.architecture
+  return {
+    name,
+    model: name,
+    modified_at: new Date(created * 1000).toISOString(),
+    size: description.weightBytes,
+    digest: '',
+    details: {
+      parent_model: '',
+      format: 'gguf',
+      family,
+      families: [family],
+      parameter_size: `${(description.parameters / 1e9).toPrecision(2)}B`,
+      quantization_level: /\S+(?: - \S+)?$/.exec(description.name)?.[0] ?? '',
+    },
+  }
+}
+
+function describedReader({ name, created, embedder }: ServedReader) {
+  const details = {
+    parent_model: '',
+    format: 'gguf',
+    family: embedder.name,
+    families: [],
+    parameter_size: '',
+    quantization_level: '',
+  }
+  return { name, model: name, modified_at: new Date(created * 1000).toISOString(), size: 0, digest: '', details }
+}

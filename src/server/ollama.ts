@@ -1,0 +1,230 @@
+// `/api/chat` and `/api/generate`: Ollama's own shape of conversations and texts.
+
+import { randomUUID } from 'node:crypto'
+
+import type { MessageDelta } from '../chat/message.js'
+import type { GenerationResult, GenerationStep } from '../decode/generation.js'
+import { readBody } from './body.js'
+import { isCut } from './endings.js'
+import { type ApiError, badRequest } from './errors.js'
+import { requestOptions } from './fields.js'
+import { json } from './json.js'
+import { chatLogprobs } from './logprobs.js'
+import { type Message, templateMessages } from './messages.js'
+import {
+  chatMessages,
+  formFields,
+  type OllamaBody,
+  ollamaChat,
+  ollamaGenerate,
+  thinkingFieldsOf,
+} from './ollama-input.js'
+import { servedAs } from './ollama-models.js'
+import type { Frame, Reply } from './reply.js'
+import { formOf } from './response-format.js'
+import type { Served } from './served.js'
+import type { Beginning, Service } from './service.js'
+import { respond } from './stream.js'
+import { continuationOptions, thinkingOptions } from './thinking.js'
+import { planTools, type Tool } from './tools.js'
+
+/** `POST /api/chat`. Without messages it only looks whether the model is there. */
+export async function chatOllama(service: Service, request: Request): Promise<Response> {
+  const body = await readBody(request, ollamaChat, service)
+  const served = servedAs(service, body.model)
+  if (!body.messages?.length) return loaded(served, body, { message: { role: 'assistant', content: '' } })
+  return converse(service, request, served, body, chatMessages(body.messages), 'chat', body.tools ?? [])
+}
+
+/** `POST /api/generate`: one question, or with `raw` a text that is continued as it stands. */
+export async function generateOllama(service: Service, request: Request): Promise<Response> {
+  const body = await readBody(request, ollamaGenerate, service)
+  const served = servedAs(service, body.model)
+  const { prompt, system, raw } = body
+  if (!prompt) return loaded(served, body, { response: '' })
+  if (!raw) {
+    const said: Message[] = system ? [{ role: 'system', content: system }] : []
+    return converse(service, request, served, body, [...said, { role: 'user', content: prompt }], 'generate')
+  }
+  if (system) throw badRequest('system: expected only without raw: true', 'system')
+  const { engine } = served
+  const { grammar } = await formOf({ ...body.options, ...formFields(body) }, undefined)
+  const ready = await served.prepare({ ...shared(service, served, request, body, grammar), prompt })
+  return answer(service, request, served, body, 'generate', () => engine.complete(ready))
+}
+
+async function converse(
+  service: Service,
+  request: Request,
+  served: Served,
+  body: OllamaBody,
+  messages: readonly Message[],
+  shape: Shape,
+  tools: Tool[] = [],
+): Promise<Response> {
+  const { engine } = served
+  const use = planTools(engine, { tools })
+  const form = await formOf({ ...body.options, ...formFields(body) }, use.tools)
+  const conversation = templateMessages(engine, messages)
+  const ready = await served.prepare({
+    ...shared(service, served, request, body, form.grammar),
+    ...use,
+    ...thinkingOptions(thinkingFieldsOf(body)),
+    ...continuationOptions({}, conversation),
+    messages: conversation,
+    jsonSchema: form.jsonSchema,
+  })
+  return answer(service, request, served, body, shape, () => engine.chat(ready))
+}
+
+/** What both kinds of answers are started with. */
+function shared(service: Service, { engine }: Served, request: Request, body: OllamaBody, grammar: string | undefined) {
+  const { options, logprobs, top_logprobs } = body
+  const namespace = service.namespaceOf(request, options?.namespace)
+  return {
+    ...requestOptions(engine, { ...options, namespace, grammar }, `ollama-${randomUUID()}`, request.signal),
+    maxTokens: service.defaults.limit(['options.num_predict', options?.num_predict]),
+    logprobs: logprobs ? (top_logprobs ?? 0) : undefined,
+  }
+}
+
+function answer(
+  service: Service,
+  request: Request,
+  served: Served,
+  body: OllamaBody,
+  shape: Shape,
+  begin: Beginning,
+): Promise<Response> {
+  const namespace = service.namespaceOf(request, body.options?.namespace)
+  const answers = service.start(served, [begin], request.signal, namespace)
+  return respond(service, answers, new OllamaReply(served, body, shape), body.stream ?? true)
+}
+
+function loaded({ name, engine }: Served, body: OllamaBody, nothing: object): Response {
+  void engine
+  const line = { model: body.model || name, created_at: new Date().toISOString(), ...nothing }
+  return json({ ...line, done: true, done_reason: 'load' })
+}
+
+type Shape = 'chat' | 'generate'
+
+/** What is said at once: words, thoughts, and calls that are whole. */
+interface Said {
+  content: string
+  thinking: string
+  calls: { name: string; arguments: string }[]
+}
+
+/** An answer in lines of JSON. Calls come whole, with their arguments as an object. */
+class OllamaReply implements Reply {
+  readonly lines = true
+  readonly #served: Served
+  readonly #body: OllamaBody
+  readonly #shape: Shape
+  readonly #began = performance.now()
+  readonly #whole: Said = { content: '', thinking: '', calls: [] }
+  readonly #logprobs: object[] = []
+  /** The call that is being written. */
+  #call: Said['calls'][number] | undefined
+
+  constructor(served: Served, body: OllamaBody, shape: Shape) {
+    this.#served = served
+    this.#body = body
+    this.#shape = shape
+  }
+
+  begin(): Frame[] {
+    return []
+  }
+
+  step(_index: number, step: GenerationStep): Frame[] {
+    const said = this.#take(step.deltas ?? [{ type: 'content', text: step.text }])
+    const told = this.#body.logprobs ? chatLogprobs(this.#served.engine, step.pieces) : []
+    for (const one of told) this.#logprobs.push(one)
+    if (said.content === '' && said.thinking === '' && said.calls.length === 0 && told.length === 0) return []
+    return [this.#line(said, told.length > 0 ? { logprobs: told } : {})]
+  }
+
+  end(_index: number, result: GenerationResult): Frame[] {
+    const calls = this.#closeCall()
+    const last = calls.length > 0 ? [this.#line({ content: '', thinking: '', calls })] : []
+    return [...last, this.#line({ content: '', thinking: '', calls: [] }, this.#ending(result))]
+  }
+
+  close(): Frame[] {
+    return []
+  }
+
+  whole([result]: readonly GenerationResult[]) {
+    const told = this.#body.logprobs ? { logprobs: this.#logprobs } : {}
+    return this.#line(this.#whole, { ...told, ...this.#ending(result) }).data
+  }
+
+  fail(error: ApiError): Frame {
+    return { data: { error: error.message } }
+  }
+
+  #take(deltas: readonly MessageDelta[]): Said {
+    const said: Said = { content: '', thinking: '', calls: [] }
+    for (const delta of deltas) {
+      if (delta.type === 'content') said.content += delta.text
+      else if (delta.type === 'reasoning') said.thinking += delta.text
+      else if (delta.type === 'call') {
+        said.calls.push(...this.#closeCall())
+        this.#call = { name: delta.name, arguments: '' }
+      } else if (this.#call) this.#call.arguments += delta.text
+    }
+    this.#whole.content += said.content
+    this.#whole.thinking += said.thinking
+    return said
+  }
+
+  #closeCall(): Said['calls'] {
+    if (!this.#call) return []
+    const calls = [this.#call]
+    this.#whole.calls.push(...calls)
+    this.#call = undefined
+    return calls
+  }
+
+  #line({ content, thinking, calls }: Said, more: object = {}): Frame {
+    const head = { model: this.#body.model, created_at: new Date().toISOString() }
+    const thoughts = thinking === '' ? {} : { thinking }
+    const tool_calls = calls.map((call, index) => ({
+      function: { index, name: call.name, arguments: parsed(call.arguments) },
+    }))
+    const said =
+      this.#shape === 'generate'
+        ? { response: content, ...thoughts }
+        : { message: { role: 'assistant', content, ...thoughts, ...(tool_calls.length > 0 && { tool_calls }) } }
+    return { data: { ...head, ...said, done: false, ...more } }
+  }
+
+  /** Times are nanoseconds. */
+  #ending({ reason, stats }: GenerationResult) {
+    return {
+      done: true,
+      done_reason: isCut(reason) ? 'length' : 'stop',
+      total_duration: nanoseconds(performance.now() - this.#began),
+      load_duration: 0,
+      prompt_eval_count: stats.promptTokens,
+      prompt_eval_duration: nanoseconds(stats.prefillMs),
+      eval_count: stats.completionTokens,
+      eval_duration: nanoseconds(stats.decodeMs),
+    }
+  }
+}
+
+function nanoseconds(ms: number): number {
+  return Math.round(ms * 1e6)
+}
+
+function parsed(json: string): unknown {
+  try {
+    return json === '' ? {} : JSON.parse(json)
+  } catch {
+    // A call that was cut off.
+    return {}
+  }
+}
