@@ -110,6 +110,18 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<number> {
   if (!terminal.watched || isVerbose) terminal.err(`loading ${path.basename(file)} …\n`)
   let engine: Engine | undefined
   let sharing: Fleet | undefined
+  /** Ends one after the other. What fails on the way, a full disk for one, must not keep the rest from ending. */
+  const end = async (...parts: (() => PromiseLike<void> | undefined)[]): Promise<boolean> => {
+    let isWell = true
+    for (const part of parts)
+      try {
+        await part()
+      } catch (error) {
+        isWell = false
+        terminal.err(`lookahead: ${describeFailure(error).sentence}\n`)
+      }
+    return isWell
+  }
   try {
     engine = await Engine.load({
       model: file,
@@ -139,10 +151,12 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<number> {
     await readers.loaded()
   } catch (error) {
     giveUp(error)
-    await sharing?.[Symbol.asyncDispose]()
-    await engine?.[Symbol.asyncDispose]()
-    await readers.close()
-    await closeDoors(doors)
+    await end(
+      () => sharing?.[Symbol.asyncDispose](),
+      () => engine?.[Symbol.asyncDispose](),
+      () => readers.close(),
+      () => closeDoors(doors),
+    )
     throw error
   }
   isLoaded = true
@@ -160,22 +174,14 @@ async function serve(given: ServeOptions, terminal: Terminal): Promise<number> {
     app.drain()
     await new Promise((resolve) => setTimeout(resolve, options.drain * 1000))
   }
-  // What fails on the way, a full disk for one, must not keep the rest from ending.
-  let failed = false
-  for (const end of [
+  const isWell = await end(
     () => app.stop(options.stopTimeout * 1000),
     () => sharing?.[Symbol.asyncDispose](),
     () => engine[Symbol.asyncDispose](),
     () => readers.close(),
     () => closeDoors(doors),
-  ])
-    try {
-      await end()
-    } catch (error) {
-      failed = true
-      terminal.err(`lookahead: ${describeFailure(error).sentence}\n`)
-    }
-  return failed ? exitCodes.failure : signal === 'SIGINT' ? exitCodes.interrupted : 0
+  )
+  return !isWell ? exitCodes.failure : signal === 'SIGINT' ? exitCodes.interrupted : 0
 }
 
 function readPrefix(prefix: string | undefined): string | undefined {

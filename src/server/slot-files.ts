@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
 import { readBody } from './body.js'
-import { badRequest } from './errors.js'
+import { ApiError, badRequest } from './errors.js'
 import { keptName } from './fields.js'
 import { bodyOf } from './harmless.js'
 import type { Service } from './service.js'
@@ -65,8 +65,11 @@ async function told<T>(filename: string, act: () => Promise<T | undefined>): Pro
   try {
     done = await act()
   } catch (error) {
-    const sentence = error instanceof Error ? error.message : String(error)
-    throw badRequest(`filename: ${sentence.replace(/^.*?(?= (?:is|holds|cannot) )/, filename)}`, 'filename')
+    const { message, cause } = error instanceof Error ? error : new Error(String(error))
+    const sentence = message.replace(/^.*?(?= (?:is|holds|cannot) )/, filename)
+    if (/^(?:ENOSPC|EDQUOT)$/.test((cause as NodeJS.ErrnoException | undefined)?.code ?? ''))
+      throw new ApiError(507, 'server_error', sentence, { code: 'disk_full', cause: error })
+    throw badRequest(`filename: ${sentence}`, 'filename')
   }
   return done ?? notSupported('this server keeps no prompts, so there are none to save or restore')
 }

@@ -78,6 +78,17 @@ describe('Jinja', () => {
     )
   })
 
+  it('strips tags and comments as an expression would, in one go through the text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('<', '>', '<!--', '-->', '-', 'a', ' ', '\n') }), (text) => {
+        const stripped = text.replace(/<!--.*?-->|<[^>]*>/gs, '')
+        expect(render('{{ text | striptags }}', { text })).toBe(stripped.replace(/\s+/g, ' ').trim())
+      }),
+    )
+    for (const text of ['<'.repeat(400_000), '<!--'.repeat(100_000), `${'<!--'.repeat(100_000)}>`])
+      expect(render('{{ text | striptags | length }}', { text })).toBe(String(text.endsWith('>') ? 0 : 400_000))
+  })
+
   it('splits from either side, and no text into more parts than others would wait for', () => {
     fc.assert(
       fc.property(

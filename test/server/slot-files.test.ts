@@ -1,7 +1,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import { Engine } from '../../src/engine/engine.js'
+import { EngineError } from '../../src/engine/error.js'
 import { TestServer } from './server.js'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-slots-'))
@@ -44,6 +46,18 @@ describe('POST /slots/{id}', () => {
     expect(again.body.content).toBe(first.body.content)
     expect((await act(0, 'save', { filename: 'two.bin' })).body.n_saved).toBe(n_saved)
     expect(readFileSync(path.join(folder, 'two.bin')).equals(readFileSync(path.join(folder, 'one.bin')))).toBe(true)
+  })
+
+  it('says 507 where the disk is full', async () => {
+    await ask(1)
+    const full = new EngineError('invalid-parameter', `${folder}/one.bin cannot be written: the disk is full`, {
+      cause: Object.assign(new Error(), { code: 'ENOSPC' }),
+    })
+    const save = vi.spyOn(Engine.prototype, 'savePrompt').mockRejectedValueOnce(full)
+    const refused = await act(1, 'save', { filename: 'one.bin' })
+    save.mockRestore()
+    expect(refused).toMatchObject({ status: 507, body: { error: { type: 'server_error', code: 'disk_full' } } })
+    expect(refused.body.error.message).toBe('one.bin cannot be written: the disk is full')
   })
 
   it('counts slots for those who name none, and takes chats', async () => {

@@ -235,13 +235,7 @@ export const filters: Record<string, Filter> = {
   },
   string: (value) => toStr(value),
   strip: (value) => stripped(toStr(value), isSpace, true, true),
-  striptags: (value) =>
-    changed(toStr(value), (text) =>
-      text
-        .replace(/<!--.*?-->|<[^>]*>/gs, '')
-        .replace(/\s+/g, ' ')
-        .trim(),
-    ),
+  striptags: (value) => changed(toStr(value), (text) => withoutTags(text).replace(/\s+/g, ' ').trim()),
   sum: (value, args, given) => {
     const path = arg(given, 0, 'attribute')
     const start = args[1] ?? given.named.get('start') ?? 0
@@ -299,6 +293,22 @@ export const filters: Record<string, Filter> = {
 }
 filters.d = filters.default
 filters.e = filters.escape
+
+/** A text without comments and tags of HTML; an expression would look to its end from every `<` that closes nowhere. */
+function withoutTags(text: string): string {
+  let kept = ''
+  let from = 0
+  let comments = true
+  for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', Math.max(at + 1, from))) {
+    let end = comments && text.startsWith('<!--', at) ? text.indexOf('-->', at + 4) + 2 : 0
+    if (end === 1) comments = false
+    if (end < 2) end = text.indexOf('>', at)
+    if (end < 0) break
+    kept += text.slice(from, at)
+    from = end + 1
+  }
+  return kept + text.slice(from)
+}
 
 function fail(name: string, wanted: string): never {
   throw new JinjaError('render', `${name}: expected ${wanted}`)
