@@ -377,25 +377,28 @@ function ruleElement(rule: number): Element {
   return -2 - rule
 }
 
-/** Which rules may be empty. */
+/** Which rules may be empty: those with an alternative all of whose elements may be. */
 function emptyRules(rules: readonly Element[][][]): Uint8Array {
   const empty = new Uint8Array(rules.length)
-  // Where a rule is used in an alternative without sets: only those can still become empty.
-  const users: [rule: number, alternative: Element[]][][] = rules.map(() => [])
   const found: number[] = []
-  const check = (rule: number, alternative: Element[]) => {
-    if (empty[rule] || !alternative.every((element) => element < 0 && empty[-2 - element])) return
+  const note = (rule: number) => {
+    if (empty[rule] === 0) found.push(rule)
     empty[rule] = 1
-    found.push(rule)
   }
+  // Of each alternative without sets: whose it is, and how many of its elements are not known to be empty.
+  const owners: number[] = []
+  const left: number[] = []
+  const users: number[][] = rules.map(() => [])
   for (const [rule, alternatives] of rules.entries())
     for (const alternative of alternatives) {
       if (alternative.some((element) => element >= 0)) continue
-      for (const element of alternative) users[-2 - element].push([rule, alternative])
-      check(rule, alternative)
+      if (alternative.length === 0) note(rule)
+      for (const element of alternative) users[-2 - element].push(owners.length)
+      owners.push(rule)
+      left.push(alternative.length)
     }
   for (let rule = found.pop(); rule !== undefined; rule = found.pop())
-    for (const [user, alternative] of users[rule]) check(user, alternative)
+    for (const user of users[rule]) if (--left[user] === 0) note(owners[user])
   return empty
 }
 

@@ -142,6 +142,7 @@ export class Vocabulary {
         await turns.take()
         signal?.throwIfAborted()
       }
+      if (options.special && options.plain?.length) this.#controlTokens ??= await turns.finish(this.#findControls())
       return this.tokenize(text, options)
     }
     const cuts = await this.#readCuts()

@@ -229,6 +229,134 @@ export const hostile: Readonly<Record<string, () => [route: string, body: string
     '/v1/completions',
     JSON.stringify({ prompt: Array.from({ length: 30 }, (_, i) => Array(2000).fill(300 + i)), max_tokens: 1 }),
   ],
+  'prompts of token ids, told with each answer': () => [
+    '/completion',
+    JSON.stringify({ prompt: Array.from({ length: 30 }, (_, i) => Array(4000).fill(300 + i)), n_predict: 1 }),
+  ],
+  'answers to vote on, as many as may be': () => [
+    '/lookahead/self-consistency',
+    JSON.stringify({
+      messages: [{ role: 'user', content: 'a '.repeat(1500) }],
+      samples: 30,
+      max_tokens: 20,
+      temperature: 1,
+      answer_after: '#',
+    }),
+  ],
+  'calls and results by the thousand': () =>
+    chat({
+      tools: [{ type: 'function', function: { name: 't' } }],
+      messages: [
+        ...Array.from({ length: 1300 }, (_, i) => [
+          {
+            role: 'assistant',
+            tool_calls: [{ id: `c${i}`, type: 'function', function: { name: 't', arguments: '{"a":1}' } }],
+          },
+          { role: 'tool', tool_call_id: `c${i}`, content: 'x' },
+        ]).flat(),
+        { role: 'user', content: 'a' },
+      ],
+      max_tokens: 1,
+    }),
+  'arguments of a call that nest a million times': () => called(`${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`),
+  'arguments of a call that begin and do not end': () => called('{"a":'.repeat(1_000_000)),
+  'a number of millions of digits': () => ['/v1/completions', `{"prompt":"a","seed":${'7'.repeat(8_000_000)}}`],
+  'arguments of a call with a number of millions of digits': () => called(`{"a":${'7'.repeat(4_000_000)}}`),
+  'inputs of a call, as objects': () => [
+    '/v1/messages',
+    JSON.stringify({
+      max_tokens: 1,
+      tools: [{ name: 't', input_schema: { type: 'object' } }],
+      messages: [
+        { role: 'user', content: 'a' },
+        {
+          role: 'assistant',
+          content: [
+            {
+              type: 'tool_use',
+              id: 'c',
+              name: 't',
+              input: { a: Array.from({ length: 4000 }, (_, i) => ({ b: [i, 'x'.repeat(1500)] })) },
+            },
+          ],
+        },
+        { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'c', content: 'x' }] },
+      ],
+    }),
+  ],
+  'tools by the thousand, all strict': () =>
+    chat({
+      tools: Array.from({ length: 4000 }, (_, i) => ({
+        type: 'function',
+        function: {
+          name: `tool_${i}`,
+          strict: true,
+          parameters: { type: 'object', properties: { a: { type: 'string' } } },
+        },
+      })),
+      max_tokens: 4,
+    }),
+  'what else was likely and where it came from, of a long answer': () =>
+    chat({ explain: true, logprobs: true, top_logprobs: 20, max_tokens: 1500, ignore_eos: true, temperature: 1 }),
+  'a stop string as long as may be that nearly comes': () =>
+    chat({ grammar: 'root ::= "a"*', stop: [`${'a'.repeat(400_000)}b`, `${'a'.repeat(300_000)}c`], max_tokens: 300 }),
+  'documents of nothing but headings': () =>
+    chat({ documents: Array.from({ length: 4 }, () => '# a\n'.repeat(2 ** 18)), max_tokens: 1 }),
+  'documents of nothing but signs of headings': () =>
+    chat({
+      documents: [`${'#'.repeat(2 ** 21)}\n`, `a\n${'='.repeat(2 ** 21)}`, `${' \n'.repeat(2 ** 20)}# a`],
+      max_tokens: 1,
+    }),
+  'a grammar of what may be empty, again and again': () =>
+    chat({ grammar: `root ::= ${'x '.repeat(190_000)}z\nx ::= ""\nz ::= "a"`, max_tokens: 4 }),
+  'a grammar of brackets': () => chat({ grammar: `root ::= ${'('.repeat(400_000)}"a"${')'.repeat(400_000)}` }),
+  'a grammar of repetitions of repetitions': () =>
+    chat({ grammar: 'root ::= ((("a"{1,1000}){1,1000}){1,1000}){1,1000}', max_tokens: 8 }),
+  'a grammar of rules that lead to each other': () =>
+    chat({
+      grammar: `root ::= r0\n${Array.from({ length: 20_000 }, (_, i) => `r${i} ::= r${i + 1} | "a"`).join('\n')}\nr20000 ::= "b"`,
+      max_tokens: 8,
+    }),
+  'a pattern of brackets': () =>
+    chat(schema({ type: 'string', pattern: `${'('.repeat(200_000)}a${')'.repeat(200_000)}` })),
+  'a pattern of repetitions of repetitions': () =>
+    chat(schema({ type: 'string', pattern: '^(((a{1,99}){1,99}){1,99}){1,99}$' })),
+  'schemas that lead to each other': () =>
+    chat(
+      schema({
+        $ref: '#/$defs/a0',
+        $defs: Object.fromEntries(
+          Array.from({ length: 4000 }, (_, i) => [
+            `a${i}`,
+            i < 3999 ? { $ref: `#/$defs/a${i + 1}` } : { type: 'null' },
+          ]),
+        ),
+      }),
+    ),
+  'biases of texts of line feeds': () =>
+    chat({ logit_bias: Array.from({ length: 256 }, (_, i) => ['\n'.repeat(256 - (i % 3)), 1]), max_tokens: 1 }),
+  'metadata of megabytes': () =>
+    chat({
+      metadata: Object.fromEntries(Array.from({ length: 4000 }, (_, i) => [`k${i}`, 'x'.repeat(1800)])),
+      max_tokens: 1,
+    }),
+  'a text of characters beyond the first plane, as a message': () =>
+    chat({ messages: [{ role: 'user', content: '😀 '.repeat(2 ** 20) }] }),
+  'tokens of a conversation of megabytes, counted': () => [
+    '/v1/chat/completions/input_tokens',
+    JSON.stringify({ messages: [{ role: 'user', content: 'the fee is due. '.repeat(2 ** 19 - 10) }] }),
+  ],
+  'documents of one name, by the thousand': () => [
+    '/lookahead/warm',
+    JSON.stringify({
+      namespace: 'one',
+      documents: Array.from({ length: 1000 }, () => ({
+        id: 'a',
+        text: `${Math.random()} ${'the fee is due. '.repeat(100)}`,
+      })),
+    }),
+  ],
+  'a title of megabytes': () => chat({ documents: [{ title: '# '.repeat(2 ** 21), text: 'a' }], max_tokens: 1 }),
 }
 
 function chat(fields: object): [string, string] {
