@@ -45,7 +45,7 @@ const llamaNames = new Map(
   }),
 )
 
-/** Switches of llama.cpp's commands that ask for what is done here anyway; they take no value. */
+/** Switches of llama.cpp's commands that ask for what is the case here anyway; they take no value. */
 const alreadySo = new Set([
   ...['--jinja', '--cont-batching', '-cb', '--warmup', '--no-warmup', '-no-cnv', '--cache-prompt', '--props'],
   ...['--slots', '--metrics', '--ui', '--webui', '--kv-unified', '-kvu', '--no-kv-unified', '-no-kvu', '--swa-full'],
@@ -57,8 +57,8 @@ const alreadySo = new Set([
 ])
 
 /**
- * Options of llama.cpp's commands that say how forwards are made, or for how long is waited, each with a value. Here that is
- * measured, or decided elsewhere; no text hangs on it.
+ * Options of llama.cpp's commands, each with a value, for how forwards are made or how long to wait. Here that is measured,
+ * or decided elsewhere; no text depends on it.
  */
 const decidedHere = new Set([
   ...['-b', '--batch-size', '-ub', '--ubatch-size', '-tb', '--threads-batch', '--threads-http', '-to', '--timeout'],
@@ -90,10 +90,10 @@ function isDecidedHere(name: string): boolean {
 }
 
 /**
- * Rewrites arguments as llama.cpp names them into ours, also where a command has no such option: `-ngl` would else be read
- * as `-n gl`. Values of options stay as they are, and so does what stands behind `--`.
+ * Translates llama.cpp's names of options into ours, even if a command has no such option: otherwise `-ngl` would be read
+ * as `-n gl`. Values of options stay as they are, and so does everything after `--`.
  *
- * @param passOver is told the options that are left out with their values
+ * @param passOver called with each option that is left out
  */
 export function translateArguments(
   args: readonly string[],

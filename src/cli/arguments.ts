@@ -1,4 +1,4 @@
-// Values of options: how they are read, and what is said of those that cannot be.
+// Parsers for the values of options.
 
 import { InvalidArgumentError } from 'commander'
 import type { DraftMode } from '../decode/drafting.js'

@@ -10,7 +10,7 @@ import { Memory } from '../engine/memory.js'
 import { Model } from '../llama/model.js'
 import { exitCodes, UsageError } from './failure.js'
 import { fetchNamed } from './model-source.js'
-import { formatTable, processTerminal, type Terminal } from './terminal.js'
+import { formatTable, processTerminal, progressBar, type Terminal } from './terminal.js'
 import { readTextFile } from './text-file.js'
 
 interface CacheOptions {
@@ -22,34 +22,34 @@ interface CacheOptions {
 export function registerCache(program: Command): void {
   const cache = program
     .command('cache')
-    .summary('look after what was kept with --cache')
-    .description('Looks after a folder that run and serve keep with --cache: what was read and written, to draft from.')
+    .summary('manage what was kept with --cache')
+    .description('Manages a folder that run and serve keep with --cache: what was read and written, to draft from.')
   const add = (name: string, summary: string) =>
     cache.command(name).description(summary).requiredOption('--cache <folder>', 'the folder')
   add('inspect', 'show what a cache holds; it may be in use')
     .option('--json', 'print one JSON object')
     .action((options: CacheOptions) => inspect(options, processTerminal()))
   add('verify', 'check every byte of a cache; exit code 1 if it is damaged')
-    .option('--repair', 'cut off what is damaged, and what comes after it')
+    .option('--repair', 'cut off what is damaged, and everything after it')
     .action(async (options: CacheOptions & { repair?: boolean }) => {
       process.exitCode = await verify(options, processTerminal())
     })
-  add('export', 'write a cache into one file, for any machine')
+  add('export', 'write a cache to one file that can be imported on any machine')
     .argument('<file>', 'file to write')
     .option('--namespace <name>', 'only this namespace')
     .action((file: string, options: CacheOptions & { namespace?: string }) => carry(file, options, processTerminal()))
-  add('import', 'take an exported file into a cache, which is made if need be')
+  add('import', 'add an exported file to a cache, which is made if need be')
     .argument('<file>', 'file to read')
     .action((file: string, options: CacheOptions) => bring(file, options, processTerminal()))
   add('delete', 'delete a document, what a request left behind, or a namespace, and its bytes from the disk')
-    .requiredOption('--namespace <name>', 'namespace it is in; alone: all of it')
+    .requiredOption('--namespace <name>', 'namespace it is in; given alone, all of it is deleted')
     .option('--document <id>', 'id of a document')
     .option('--request <id>', 'id of a request')
     .action((options: DeleteCommand) => remove(options, processTerminal()))
   add('warm', 'index documents before they are asked for')
     .argument('<files...>', 'text, Markdown, or JSONL with a text, or {"id", "text"}, on each line')
     .option('-m, --model <model>', 'model whose tokenizer is used (default: the small embedded model)')
-    .option('--namespace <name>', 'namespace that gets them (default: default)')
+    .option('--namespace <name>', 'namespace to put them in (default: default)')
     .action((files: string[], options: WarmCommand) => warm(files, options, processTerminal()))
 }
 
@@ -105,24 +105,24 @@ type DeleteCommand = CacheOptions & { namespace: string; document?: string; requ
 async function remove({ cache, ...what }: DeleteCommand, terminal: Terminal): Promise<void> {
   await using store = await editStore(cache)
   const count = store.corpus.delete(what)
-  // Prompts do not tell which of their tokens come from a document or a request: all of the namespace go.
+  // Prompts don't say which of their tokens come from a document or a request: all of the namespace go.
   await PromptShelf.forget(promptFolderOf(cache), what.namespace)
   await store.compact()
-  terminal.out(count === 0 ? 'nothing by that name\n' : `${count} ${count === 1 ? 'record' : 'records'} deleted\n`)
+  terminal.out(count === 0 ? 'nothing has that name\n' : `${count} ${count === 1 ? 'record' : 'records'} deleted\n`)
 }
 
 type WarmCommand = CacheOptions & { model?: string; namespace?: string }
 
 async function warm(files: string[], options: WarmCommand, terminal: Terminal): Promise<void> {
   const documents: CorpusDocument[] = []
-  for (const file of files) documents.push(...(await readDocuments(file)))
+  for (const file of files) documents.push(...(await readCorpusDocuments(file)))
   const file = await fetchNamed(options.model ?? 'embedded', {}, terminal)
   await using model = await Model.load(file, { vocabularyOnly: true })
   const memory = await Memory.open(model.vocabulary, path.basename(file), {
     cache: options.cache,
     corpus: { namespaceBytes: Number.POSITIVE_INFINITY, totalBytes: Number.POSITIVE_INFINITY },
     onCacheProblem: ({ code, message }) => {
-      // That nothing can be kept is no warning here: it ends the command, below.
+      // A cache that cannot be written is not a warning here: it ends the command, below.
       if (code !== 'read-only') terminal.err(`lookahead: ${message}\n`)
     },
   })
@@ -133,7 +133,7 @@ async function warm(files: string[], options: WarmCommand, terminal: Terminal): 
     const onProgress = (done: number, total: number) => {
       if (!terminal.watched || (done < total && performance.now() - shown < 50)) return
       shown = performance.now()
-      terminal.err(`\r\x1b[K${bar(done / total)} ${done}/${total} documents`)
+      terminal.err(`\r\x1b[K${progressBar(done / total)} ${done}/${total} documents`)
     }
     const { added, known, skipped, tokens } = await memory.warm(documents, { namespace: options.namespace, onProgress })
     await memory.store?.flush()
@@ -147,7 +147,7 @@ async function warm(files: string[], options: WarmCommand, terminal: Terminal): 
 }
 
 /** The documents of a file: each line of a JSONL file, any other file as a whole. */
-async function readDocuments(file: string): Promise<CorpusDocument[]> {
+async function readCorpusDocuments(file: string): Promise<CorpusDocument[]> {
   const text = await readTextFile(file)
   if (!/\.(jsonl|ndjson)$/i.test(file)) return [{ id: path.basename(file), text: text.trim() }]
   return text.split('\n').flatMap((line, k) => (line.trim() === '' ? [] : [readLine(line, `${file}:${k + 1}`)]))
@@ -164,9 +164,4 @@ function readLine(line: string, place: string): CorpusDocument {
   const { id, text } = (value ?? {}) as { id?: unknown; text?: unknown }
   if (typeof text !== 'string') throw new UsageError(`${place} has no text; expected a text or an object with a "text"`)
   return typeof id === 'string' || typeof id === 'number' ? { id: String(id), text } : { text }
-}
-
-function bar(share: number): string {
-  const full = Math.round(24 * share)
-  return `${'█'.repeat(full)}${'░'.repeat(24 - full)}`
 }

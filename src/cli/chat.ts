@@ -37,14 +37,18 @@ export function registerChat(program: Command): void {
     .command('chat')
     .summary('a conversation in the terminal')
     .description(
-      'A conversation in the terminal. /help lists what may be typed besides questions.\nA line that ends in \\ goes on in the next one. Ctrl-C ends an answer, not the program; Ctrl-D leaves.',
+      'A conversation in the terminal. /help lists the commands.\nA line that ends in \\ continues on the next one. Ctrl-C ends an answer, not the program; Ctrl-D leaves.',
     )
   addModelSource(command)
   command
     .option('--system <text>', 'system message')
-    .option('--documents <file...>', 'text files the answers may draw from')
+    .option('--documents <file...>', 'text files that answers may draw from')
     .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
-    .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096; 0: all of it)', contextSize)
+    .option(
+      '-c, --ctx-size <n>',
+      'context in tokens (default: the model’s limit, at most 4096; 0: the model’s limit)',
+      contextSize,
+    )
   addSamplingOptions(command)
   addDecodingOptions(command).addOption(draftModelOption()).addOption(mtpOption())
   command
@@ -65,7 +69,7 @@ async function chat(options: ChatOptions, terminal: Terminal): Promise<void> {
   }).finally(() => waiting.end())
   noteContext(options.ctxSize, engine, terminal)
   const conversation = new Conversation(engine, options, documents, terminal)
-  if (isPerson) terminal.err(`${name}; /help lists what may be typed besides questions\n`)
+  if (isPerson) terminal.err(`${name}; /help lists the commands\n`)
   await converse(conversation, isPerson)
 }
 
@@ -81,7 +85,7 @@ async function converse(conversation: Conversation, isPerson: boolean): Promise<
   lines.on('SIGINT', () => {
     if (conversation.stop()) return
     if (lines.line === '') process.stderr.write('\n(Ctrl-D or /exit leaves)\n')
-    // What was begun on the line is dropped, as in a shell.
+    // A line begun is dropped, as in a shell.
     lines.write(null, { ctrl: true, name: 'u' })
     lines.prompt()
   })
@@ -115,16 +119,16 @@ async function* turns(lines: Interface, isPerson: boolean): AsyncGenerator<strin
   if (turn.trim() !== '') yield turn
 }
 
-/** What may be typed besides questions. */
+/** The commands that may be typed instead of questions. */
 const help = `/system TEXT      set the system message; without text: remove it
-/documents FILE…  text files the answers may draw from; without files: none
-/retry            answer the last question once more
-/undo             take the last question and its answer back
-/clear            begin anew
+/documents FILE…  text files that answers may draw from; without files: none
+/retry            answer the last question again
+/undo             take back the last question and its answer
+/clear            start a new conversation
 /save FILE        write the conversation as JSON messages
 /stats            how the last answer was written
 /exit             leave (or Ctrl-D)
-A line that ends in \\ goes on in the next one.
+A line that ends in \\ continues on the next one.
 `
 
 /** The messages so far, and the answer that is being written. */
@@ -154,7 +158,7 @@ class Conversation {
     return this.#answering !== undefined
   }
 
-  /** Does what was typed. `false`: it was the wish to leave. A mistake costs nothing but a sentence. */
+  /** Does what was typed. `false`: the user wants to leave. A mistake only shows a sentence. */
   async take(turn: string): Promise<boolean> {
     const text = turn.trim()
     if (text === '') return true
@@ -223,7 +227,7 @@ class Conversation {
       const { text, message, reason, stats } = await generation.result
       this.#terminal.out(text.endsWith('\n') ? '' : '\n')
       if (reason === 'aborted') this.#note('ended by Ctrl-C')
-      else if (reason === 'context-full') this.#note('the context is full; /clear begins anew, -c gives more')
+      else if (reason === 'context-full') this.#note('the context is full; /clear starts a new one, -c makes it larger')
       this.#stats = `${stats.completionTokens} tokens in ${stats.forwards + 1} forwards, ${stats.edl.toFixed(2)} a forward, ${stats.tokensPerSecond.toFixed(0)} tokens/s; the prompt's ${stats.promptTokens} tokens (${stats.cachedPromptTokens} known) took ${(stats.prefillMs / 1000).toFixed(2)} s`
       const thoughts = message?.reasoning ? { reasoning_content: message.reasoning } : {}
       this.#messages = [...messages, { role: 'assistant', content: text, ...thoughts }]
@@ -233,7 +237,7 @@ class Conversation {
     }
   }
 
-  /** Takes the last question and what followed back. Returns the question. */
+  /** Takes back the last question and what followed. Returns the question. */
   #undo(): string | undefined {
     const last = this.#messages.findLastIndex(({ role }) => role === 'user')
     if (last < 0) return undefined

@@ -1,4 +1,4 @@
-// `lookahead completion`: completions for shells.
+// `lookahead completion`: completion scripts for shells.
 
 import type { Command } from 'commander'
 import { choice } from './arguments.js'

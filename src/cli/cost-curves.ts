@@ -1,10 +1,10 @@
-// Curves of what forwards cost, read from files or taken from a device.
+// Curves of what forwards cost: built-in ones, and those measured by `lookahead probe`.
 
 import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import { UsageError } from './failure.js'
 import { readBytesSync } from './text-file.js'
 
-/** T(n) of a device and a model, by a name. */
+/** T(n) of a device and a model. */
 interface NamedCurve {
   about: string
   /** Milliseconds of a forward of one token. */
@@ -15,8 +15,8 @@ interface NamedCurve {
 }
 
 /**
- * Curves to simulate with where none was measured. The first four are llama.cpp on two CPU cores with AVX-512; the last
- * is the idea of a device whose forwards are bound by memory, as GPUs are for few tokens: it is nobody's measurement.
+ * Curves for simulations without a measured one. The first four are llama.cpp on two CPU cores with AVX-512; the last is
+ * not a measurement but an idealised device whose forwards are bound by memory, as GPUs are for few tokens.
  */
 export const costCurves: Record<string, NamedCurve> = {
   '0.5b-q4_0': {
@@ -82,7 +82,7 @@ export function readCostCurve(nameOrFile: string): CostCurve {
   }
   try {
     const { model, threads, cost } = JSON.parse(text.trimEnd().split('\n').at(-1) ?? '')
-    // Reads the record once here, so that a damaged one is told with the file's name.
+    // Checks the record here, where the file's name is known.
     ForwardCost.from(cost)
     return { about: `${nameOrFile}: ${model}, ${threads} threads`, record: cost }
   } catch (cause) {

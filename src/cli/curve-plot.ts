@@ -1,4 +1,4 @@
-// A curve of what forwards cost, drawn as SVG.
+// A curve of what forwards cost, drawn as text and as SVG.
 
 import { writeFileSync } from 'node:fs'
 import type { ForwardCost } from '../cost/forward-cost.js'
@@ -11,7 +11,7 @@ const shownRows = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
 /** Width of the longest bar. */
 const barWidth = 40
 
-/** A table with bars: T(n) after `context` tokens, its ratio to T(1), and what a token of it takes. */
+/** A table with bars: T(n) after `context` tokens, its ratio to T(1), and the time per token. */
 export function drawCurve(cost: ForwardCost, context: number, paint: (text: string) => string): string[] {
   const single = cost.ms(1, context)
   const most = cost.ms(shownRows[shownRows.length - 1], context)

@@ -11,7 +11,7 @@ import type { Terminal } from './terminal.js'
 
 type CacheType = NonNullable<EngineOptions['keyType']>
 
-/** What the commands that decode can be told about how. */
+/** How a model is loaded and its forwards computed, for all commands that decode. */
 export interface DecodingOptions extends DeviceChoice {
   exactness: ExactnessWish
   cacheTypeK?: CacheType
@@ -27,7 +27,7 @@ export interface DecodingOptions extends DeviceChoice {
 export function draftModelOption(): Option {
   return new Option(
     '--model-draft <file>',
-    'a smaller model of the same vocabulary that drafts besides retrieval, where it pays (-md)',
+    'a smaller model with the same vocabulary that also drafts, where it pays (-md)',
   )
 }
 
@@ -35,7 +35,7 @@ export function draftModelOption(): Option {
 export function mtpOption(): Option {
   return new Option(
     '--mtp <auto|off>',
-    'draft with the heads that a model brings along (multi-token prediction), where it pays, or do not load them',
+    'auto: also draft with the model’s own heads (multi-token prediction), where it pays; off: do not load them',
   )
     .argParser(choice<'auto' | 'off'>('auto', 'off'))
     .default('auto')
@@ -45,7 +45,7 @@ export function mtpOption(): Option {
 export function threadsOption(): Option {
   return new Option(
     '-t, --threads <n>',
-    'threads that compute (default: cores; fewer while other programs take them)',
+    'threads that compute (default: one per core, fewer while other programs use the cores)',
   ).argParser(integer(1, 512))
 }
 
@@ -55,7 +55,7 @@ export function addDecodingOptions(command: Command): Command {
   return addDeviceOptions(command)
     .option(
       '--exactness <level>',
-      'how exactly texts stay the same with drafts: bitwise, token or fastest',
+      'how strictly texts stay the same with drafts: bitwise, token or fastest',
       choice('bitwise', 'token', 'fastest'),
       'bitwise',
     )
@@ -64,29 +64,29 @@ export function addDecodingOptions(command: Command): Command {
     .option('--flash-attn <on|off>', 'fused attention (default: by --exactness)', choice('on', 'off'))
     .option(
       '--kernels <auto|off>',
-      'kernels of our own, in which a row costs less: where this machine has them, or not',
+      'Lookahead’s own kernels, in which further rows cost less: if this machine supports them, or never',
       choice<KernelsWish>('auto', 'off'),
       'auto',
     )
-    .option('--no-mmap', 'read the model into memory instead of mapping its file, which may then be changed')
-    .option('--swa-full', 'layers with a sliding window keep all tokens, for drafts in trees', true)
-    .option('--no-swa-full', 'they keep those of the window: less memory, drafts are chains')
+    .option('--no-mmap', 'read the model into memory instead of mapping its file, which may change afterwards')
+    .option('--swa-full', 'layers with a sliding window keep all tokens, so that drafts can be trees', true)
+    .option('--no-swa-full', 'they keep only the window: less memory, but drafts are chains')
     .addOption(threadsOption())
 }
 
-/** Of these, how the weights are loaded, as options of a model. @throws as {@link devicesOf} */
+/** How the weights are loaded, as options of a model. @throws as {@link devicesOf} */
 export function loadingOf(options: DecodingOptions) {
   const { exactness, threads, kernels, mmap } = options
   return { exactness, threads, kernels, mmap, ...devicesOf(options) }
 }
 
-/** Of these, how forwards are computed, as options of a context. */
+/** How forwards are computed, as options of a context. */
 export function computingOf({ cacheTypeK, cacheTypeV, flashAttn, threads, swaFull }: DecodingOptions) {
   const flashAttention = flashAttn && flashAttn === 'on'
   return { keyType: cacheTypeK, valueType: cacheTypeV, flashAttention, threads, swaFull }
 }
 
-/** What the commands that write with an engine can be told about it. */
+/** How an engine is loaded, for all commands that write. */
 export interface WritingOptions extends DecodingOptions {
   ctxSize?: number
   modelDraft?: string
@@ -94,16 +94,16 @@ export interface WritingOptions extends DecodingOptions {
   cache?: string
 }
 
-/** The same as options of an engine. @throws as {@link devicesOf} */
+/** {@link WritingOptions} as options of an engine. @throws as {@link devicesOf} */
 export function engineOptionsOf(options: WritingOptions) {
   const { ctxSize: contextTokens, modelDraft: draftModel, mtp, cache } = options
   return { contextTokens, draftModel, mtp, cache, ...loadingOf(options), ...computingOf(options) }
 }
 
-/** Says so where a model holds less than was asked for. */
+/** Tells the user if the model holds less context than was asked for. */
 export function noteContext(asked: number | undefined, { contextTokens }: Engine, terminal: Terminal): void {
   if (asked !== undefined && asked > contextTokens)
     terminal.err(
-      `lookahead: the model was trained with ${contextTokens} tokens of context; --ctx-size ${asked} is taken as that\n`,
+      `lookahead: the model was trained with ${contextTokens} tokens of context; that is used instead of --ctx-size ${asked}\n`,
     )
 }

@@ -52,8 +52,8 @@ async function demo({ rounds, threads, json = false }: DemoOptions, terminal: Te
   const onInterrupt = () => interrupt.abort()
   process.once('SIGINT', onInterrupt)
   introduce(engine, terminal, paint)
-  // Every round begins with an empty memory and asks all questions in order, so the later rounds repeat the first one
-  // exactly and only make the times trustworthy.
+  // Every round begins with an empty memory and asks all questions in order, so later rounds repeat the first one exactly:
+  // they only make the times trustworthy.
   const pairs: Pair[][] = questions.map(() => [])
   for (let round = 0; round < rounds; round++) {
     const drafter = new RetrievalDrafter({ spelling: engine.spelling })
@@ -80,9 +80,11 @@ function introduce(engine: Engine, terminal: Terminal, paint: Palette): void {
   terminal.out(
     `${engine.threads} ${engine.threads === 1 ? 'thread' : 'threads'}): first token by token, then with drafts from what it has read and written.\n`,
   )
-  terminal.out(paint.dim(`A forward of so many tokens takes  ${costs}\n`))
+  terminal.out(paint.dim(`Time of a forward by tokens  ${costs}\n`))
   if (terminal.colours)
-    terminal.out(`${paint.drafted('Coloured')} text was drafted and accepted; the rest the model computed alone.\n`)
+    terminal.out(
+      `${paint.drafted('Coloured')} text was drafted and accepted; the model wrote the rest token by token.\n`,
+    )
 }
 
 function sourcesOf({ documents }: DemoQuestion): string {
@@ -111,7 +113,7 @@ async function answer(
   return result
 }
 
-/** Prints the comparison. Returns the exit code: a difference between the texts is a failure. */
+/** Prints the comparison. Returns the exit code: if the texts differ, that is a failure. */
 function report(
   questions: DemoQuestion[],
   pairs: Pair[][],
@@ -150,7 +152,7 @@ function report(
   return identical ? 0 : exitCodes.failure
 }
 
-/** Figures of one way of decoding: tokens after each answer's first, for the first comes with the prompt. */
+/** Figures of one way of decoding. The first token of an answer does not count, since it comes with the prompt. */
 interface Figures {
   tokens: number
   forwards: number

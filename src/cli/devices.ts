@@ -25,26 +25,26 @@ export interface DeviceChoice {
 export function addDeviceOptions(command: Command): Command {
   return command
     .option('--gpu-layers <n>', 'layers on devices: a number, all, or auto: as many as fit (-ngl)', layers, 'auto')
-    .option('--device <names>', 'devices to use, with commas; none: the processor alone (-dev)')
-    .option('--list-devices', 'list the devices that there are, and exit')
+    .option('--device <names>', 'devices to use, comma-separated; none: only the processor (-dev)')
+    .option('--list-devices', 'list the available devices and exit')
     .option(
       '--split-mode <mode>',
       'how devices share a model: none, layer or row (-sm)',
       choice('none', 'layer', 'row'),
     )
-    .option('--main-gpu <n>', 'the device that holds all of it with --split-mode none (-mg)', integer(0, 255))
+    .option('--main-gpu <n>', 'the device that holds the whole model with --split-mode none (-mg)', integer(0, 255))
     .option('--tensor-split <shares>', 'shares of the model for each device, e.g. 3,1 (-ts)', shares)
     .option('--cpu-moe', 'keep the experts of mixture models with the processor (-cmoe)')
     .option('--n-cpu-moe <n>', 'the same for the first n layers (-ncmoe)', integer(0, 10_000))
-    .addOption(new Option('--op-offload', 'let devices compute large batches of layers that lie with the processor'))
-    .option('--no-op-offload', 'never do that (default: where no layer is on a device)')
+    .addOption(new Option('--op-offload', 'let devices compute large batches for layers that lie with the processor'))
+    .option('--no-op-offload', 'never do that (default if no layer is on a device)')
     .on('option:list-devices', () => {
       processTerminal().out(`${deviceLines().join('\n')}\n`)
       throw new CommanderError(0, 'lookahead.listDevices', '')
     })
 }
 
-/** The same as options of an engine. @throws UsageError for two that exclude each other */
+/** {@link DeviceChoice} as options of an engine. @throws UsageError for two that exclude each other */
 export function devicesOf(choice: DeviceChoice): DeviceOptions {
   const { gpuLayers, device, mainGpu, tensorSplit, splitMode, cpuMoe, nCpuMoe, opOffload } = choice
   if (cpuMoe && nCpuMoe !== undefined)
@@ -58,7 +58,7 @@ export function registerDevices(program: Command): void {
     .command('devices')
     .summary('list the devices that can compute')
     .description(
-      'Lists the devices that can compute besides the processor, with their memory; or says why there is none.',
+      'Lists the devices that can compute besides the processor, with their memory, or says why there are none.',
     )
     .option('--json', 'print one JSON object as the last line')
     .action(({ json }: { json?: boolean }) => {
@@ -76,7 +76,7 @@ export function registerDevices(program: Command): void {
     })
 }
 
-/** As llama-server lists them, and why there is none. */
+/** The devices as llama-server lists them, or why there are none. */
 function deviceLines(): string[] {
   const library = LlamaLibrary.load()
   const devices = availableDevices()
@@ -106,7 +106,7 @@ export function placementLines({ devices, host, offloadedLayers, layers, logitsB
   ]
 }
 
-/** Layers and devices in a phrase, or why there is none; nothing where the processor is alone by choice. */
+/** Layers and devices in a phrase, or why there is none; `undefined` if only the processor computes by choice. */
 export function placementPhrase({ devices, offloadedLayers, layers, trouble }: Placement): string | undefined {
   if (devices.length === 0) return trouble === undefined ? undefined : `no device (${trouble})`
   return `${offloadedLayers} of ${layers} layers on ${devices.map(({ name, description }) => `${name} (${description})`).join(' and ')}`
@@ -125,6 +125,6 @@ function layers(text: string): number | 'auto' | 'all' {
 function shares(text: string): number[] {
   const numbers = text.split(/[,/]/).map(Number)
   if (text.trim() === '' || numbers.some((share) => !(share >= 0)) || !numbers.some((share) => share > 0))
-    throw new InvalidArgumentError('expected numbers of at least 0 with commas, e.g. 3,1')
+    throw new InvalidArgumentError('expected numbers of at least 0, comma-separated, e.g. 3,1')
   return numbers
 }

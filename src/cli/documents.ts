@@ -7,10 +7,10 @@ import { UsageError } from './failure.js'
 import { readTextFile, readTextOf } from './text-file.js'
 
 /**
- * Reads the documents an answer may draw from; `-` is stdin. Their title is the heading they begin with, else the file's
- * name.
+ * Reads the documents an answer may draw from; `-` is stdin. A document's title is the heading it begins with, otherwise
+ * the file's name.
  *
- * @throws UsageError for one that cannot be read or is empty
+ * @throws UsageError if one cannot be read or is empty
  */
 export async function readDocuments(files: readonly string[]): Promise<RequestDocument[]> {
   return Promise.all(

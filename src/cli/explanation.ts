@@ -8,7 +8,7 @@ import type { Palette } from './terminal.js'
 const shownText = 24
 const shownOrigin = 32
 
-/** In words where a token came from. */
+/** Where a token came from, in words. */
 function inWords({ kind, id }: TokenOrigin): string {
   switch (kind) {
     case 'model':
@@ -35,8 +35,8 @@ function inWords({ kind, id }: TokenOrigin): string {
 }
 
 /**
- * A line per token: the forward that brought it and how many nodes that verified, where the token came from, the tokens
- * that matched before it, and how probable the draft held it.
+ * A line per token: the forward that yielded it and how many nodes that verified, where the token came from, how many
+ * tokens matched before it, and how probable the draft considered it.
  *
  *     forward  nodes  token       from             match     p
  *           1      0  "The"       the model

@@ -6,12 +6,12 @@ import { GrammarError } from '../grammar/error.js'
 import { HubError } from '../hub/error.js'
 import { LlamaError } from '../llama/error.js'
 
-/** Something the user can mend: shown as one sentence, exit code 2. */
+/** Something the user can fix: shown as one sentence, exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** Exit codes: 2 for what the user can mend, 130 for Ctrl-C as shells expect, 1 for the rest. */
+/** Exit codes: 2 for what the user can fix, 130 for Ctrl-C as shells expect, 1 for the rest. */
 export const exitCodes = { failure: 1, usage: 2, interrupted: 130 } as const
 
 /** One sentence for people and the exit code that goes with it. */

@@ -1,4 +1,4 @@
-// `lookahead inspect`: what a model file says of itself, and what it needs.
+// `lookahead inspect`: what a model file says about itself, and what it needs.
 
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
@@ -23,14 +23,14 @@ interface InspectOptions {
 export function registerInspect(program: Command): void {
   program
     .command('inspect')
-    .summary('what a model file says of itself')
+    .summary('what a model file says about itself')
     .description(
-      'Tells of a model without loading its weights: architecture, how it chats, thinks and calls tools, the memory it will take, and whether it can be drafted for.',
+      'Describes a model without loading its weights: its architecture, how it chats, thinks and calls tools, the memory it will need, and whether it can be drafted for.',
     )
     .argument('[model]', 'as -m takes it (default: the small embedded model)')
-    .option('-c, --ctx-size <n>', 'context in tokens for which memory is told', integer(8), 4096)
-    .option('--parallel <n>', 'answers at the same time for which memory is told', integer(1, 256), 1)
-    .option('--offline', 'fetch nothing: only what is on this machine')
+    .option('-c, --ctx-size <n>', 'context in tokens to compute the memory for', integer(8), 4096)
+    .option('--parallel <n>', 'answers at the same time to compute the memory for', integer(1, 256), 1)
+    .option('--offline', 'download nothing: use only what is on this machine')
     .option('--json', 'print one JSON object')
     .action(async (name: string | undefined, options: InspectOptions) => {
       const terminal = processTerminal()
@@ -41,7 +41,7 @@ export function registerInspect(program: Command): void {
     })
 }
 
-/** What is told of a model. */
+/** What is reported about a model. */
 interface Inspected {
   file: string
   name: string
@@ -50,11 +50,11 @@ interface Inspected {
   trainedContextTokens: number
   layers: number
   vocabularySize: number
-  /** Bytes of keys and values of one token, 2 bytes a number; `undefined` where the head does not tell. */
+  /** Bytes of keys and values of one token, 2 bytes a number; `undefined` if the header does not say. */
   cellBytes: number | undefined
-  /** How drafts can be verified, as far as the architecture tells. */
+  /** How drafts can be verified, as far as the architecture shows. */
   drafts: 'trees' | 'chains or none'
-  /** Heads that foretell (MTP), and why they are not used, where that can be told already. */
+  /** The model's own heads (MTP), and why they are not used, if that is known already. */
   mtp: Heads
   template: { chat: string; thinking: string; tools: string }
 }
@@ -80,7 +80,7 @@ async function inspect(file: string): Promise<Inspected> {
   }
 }
 
-/** Bytes a number of the cache takes; keys and values of 16 bits are the default. */
+/** Bytes per number in the KV cache; keys and values of 16 bits are the default. */
 const numberBytes = 2
 
 /** Layers × heads of keys and values × their lengths; heads may differ from layer to layer. */
@@ -91,7 +91,7 @@ function cellBytesOf({ scalars, arrays }: GgufHeader, architecture: string): num
   }
   const [layers, heads, width] = ['block_count', 'attention.head_count', 'embedding_length'].map(numberOf)
   const rank = numberOf('attention.kv_lora_rank')
-  // MLA keeps one compressed vector a layer, and the part of it that knows positions.
+  // MLA keeps one compressed vector per layer, and a part that encodes positions.
   if (rank !== undefined) return (layers ?? 0) * (rank + (numberOf('rope.dimension_count') ?? 0)) * numberBytes
   const perLayer = arrays.get(`${architecture}.attention.head_count_kv`)?.numbers
   const each = numberOf('attention.head_count_kv') ?? heads
@@ -154,7 +154,7 @@ function show(found: Inspected, { ctxSize, parallel }: InspectOptions, terminal:
   const { cellBytes } = found
   const cells =
     cellBytes === undefined
-      ? 'not told by the file'
+      ? 'not given in the file'
       : `${sizeOf(cellBytes)} a token, ${sizeOf(cellBytes * ctxSize * parallel)} for ${parallel} × ${ctxSize} tokens`
   const rows = [
     ['name', found.name || '–'],
@@ -167,7 +167,7 @@ function show(found: Inspected, { ctxSize, parallel }: InspectOptions, terminal:
     ['chat', found.template.chat],
     ['thinking', found.template.thinking],
     ['tools', found.template.tools],
-    ['drafts', found.drafts === 'trees' ? 'trees' : 'chains, where its memory can go back; else none'],
+    ['drafts', found.drafts === 'trees' ? 'trees' : 'chains if its memory can go back, otherwise none'],
     ['MTP heads', describeHeads(found.mtp)],
   ]
   const wide = Math.max(...rows.map(([name]) => name.length))

@@ -11,7 +11,7 @@ export interface KeyOptions {
   namespaceKeyFile?: string[]
 }
 
-/** The keys that are taken; none: all may call. @throws UsageError for an empty one, or a file that holds none */
+/** The accepted keys; with none, anyone may call. @throws UsageError for an empty key, or a file without any */
 export async function keysOf(options: KeyOptions): Promise<(string | NamespaceKey)[]> {
   const fromEnvironment = process.env.LOOKAHEAD_API_KEY ? [process.env.LOOKAHEAD_API_KEY] : []
   const open = [...(options.apiKey ?? fromEnvironment)]
@@ -22,7 +22,7 @@ export async function keysOf(options: KeyOptions): Promise<(string | NamespaceKe
   return [...open, ...named.map(readNamespaceKey)]
 }
 
-/** The lines of a file of keys; empty ones and those that begin with # say nothing. */
+/** The keys in a file, one per line; empty lines and those that begin with # are skipped. */
 async function readKeys(file: string): Promise<string[]> {
   const lines = (await readTextFile(file, `the keys in ${file}`)).split(/\r?\n/).map((line) => line.trim())
   const keys = lines.filter((line) => line !== '' && !line.startsWith('#'))
@@ -30,7 +30,7 @@ async function readKeys(file: string): Promise<string[]> {
   return keys
 }
 
-/** Reads `name=key`; the key may hold further signs. */
+/** Parses `name=key`; the key may contain further equals signs. */
 function readNamespaceKey(text: string): NamespaceKey {
   const [, namespace, key] = /^([^=]+)=(.+)$/s.exec(text) ?? []
   if (namespace === undefined) throw new UsageError("--namespace-key expects a name and a key, as in 'acme=secret'")

@@ -18,7 +18,7 @@ interface Certificate {
   cert: Buffer
 }
 
-/** An address requests come in at. */
+/** An address at which requests come in. */
 export interface Door {
   url: string
   close(): Promise<void>
@@ -35,7 +35,7 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.') || host.endsWith('.sock')
 }
 
-/** Key and certificate, if TLS is wished. @throws UsageError where one is missing or cannot be read */
+/** Key and certificate, if TLS is wanted. @throws UsageError if one is missing or cannot be read */
 export async function readTls({ sslKeyFile, sslCertFile }: TlsOptions): Promise<Certificate | undefined> {
   if (sslKeyFile === undefined && sslCertFile === undefined) return undefined
   if (sslKeyFile === undefined || sslCertFile === undefined)
@@ -50,7 +50,7 @@ export async function readTls({ sslKeyFile, sslCertFile }: TlsOptions): Promise<
 /**
  * Opens all addresses, or none.
  *
- * @param patienceMs how long what is written to a client may wait to be taken
+ * @param patienceMs how long a client may leave what is written to it unread
  * @throws UsageError as {@link listen}
  */
 export async function openDoors(
@@ -74,10 +74,10 @@ export async function closeDoors(doors: readonly Door[]): Promise<void> {
   await Promise.all(doors.map((door) => door.close()))
 }
 
-/** Milliseconds after which a client that takes nothing of what is written to it is left. */
+/** Milliseconds after which a client that reads nothing is disconnected. */
 const stallMs = 60_000
 
-/** Opens the port, or a Unix socket. @throws UsageError if it is taken or the address is none of this machine's */
+/** Opens a port or a Unix socket. @throws UsageError if it is taken or the address is not this machine's */
 async function listen(
   app: App,
   host: string,
@@ -89,7 +89,7 @@ async function listen(
   const reply = getRequestListener(app.fetch, { hostname: 'localhost' })
   const turnstile = new Turnstile()
   const answer = (request: IncomingMessage, response: ServerResponse) => {
-    // Answers are written whether or not anyone reads them; of one that nobody ever reads nothing must stay.
+    // Answers are written whether or not anyone reads them; one that nobody ever reads must not stay in memory.
     response.setTimeout(patienceMs, () => {
       if (response.writableLength > 0) response.destroy()
     })
@@ -99,9 +99,11 @@ async function listen(
   try {
     server = secure ? createSecureServer(secure, answer) : createServer(answer)
   } catch (error) {
-    throw new UsageError(`--ssl-key-file and --ssl-cert-file are no key and certificate: ${(error as Error).message}`)
+    throw new UsageError(
+      `--ssl-key-file and --ssl-cert-file are not a key and a certificate: ${(error as Error).message}`,
+    )
   }
-  // Longer than the 60 s of most routers: one that closes first sends no request into a connection that is going.
+  // Longer than the 60 s of most routers: a router that closes first never sends a request into a closing connection.
   server.keepAliveTimeout = 75_000
   const isSocket = host.endsWith('.sock')
   await new Promise<void>((resolve, reject) => {

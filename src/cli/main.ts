@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command: what there is to call, and how it ends.
+// The command line program: its commands, and how it ends.
 
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -27,8 +27,8 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string
 }
 
-// Where all cores compute, a compiler thread of V8 takes one from a forward, which waits for it: on two cores the demo,
-// over in seconds, has 1.92 × so and 1.84 × otherwise (medians of five).
+// If all cores compute, V8's compiler thread takes one from a forward, which waits for it: on two cores the demo, over in
+// seconds, reaches 1.92 × without that thread and 1.84 × with it (medians of five).
 if (defaultThreads() === availableParallelism()) setFlagsFromString('--no-concurrent-recompilation')
 
 const program = new Command('lookahead')
@@ -61,15 +61,15 @@ for (const command of program.commands) command.exitOverride().showHelpAfterErro
 try {
   applySettings(program)
   const passOver = (name: string) =>
-    void process.stderr.write(`lookahead: ${name} is passed over: what it sets is measured or decided here\n`)
+    void process.stderr.write(`lookahead: ${name} is ignored: what it sets is measured or decided automatically\n`)
   const args = translateArguments(process.argv.slice(2), program, passOver)
-  // Of a command that is none, help is told what a call of it is.
+  // Help for a command that does not exist says the same as calling it.
   const isHelp = args[0] === 'help' && args.length > 1
   if (isHelp && !program.commands.some((command) => command.name() === args[1])) args.shift()
   await program.parseAsync(args, { from: 'user' })
 } catch (error) {
   if (error instanceof CommanderError) {
-    // Commander has said what is wrong; help and version are no failures.
+    // Commander has said what is wrong; help and version are not failures.
     process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage
   } else {
     const { sentence, exitCode } = describeFailure(error)

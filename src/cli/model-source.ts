@@ -1,4 +1,4 @@
-// Which model a command is given, and how it is fetched.
+// Which model a command uses, and how it is fetched.
 
 import path from 'node:path'
 import type { Command } from 'commander'
@@ -6,9 +6,9 @@ import type { DownloadProgress } from '../hub/download.js'
 import { sizeOf } from '../hub/download.js'
 import { type FetchOptions, fetchModel } from '../hub/fetch-model.js'
 import { UsageError } from './failure.js'
-import type { Terminal } from './terminal.js'
+import { progressBar, type Terminal } from './terminal.js'
 
-/** Which model a command is given. */
+/** Which model a command uses. */
 export interface ModelSourceOptions {
   model?: string
   hfRepo?: string
@@ -26,7 +26,7 @@ export function addModelSource(command: Command): Command {
     .option('--hf-repo <user/model[:quant]>', 'a model of the Hugging Face hub; -hf for short')
     .option('--hf-file <file>', 'the file of that repository')
     .option('--hf-token <token>', 'for private and gated models (default: $HF_TOKEN)')
-    .option('--offline', 'fetch nothing: only what is on this machine')
+    .option('--offline', 'download nothing: use only what is on this machine')
 }
 
 /** The name of the model asked for. @throws UsageError if it is asked for twice */
@@ -40,21 +40,21 @@ export function modelName({ model, hfRepo, hfFile }: ModelSourceOptions): string
   return `hf:${hfFile === undefined ? repository : `${repository.replace(/:[^:]*$/, '')}/${hfFile}`}`
 }
 
-/** The path of the model asked for; fetched first where it is not on this machine yet, with a bar for who watches. */
+/** The path of the model asked for; downloaded first if it is not on this machine, with a progress bar. */
 export async function modelFile(options: ModelSourceOptions, terminal: Terminal): Promise<string> {
   return fetchNamed(modelName(options), options, terminal)
 }
 
-/** What to call a model: its file's name, or the name it was asked for by where that file is named by its hash. */
+/** What to call a model: its file's name, or the name it was asked for if the file is named by a hash. */
 export function modelLabel(options: ModelSourceOptions, file: string): string {
   const label = path.basename(file, path.extname(file))
   return label.startsWith('sha256-') ? modelName(options).replace(/^\w+:/, '') : label
 }
 
-/** Fetches a model by its name, showing progress; Ctrl-C gives up, and the next call goes on from there. */
+/** Fetches a model by its name, showing progress; after Ctrl-C the next call continues from there. */
 export async function fetchNamed(name: string, options: ModelSourceOptions, terminal: Terminal): Promise<string> {
   const interrupt = new AbortController()
-  const onInterrupt = () => interrupt.abort(new UsageError('interrupted; the next call goes on from here'))
+  const onInterrupt = () => interrupt.abort(new UsageError('interrupted; the next call continues from here'))
   const bar = new ProgressBar(terminal)
   const fetching: FetchOptions = {
     offline: options.offline,
@@ -71,7 +71,7 @@ export async function fetchNamed(name: string, options: ModelSourceOptions, term
   }
 }
 
-/** Times between two drawings of the bar, in milliseconds: for who watches, and for a log. */
+/** Milliseconds between two drawings of the bar: in a terminal, and in a log. */
 const drawnEveryMs = 100
 const loggedEveryMs = 10_000
 
@@ -102,9 +102,8 @@ class ProgressBar {
     this.#shownAt = now
     const perSecond = (receivedBytes - this.#beganBytes) / Math.max(0.001, (now - this.#beganAt) / 1000)
     const share = totalBytes ? receivedBytes / totalBytes : 0
-    const blocks = '█'.repeat(Math.round(share * 20)).padEnd(20, '░')
     const amount = totalBytes
-      ? `${blocks} ${(share * 100).toFixed(0)} % of ${sizeOf(totalBytes)}`
+      ? `${progressBar(share)} ${(share * 100).toFixed(0)} % of ${sizeOf(totalBytes)}`
       : sizeOf(receivedBytes)
     const line = `${file}  ${amount}, ${sizeOf(perSecond)}/s`
     this.#terminal.err(this.#terminal.watched ? `\r\x1b[K${line}` : `${line}\n`)

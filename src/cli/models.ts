@@ -13,9 +13,9 @@ import { formatTable, processTerminal, type Terminal } from './terminal.js'
 export function registerModels(program: Command): void {
   program
     .command('pull')
-    .summary('fetch a model')
+    .summary('download a model')
     .description(
-      'Fetches a model of the Hugging Face hub into the cache that its other tools use too, and prints where it lies. A download that was cut goes on where it ended.',
+      'Downloads a model from the Hugging Face hub into the cache that the hub’s other tools use too, and prints its path. An interrupted download continues where it stopped.',
     )
     .argument('<model>', 'user/model[:quant], hf:user/model/file.gguf or a URL')
     .option('--hf-token <token>', 'for private and gated models (default: $HF_TOKEN)')
@@ -26,18 +26,20 @@ export function registerModels(program: Command): void {
   program
     .command('list')
     .summary('models on this machine')
-    .description('Lists the models on this machine: the hub’s cache, Ollama’s and LM Studio’s, each as -m takes it.')
+    .description(
+      'Lists the models on this machine: in the hub’s cache, Ollama’s and LM Studio’s, by their names for -m.',
+    )
     .option('--json', 'print one JSON object')
     .action(({ json }: { json?: boolean }) => list(json ?? false, processTerminal()))
   program
     .command('rm')
-    .summary('remove a fetched model')
+    .summary('remove a downloaded model')
     .description('Removes a model from the hub’s cache. Models of Ollama and LM Studio are left to these programs.')
     .argument('<model>', 'as lookahead list shows it')
     .action((name: string) => remove(name, processTerminal()))
 }
 
-/** `user/model` is what people type; a file of that name is no use to `pull`. */
+/** `user/model` is what people type; `pull` has no use for a file of that name. */
 function hubName(name: string): string {
   return /^[a-z]+:/i.test(name) ? name : `hf:${name}`
 }
@@ -59,7 +61,7 @@ async function list(json: boolean, terminal: Terminal): Promise<void> {
   }
 }
 
-/** The models of the hub's cache, parts of one file together. */
+/** The models in the hub's cache; a model in several files is listed once. */
 async function listHub(): Promise<Listed[]> {
   const models = new Map<string, Listed>()
   for (const { repository, file, path, bytes } of await new HubCache().list()) {

@@ -1,4 +1,4 @@
-// `lookahead probe`: how exact and how fast forwards are here.
+// `lookahead probe`: how exact and how fast forwards are on this machine.
 
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,7 +29,7 @@ interface ProbeOptions extends DecodingOptions, ModelSourceOptions {
   json?: boolean
 }
 
-/** Share of an extra row that the output head must take for its type to be worth a word. */
+/** Share of a further row's time that the output head must take for its type to be worth mentioning. */
 const heavyHead = 0.25
 
 /** Adds `lookahead probe`. */
@@ -40,17 +40,13 @@ export function registerProbe(program: Command): void {
         .command('probe')
         .summary('measure what forwards cost and how exact they are')
         .description(
-          'Measures what a forward of n tokens costs on this device, which decides how much is drafted, where the time of a further token goes, and whether decoding with drafts keeps every bit.\nAlways measures anew.',
+          'Measures what a forward of n tokens costs on this device, which decides how much is drafted; where the time of a further token goes; and whether decoding with drafts keeps every bit.\nAlways measures afresh.',
         ),
     ).option('--context <n>', 'tokens of context for which the curve is shown', integer(0), 512),
   )
-    .option('--repack', 'repack weights for this processor (default: where that keeps the level)')
+    .option('--repack', 'repack weights for this processor (default: if that keeps the exactness)')
     .option('--no-repack', 'leave weights as they are')
-    .option(
-      '--types <list>',
-      'also quantise the model to these types, each with and without --pure, and measure',
-      types,
-    )
+    .option('--types <list>', 'also measure the model quantised to these types, each with and without --pure', types)
     .option('--svg <file>', 'draw the curve into this file')
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: ProbeOptions) => probe(options, processTerminal()))
@@ -61,7 +57,7 @@ function types(text: string): FileType[] {
   const names = text.split(',')
   for (const name of names)
     if (!(name in fileTypes))
-      throw new InvalidArgumentError(`expected types out of ${Object.keys(fileTypes).join(', ')}, got ${name}`)
+      throw new InvalidArgumentError(`expected types from ${Object.keys(fileTypes).join(', ')}, got ${name}`)
   return names as FileType[]
 }
 
@@ -163,7 +159,7 @@ function kernelsOf(model: Model): string {
   return `llama.cpp's (${typeof kernels === 'string' ? `our own: ${kernels}` : '--kernels off'})`
 }
 
-/** What a token foretold takes, and how often it must come true for that. */
+/** What a predicted token costs, and how often it must come true to be worth that. */
 function describeHead(head: Foreteller | string, cost: ForwardCost, context: number): string {
   if (typeof head === 'string') return `MTP head   not used: ${head}`
   const share = breakEven(cost, head.cost, context)
@@ -195,12 +191,12 @@ function describeParts({ rows, context, singleMs, rowMs, headMs, attentionMs, bo
   return [
     ...table,
     '',
-    'The output head is a large part of it: in a smaller type, drafts would pay more often, for a slightly different',
-    'model (lookahead quantize --pure). What that brings here, measured: lookahead probe --types Q4_0,Q8_0.',
+    'The output head is a large part of it: in a smaller type, drafts would pay more often, but the model would be slightly',
+    'different (lookahead quantize --pure). To measure what that gains here: lookahead probe --types Q4_0,Q8_0.',
   ]
 }
 
-/** The same model in other weight types, quantised into a folder that is removed again: a table of what forwards cost. */
+/** A table of what forwards cost with other weight types; the quantised models go to a temporary folder. */
 async function measureTypes(file: string, options: ProbeOptions, terminal: Terminal): Promise<unknown[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-types-'))
   const rows = [['type', 'pure', 'MB', 'T(1) ms', 'T(4)/T(1)', 'T(8)/T(1)', 'head', 'bit-exact']]

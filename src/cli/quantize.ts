@@ -1,11 +1,11 @@
-// `lookahead quantize`: a model in other number types.
+// `lookahead quantize`: a model in another weight type.
 
 import { statSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { type FileType, fileTypes, quantize } from '../llama/quantize.js'
 import { choice, integer } from './arguments.js'
-import { processTerminal, type Terminal } from './terminal.js'
+import { processTerminal, progressBar, type Terminal } from './terminal.js'
 
 interface QuantizeCommand {
   type: FileType
@@ -14,9 +14,6 @@ interface QuantizeCommand {
   threads?: number
 }
 
-/** Width of the progress bar. */
-const barWidth = 30
-
 /** Adds `lookahead quantize`. */
 export function registerQuantize(program: Command): void {
   const types = Object.keys(fileTypes) as FileType[]
@@ -24,13 +21,13 @@ export function registerQuantize(program: Command): void {
     .command('quantize')
     .summary('write a model in another weight type')
     .description(
-      'Writes a GGUF in another weight type with llama.cpp’s own quantiser. Never overwrites.\nWith --pure the output head gets that type too: drafts then pay far more often, for a\nslightly different model.',
+      'Writes a GGUF file in another weight type with llama.cpp’s own quantiser. Never overwrites a file.\nWith --pure the output head gets that type too: drafts then pay far more often, but the\nmodel is slightly different.',
     )
     .argument('<in>', 'GGUF file to read')
     .argument('<out>', 'GGUF file to write; must not exist')
     .requiredOption('--type <type>', types.join(', '), choice(...types))
     .option('--pure', 'every tensor in that type, embeddings and output head too')
-    .option('--requantize', 'allow a source that is quantised already; quality suffers')
+    .option('--requantize', 'allow a source that is already quantised; quality suffers')
     .option('-t, --threads <n>', 'threads (default: all)', integer(1, 512))
     .action(async (source: string, target: string, options: QuantizeCommand) => {
       await run(source, target, options, processTerminal())
@@ -40,8 +37,7 @@ export function registerQuantize(program: Command): void {
 async function run(source: string, target: string, options: QuantizeCommand, terminal: Terminal): Promise<void> {
   const { type, pure, threads, requantize: allowRequantize } = options
   const onProgress = (tensor: number, tensors: number) => {
-    const filled = Math.round((barWidth * tensor) / tensors)
-    terminal.err(`\r\x1b[K${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)} tensor ${tensor} of ${tensors}`)
+    terminal.err(`\r\x1b[K${progressBar(tensor / tensors)} tensor ${tensor} of ${tensors}`)
   }
   try {
     await quantize(source, target, {

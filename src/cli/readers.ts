@@ -1,4 +1,4 @@
-// Models that read, beside the one that writes: for embeddings and for ranking.
+// Models that read, besides the one that writes: for embeddings and for ranking.
 
 import path from 'node:path'
 import { Embedder } from '../engine/embedder.js'
@@ -23,11 +23,11 @@ export interface ReaderOptions {
 
 type LoadingOptions = ReaderOptions & ModelSourceOptions & DecodingOptions
 
-/** Models that read, loaded beside the first. */
+/** Models that read, loaded in the background. */
 export class Readers {
   readonly #loading: Promise<Embedder>[] = []
 
-  /** Begins to load a model, if one is named. */
+  /** Starts loading a model, if one is named. */
   async begin(
     name: string | undefined,
     options: LoadingOptions,
@@ -41,7 +41,7 @@ export class Readers {
     return { name: options.readerAlias ?? path.basename(file, path.extname(file)), embedder }
   }
 
-  /** Waits until all are there. @throws as Embedder.load */
+  /** Waits until all are loaded. @throws as Embedder.load */
   async loaded(): Promise<void> {
     await Promise.all(this.#loading)
   }
@@ -52,7 +52,7 @@ export class Readers {
   }
 }
 
-/** `--embeddings` and `--reranking`, as llama-server has them, in the words of the options they stand for. */
+/** Translates llama-server's `--embeddings` and `--reranking` into the options they stand for. */
 export function readersApart<Options extends ReaderOptions & ModelSourceOptions>(options: Options): Options {
   const { embeddings, reranking } = options
   if (!embeddings && !reranking) return options

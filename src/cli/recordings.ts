@@ -1,4 +1,4 @@
-// Recorded answers, to be replayed.
+// Recorded requests and answers, read from files to be replayed.
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -14,9 +14,9 @@ import { readBytes } from './text-file.js'
 export interface RecordedRequest {
   prompt: string
   response: string
-  /** The same question, the same conversation. */
+  /** Requests of one group share a question or a conversation. */
   group?: string
-  /** Whatever else the file says, to filter by. */
+  /** Other fields of the file, to filter by. */
   [key: string]: unknown
 }
 
@@ -34,7 +34,7 @@ async function readUnpacked(file: string): Promise<Buffer> {
 /**
  * Reads recorded requests: one JSON object per line with at least `prompt` and `response`.
  *
- * @param filters `key=text` each: only requests whose field holds that text
+ * @param filters `key=text` each: only requests whose field contains that text
  * @param limit most requests
  */
 export async function readRecordings(file: string, filters: string[], limit: number): Promise<RecordedRequest[]> {
@@ -63,7 +63,7 @@ export async function readRecordings(file: string, filters: string[], limit: num
   return recordings
 }
 
-/** Requests as token ids, without those whose response is too short to be drafted for. */
+/** Requests as token ids, leaving out those whose response is too short to draft for. */
 export function tokenizeRecordings(requests: readonly RecordedRequest[], vocabulary: Vocabulary): Recording[] {
   return requests
     .map(({ prompt, response, group }) => ({

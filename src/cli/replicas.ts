@@ -1,4 +1,4 @@
-// Several replicas in a simulation, and what each knows of the others.
+// Several replicas in a simulation, which may share what they have read.
 
 import type { Drafter, DraftSession, SessionOptions } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
@@ -6,14 +6,14 @@ import { Replica } from '../fleet/replica.js'
 import { UsageError } from './failure.js'
 
 /**
- * Several replicas in one, as a router that goes round would use them: each request is drafted for by the next. With
- * `share` they tell each other what they have read, with the messages of a real fleet, at once.
+ * Several replicas as one drafter, used as a round-robin router would: each request goes to the next. With `share` they
+ * tell each other at once what they have read, in the messages of a real fleet.
  */
 export class ReplicatedDrafter implements Drafter {
   readonly name: string
   readonly #drafters: readonly Drafter[]
   readonly #replicas: Replica[] = []
-  /** Places in the logs up to which everyone has heard everyone. */
+  /** Places in the replicas' logs up to which all others have read them. */
   readonly #heard: number[]
   #next = 0
 

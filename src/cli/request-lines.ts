@@ -1,12 +1,12 @@
-// What a server writes of the requests it has answered.
+// The log of a server: what it writes about the requests it has answered.
 
 import { type RequestEntry, requestLine } from '../server/index.js'
 import type { Terminal } from './terminal.js'
 
-/** How much is written: nothing, a line for what is asked for or fails, for everything, or all of it as JSON. */
+/** How much is logged: nothing; requests that ask for work or fail; all requests; all requests as JSON. */
 export type LogLevel = 'off' | 'info' | 'debug' | 'json'
 
-/** What is done with each request that was answered. */
+/** Logs each request that was answered; `undefined` if nothing is logged. */
 export function logOf(level: LogLevel, terminal: Terminal): ((entry: RequestEntry) => void) | undefined {
   switch (level) {
     case 'off':
@@ -16,7 +16,7 @@ export function logOf(level: LogLevel, terminal: Terminal): ((entry: RequestEntr
     case 'debug':
       return (entry) => terminal.err(`${new Date().toISOString()} ${requestLine(entry)}\n`)
     default:
-      // The page and dashboards ask several times a second.
+      // The web page and dashboards ask for the state several times a second.
       return (entry) => {
         if (entry.method !== 'GET' || entry.status >= 400) terminal.err(`${requestLine(entry)}\n`)
       }

@@ -35,7 +35,6 @@ interface RunOptions extends WritingOptions, ModelSourceOptions, SamplingOptions
   grammar?: string
   grammarFile?: string
   logprobs?: number
-
   prompt?: string
   system?: string
   documents?: string[]
@@ -62,21 +61,25 @@ export function registerRun(program: Command): void {
     .option('--file <file>', 'read the prompt from this file; -f for short')
     .option('--system <text>', 'system message')
     .option('--documents <file...>', 'text files the answer may draw from, -: stdin')
-    .option('--raw', 'continue the prompt as it stands, without the chat template')
+    .option('--raw', 'continue the prompt as it is, without the chat template')
   addSamplingOptions(command)
   command
     .option('--grammar <gbnf>', 'write only what this grammar allows')
     .option('--grammar-file <file>', 'the same from a file')
-    .option('--json-schema <schema>', 'write only JSON of this schema; -j for short')
+    .option('--json-schema <schema>', 'write only JSON that matches this schema; -j for short')
     .option('--json-schema-file <file>', 'the same from a file')
     .option('--draft <mode>', 'auto, off, or a number of nodes to verify in every forward', draftMode, 'auto')
-    .option('-c, --ctx-size <n>', 'context in tokens (default: the model’s, at most 4096; 0: all of it)', contextSize)
+    .option(
+      '-c, --ctx-size <n>',
+      'context in tokens (default: the model’s limit, at most 4096; 0: the model’s limit)',
+      contextSize,
+    )
   addDecodingOptions(command).addOption(draftModelOption()).addOption(mtpOption())
   command
     .option('--cache <folder>', 'keep what is read and written here, to draft from next time')
-    .option('--namespace <name>', 'namespace whose earlier answers and documents are drafted from')
-    .option('--explain', 'list after the text where each token came from; with --json in its "steps"')
-    .option('--logprobs <n>', 'note the n likeliest tokens of each place in the "steps" of --json', integer(0, 20))
+    .option('--namespace <name>', 'namespace to draft from: its earlier answers and documents')
+    .option('--explain', 'after the text, list where each token came from; with --json, in its "steps"')
+    .option('--logprobs <n>', 'with --json, list the n likeliest tokens at each place in its "steps"', integer(0, 20))
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: RunOptions) => {
       process.exitCode = await run(options, processTerminal())
@@ -85,7 +88,7 @@ export function registerRun(program: Command): void {
 
 async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   if (options.raw && (options.documents || options.system !== undefined))
-    throw new UsageError('--raw continues the prompt as it stands; it cannot be used with --documents or --system')
+    throw new UsageError('--raw continues the prompt as it is; it cannot be used with --documents or --system')
   const documents = await readDocuments(options.documents ?? [])
   const prompt = await readPrompt(options)
   if (prompt.trim() === '') throw new UsageError('the prompt is empty; give one with -p, --file or on stdin')
@@ -111,7 +114,7 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   const request = { grammar, signal: interrupt.signal, onPrompt: waiting.onPrompt }
   const generation = start(engine, prompt, documents, request, options)
   const steps: GenerationStep[] = []
-  // The text alone, for pipes and eyes: where it came from is told by --explain.
+  // Without colours for drafted text: where it came from is what --explain shows.
   const paint = { ...palette(terminal.colours), drafted: (text: string) => text }
   for await (const step of generation) {
     writeStep(step, terminal, paint)
@@ -141,7 +144,7 @@ function start(
   return engine.chat({ messages: [...system, { role: 'user', content: prompt }], documents, ...request })
 }
 
-/** The prompt of `-p`, of `--file`, or of stdin. @throws UsageError where there is none, or two */
+/** The prompt from `-p`, from `--file`, or from stdin. @throws UsageError if there is none, or two */
 async function readPrompt({ prompt, file, documents }: RunOptions): Promise<string> {
   if (prompt !== undefined && file !== undefined)
     throw new UsageError('--prompt and --file both give a prompt; give one of the two')
@@ -153,7 +156,7 @@ async function readPrompt({ prompt, file, documents }: RunOptions): Promise<stri
   return readTextOf(process.stdin, 'the prompt on stdin')
 }
 
-/** The grammar of `--grammar`, `--json-schema` or their files. @throws UsageError where two are given */
+/** The grammar from `--grammar`, `--json-schema` or their files. @throws UsageError if several are given */
 async function readGrammar(options: RunOptions): Promise<string | undefined> {
   const { grammar, grammarFile, jsonSchema, jsonSchemaFile } = options
   if ([grammar, grammarFile, jsonSchema, jsonSchemaFile].filter((one) => one !== undefined).length > 1)

@@ -1,4 +1,4 @@
-// Options that say how tokens are drawn, and where to end.
+// Options for how tokens are drawn and where answers end.
 
 import { type Command, InvalidArgumentError } from 'commander'
 import type { RequestOptions } from '../engine/options.js'
@@ -6,7 +6,7 @@ import { type SamplerName, samplerOrder } from '../llama/sampler-options.js'
 import type { RequestDefaults } from '../server/index.js'
 import { decimal, gather, gatherTexts, integer, tokenLimit } from './arguments.js'
 
-/** What the commands that write can be told about how tokens are drawn, and where to end. */
+/** How tokens are drawn and where answers end, for all commands that write. */
 export interface SamplingOptions {
   maxTokens?: number
   temp?: number
@@ -53,37 +53,37 @@ export function addSamplingOptions(command: Command): Command {
       decimal(0),
     )
     .option('--xtc-probability <p>', 'how often top choices are dropped (XTC), 0: never (default: 0)', decimal(0, 1))
-    .option('--xtc-threshold <p>', 'from where on a token is a top choice (default: 0.1)', decimal(0, 1))
-    .option('--dynatemp-range <r>', 'temperature ± r, by how undecided the model is, 0: fixed (default: 0)', decimal(0))
-    .option('--dynatemp-exp <e>', 'how indecision becomes temperature (default: 1)', decimal(0))
+    .option('--xtc-threshold <p>', 'probability from which a token is a top choice (default: 0.1)', decimal(0, 1))
+    .option('--dynatemp-range <r>', 'temperature ± r, by how uncertain the model is, 0: fixed (default: 0)', decimal(0))
+    .option('--dynatemp-exp <e>', 'exponent by which uncertainty becomes temperature (default: 1)', decimal(0))
     .option('-s, --seed <s>', 'seed of the random draws, -1: random (default: random)', integer(-(2 ** 63), 2 ** 64))
     .option('--repeat-penalty <r>', 'penalty for recent tokens, 1: none (default: 1)', decimal(0))
     .option('--repeat-last-n <n>', 'recent tokens that penalties look at (default: 64)', integer(0))
-    .option('--presence-penalty <p>', 'penalty for tokens that stand already, 0: none (default: 0)', decimal(-2, 2))
-    .option('--frequency-penalty <p>', 'penalty for each time a token stands, 0: none (default: 0)', decimal(-2, 2))
-    .option('--dry-multiplier <m>', 'penalty for repeating what stands already (DRY), 0: none (default: 0)', decimal(0))
+    .option('--presence-penalty <p>', 'penalty for tokens that occurred, 0: none (default: 0)', decimal(-2, 2))
+    .option('--frequency-penalty <p>', 'penalty for each time a token occurred, 0: none (default: 0)', decimal(-2, 2))
+    .option('--dry-multiplier <m>', 'penalty for repeating a sequence (DRY), 0: none (default: 0)', decimal(0))
     .option('--dry-base <b>', 'how it grows with each repeated token (default: 1.75)', decimal(1))
-    .option('--dry-allowed-length <n>', 'tokens that may be repeated for nothing (default: 2)', integer(0))
+    .option('--dry-allowed-length <n>', 'tokens that may be repeated without penalty (default: 2)', integer(0))
     .option('--dry-penalty-last-n <n>', 'recent tokens that are searched (default: the whole context)', integer(0))
     .option('--dry-sequence-breaker <text>', 'text that ends a repetition; may be given several times', gather)
     .option(
       '--samplers <names>',
-      'which samplers are applied, in this order, with semicolons (default: penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature)',
+      'samplers to apply, in this order, separated by semicolons (default: penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature)',
       samplerNames,
     )
-    .option('--ignore-eos', 'never end the answer before it is full')
+    .option('--ignore-eos', 'do not end where the model would; write until the limit')
     .option('--stop <text>', 'end before this text; may be given several times', gatherTexts)
 }
 
 function samplerNames(text: string): SamplerName[] {
   return text.split(/[;,]/).map((name) => {
     const known = samplerOrder.find((one) => one === name.trim())
-    if (known === undefined) throw new InvalidArgumentError(`expected names out of ${samplerOrder.join(', ')}`)
+    if (known === undefined) throw new InvalidArgumentError(`expected names from ${samplerOrder.join(', ')}`)
     return known
   })
 }
 
-/** The same as options of a request. */
+/** {@link SamplingOptions} as options of a request. */
 export function samplingOf(options: SamplingOptions): RequestOptions {
   return {
     maxTokens: options.maxTokens === -1 ? undefined : options.maxTokens,
@@ -113,7 +113,7 @@ export function samplingOf(options: SamplingOptions): RequestOptions {
   }
 }
 
-/** The same as fields of the API. */
+/** {@link SamplingOptions} as fields of the API. */
 export function samplingFieldsOf(options: SamplingOptions): RequestDefaults {
   return {
     max_tokens: options.maxTokens === -1 ? undefined : options.maxTokens,

@@ -1,4 +1,4 @@
-// What `lookahead serve` can be told.
+// The options of `lookahead serve`.
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { choice, contextSize, gather, integer } from './arguments.js'
@@ -49,37 +49,37 @@ export interface ServeOptions
   verbose?: boolean
 }
 
-/** Adds what a server can be told. */
+/** Adds the options of {@link ServeOptions}. */
 export function addServeOptions(bare: Command): void {
   const command = addDecodingOptions(
     addModelSource(bare)
-      .option('-a, --alias <names>', 'names of the model in the API, with commas (default: the file’s name)')
-      .option('--any-model', 'take requests for any model, whatever they call it')
+      .option('-a, --alias <names>', 'names of the model in the API, comma-separated (default: the file’s name)')
+      .option('--any-model', 'accept requests for any model, whatever name they give')
       .option('--embedding-model <model>', 'another model, for /v1/embeddings')
       .option('--rerank-model <model>', 'another model, for /v1/rerank')
-      .option('--embeddings', '--model is for /v1/embeddings; the embedded model writes')
-      .option('--reranking', '--model is for /v1/rerank; the embedded model writes')
-      .option('--tags <tags>', 'tags of the model in /v1/models, with commas')
+      .option('--embeddings', 'use --model for /v1/embeddings; the embedded model writes')
+      .option('--reranking', 'use --model for /v1/rerank; the embedded model writes')
+      .option('--tags <tags>', 'tags of the model in /v1/models, comma-separated')
       .option(
         '--host <addresses>',
-        'addresses to listen on, with commas; a path ending in .sock: a Unix socket',
+        'addresses to listen on, comma-separated; a path ending in .sock: a Unix socket',
         '127.0.0.1',
       )
       .option('--port <n>', 'port to listen on, 0: any free one', integer(0, 65_535), 8080)
       .option('--parallel <n>', 'answers written at the same time', integer(1, 64), 4)
-      .option('--queue <n>', 'answers that may wait beyond those; then 429', integer(0, 100_000), 32)
+      .option('--queue <n>', 'requests that may wait beyond those; further ones get 429', integer(0, 100_000), 32)
       .option(
         '-c, --ctx-size <n>',
-        'most tokens of one request (default: the model’s, at most 4096; 0: all of it)',
+        'most tokens of one request (default: the model’s limit, at most 4096; 0: the model’s limit)',
         contextSize,
       ),
   )
     .addOption(draftModelOption())
     .addOption(mtpOption())
-    .option('--api-key <key>', 'demand this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
+    .option('--api-key <key>', 'require this key (or $LOOKAHEAD_API_KEY); may be given several times', gather)
     .option(
       '--api-key-file <file>',
-      'demand one of the keys in this file, a line each; other users see no file in ps',
+      'require one of the keys in this file, one per line; unlike --api-key, not visible in ps',
       gather,
     )
     .option(
@@ -87,10 +87,10 @@ export function addServeOptions(bare: Command): void {
       'a key whose requests belong to this namespace; may be given several times',
       gather,
     )
-    .option('--namespace-key-file <file>', 'the same from a file, a line each', gather)
+    .option('--namespace-key-file <file>', 'the same from a file, one per line', gather)
     .option(
       '--allowed-host <name>',
-      'without a key: a name the server may be called by, *: any; may be given several times',
+      'without a key: a host name that requests may use, *: any; may be given several times',
       gather,
     )
     .option(
@@ -100,44 +100,44 @@ export function addServeOptions(bare: Command): void {
     )
     .option(
       '--max-pause <ms>',
-      'how long answers may stand still while a part of another prompt is read (default: 500)',
+      'how long answers may pause while part of another prompt is read (default: 500)',
       integer(1, 2 ** 31 - 1),
     )
     .option('--cache <folder>', 'keep what is read and written here, to draft from after a restart')
     .option(
       '--cache-prompts <MiB>',
-      'files there for prompts that come again, as the model has read them (default: none)',
+      'also keep the beginnings that prompts share there, as the model has read them (default: none)',
       integer(1),
     )
     .option('--slot-save-path <folder>', 'let clients save prompts here: POST /slots/{id}?action=save (default: none)')
-    .option('--cache-size <MiB>', 'memory for what is remembered, the oldest goes first', integer(1), 256)
-    .option('--cache-ttl <seconds>', 'forget what is older (default: never)', integer(1))
+    .option('--cache-size <MiB>', 'memory for what is remembered; the oldest is forgotten first', integer(1), 256)
+    .option('--cache-ttl <seconds>', 'forget what is older than this (default: never)', integer(1))
     .option('--common-namespace <name>', 'namespace that all requests may draft from (default: none)')
     .option(
       '--cors-origin <origin>',
-      'let pages of this origin call from a browser, *: all; may be given several times',
+      'let web pages of this origin call the server, *: all; may be given several times',
       gather,
     )
   command
     .option(
       '--chat-template <text>',
-      'Jinja chat template to use instead of the model’s; or the path of a file with it, or chatml, llama3, phi4, …',
+      'Jinja chat template to use instead of the model’s own; or the path of a file, or chatml, llama3, phi4, …',
     )
     .option('--chat-template-file <file>', 'file with the chat template')
-    .option('--no-slots', 'answer /slots with 501: it shows what every request does')
-    .option('--no-ui', 'serve no page')
-    .option('--api-prefix <path>', 'path under which all routes stand, e.g. /llm (default: none)')
+    .option('--no-slots', 'answer /slots, which shows what every request does, with 501')
+    .option('--no-ui', 'do not serve the web page')
+    .option('--api-prefix <path>', 'path in front of all routes, e.g. /llm (default: none)')
     .option('--ssl-key-file <file>', 'key for TLS, PEM; with --ssl-cert-file')
     .option('--ssl-cert-file <file>', 'certificate for TLS, PEM; with --ssl-key-file')
     .option(
       '--log <level>',
-      'a line per request: off, info, debug or json',
+      'one line per request: off, info, debug or json',
       choice('off', 'info', 'debug', 'json'),
       'info',
     )
     .option('-v, --verbose', 'the same as --log debug')
   addSharing(command)
-  addSamplingOptions(command.optionsGroup('What requests get that do not say it themselves:'))
+  addSamplingOptions(command.optionsGroup('Defaults for requests:'))
     .option(
       '--reasoning <on|off|auto>',
       'whether the model thinks, where it can do either (default: auto, as its template has it)',
@@ -146,14 +146,14 @@ export function addServeOptions(bare: Command): void {
     .option('--reasoning-effort <effort>', 'how hard it thinks, in the template’s words: low, medium, high, …')
     .option(
       '--reasoning-format <form>',
-      'thoughts apart from what is said: auto, or none (default: auto)',
+      'separate thoughts from content: auto, or none (default: auto)',
       choice('none', 'auto', 'deepseek', 'deepseek-legacy'),
     )
     .option('--reasoning-budget <n>', 'most tokens of thinking, 0: none, -1: no bound', integer(-1))
     .option('--chat-template-kwargs <json>', 'variables for the chat template, a JSON object', jsonObject)
 }
 
-/** Reads an object of JSON. */
+/** A commander parser for a JSON object. */
 function jsonObject(text: string): Record<string, unknown> {
   let value: unknown
   try {

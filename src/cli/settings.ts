@@ -1,4 +1,4 @@
-// Options that are given every time: variables and the settings file.
+// Options from environment variables and from the settings file.
 
 import { existsSync } from 'node:fs'
 import { homedir, platform } from 'node:os'
@@ -10,7 +10,7 @@ import { readBytesSync } from './text-file.js'
 /** Environment variable that names the settings file. */
 const settingsVariable = 'LOOKAHEAD_CONFIG'
 
-/** Environment variables that set options where the command line does not, named as llama.cpp's. */
+/** Environment variables that set options where the command line does not; named as llama.cpp names them. */
 const variables: Record<string, string> = {
   '--model': 'LLAMA_ARG_MODEL',
   '--hf-repo': 'LLAMA_ARG_HF_REPO',
@@ -46,8 +46,9 @@ const variables: Record<string, string> = {
 }
 
 /**
- * Options that are given every time, in a JSON file: those of all commands that know them at the top, those of one
- * command under its name. Environment variables come before it, and the command line before both.
+ * Sets options from a JSON file and from environment variables. Options at the top of the file apply to all commands that
+ * have them, those under a command's name to that command. Environment variables override the file, and the command line
+ * overrides both.
  *
  *     { "threads": 4, "serve": { "port": 9000, "api-key": ["secret"] } }
  *
@@ -59,7 +60,7 @@ export function applySettings(program: Command): void {
     for (const option of command.options) {
       const variable = option.long ? variables[option.long] : undefined
       const value = variable === undefined ? undefined : process.env[variable]
-      // An empty variable counts as none.
+      // An empty variable counts as not set.
       if (value)
         set(command, option, option.isBoolean() ? /^(1|on|yes|true|enabled)$/i.test(value) : value, `$${variable}`)
     }
@@ -94,7 +95,7 @@ function hasOwn(settings: unknown, name: string): boolean {
   return typeof settings === 'object' && settings !== null && Object.hasOwn(settings, name)
 }
 
-/** Sets one option as if it stood on the command line, unless it does. */
+/** Sets one option as if it were on the command line, unless it is. */
 function set(command: Command, option: Option, value: unknown, origin: string): void {
   const values = Array.isArray(value) ? value : [value]
   let parsed: unknown
@@ -116,7 +117,7 @@ function set(command: Command, option: Option, value: unknown, origin: string): 
   command.setOptionValueWithSource(option.attributeName(), parsed, 'config')
 }
 
-/** The settings file; empty where none was named and there is none. */
+/** The text of the settings file; empty if none was named and the usual one does not exist. */
 function read(file: string, isNamed: boolean): string {
   return isNamed || existsSync(file) ? readBytesSync(file, `the settings in ${file}`).toString() : ''
 }

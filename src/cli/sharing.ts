@@ -8,7 +8,7 @@ import { gather, integer } from './arguments.js'
 import { UsageError } from './failure.js'
 import type { Terminal } from './terminal.js'
 
-/** How a server takes part in a fleet. */
+/** How a server shares with others. */
 export interface SharingOptions {
   share?: string[]
   shareNamespaces?: string[]
@@ -18,7 +18,7 @@ export interface SharingOptions {
   stopTimeout: number
 }
 
-/** Adds the options of servers that are several. */
+/** Adds the options of {@link SharingOptions}. */
 export function addSharing(command: Command): Command {
   return command
     .option(
@@ -28,17 +28,17 @@ export function addSharing(command: Command): Command {
     )
     .option('--share-namespaces <names>', "only these, e.g. 'acme,team-*'; '!name': not this (default: all)", gather)
     .option('--share-key <key>', 'secret of replicas that share over http (or $LOOKAHEAD_SHARE_KEY)')
-    .option('--share-wait <seconds>', 'be ready after so long though not all is caught up with', integer(0, 3600), 10)
-    .option('--drain <seconds>', 'after SIGTERM: not ready, but still answering for so long', integer(0, 3600), 0)
-    .option('--stop-timeout <seconds>', 'then running answers have so long to finish', integer(0, 86_400), 5)
+    .option('--share-wait <seconds>', 'be ready after this long even if not caught up', integer(0, 3600), 10)
+    .option('--drain <seconds>', 'after SIGTERM, report not ready but keep answering this long', integer(0, 3600), 0)
+    .option('--stop-timeout <seconds>', 'how long running answers then have to finish', integer(0, 86_400), 5)
 }
 
-/** How a server will share, checked before its model is loaded. */
+/** How a server is going to share, checked before its model is loaded. */
 export class SharingPlan {
   readonly #transports: FleetTransports
   readonly #options: SharingOptions & { cache?: string }
 
-  /** @returns `undefined` where nothing is to be shared @throws UsageError */
+  /** @returns `undefined` if nothing is to be shared @throws UsageError */
   static async make(options: SharingOptions & { cache?: string }): Promise<SharingPlan | undefined> {
     const share = (options.share ?? [process.env.LOOKAHEAD_SHARE ?? '']).flatMap(namesIn)
     const key = options.shareKey ?? (process.env.LOOKAHEAD_SHARE_KEY || undefined)
@@ -61,7 +61,7 @@ export class SharingPlan {
     this.#options = options
   }
 
-  /** Joins the others; what they have comes in the background. */
+  /** Joins the others; what they have arrives in the background. */
   join({ corpus, fingerprint, vocabularySize }: Engine, terminal: Terminal): Promise<Fleet> {
     return mendable(
       joinFleet(corpus, {
@@ -75,7 +75,7 @@ export class SharingPlan {
     )
   }
 
-  /** Waits a while until all that the others have is here. */
+  /** Waits, but not for ever, until everything the others have is here. */
   async catchUp({ replica }: Fleet, terminal: Terminal): Promise<void> {
     const isAll = await replica.caughtUp(this.#options.shareWait * 1000)
     const where = replica.describe().transports.map(({ name }) => name)
@@ -84,7 +84,7 @@ export class SharingPlan {
   }
 }
 
-/** What fails by what the user wrote, in the words of the option it was written in. */
+/** Names the option in a failure that the user can mend. */
 async function mendable<Result>(work: Promise<Result>, option = '--share'): Promise<Result> {
   try {
     return await work

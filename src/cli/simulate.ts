@@ -22,7 +22,7 @@ export interface SimulateOptions {
   traces: string[]
   /** GGUF whose tokenizer is used; its weights are not loaded. */
   vocab: string
-  /** Draft nodes per forward; each is simulated. */
+  /** Draft nodes per forward; each number is simulated. */
   budget: number[]
   /** A drafter's name, or `all`. */
   drafter: string
@@ -36,7 +36,7 @@ export interface SimulateOptions {
   ungrouped?: boolean
   /** Replicas that the requests go to in turn. Default 1. */
   replicas?: number
-  /** The replicas tell each other what they have read. */
+  /** Whether the replicas tell each other what they have read. */
   share?: boolean
   /** A built-in curve's name, or a file with a measured one. */
   curve: string
@@ -74,21 +74,21 @@ export function registerSimulate(program: Command): void {
       'Replays recorded requests without a model and counts how many forwards drafts would have saved. ' +
         'A trace file holds one JSON object per line with "prompt" and "response"; requests with the same ' +
         '"group" never draft from each other’s answers. Rows with a number of nodes always verify that many; in ' +
-        'the row "auto" the engine’s controller decides, forward by forward, by what forwards cost on the curve.\n' +
-        'ideal ×: Σ T(1) / Σ T(k), the forwards alone; speed ×: with the time of retrieval and of forwards whose ' +
-        'shape changes.',
+        'the row "auto" the engine’s controller decides for each forward, from what forwards cost on the curve.\n' +
+        'ideal ×: Σ T(1) / Σ T(k), the forwards alone; speed ×: including the time for retrieval and for forwards ' +
+        'whose shape changes.',
     )
     .requiredOption('--traces <file...>', 'JSONL files with recorded requests, gzipped or not')
-    .requiredOption('--vocab <file>', 'GGUF that brings the tokenizer, gzipped or not')
+    .requiredOption('--vocab <file>', 'GGUF file with the tokenizer, gzipped or not')
     .addOption(new Option('--budget <n,n...>', 'draft nodes per forward').argParser(budgets).default([8, 64], '8,64'))
     .option('--drafter <name>', `${drafterNames.join(', ')} or all`, drafterName, 'lookahead')
     .option('--limit <n>', 'most requests per file', integer(1), 250)
-    .option('--filter <key=text>', 'only requests whose field holds the text; may be given several times', gather)
+    .option('--filter <key=text>', 'only requests whose field contains the text; may be given several times', gather)
     .option('--cold', 'answers of earlier requests are not known')
     .option('--ungrouped', 'requests of one group know each other’s answers as well')
     .option(
       '--replicas <n>',
-      'send the requests to so many replicas in turn, each with drafts of its own',
+      'send the requests to this many replicas in turn, each with drafts of its own',
       integer(1, 64),
       1,
     )
@@ -115,7 +115,7 @@ export async function simulate(
   const makeDrafter = (name: DrafterName): Drafter =>
     replicas === 1 ? drafters[name](spelling) : new ReplicatedDrafter(replicas, share, () => drafters[name](spelling))
   if (share && replicas === 1) throw new UsageError('--share needs --replicas of at least 2')
-  // All are read first: the last file should not be refused after the others have been replayed.
+  // All files are read first: the last should not be refused after the others have been replayed.
   const traces: [file: string, recordings: Recording[]][] = []
   for (const file of options.traces) traces.push([file, await tokenizedRecordings(file, options, vocabulary)])
   terminal.out(`curve: ${curve.about}\n\n`)

@@ -1,11 +1,11 @@
-// What one forward brought, written to the terminal.
+// What one forward yielded, written to the terminal.
 
 import type { GenerationStep } from '../decode/generation.js'
 import type { Palette, Terminal } from './terminal.js'
 
 /**
- * Writes what one forward brought: content to stdout, its drafted words in colour where the palette has any; thoughts
- * and calls to who watches, on stderr, so that a pipe gets the answer alone.
+ * Writes what one forward yielded: content to stdout, drafted words in the palette's colour; thoughts and calls to stderr
+ * if a person watches, so that a pipe gets only the answer.
  */
 export function writeStep({ text, deltas, pieces }: GenerationStep, terminal: Terminal, paint: Palette): void {
   if (pieces.map((piece) => piece.text).join('') === text) {

@@ -1,4 +1,4 @@
-// What commands write to, with colours and tables.
+// What commands write to: the terminal, with colours, tables and progress bars.
 
 import { describeSystemError } from '../corpus/durable/system-error.js'
 import { endProcess } from '../llama/native.js'
@@ -7,11 +7,11 @@ import { exitCodes } from './failure.js'
 /** What the commands write to: text for pipes, colour for people. */
 export interface Terminal {
   out(text: string): void
-  /** Progress and complaints. */
+  /** Writes progress and errors. */
   err(text: string): void
   /** Whether {@link out} reaches a terminal that shows colours. */
   readonly colours: boolean
-  /** Whether {@link err} reaches a person who watches. */
+  /** Whether {@link err} reaches a person. */
   readonly watched: boolean
 }
 
@@ -34,7 +34,7 @@ export function processTerminal(): Terminal {
   }
 }
 
-/** Text styles; each is the identity where colours are off. */
+/** Text styles; without colours they return the text as it is. */
 export interface Palette {
   bold(text: string): string
   dim(text: string): string
@@ -49,7 +49,7 @@ export function palette(colours: boolean): Palette {
   return { bold: style('1'), dim: style('2'), drafted: style('36'), good: style('32'), bad: style('31') }
 }
 
-/** Lays rows out in columns: the first to the left, the others to the right. The first row is the heading. */
+/** Lays out rows in columns, the first aligned left, the others right. The first row is the heading. */
 export function formatTable(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
   return rows.map((row) =>
@@ -58,4 +58,12 @@ export function formatTable(rows: readonly (readonly string[])[]): string[] {
       .join('   ')
       .trimEnd(),
   )
+}
+
+/** Cells of a progress bar. */
+const barCells = 24
+
+/** A bar that is filled up to a share from 0 to 1. */
+export function progressBar(share: number): string {
+  return '█'.repeat(Math.round(barCells * share)).padEnd(barCells, '░')
 }

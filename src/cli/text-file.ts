@@ -15,7 +15,7 @@ export async function readTextFile(file: string, what = file): Promise<string> {
   return decode(await readBytes(file, what), what)
 }
 
-/** The bytes of a file. @throws UsageError if it cannot be read, or would be read without end */
+/** The bytes of a file. @throws UsageError if it cannot be read, or reading might never end */
 export async function readBytes(file: string, what = file): Promise<Buffer> {
   try {
     checkKind(file, await stat(file), what)
@@ -25,7 +25,7 @@ export async function readBytes(file: string, what = file): Promise<Buffer> {
   }
 }
 
-/** The same here and now. */
+/** The same, synchronously. */
 export function readBytesSync(file: string, what = file): Buffer {
   try {
     checkKind(file, statSync(file), what)
@@ -35,10 +35,10 @@ export function readBytesSync(file: string, what = file): Buffer {
   }
 }
 
-/** What has been opened for this process, such as what a shell makes of <(…), and the device that holds nothing. */
+/** Files already opened for this process, such as a shell's <(…), and the null device: reading these ends. */
 const finite = /^\/(dev|proc\/[^/]+)\/fd\/|^\/dev\/(stdin|null)$/
 
-/** A pipe that nobody writes to would be waited for, and some devices be read, for ever. */
+/** Refuses pipes that nobody may write to and devices that never end. */
 function checkKind(file: string, found: Stats, what: string): void {
   const kind = finite.test(file) ? undefined : describeKind(found)
   if (kind !== undefined) throw new UsageError(`cannot read ${what}: ${kind}; expected a file`)
@@ -60,7 +60,7 @@ function decode(bytes: Uint8Array, what: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    // A text may have half a gigabyte.
+    // The longest string is about half a gigabyte.
     const isOther = (cause as NodeJS.ErrnoException).code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
     throw new UsageError(`cannot read ${what}: ${isOther ? 'it is not text in UTF-8' : 'it is too large'}`, { cause })
   }

@@ -39,9 +39,9 @@ const answerTokens = 200
 /** Memory for prompts kept aside. */
 const keptBytes = 256 * 2 ** 20
 
-/** Nodes drafted in every forward, in turns: small and large drafts take different kernels. */
+/** Sizes of drafts, used in turn: small and large ones take different kernels. */
 const draftSizes = [3, 7, 15, 31]
-/** The same on devices, where larger ones pay. */
+/** The same for devices, where larger ones pay. */
 const deviceDraftSizes = [...draftSizes, 63]
 
 /** Adds `lookahead verify`. */
@@ -52,16 +52,16 @@ export function registerVerify(program: Command): void {
         .command('verify')
         .summary('decode with and without drafts and compare')
         .description(
-          'Decodes prompts conventionally and with drafts in every forward, and compares tokens and logits rows bit for bit; prompts are read anew, and again from what was kept of them.\nExit code 1 if a token differs.',
+          'Decodes prompts conventionally and with drafts in every forward, and compares tokens and logits rows bit for bit. Prompts are read once in full, and once from what was kept of them.\nExit code 1 if a token differs.',
         ),
     )
       .option('--tokens <n>', 'tokens to write in all', integer(1), 2000)
-      .option('--seconds <n>', 'stop after so many seconds', integer(1))
-      .option('--first <n>', 'begin with this prompt and seed, to go on where another run stopped', integer(0), 0)
-      .option('--parallel <n>', 'prompts drafted for at a time, each compared with itself alone', integer(1, 16), 1)
+      .option('--seconds <n>', 'stop after this many seconds', integer(1))
+      .option('--first <n>', 'begin with this prompt and seed, to continue where another run stopped', integer(0), 0)
+      .option('--parallel <n>', 'prompts decoded at a time, each compared with itself decoded alone', integer(1, 16), 1)
       .option('--sampled', 'draw at temperature 0.8 with fixed seeds instead of greedily'),
   )
-    .option('--repack', 'repack weights for this processor (default: where that keeps the level)')
+    .option('--repack', 'repack weights for this processor (default: if that keeps the exactness)')
     .option('--no-repack', 'leave weights as they are')
     .option('--json', 'print one JSON object as the last line')
     .action(async (options: VerifyOptions) => {
@@ -100,12 +100,12 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
   const began = performance.now()
   const isOver = () => performance.now() - began > 1000 * (options.seconds ?? Number.POSITIVE_INFINITY)
   let round = options.first
-  /** What a round compares: another prompt, in time another beginning of it, another size of drafts. */
+  /** What a round compares: the next prompt; after all of them, the next size of drafts; after all sizes, another start. */
   const roundOf = (round: number): Compared => {
     const prompt = prompts[round % prompts.length]
     const length = Math.min(longestAnswer, Math.max(1, options.tokens - total.tokens))
     const draft = sizes[Math.floor(round / prompts.length) % sizes.length]
-    // Where greedy text would repeat itself, later rounds begin further on in the prompt.
+    // Greedy text would repeat itself, so later rounds begin further into the prompt.
     const from = options.sampled ? 0 : Math.min(Math.floor(round / prompts.length / sizes.length), prompt.length - 8)
     const sampling = options.sampled ? { temperature: 0.8, seed: round } : {}
     return { prompt: prompt.subarray(Math.max(0, from)), maxTokens: length, draft, sampling }

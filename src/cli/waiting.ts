@@ -1,10 +1,10 @@
-// A line that shows whoever watches what is waited for, and for how long.
+// A line that shows what is being waited for, and for how long.
 
 import type { PromptProgress } from '../decode/generation.js'
 import type { LoadingProgress, LoadingStage } from '../measure/progress.js'
 import type { Terminal } from './terminal.js'
 
-/** What each part of loading is called for people. */
+/** The stages of loading, in words. */
 const stageNames: Record<LoadingStage, string> = {
   weights: 'reading the model',
   exactness: 'probing how exact its forwards are',
@@ -19,7 +19,7 @@ export function describeStage({ stage }: LoadingProgress): string {
 }
 
 /**
- * One line on stderr, drawn again every second, while something is waited for; where nobody watches it shows nothing.
+ * One line on stderr, redrawn every second while something is waited for; shown only in a terminal.
  *
  *     lookahead-qa: measuring what forwards cost … 2 s
  */
@@ -35,7 +35,7 @@ export class WaitingLine {
     this.#subject = subject
   }
 
-  /** Shows what is done now. */
+  /** Shows what is being done. */
   show(what: string): void {
     if (!this.#terminal.watched) return
     if (this.#what === '') this.#beganAt = performance.now()
@@ -56,7 +56,7 @@ export class WaitingLine {
     else this.end()
   }
 
-  /** Takes the line away. */
+  /** Removes the line. */
   end(): void {
     clearInterval(this.#timer)
     this.#timer = undefined

@@ -40,7 +40,7 @@ describe('lookahead cache', () => {
     expect(cache('import', 'all.lkc', '--cache', 'two').stdout).toBe('0 records added, 3 were there already\n')
     const gone = ['delete', '--cache', 'two', '--namespace', 'acme', '--document', 'fees']
     expect(cache(...gone).stdout).toBe('1 record deleted\n')
-    expect(cache(...gone).stdout).toBe('nothing by that name\n')
+    expect(cache(...gone).stdout).toBe('nothing has that name\n')
     expect(cache('inspect', '--cache', 'two').stdout).toMatch(/acme +2 +0 /)
     expect(cache('delete', '--cache', 'two', '--namespace', 'acme').stdout).toBe('2 records deleted\n')
   })

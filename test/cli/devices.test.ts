@@ -33,7 +33,7 @@ describe('devices on the command line', () => {
 
   it.each([
     [['-ngl', 'some'], /expected a number of layers, all or auto/],
-    [['-ts', '0,0'], /expected numbers of at least 0 with commas/],
+    [['-ts', '0,0'], /expected numbers of at least 0, comma-separated/],
     [['-sm', 'tensor'], /expected none, layer or row/],
     [['-cmoe', '-ncmoe', '2'], /--cpu-moe keeps all experts .* give one of the two/],
     [['-dev', 'CUDA77'], /there is no device CUDA77/],

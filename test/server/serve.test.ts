@@ -198,7 +198,7 @@ describe('lookahead serve', () => {
     [['--chat-template-file', 'nowhere.jinja'], 'cannot read the chat template nowhere.jinja: it does not exist'],
     [
       ['--chat-template', 'chatmI'],
-      `--chat-template: chatmI is no file, no Jinja, and none of the names ${templateNames.join(', ')}`,
+      `--chat-template: chatmI is not a file, not Jinja, and none of the names ${templateNames.join(', ')}`,
     ],
   ])('says in one sentence what is wrong with %j, before anything is loaded', async (options, sentence) => {
     const server = start('--port', '0', ...options)
