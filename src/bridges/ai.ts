@@ -31,23 +31,23 @@ import type { Embedder } from '../engine/embedder.js'
 import type { Engine } from '../engine/engine.js'
 import type { ChatRequest, RequestDocument } from '../engine/options.js'
 
-/** What every request of a {@link lookahead} model is given. */
+/** Options of {@link lookahead}, for every request of the model. */
 export interface LookaheadModelOptions {
-  /** Name of the model, in the SDK's reports. Default: what the model file says of itself. */
+  /** Name of the model in the SDK's reports. Default: the name in the model file. */
   modelId?: string | undefined
-  /** Documents that every answer may draw from. One request's own go into `providerOptions.lookahead.documents`. */
+  /** Documents that every answer may draw from. Those of a single request go into `providerOptions.lookahead.documents`. */
   documents?: readonly RequestDocument[] | undefined
   /** Whose requests these are; see `RequestOptions.namespace`. */
   namespace?: string | undefined
 }
 
-/** A model of the AI SDK that an engine of this process answers for. The engine stays the caller's to close. */
+/** A model for the AI SDK that runs on an engine in this process. The engine remains the caller's to close. */
 export function lookahead(engine: Engine, options: LookaheadModelOptions = {}): LanguageModelV3 {
   return new LookaheadModel(engine, options)
 }
 
 /**
- * Embeddings for the AI SDK by a model of this process. The embedder stays the caller's to close.
+ * Embeddings for the AI SDK from a model in this process. The embedder remains the caller's to close.
  *
  * @example
  * const embedder = await Embedder.load({ model: 'bge-small-en.gguf' })

@@ -37,24 +37,24 @@ import type { Engine } from '../engine/engine.js'
 import { optionNames } from '../engine/option-names.js'
 import type { ChatRequest } from '../engine/options.js'
 
-/** What every request of a {@link ChatLookahead} is given; a call may say otherwise. */
+/** Options of every request of a {@link ChatLookahead}; a call may override them. */
 export type ChatLookaheadOptions = Omit<ChatRequest, 'messages' | 'signal' | 'tools' | 'toolChoice'> &
   BaseChatModelParams
 
-/** What one call may say besides what LangChain knows: any option of `Engine.chat`. */
+/** Options of one call besides LangChain's own: any option of `Engine.chat`. */
 export interface ChatLookaheadCallOptions
   extends BaseChatModelCallOptions,
     Omit<ChatRequest, 'messages' | 'signal' | 'stop' | 'tools' | 'toolChoice'> {
   tools?: BindToolsInput[]
 }
 
-/** Names of LangChain's own options of models; all others are the engine's, which refuses those it does not know. */
+/** LangChain's own options of models; all others go to the engine, which refuses those it does not know. */
 const ofModels = new Set([
   ...['callbacks', 'callbackManager', 'tags', 'metadata', 'verbose', 'cache', 'disableStreaming', 'outputVersion'],
   ...['maxConcurrency', 'maxRetries', 'onFailedAttempt'],
 ])
 
-/** A chat model of LangChain that an engine of this process answers for. The engine stays the caller's to close. */
+/** A chat model for LangChain that runs on an engine in this process. The engine remains the caller's to close. */
 export class ChatLookahead extends BaseChatModel<ChatLookaheadCallOptions> {
   readonly #engine: Engine
   readonly #options: ChatLookaheadOptions
@@ -75,14 +75,14 @@ export class ChatLookahead extends BaseChatModel<ChatLookaheadCallOptions> {
   }
 
   /**
-   * Answers as objects of a schema (zod's, JSON's, or any that follows the standard for schemas). A grammar keeps the answer
-   * to it, whatever `method` is asked for, so the model need not know tools.
+   * Answers as objects that match a schema (zod, JSON Schema, or any that follows Standard Schema). A grammar enforces it,
+   * whatever `method` is asked for, so the model need not support tools.
    */
   override withStructuredOutput: BaseChatModel<ChatLookaheadCallOptions>['withStructuredOutput'] = (
     // biome-ignore lint/suspicious/noExplicitAny: LangChain's own overloads say what it may be
     schema: any,
     config?: { includeRaw?: boolean; name?: string },
-    // biome-ignore lint/suspicious/noExplicitAny: and what comes of it
+    // biome-ignore lint/suspicious/noExplicitAny: and what it returns
   ): any => {
     const jsonSchema = isInteropZodSchema(schema) || isSerializableSchema(schema) ? toJsonSchema(schema) : schema
     const llm = this.withConfig({ jsonSchema: jsonSchema as Record<string, unknown> })
@@ -126,7 +126,7 @@ export class ChatLookahead extends BaseChatModel<ChatLookaheadCallOptions> {
   }
 
   #start(messages: BaseMessage[], call: this['ParsedCallOptions']): Generation {
-    // Among the options of a call LangChain leaves notes of its own.
+    // LangChain leaves notes of its own among the options of a call.
     const said = Object.entries(call).filter(
       ([name, value]) => Object.hasOwn(optionNames.chat, name) && value !== undefined,
     )
@@ -143,7 +143,7 @@ export class ChatLookahead extends BaseChatModel<ChatLookaheadCallOptions> {
   }
 }
 
-/** Embeddings of LangChain by a model of this process. It stays the caller's to close. */
+/** Embeddings for LangChain from a model in this process. The embedder remains the caller's to close. */
 export class LookaheadEmbeddings extends Embeddings {
   readonly #embedder: Embedder
 
@@ -187,10 +187,10 @@ function messageOf(message: BaseMessage): ChatMessage {
   if (type === 'human' || type === 'system') return { role: type === 'human' ? 'user' : 'system', content }
   const { role } = message as BaseMessage & { role?: string }
   if (role === 'user' || role === 'system' || role === 'assistant' || role === 'developer') return { role, content }
-  throw new Error(`this model knows messages of people, systems, models and tools, got one of type ${role ?? type}`)
+  throw new Error(`this model takes human, system, AI and tool messages, got one of type ${role ?? type}`)
 }
 
-/** The text of a message; calls and thoughts among its parts are told elsewhere. */
+/** The text of a message; calls and thoughts among its parts are passed on separately. */
 function textOf({ content }: BaseMessage): string {
   if (typeof content === 'string') return content
   return content
@@ -219,7 +219,7 @@ function chunkOf(delta: MessageDelta): ConstructorParameters<typeof AIMessageChu
   }
 }
 
-/** Calls as LangChain has them; arguments that are no JSON are kept as they were written. */
+/** Calls as LangChain represents them; arguments that are not JSON are kept as they were written. */
 function callsOf(calls: readonly ToolCall[]): Pick<AIMessage, 'tool_calls' | 'invalid_tool_calls'> {
   const valid: NonNullable<AIMessage['tool_calls']> = []
   const invalid: NonNullable<AIMessage['invalid_tool_calls']> = []

@@ -14,7 +14,7 @@ import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import { DraftTree } from '../draft/tree.js'
 
-/** A token as node-llama-cpp's types have it. */
+/** A token as node-llama-cpp types it. */
 export type Token = number & { __token: never }
 
 /** Options of a {@link LookaheadTokenPredictor}. */
@@ -22,13 +22,13 @@ export interface LookaheadTokenPredictorOptions {
   /** Most tokens of one prediction, 1 … 64. Default 8. */
   maxTokens?: number | undefined
   /**
-   * How probable the whole of a prediction must be, 0 … 1: it is cut where that falls lower. A token that is predicted
-   * and wrong costs as much as one that is right. Default 0.4.
+   * How probable a prediction must be as a whole, 0 … 1: it ends before that falls lower. A predicted token that is wrong
+   * costs as much as one that is right. Default 0.4.
    */
   minProbability?: number | undefined
   /**
-   * Where predictions come from. Predictors that are given the same drafter draft from each other's answers. Default:
-   * a `RetrievalDrafter` of its own.
+   * Where predictions come from. Predictors given the same drafter draft from each other's answers. Default: a
+   * `RetrievalDrafter` of its own.
    */
   drafter?: Drafter | undefined
 }
@@ -42,7 +42,7 @@ export class LookaheadTokenPredictor {
   readonly #minProbability: number
   readonly #drafter: Drafter
   readonly #tree: DraftTree
-  /** What the session has read and accepted so far, to find out what is new when the library starts over. */
+  /** What the session has read and accepted so far, to find out what is new when the library resets the predictor. */
   #known: number[] = []
   #session: DraftSession | undefined
 
@@ -59,13 +59,13 @@ export class LookaheadTokenPredictor {
     this.#tree = new DraftTree(maxTokens)
   }
 
-  /** Called before a generation starts, and in its course where predictions were taken back. */
+  /** Called before a generation starts, and during it when predictions were taken back. */
   reset({ stateTokens }: { stateTokens: readonly number[] }): void {
     const known = this.#known
     let same = 0
     while (same < known.length && same < stateTokens.length && known[same] === stateTokens[same]) same++
     if (this.#session !== undefined && same === known.length) {
-      // The conversation goes on.
+      // The conversation continues.
       this.#push(stateTokens.slice(same))
       return
     }
@@ -75,12 +75,12 @@ export class LookaheadTokenPredictor {
     this.#known = [...stateTokens]
   }
 
-  /** Called with the tokens that were really written. */
+  /** Called with the tokens that were actually written. */
   pushTokens(tokens: readonly number[]): void {
     this.#push(tokens)
   }
 
-  /** The likeliest branch, as far as it is probable enough. */
+  /** The likeliest branch, as long as it is probable enough. */
   predictTokens(): Token[] {
     if (this.#session === undefined) return []
     this.#session.draft(this.#tree, this.#maxTokens)

@@ -10,7 +10,7 @@ export interface NamespaceKey {
   namespace: string
 }
 
-/** Decides who may call: by key, by the name the server is called by, and for browsers by the page's origin. */
+/** Decides who may call: by key, by the host name of the request, and for browsers by the page's origin. */
 export class Access {
   readonly #keys: readonly { digest: Buffer; namespace: string | undefined }[]
   readonly #origins: readonly string[]
@@ -29,10 +29,10 @@ export class Access {
   }
 
   /**
-   * Checks the name a request calls the server by, where no key is asked for: whoever owns a name of the internet may
-   * let it point to this machine, and a page of his that comes from there would count as this server's own.
+   * Checks the host name of a request if no key is required: the owner of a domain may point it at this machine, and a page
+   * loaded from that domain would then count as this server's own (DNS rebinding).
    *
-   * @throws ApiError 403; 400 for what can be no name
+   * @throws ApiError 403; 400 for what cannot be a name
    */
   checkHost(request: Request): void {
     if (!URL.canParse(request.url))
@@ -58,7 +58,7 @@ export class Access {
     if (this.#keys.length === 0) return undefined
     const [, bearer] = /^Bearer +(.+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
     const key = bearer ?? request.headers.get('x-api-key') ?? undefined
-    // Digests are of one length, and all keys are compared, so time tells nothing about them.
+    // Digests have equal length and all keys are compared, so timing reveals nothing about them.
     const given = digest(key ?? '')
     let known: { namespace: string | undefined } | undefined
     for (const one of this.#keys) if (timingSafeEqual(one.digest, given)) known = one
@@ -74,7 +74,7 @@ export class Access {
   }
 
   /**
-   * The origin to be allowed in the answer; undefined if the request comes from no page or from our own.
+   * The origin to allow in the response; `undefined` if the request comes from our own page or not from a page at all.
    *
    * @throws ApiError 403 for pages that may not call
    */
@@ -98,14 +98,14 @@ function isSameHost(origin: string, url: string): boolean {
 }
 
 /**
- * Whether an origin is given by number or as this machine. Any other name proves nothing where no key is asked for: its
- * owner may let it point to this machine and so make a page of his own look like ours.
+ * Whether an origin is an address or `localhost`. If no key is required, any other name proves nothing: its owner may point
+ * it at this machine and so make a page of their own look like ours.
  */
 function isOwnAddress(origin: string): boolean {
   return /^https?:\/\/(localhost|[\d.]+|\[[\da-f:.]+\])(:\d+)?$/i.test(origin)
 }
 
-/** Whether a name is an address, or one that nobody can register: of this machine, or of its own network. */
+/** Whether a name is an address, or a name that nobody can register: of this machine or its network. */
 function isPrivateName(name: string): boolean {
   if (/^([\d.]+|\[[\da-f:.]+\])$/.test(name) || name === machine) return true
   return !name.includes('.') || /\.(localhost|local|internal|lan|home\.arpa)$/.test(name)

@@ -1,12 +1,12 @@
-// How many answers run and wait, and when to come again.
+// Admission: how many answers may run and wait, and when to try again.
 
 import { ApiError, stopping } from './errors.js'
 
-/** How many durations the mean of a request's time goes back, roughly. */
+/** Roughly how many requests the mean duration goes back. */
 const memory = 16
 
 /**
- * The door: lets in as many answers as the slots and the queue hold, and says when to come back beyond that.
+ * Admits as many answers as the slots and the queue hold, and tells others when to come back.
  *
  *     in flight   ■ ■ ■ ■ │ □ □ □ □ │ ✗
  *                 slots     queue     429
@@ -33,7 +33,7 @@ export class Admission {
     return this.#inFlight
   }
 
-  /** Lets no one in from now on; {@link whenIdle} tells when all have left. */
+  /** Admits nobody from now on; {@link whenIdle} resolves when all have left. */
   stop(): void {
     this.#stopped = true
   }
@@ -43,14 +43,14 @@ export class Admission {
     return this.#inFlight === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve))
   }
 
-  /** Whether an answer would be let in now. @throws as {@link enter} */
+  /** Checks whether an answer would be admitted now. @throws as {@link enter} */
   knock(): void {
     if (this.#stopped) throw stopping()
     if (this.#inFlight >= this.#limit) this.#refuse(1)
   }
 
   /**
-   * Lets `count` answers in. Call what is returned when they are through, once or more often.
+   * Admits `count` answers. Call the returned function when they have ended; further calls do nothing.
    *
    * @throws ApiError 429 if they do not fit, 503 once stopped
    */

@@ -4,17 +4,17 @@ import type { Generation, GenerationResult, GenerationStep, PromptProgress } fro
 import { stopping } from './errors.js'
 import type { Metrics } from './metrics.js'
 
-/** News of one of several answers. */
+/** An event of one of several answers. */
 export type AnswerEvent =
   | { index: number; step: GenerationStep }
-  /** So much of its prompt has been read. */
+  /** How far its prompt has been read. */
   | { index: number; progress: PromptProgress }
   /** The answer is complete. */
   | { index: number; result: GenerationResult }
 
 /**
- * The answers to one request, in one line of events. They are written whether or not anyone reads the events, so a
- * slow reader holds nobody up; when the client goes, all are aborted.
+ * The answers to one request, as one sequence of events. They are written whether or not anyone reads the events, so a slow
+ * reader holds up nobody; when the client goes away, all are aborted.
  */
 export class Answers {
   readonly count: number
@@ -45,7 +45,7 @@ export class Answers {
         this.#over = true
         this.#wake?.()
         signal.removeEventListener('abort', abort)
-        // A slot counts as taken until every answer has given its own back.
+        // A slot counts as taken until every answer has given back its own.
         return Promise.allSettled(generations.map(({ result }) => result)).then(leave)
       })
   }
@@ -67,7 +67,7 @@ export class Answers {
   }
 
   /**
-   * The next event; `'quiet'` if none comes for `ms` milliseconds, undefined after the last.
+   * The next event; `'quiet'` if none comes for `ms` milliseconds, `undefined` after the last.
    *
    * @throws as {@link results}
    */

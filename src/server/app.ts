@@ -1,4 +1,4 @@
-// The server as a function from `Request` to `Response`: routes, and what stands before them.
+// The server as a function from `Request` to `Response`: its routes, and what every request passes first.
 
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
@@ -52,10 +52,10 @@ export interface App {
   fetch(request: Request): Response | Promise<Response>
   /** Asks the app without a port, for tests: `app.request('/health')`. */
   request(input: string | Request, init?: RequestInit): Response | Promise<Response>
-  /** Says that it is not ready from now on, so that routers send requests elsewhere; those that come are still answered. */
+  /** From now on reports that it is not ready, so that routers send requests elsewhere; those that come are still answered. */
   drain(): void
   /**
-   * Lets no request in from now on and resolves when the running ones are through, at the latest after `deadlineMs`.
+   * Refuses further requests and resolves when the running ones have ended, at the latest after `deadlineMs`. Default 5000.
    * Dispose the engine afterwards; that aborts what is left.
    */
   stop(deadlineMs?: number): Promise<void>
@@ -66,7 +66,7 @@ export interface App {
 /**
  * An OpenAI-compatible server for an engine.
  *
- * @param engine an engine, or the promise of one: until it is loaded every route says 503
+ * @param engine an engine, or the promise of one: until it is loaded every route answers 503
  * @example
  * import { serve } from '@hono/node-server'
  *
@@ -90,10 +90,10 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
       c.header('X-Content-Type-Options', 'nosniff')
       for (const [name, value] of Object.entries(loadHeaders(service))) c.header(name, value)
     }
-    // Once for what is refused, once for what the routes answer.
+    // Before, for responses that refuse; after, for those of the routes.
     decorate()
     access.checkHost(c.req.raw)
-    // Pages of the internet ask whether they may call into a private network.
+    // Web pages ask first whether they may call into a private network.
     if (c.req.header('access-control-request-private-network') === 'true' && access.checkOrigin(c.req.raw))
       c.header('Access-Control-Allow-Private-Network', 'true')
     const began = performance.now()
@@ -104,7 +104,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   })
   app.use(allowed)
   app.use(async (c, next) => {
-    // The page holds no data and asks for the key itself, peers have a key of their own; everything else needs one.
+    // The page has no data and asks for the key itself, and peers have their own key; everything else needs one.
     if (!open.has(c.req.path) && !c.req.path.startsWith(parts)) service.bind(c.req.raw, access.checkKey(c.req.raw))
     await next()
   })
@@ -166,7 +166,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
     forget(service, c.req.raw, { namespace: c.req.param('namespace'), request: c.req.param('id') }),
   )
   get((c) => {
-    // What the page names is found beside it, so its own path ends in a slash.
+    // The page refers to files beside it, so its own path must end in a slash.
     if (service.hides.has('page')) unknownRoute(c.req.method, c.req.path)
     const { pathname } = new URL(c.req.url)
     return pathname.endsWith('/') ? (page() as Response) : c.redirect(`${pathname}/`, 308)
@@ -178,7 +178,7 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
     '/web/*',
   )
 
-  // Routes that are there, asked in another way.
+  // Existing paths with another method.
   const methods = new Map<string, string[]>()
   const own = (path: string) => path.slice(options.prefix?.length ?? 0) || '/'
   for (const { method, path } of app.routes)

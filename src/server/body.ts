@@ -1,4 +1,4 @@
-// The body of a request: read, bounded, and checked.
+// The body of a request: read, bounded and checked.
 
 import type { z } from 'zod'
 import { turns } from '../llama/turns.js'
@@ -8,14 +8,13 @@ import { checkBytes, checkLengths } from './json-bounds.js'
 import type { Service } from './service.js'
 
 /**
- * Reads the JSON body of a request and checks it: how long it is, how deep and how much it holds, and only then what it
- * says. It is the one way bodies come in, and it keeps the event loop for a few milliseconds at a time, in turns with
- * the other bodies.
+ * Reads the JSON body of a request and checks it: first its length, depth and number of values, and only then its contents.
+ * All bodies come in this way; it uses the event loop for a few milliseconds at a time, in turn with other bodies.
  *
  * @throws ApiError 400, 413 or 415 with a sentence
  */
 export async function readBody<T>(request: Request, schema: z.ZodType<T>, service: Service): Promise<T> {
-  // A page of another site may send plain text without asking; JSON makes its browser ask first, and CORS then refuses.
+  // A page of another site may send plain text without asking; for JSON the browser asks first, and CORS refuses.
   const type = request.headers.get('content-type') ?? ''
   if (!/^application\/([\w.-]+\+)?json\b/i.test(type))
     throw new ApiError(
@@ -44,7 +43,7 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-/** Bytes of room that a body begins with; it grows with what comes, not with what is announced. */
+/** Bytes allocated for a body at first; more as they arrive, whatever the announced length. */
 const leastRoom = 2 ** 16
 
 async function readBytes(request: Request, { maxBodyBytes, bodies }: Service): Promise<Uint8Array> {
@@ -59,7 +58,7 @@ async function readBytes(request: Request, { maxBodyBytes, bodies }: Service): P
     )
   if (Number(request.headers.get('content-length') ?? 0) > maxBodyBytes) throw tooLarge()
   if (!request.body) return new Uint8Array()
-  // Copied at once: a part may be a single byte, and what holds it a thousand.
+  // Copied at once: a part may be a single byte in a buffer of a thousand.
   let bytes = new Uint8Array(leastRoom)
   let length = 0
   for await (const part of partsOf(request.body)) {
@@ -77,7 +76,7 @@ async function readBytes(request: Request, { maxBodyBytes, bodies }: Service): P
   return bytes.subarray(0, length)
 }
 
-/** The parts of a body as they come. @throws ApiError 400 where they end before it is whole: then nobody is there to be told */
+/** The parts of a body as they come. @throws ApiError 400 if it ends early, which nobody is left to read */
 async function* partsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* body as unknown as AsyncIterable<Uint8Array>

@@ -15,8 +15,8 @@ const warmBody = z.strictObject({
 })
 
 /**
- * `POST /lookahead/warm`: indexes documents before requests bring them. The answer comes once they are kept on the disk
- * too, if anything is.
+ * `POST /lookahead/warm`: indexes documents before requests bring them. Responds once they are on the disk too, if there is
+ * a cache.
  */
 export async function warm(service: Service, request: Request): Promise<Response> {
   const { engine } = service
@@ -29,7 +29,7 @@ export async function warm(service: Service, request: Request): Promise<Response
   return Response.json({ object: 'lookahead.warm', ...report })
 }
 
-/** `GET /lookahead/cache`: in numbers, all namespaces that the request's key may see. */
+/** `GET /lookahead/cache`: all namespaces that the request's key may see, in numbers. */
 export function listCache(service: Service, request: Request): Response {
   const bound = service.namespaceOf(request)
   const seen = service.engine.describeMemory().filter(({ name }) => bound === undefined || name === bound)
@@ -49,8 +49,8 @@ export function findCache(service: Service, request: Request, namespace: string)
 }
 
 /**
- * `DELETE /lookahead/cache…`: forgets a document, what a request left behind, a namespace, or, where nothing is named,
- * all that the request's key may see. The answer comes once the deletion is on the disk too.
+ * `DELETE /lookahead/cache…`: forgets a document, what a request left behind, a namespace, or, if nothing is named,
+ * everything that the request's key may see. Responds once the deletion is on the disk too.
  */
 export async function forget(service: Service, request: Request, what?: DeleteOptions): Promise<Response> {
   const { engine } = service
@@ -58,7 +58,7 @@ export async function forget(service: Service, request: Request, what?: DeleteOp
   let deleted = 0
   if (namespace !== undefined) deleted = await engine.forget({ ...what, namespace })
   else {
-    // Those of running requests too: they must not leave behind what they have read.
+    // Including those of running requests, which must not leave behind what they have read.
     const names = new Set([...engine.describeMemory().map(({ name }) => name), ...service.activeNamespaces])
     for (const namespace of names) deleted += await engine.forget({ namespace })
   }

@@ -68,7 +68,7 @@ export async function countChat(service: Service, request: Request): Promise<Res
   return Response.json({ object: 'chat.completion.input_tokens', input_tokens: prompt.length })
 }
 
-/** What is told of a request by `__verbose`. */
+/** What `__verbose` reports about a request. */
 interface Plan {
   /** The prompt as the model reads it. */
   prompt: string
@@ -87,7 +87,7 @@ class ChatReply implements Reply {
   readonly #choices: Choice[]
   readonly #timings: RunningTimings[]
 
-  /** @param plan what is to be told besides, as `__verbose` */
+  /** @param plan what to report as `__verbose`, if that is wanted */
   constructor(served: Served, id: string, body: ChatBody, plan: Plan | undefined) {
     this.#id = id
     this.#body = body
@@ -148,7 +148,7 @@ class ChatReply implements Reply {
     }
   }
 
-  /** An answer as it was written, and all that it was asked for. */
+  /** An answer as it was written, and everything it was asked for with. */
   #verbose(index: number, result: GenerationResult) {
     if (!this.#plan) return {}
     const { prompt, slot, maxTokens, logprobs } = this.#plan
@@ -201,7 +201,7 @@ class Choice {
     return delta(this.index, added ?? { content: '' }, logprobs)
   }
 
-  /** The answer is over. */
+  /** The answer has ended. */
   finish({ reason }: GenerationResult): void {
     this.finishReason = this.#calls.length > 0 && !isCut(reason) ? 'tool_calls' : finishReason(reason)
   }
@@ -225,7 +225,7 @@ class Choice {
     }
   }
 
-  /** Takes what became certain, and returns it as one delta of the API. */
+  /** Takes what was added to the message, and returns it as one delta of the API. */
   #add(deltas: readonly MessageDelta[]): object | undefined {
     const told: { content?: string; reasoning_content?: string; tool_calls?: CallDelta[] } = {}
     for (const part of deltas) {
@@ -258,7 +258,7 @@ class Choice {
   }
 }
 
-/** What a chunk adds to a call; the first has its id and its name. */
+/** What a chunk adds to a call; the first one has its id and its name. */
 interface CallDelta {
   index: number
   id?: string

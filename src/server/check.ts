@@ -1,4 +1,4 @@
-// A value against a schema, and one sentence about what does not fit.
+// The check of a value against a schema, and one sentence about what does not fit.
 
 import type { z } from 'zod'
 import { badRequest } from './errors.js'
@@ -22,7 +22,7 @@ const advice: Record<string, string> = {
 /**
  * Checks a value against a schema.
  *
- * @param within the field it stands in, if it is not the whole body
+ * @param within the field it comes from, if it is not the whole body
  * @throws ApiError 400 that names the first field at fault
  */
 export function check<T>(value: unknown, schema: z.ZodType<T>, within?: string): T {
@@ -41,12 +41,12 @@ export function check<T>(value: unknown, schema: z.ZodType<T>, within?: string):
   throw badRequest(`${place}: ${what}`, place, 'invalid_value')
 }
 
-/** Characters of a name that a sentence repeats. */
+/** Most characters of a name that a sentence repeats. */
 const mostShown = 100
 
 type Issue = z.core.$ZodIssue
 
-/** Of a failed union: the complaint of the alternative that fitted best, if one went deeper than the union itself. */
+/** For a failed union: the complaint of the alternative that fitted best, if one got deeper than the union itself. */
 function deepest(issue: Issue): Issue {
   if (issue.code !== 'invalid_union') return issue
   const inner = issue.errors

@@ -14,13 +14,13 @@ export interface ErrorBody {
     type: string
     param: string | null
     code: string | null
-    /** Where the prompt is too long: how many tokens it has (at least), and how many fit. */
+    /** If the prompt is too long: how many tokens it has (at least), and how many fit. */
     n_prompt_tokens?: number
     n_ctx?: number
   }
 }
 
-/** Error types that clients tell apart. */
+/** The types of errors that clients distinguish. */
 export type ErrorType =
   | 'invalid_request_error'
   /** The prompt does not fit; llama-server's name for it. */
@@ -32,7 +32,7 @@ export type ErrorType =
   | 'not_supported_error'
   | 'server_error'
 
-/** Characters of a sentence and of a field's name: what repeats a client's own words must not be as long as those. */
+/** Most characters of a sentence and of a field's name: an error must not repeat a client's words at any length. */
 const mostSaid = 1000
 const mostNamed = 300
 
@@ -40,19 +40,19 @@ function cut(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`
 }
 
-/** A refusal that goes to the client: a status and one sentence. */
+/** An error that goes to the client: a status and one sentence. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly status: number
   readonly type: ErrorType
-  /** The field that is at fault, e.g. `messages[0].content`. */
+  /** The field at fault, e.g. `messages[0].content`. */
   readonly param: string | null
   readonly code: string | null
   /** Seconds after which it is worth trying again. */
   readonly retryAfter: number | undefined
-  /** Methods that the path takes, where that was wrong. */
+  /** The methods of the path, if another was used. */
   readonly allow: string | undefined
-  /** Tokens of a prompt that does not fit, and how many would. */
+  /** How many tokens a prompt has that does not fit, and how many would. */
   readonly overflow: { promptTokens: number; contextTokens: number } | undefined
 
   constructor(
@@ -98,26 +98,26 @@ export function badRequest(message: string, param?: string, code?: string): ApiE
   return new ApiError(400, 'invalid_request_error', message, { param, code })
 }
 
-/** The request was not finished because the process ends. */
+/** The request cannot be finished because the server is stopping. */
 export function stopping(): ApiError {
   return new ApiError(503, 'unavailable_error', 'the server is stopping', { code: 'stopping', retryAfter: 5 })
 }
 
-/** Fields that stand for options of the engine under other names; of the rest, the name is only spelt otherwise. */
+/** Fields whose names differ from the engine's options by more than their spelling. */
 const fieldNames: Record<string, string> = {
   penaltyLastTokens: 'repeat_last_n',
   dryLastTokens: 'dry_penalty_last_n',
   templateVariables: 'chat_template_kwargs',
 }
 
-/** The field that stands for an option of the engine, if that is one. */
+/** The field for an option of the engine, if it is one. */
 function fieldOf(option: string): string | undefined {
   if (!Object.hasOwn(optionNames.chat, option) && !Object.hasOwn(optionNames.completion, option)) return undefined
   if (Object.hasOwn(fieldNames, option)) return fieldNames[option]
   return option.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
-/** Turns whatever was thrown into what the client may see. Details of unexpected failures stay with the server. */
+/** Turns whatever was thrown into an error that the client may see. Details of unexpected failures stay with the server. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
   if (error instanceof EngineError) {
@@ -127,7 +127,7 @@ export function toApiError(error: unknown): ApiError {
       const details = { code: 'context_length_exceeded', overflow, cause: error }
       return new ApiError(400, 'exceed_context_size_error', error.message, details)
     }
-    // The engine speaks of its own options.
+    // The engine's sentences name its own options.
     const [option] = /^\w+/.exec(error.message) ?? ['']
     const param = fieldOf(option)
     const message = param === undefined ? error.message : param + error.message.slice(option.length)
@@ -153,7 +153,7 @@ export function toApiError(error: unknown): ApiError {
   if (error instanceof CorpusError) {
     const code = error.code.replaceAll('-', '_')
     if (error.code === 'invalid-parameter') return badRequest(error.message, undefined, code)
-    // What stands in the way is the machine's, not the client's; the sentence says what.
+    // The machine's fault, not the client's; the sentence says what it is.
     return new ApiError(error.code === 'disk-full' ? 507 : 500, 'server_error', error.message, { code, cause: error })
   }
   return new ApiError(500, 'server_error', 'the server failed on this request; its log says more', {

@@ -1,4 +1,4 @@
-// What the server counts, and the table of its figures.
+// What the server counts, and the table of its metrics.
 
 import type { EndReason, GenerationResult, GenerationStep, StepPiece } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
@@ -15,13 +15,13 @@ const requestSeconds = [0.05, 0.1, 0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20,
 const acceptedLengths = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64]
 const draftNodes = [0, 1, 2, 3, 5, 7, 11, 15, 23, 31, 47, 63, 95, 127, 191, 255]
 
-/** Positions of a draft that are counted apart; deeper ones go into the last. */
+/** Positions in a draft that are counted separately; deeper ones go into the last. */
 const positions = 32
 
 /** What the server counts while it answers. */
 export class Metrics {
   readonly acceptedByPosition = new Float64Array(positions)
-  /** By where they had been found. */
+  /** Accepted tokens by where they had been found. */
   readonly acceptedBySource = new Map<StepPiece['source'], number>()
   /** Answers by how they ended. */
   readonly finished = new Map<EndReason | 'error' | 'refused', number>()
@@ -31,7 +31,7 @@ export class Metrics {
   readonly queueSeconds = new Histogram(requestSeconds)
   readonly prefillSeconds = new Histogram(requestSeconds)
   readonly acceptedLength = new Histogram(acceptedLengths)
-  /** Tokens of prompts; those that did not have to be read again among them. */
+  /** Tokens of prompts, and those of them that did not have to be read again. */
   promptTokens = 0
   cachedTokens = 0
   readSeconds = 0
@@ -63,7 +63,7 @@ export class Metrics {
     this.draftedTokens += step.drafted
     this.acceptedTokens += step.accepted
     for (let i = 0; i < step.accepted; i++) this.acceptedByPosition[Math.min(i, positions - 1)]++
-    // The end of an answer may have been drafted, and is no piece of it.
+    // The token that ends an answer may have been drafted too, but is not among its pieces.
     for (const { source } of step.pieces)
       if (source !== 'model') this.acceptedBySource.set(source, (this.acceptedBySource.get(source) ?? 0) + 1)
   }
@@ -107,7 +107,7 @@ export class Metrics {
   }
 }
 
-/** What the figures are read off. */
+/** What the figures are read from. */
 interface Seen {
   counts: Metrics
   engine: Engine
@@ -121,9 +121,9 @@ interface Seen {
 }
 
 /**
- * The figures. Names are vLLM's and llama-server's behind the prefix `lookahead:`, so that a dashboard made for one of
- * them needs a new prefix and no more; those that routers look for (llm-d and the Gateway API's inference extension by
- * vLLM's names, others by llama-server's) have their names in full besides.
+ * The figures. Their names are vLLM's and llama-server's with the prefix `lookahead:`, so that a dashboard made for one of
+ * them needs only a new prefix; those that routers look for (llm-d and the Gateway API's inference extension by vLLM's
+ * names, others by llama-server's) also have their full names.
  */
 const figures: readonly Figure<Seen>[] = [
   // Requests.
@@ -302,7 +302,7 @@ const figures: readonly Figure<Seen>[] = [
   {
     type: 'gauge',
     name: 'mtp_acceptance_rate',
-    help: 'Share of the tokens foretold by a head of the model (MTP) that come true of late; none without a head.',
+    help: 'Share of the tokens drafted by the model’s own head (MTP) that have come true lately; none without a head.',
     read: ({ heads }) => heads.rate ?? [],
   },
   {
@@ -314,7 +314,7 @@ const figures: readonly Figure<Seen>[] = [
   {
     type: 'histogram',
     name: 'draft_nodes',
-    help: 'Draft tokens verified in a forward, of all answers in it.',
+    help: 'Draft tokens verified in a forward, for all answers in it.',
     read: ({ drafting }) => {
       const nodes = new Histogram(draftNodes)
       for (const [size, count] of drafting.forwardsByNodes.entries()) nodes.observe(size, count)
@@ -324,7 +324,7 @@ const figures: readonly Figure<Seen>[] = [
   {
     type: 'gauge',
     name: 'draft_trust',
-    help: 'How far promises of drafts are believed now, 0 to 1.',
+    help: 'How far the promises of drafts are believed now, 0 to 1.',
     read: ({ drafting }) => drafting.trust,
   },
   {
@@ -348,7 +348,7 @@ const figures: readonly Figure<Seen>[] = [
   {
     type: 'counter',
     name: 'draft_near_ties_total',
-    help: 'Tokens left to a forward of one token, since two candidates were nearly tied.',
+    help: 'Tokens left to a forward of one token because two candidates were nearly tied.',
     read: ({ drafting }) => drafting.nearTies,
   },
 
@@ -374,19 +374,19 @@ const figures: readonly Figure<Seen>[] = [
   {
     type: 'gauge',
     name: 'forward_slowdown',
-    help: 'How much slower than at load forwards are now; 1: as then.',
+    help: 'How much slower forwards are now than at load; 1: no slower.',
     read: ({ engine }) => engine.cost.slowdown,
   },
   {
     type: 'gauge',
     name: 'threads',
-    help: 'Threads that compute now; fewer while others take the cores.',
+    help: 'Threads that compute now; fewer while other programs use the cores.',
     read: ({ engine }) => engine.threads,
   },
   {
     type: 'gauge',
     name: 'exactness',
-    help: 'How far texts are the same as without drafts, by the probe at load.',
+    help: 'How exactly texts are the same as without drafts, as probed at load.',
     read: ({ engine }) => [['level', engine.exactness.level, 1]],
   },
   {

@@ -60,7 +60,7 @@ const responsesBody = bodyOf({
 
 type ResponsesBody = z.infer<typeof responsesBody>
 
-/** `POST /v1/responses`, without any memory of earlier ones. */
+/** `POST /v1/responses`, without memory of earlier ones. */
 export async function responses(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, responsesBody, service)
   const served = service.find(body.model)

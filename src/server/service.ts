@@ -16,36 +16,36 @@ import { Served } from './served.js'
 import { type ReadingModel, ServedReader } from './served-reader.js'
 import { SlotBook } from './slot-book.js'
 
-/** How an app is made. */
+/** Options of `createApp`. */
 export interface ServerOptions {
   /** Name of the model in the API. Default `'lookahead'`. */
   model?: string
-  /** Further names of it. Default: none. */
+  /** Other names of it. Default: none. */
   aliases?: readonly string[]
-  /** Labels of it in `/v1/models`. Default: none. */
+  /** Its labels in `/v1/models`. Default: none. */
   tags?: readonly string[]
-  /** What is answered with a 501, or a 404 for the page. Default: nothing. */
+  /** What is not served: `/slots` is answered with 501, the page with 404. Default: nothing is hidden. */
   hides?: readonly ('slots' | 'page')[]
-  /** Further models, by the names under which requests ask for them. */
+  /** Further models, by the names that requests use for them. */
   models?: Readonly<Record<string, Engine | PromiseLike<Engine>>>
   /** A model for `/v1/embeddings`. */
   embedding?: ReadingModel
   /** A model for `/v1/rerank`. */
   rerank?: ReadingModel
-  /** Whether any `model` is taken for the first one, as llama-server does. Default `false`: other names are a 404. */
+  /** Whether any other name means the first model, as with llama-server. Default `false`: other names are a 404. */
   anyModel?: boolean
   /**
-   * Keys of which one must come as `Authorization: Bearer …` with everything but `/health` and the page. Requests with a
-   * key that is bound to a namespace belong to that namespace and reach no other. Default: none.
+   * Keys, one of which must come as `Authorization: Bearer …` with every request except those for `/health` and the page.
+   * Requests with a key that is bound to a namespace belong to that namespace and reach no other. Default: none.
    */
   apiKeys?: readonly (string | NamespaceKey)[]
-  /** What requests get that do not say it themselves, by the names of the API. Default: nothing. */
+  /** Defaults for requests, by the field names of the API. Default: none. */
   defaults?: RequestDefaults
-  /** Answers that may wait for a slot; beyond that the server says 429. Default 32. */
+  /** Answers that may wait for a slot; further ones get a 429. Default 32. */
   queue?: number
   /** Folder for prompts that clients save by `/slots/{id}?action=save`. Default: none, and a 501. */
   slotSavePath?: string
-  /** Most bytes of a request body; of all bodies that are held at a time, sixteen times as many. Default 8 MiB. */
+  /** Most bytes of a request body; all bodies held at a time may have sixteen times as many. Default 8 MiB. */
   maxBodyBytes?: number
   /**
    * Origins whose pages may call the API from a browser, e.g. `http://localhost:3000`; `'*'`: all. Default: none but the
@@ -53,23 +53,23 @@ export interface ServerOptions {
    */
   corsOrigins?: readonly string[]
   /**
-   * Names by which the server may be called where no key is asked for, `'*'`: all. Addresses, names without a dot and
-   * names that nobody can register (`….localhost`, `….local`, `….internal`) always may. Default: no others.
+   * Host names that requests may use if no key is required, `'*'`: any. Addresses, names without a dot and names that nobody
+   * can register (`….localhost`, `….local`, `….internal`) are always allowed. Default: no others.
    */
   allowedHosts?: readonly string[]
-  /** Path under which all routes stand, e.g. `/llm`. Default: none. */
+  /** Path in front of all routes, e.g. `/llm`. Default: none. */
   prefix?: string
-  /** Quiet milliseconds of a stream after which a comment keeps it alive. Default 5000. */
+  /** Milliseconds without news after which a comment keeps a stream alive. Default 5000. */
   pingMs?: number
-  /** Shares with other replicas: its figures are shown and its log is answered. Whoever joined it ends it. */
+  /** Sharing with other replicas: the server shows its figures and serves its log. It stays the caller's to close. */
   fleet?: Fleet | PromiseLike<Fleet>
-  /** Takes what is to be told of each request once it is over; never text of prompts or answers. Default: nothing. */
+  /** Called after each request with figures for a log; they never contain text of prompts or answers. Default: none. */
   onRequest?: (entry: RequestEntry) => void
-  /** Takes one line about what went wrong inside; never text of prompts or answers. Default: stderr. */
+  /** Called with one line for each internal failure; it never contains text of prompts or answers. Default: writes to stderr. */
   log?: (line: string) => void
 }
 
-/** How many of the largest bodies are held at a time. */
+/** How many bodies of the largest size may be held at a time. */
 const bodiesAtOnce = 16
 
 /** Starts one answer. */
@@ -77,7 +77,7 @@ export type Beginning = (onPrompt: (progress: PromptProgress) => void) => Genera
 
 /** What the routes share: the models, the counters, whose request is whose. */
 export class Service {
-  /** The models, by name; the first is the one that requests without a name get. */
+  /** The models; requests without a name get the first. */
   readonly served: readonly [Served, ...Served[]]
   readonly aliases: readonly string[]
   readonly tags: readonly string[]
@@ -85,22 +85,22 @@ export class Service {
   /** Models that read. */
   readonly readers: Readonly<Record<'embedding' | 'rerank', ServedReader | undefined>>
   readonly defaults: Defaults
-  /** Which prompt each slot had last, where they may be saved. */
+  /** Which prompt each slot had last, if prompts may be saved. */
   readonly slotBook: SlotBook | undefined
   readonly metrics = new Metrics()
   readonly startedAt = performance.now()
   readonly maxBodyBytes: number
-  /** Where the bodies of requests under way are counted. */
+  /** Counts the bytes of request bodies being read. */
   readonly bodies: BodyRoom
   readonly pingMs: number
   readonly #anyModel: boolean
   readonly #log: (line: string) => void
-  /** Namespaces of the requests in flight, each as often as it has some. */
+  /** Namespaces of the requests in flight, one entry per request. */
   readonly #active: string[] = []
   readonly #fleet: Loading<Fleet> | undefined
   #draining = false
   readonly #bound = new WeakMap<Request, string>()
-  /** The answers to a request, by the signal that ends it. */
+  /** The answers to a request, by its signal. */
   readonly #answers = new WeakMap<AbortSignal, Answers>()
   readonly #options: ServerOptions
 
@@ -127,7 +127,7 @@ export class Service {
     this.#fleet = options.fleet && new Loading(options.fleet, 'the fleet')
   }
 
-  /** The model that reads for a purpose. @throws ApiError 501 where there is none, 404 for another name */
+  /** The model that reads for a purpose. @throws ApiError 501 if there is none, 404 for another name */
   findReader(purpose: 'embedding' | 'rerank', model?: string | null): ServedReader {
     const reader = this.readers[purpose]
     if (!reader)
@@ -146,7 +146,7 @@ export class Service {
     )
   }
 
-  /** The first model's engine. @throws ApiError 503 until it is there */
+  /** The first model's engine. @throws ApiError 503 until it is loaded */
   get engine(): Engine {
     return this.served[0].engine
   }
@@ -161,7 +161,7 @@ export class Service {
     return this.#draining
   }
 
-  /** Says that it is about to stop; requests are still let in. */
+  /** Notes that it is about to stop; requests are still accepted. */
   drain(): void {
     this.#draining = true
   }
@@ -227,8 +227,8 @@ export class Service {
   /**
    * Starts answers of a model together, or none of them.
    *
-   * @param begin one for each answer; it may hand what it is given to its request, for the stream to tell of its prompt
-   * @param signal aborts when the client goes
+   * @param begin one for each answer; it may pass on the callback it gets, so that the stream reports how far the prompt is
+   * @param signal aborted when the client goes away
    * @param namespace whose request it is
    * @throws ApiError
    */
@@ -246,7 +246,7 @@ export class Service {
     return answers
   }
 
-  /** Tells of a request that was answered, once its answers are through. */
+  /** Reports a request to {@link ServerOptions.onRequest}, once its answers have ended. */
   tell(request: Request, status: number, began: number): void {
     const { onRequest } = this.#options
     if (!onRequest) return
@@ -263,7 +263,7 @@ export class Service {
     else entry()
   }
 
-  /** What the client may see of an error; what it may not goes to the log. */
+  /** What the client may see of an error; the rest goes to the log. */
   asApiError(error: unknown): ApiError {
     const shown = toApiError(error)
     this.metrics.fail(shown.status >= 500 ? 'error' : 'refused')
@@ -276,7 +276,7 @@ export class Service {
     return shown
   }
 
-  /** Lets no request in from now on and resolves when the running ones are through, at the latest after `deadlineMs`. */
+  /** Refuses further requests and resolves when the running ones have ended, at the latest after `deadlineMs`. */
   async stop(deadlineMs: number): Promise<void> {
     this.drain()
     let timer: NodeJS.Timeout | undefined

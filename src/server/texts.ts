@@ -1,4 +1,4 @@
-// Texts that are continued as they stand.
+// Texts that are continued as they are.
 
 import type { z } from 'zod'
 import type { CompletionRequest } from '../engine/options.js'
@@ -18,7 +18,7 @@ import { grammarOf, responseFormat, schema } from './response-format.js'
 import type { Served } from './served.js'
 import type { Beginning, Service } from './service.js'
 
-/** Fields of the routes that continue texts as they stand. */
+/** Fields of the routes that continue texts as they are. */
 export const textFields = {
   ...samplingFields,
   ...tellingFields,
@@ -29,7 +29,7 @@ export const textFields = {
   json_schema: schema.nullish(),
 }
 
-/** What the routes tell in words of their own. */
+/** What the routes spell in their own ways. */
 interface TextsPlan extends Pick<CompletionRequest, 'maxTokens' | 'logprobs'> {
   prompts: readonly CompletionRequest['prompt'][]
   /** Answers to each of them. */
@@ -38,14 +38,14 @@ interface TextsPlan extends Pick<CompletionRequest, 'maxTokens' | 'logprobs'> {
   id: string
 }
 
-/** Answers on their way, and the slot of each, by llama-server's count; -1 where slots are not counted. */
+/** Answers that were started, and the slot of each as llama-server numbers them; -1 if slots are not noted. */
 export interface StartedTexts {
   answers: Answers
   slots: readonly number[]
 }
 
 /**
- * Starts the answers to several prompts, `n` to each in turn, or none of them. What they share is prepared once.
+ * Starts the answers to several prompts, `n` to each in turn, or none of them. What they share is prepared only once.
  *
  * @throws ApiError; and as `Engine.prepare`
  */
