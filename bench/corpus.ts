@@ -140,13 +140,17 @@ function rates(count: number, { wall, cpu }: Took): string {
   return `${(count / wall / 1000).toFixed(1)} M (per second of the processor ${(count / cpu / 1000).toFixed(1)} M)`
 }
 
+function say(what: string, value: string): void {
+  console.log(`${what.padEnd(34)} ${value}`)
+}
+
 async function main(): Promise<void> {
   const { values } = readArguments('corpus', {
     tokens: { type: 'string', default: '10000000', value: 'N', help: 'tokens to remember' },
     traces: { type: 'string', value: 'FOLDER', help: 'real text, cut into passages and shuffled (default: made up)' },
     vocab: { type: 'string', value: 'FILE', help: 'GGUF whose tokenizer reads it' },
     allocations: { type: 'boolean', default: false, help: 'which functions allocate while drafting, and nothing else' },
-    open: { type: 'string', value: 'FOLDER', help: 'only open a folder of it' },
+    open: { type: 'string', value: 'FOLDER', help: 'only open such a folder' },
   })
   const vocabulary = values.vocab ? await openVocabulary(values.vocab) : undefined
   const options: CorpusOptions = { ...unlimited, spelling: vocabulary && new Spelling(vocabulary) }
@@ -155,72 +159,64 @@ async function main(): Promise<void> {
   const requests = values.traces && vocabulary ? await readRequests(values.traces, vocabulary) : undefined
   const tokens = requests ? shuffled(requests, count) : madeUp(count)
   const asked = requests ?? [{ prompt: tokens.slice(0, 2000), response: tokens.slice(2000, 30_000) }]
-  const say = (what: string, value: string) => console.log(`${what.padEnd(34)} ${value}`)
   if (values.allocations) return await showAllocations(corpusOf(tokens.subarray(0, 1_000_000), options), asked)
   say('tokens', `${count}, ${requests ? 'passages of recorded requests' : 'made up'}`)
+  const { cpu, cores, node } = describeMachine()
+  const inMemory = measureMemory(tokens, asked, options)
+  const onDisk = await measureFolder(tokens, options, values.vocab)
+  console.log(JSON.stringify({ cpu, cores, node, tokens: count, real: !!requests, ...inMemory, ...onDisk }))
+}
 
+/** A corpus in memory: how fast it grows, what it takes, and how long drafts from it take. */
+function measureMemory(tokens: Int32Array, asked: readonly Recording[], options: CorpusOptions) {
+  const count = tokens.length
+  collect()
+  const base = process.memoryUsage()
+  const watch = startWatch()
+  const corpus = corpusOf(tokens, options)
+  const insertion = watch()
+  collect()
+  const after = process.memoryUsage()
+  const bytes = (after.heapUsed + after.arrayBuffers - base.heapUsed - base.arrayBuffers) / count
+  say('insertion, tokens/s', rates(count, insertion))
+  say('bytes per token, as the corpus counts', (corpus.byteLength / count).toFixed(2))
+  say('bytes per token, as Node counts', bytes.toFixed(2))
+  const retrieval: Record<string, object> = {}
+  for (const nodes of [8, 16, 64]) {
+    const { times, garbage } = measureDrafts(corpus, asked, nodes)
+    const [p50, p99] = [times[DRAFTS >>> 1], times[Math.floor(DRAFTS * 0.99)]]
+    say(`a draft of ${nodes} nodes, µs p50 / p99`, `${p50.toFixed(0)} / ${p99.toFixed(0)}`)
+    say(`bytes allocated per draft and token`, garbage.toFixed(0))
+    retrieval[nodes] = { p50, p99, garbage }
+  }
+  return { insertion, bytes, retrieval }
+}
+
+/** The same tokens in a folder: how fast it grows, its size, and how long opening it takes. */
+async function measureFolder(tokens: Int32Array, options: CorpusOptions, vocab: string | undefined) {
+  const count = tokens.length
   const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-corpus-'))
   try {
-    collect()
-    const base = process.memoryUsage()
-    const watch = startWatch()
-    const corpus = corpusOf(tokens, options)
-    const insertion = watch()
-    collect()
-    const after = process.memoryUsage()
-    const bytes = (after.heapUsed + after.arrayBuffers - base.heapUsed - base.arrayBuffers) / count
-    say('insertion, tokens/s', rates(count, insertion))
-    say('bytes per token, as the corpus counts', (corpus.byteLength / count).toFixed(2))
-    say('bytes per token, as Node counts', bytes.toFixed(2))
-
-    const retrieval: Record<string, object> = {}
-    for (const nodes of [8, 16, 64]) {
-      const { times, garbage } = measureDrafts(corpus, asked, nodes)
-      const [p50, p99] = [times[DRAFTS >>> 1], times[Math.floor(DRAFTS * 0.99)]]
-      say(`a draft of ${nodes} nodes, µs p50 / p99`, `${p50.toFixed(0)} / ${p99.toFixed(0)}`)
-      say(`bytes allocated per draft and token`, garbage.toFixed(0))
-      retrieval[nodes] = { p50, p99, garbage }
-    }
-
     const store = await CorpusStore.open(folder, { ...identity, corpus: options })
     const writing = startWatch()
     for (let at = 0; at < count; at += RECORD) store.corpus.addRequest(tokens.subarray(at, at + RECORD))
     await store.flush()
     const written = writing()
-    const fileBytes = store.fileBytes
+    const { fileBytes } = store
     await store.close()
     say('insertion with a file, tokens/s', rates(count, written))
     say('bytes per token in the file', (fileBytes / count).toFixed(2))
-    const self = fileURLToPath(import.meta.url)
-    const alone = [self, '--open', folder, ...(values.vocab ? ['--vocab', values.vocab] : [])]
+    const alone = [fileURLToPath(import.meta.url), '--open', folder, ...(vocab ? ['--vocab', vocab] : [])]
     const opened = [1, 2, 3].map(
       () => JSON.parse(execFileSync(process.execPath, alone).toString()) as Took & { indexed: number },
     )
     opened.sort((a, b) => a.wall - b.wall)
-    say(
-      'opening, in a process of its own, ms',
-      opened
-        .map(
-          ({ wall, cpu, indexed }) =>
-            `${wall.toFixed(0)} (processor ${cpu.toFixed(0)}; all indexed after ${indexed.toFixed(0)})`,
-        )
-        .join(', '),
+    const lines = opened.map(
+      ({ wall, cpu, indexed }) =>
+        `${wall.toFixed(0)} (processor ${cpu.toFixed(0)}; all indexed after ${indexed.toFixed(0)})`,
     )
-    const { cpu, cores, node } = describeMachine()
-    const report = {
-      cpu,
-      cores,
-      node,
-      tokens: count,
-      real: !!requests,
-      insertion,
-      bytes,
-      retrieval,
-      written,
-      fileBytes,
-      opened,
-    }
-    console.log(JSON.stringify(report))
+    say('opening, in a process of its own, ms', lines.join(', '))
+    return { written, fileBytes, opened }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

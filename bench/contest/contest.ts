@@ -1,4 +1,4 @@
-// A contest: everyone answers the same questions in turns; turns that others disturbed are held again.
+// A contest: everyone answers the same questions in turn; turns that other programs disturbed are held again.
 
 import { ForwardCost } from '../../src/cost/forward-cost.js'
 import { DISTURBED, OthersWatch } from '../kit/others.js'
@@ -86,118 +86,156 @@ export interface ContestOptions {
   /** Rounds of each set; in each everyone has a turn and answers all tasks. */
   rounds: number
   /**
-   * Milliseconds of rest before each turn: threads of the one before spin for a third of a second in hope of more, on
+   * Milliseconds of rest before each turn: threads of the previous one spin for a third of a second, waiting for work, on
    * cores that the next one needs. Default 0.
    */
   pauseMs?: number
-  /** Milliseconds that may go, in all, into waiting for other programs and into turns they disturbed. Default 0. */
+  /** Milliseconds that may be spent in all on waiting for other programs and on turns they disturbed. Default 0. */
   patienceMs?: number
   /** How often all processes are started afresh. Default 1. */
   sets?: number
   /** Milliseconds after which no new round is begun; the first is always held. Default: none. */
   limitMs?: number
-  /** What tells how busy others are. Default: the system. */
+  /** Measures how busy other programs are. Default: asks the system. */
   watch?: Pick<OthersWatch, 'start' | 'share' | 'rest'>
   onProgress?: (text: string) => void
 }
 
 /**
- * Lets contestants answer the same tasks in turns; who begins moves on. In a turn tasks come in order and memories begin
- * empty: what was answered earlier in the turn is known, nothing else. An untimed turn warms everyone up.
+ * Lets contestants answer the same tasks in turn, each round beginning with another one. In a turn, tasks come in order and
+ * memories begin empty: only what was answered earlier in the turn is known. An untimed turn warms everyone up.
  *
- * A turn during which other programs took more than a little of the processor does not count and, as far as patience
- * goes, is held again: what decides is what they took, never how the contestant did.
+ * A turn during which other programs took more than a little of the processor does not count and, while there is patience,
+ * is held again: what decides is what they took, never how the contestant did.
  *
  * @param contestants the first is the reference
  */
 export async function hold(contestants: readonly Contestant[], options: ContestOptions): Promise<ContestResult> {
-  const {
-    tasks,
-    rounds,
-    sets = 1,
-    pauseMs = 0,
-    patienceMs = 0,
-    limitMs = Number.POSITIVE_INFINITY,
-    onProgress = () => {},
-  } = options
-  const [reference] = contestants
-  const entries: Entry[] = contestants.map(({ name, about }) => ({ name, about }))
-  const turns: Turn[] = []
-  const given: Answer[][] = []
+  const { rounds, sets = 1, limitMs = Number.POSITIVE_INFINITY } = options
+  const contest = new Contest(contestants, options)
   const began = performance.now()
-  let curve: ForwardCost | undefined
-  let round = 0
-  let patience = patienceMs
-  for (let set = 0; set < sets; set++) {
-    if (set > 0 && performance.now() - began > limitMs) break
-    const present = await startAll(contestants, entries, tasks, onProgress)
-    const watch = options.watch ?? new OthersWatch(() => [process.pid, ...present.flatMap(({ pid }) => pid ?? [])])
-    const { cost, costPerContextToken } = entries[0]
-    curve ??= cost && new ForwardCost(cost, { perContextToken: costPerContextToken })
+  const isOver = () => performance.now() - began > limitMs
+  for (let set = 0; set < sets && (set === 0 || !isOver()); set++) {
+    await contest.start()
     try {
-      for (let turn = 0; turn < rounds; turn++) {
-        if (turn > 0 && performance.now() - began > limitMs) break
-        round++
-        for (let i = 0; i < present.length; i++) {
-          const contestant = present[(i + round) % present.length]
-          const { name } = contestant
-          const entry = entries[contestants.indexOf(contestant)]
-          for (let again = true; again && entry.absent === undefined; ) {
-            onProgress(`round ${round} of ${rounds * sets}: ${name}`)
-            if (pauseMs > 0) patience -= (await watch.rest(pauseMs, pauseMs + Math.max(0, patience))) - pauseMs
-            const turnBegan = performance.now()
-            try {
-              await contestant.reset()
-              watch.start()
-              const answers: Answer[] = []
-              for (const task of tasks) answers.push(await contestant.answer(task))
-              // A server's processes are not known, and would pass for others.
-              const others = contestant.pid === undefined ? undefined : watch.share()
-              const counts = (others ?? 0) <= DISTURBED
-              turns.push({ contestant: name, round, others, counts })
-              given.push(answers)
-              if (!counts) patience -= performance.now() - turnBegan
-              again = !counts && patience > 0
-            } catch (error) {
-              if (contestant === reference) throw error
-              entry.absent = `failed in round ${round}: ${error instanceof Error ? error.message : error}`
-            }
-          }
-        }
-      }
+      for (let round = 0; round < rounds && (round === 0 || !isOver()); round++) await contest.holdRound()
     } finally {
-      for (const contestant of present) await contestant.close()
+      await contest.end()
     }
   }
-  settle(turns)
-  const truth = given[turns.findIndex(({ contestant }) => contestant === reference.name)]
-  const samples = turns.flatMap((turn, index) =>
-    tasks.map((task, k) => {
-      const identical = isSame(given[index][k], truth[k])
-      return sampleOf(task, { ...turn, index }, given[index][k], identical, curve)
-    }),
-  )
-  for (const [index, { contestant, counts }] of turns.entries()) {
-    const entry = entries.find(({ name }) => name === contestant)!
-    if (counts) for (const { rows } of given[index]) entry.rows = addCounts(entry.rows, rows)
+  return contest.result()
+}
+
+class Contest {
+  readonly #contestants: readonly Contestant[]
+  readonly #options: ContestOptions
+  readonly #entries: Entry[]
+  readonly #turns: Turn[] = []
+  /** The answers of each turn. */
+  readonly #given: Answer[][] = []
+  /** Those of the current set that could be started. */
+  #present: Contestant[] = []
+  #watch: Pick<OthersWatch, 'start' | 'share' | 'rest'> | undefined
+  /** T(n, context) as the reference measured it. */
+  #curve: ForwardCost | undefined
+  #rounds = 0
+  /** Milliseconds left to wait for other programs. */
+  #patienceMs: number
+
+  constructor(contestants: readonly Contestant[], options: ContestOptions) {
+    this.#contestants = contestants
+    this.#options = options
+    this.#entries = contestants.map(({ name, about }) => ({ name, about }))
+    this.#patienceMs = options.patienceMs ?? 0
   }
-  const names = entries.filter(({ absent }) => absent === undefined).map(({ name }) => name)
-  const kinds = [...new Set(tasks.map(({ kind }) => kind))]
-  return {
-    title: options.title,
-    reference: reference.name,
-    entries,
-    tasks: tasks.length,
-    rounds: round,
-    sets,
-    turns,
-    standings: standingsOf(samples, turns, names, reference.name),
-    kinds: kinds.map((kind) => {
-      const ofKind = samples.filter((sample) => sample.kind === kind)
-      const count = tasks.filter((task) => task.kind === kind).length
-      return { kind, tasks: count, standings: standingsOf(ofKind, turns, names, reference.name) }
-    }),
-    samples,
+
+  /** Starts all processes afresh. @throws if the reference cannot be started */
+  async start(): Promise<void> {
+    const { tasks, watch, onProgress = () => {} } = this.#options
+    const present = await startAll(this.#contestants, this.#entries, tasks, onProgress)
+    this.#present = present
+    this.#watch = watch ?? new OthersWatch(() => [process.pid, ...present.flatMap(({ pid }) => pid ?? [])])
+    const { cost, costPerContextToken } = this.#entries[0]
+    this.#curve ??= cost && new ForwardCost(cost, { perContextToken: costPerContextToken })
+  }
+
+  async end(): Promise<void> {
+    for (const contestant of this.#present) await contestant.close()
+  }
+
+  /** Gives everyone present a turn, and further ones while others disturb it and there is patience. */
+  async holdRound(): Promise<void> {
+    const round = ++this.#rounds
+    const present = this.#present
+    for (let i = 0; i < present.length; i++) {
+      const contestant = present[(i + round) % present.length]
+      const entry = this.#entries[this.#contestants.indexOf(contestant)]
+      try {
+        for (let again = true; again && entry.absent === undefined; )
+          again = !(await this.#holdTurn(contestant, round)) && this.#patienceMs > 0
+      } catch (error) {
+        if (contestant === this.#contestants[0]) throw error
+        entry.absent = `failed in round ${round}: ${error instanceof Error ? error.message : error}`
+      }
+    }
+  }
+
+  /** One contestant answers all tasks. Returns whether the turn counts. */
+  async #holdTurn(contestant: Contestant, round: number): Promise<boolean> {
+    const { tasks, rounds, sets = 1, pauseMs = 0, onProgress } = this.#options
+    const watch = this.#watch!
+    onProgress?.(`round ${round} of ${rounds * sets}: ${contestant.name}`)
+    if (pauseMs > 0) this.#patienceMs -= (await watch.rest(pauseMs, pauseMs + Math.max(0, this.#patienceMs))) - pauseMs
+    const began = performance.now()
+    await contestant.reset()
+    watch.start()
+    const answers: Answer[] = []
+    for (const task of tasks) answers.push(await contestant.answer(task))
+    // A server's processes are not known, and would pass for others.
+    const others = contestant.pid === undefined ? undefined : watch.share()
+    const counts = (others ?? 0) <= DISTURBED
+    this.#turns.push({ contestant: contestant.name, round, others, counts })
+    this.#given.push(answers)
+    if (!counts) this.#patienceMs -= performance.now() - began
+    return counts
+  }
+
+  result(): ContestResult {
+    const { title, tasks, sets = 1 } = this.#options
+    const entries = this.#entries
+    const turns = this.#turns
+    const given = this.#given
+    const reference = this.#contestants[0].name
+    settle(turns)
+    const truth = given[turns.findIndex(({ contestant }) => contestant === reference)]
+    const samples = turns.flatMap((turn, index) =>
+      tasks.map((task, k) => {
+        const identical = isSame(given[index][k], truth[k])
+        return sampleOf(task, { ...turn, index }, given[index][k], identical, this.#curve)
+      }),
+    )
+    for (const [index, { contestant, counts }] of turns.entries()) {
+      const entry = entries.find(({ name }) => name === contestant)!
+      if (counts) for (const { rows } of given[index]) entry.rows = addCounts(entry.rows, rows)
+    }
+    const names = entries.filter(({ absent }) => absent === undefined).map(({ name }) => name)
+    const kinds = [...new Set(tasks.map(({ kind }) => kind))]
+    return {
+      title,
+      reference,
+      entries,
+      tasks: tasks.length,
+      rounds: this.#rounds,
+      sets,
+      turns,
+      standings: standingsOf(samples, turns, names, reference),
+      kinds: kinds.map((kind) => {
+        const ofKind = samples.filter((sample) => sample.kind === kind)
+        const count = tasks.filter((task) => task.kind === kind).length
+        return { kind, tasks: count, standings: standingsOf(ofKind, turns, names, reference) }
+      }),
+      samples,
+    }
   }
 }
 
