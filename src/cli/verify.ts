@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { ChatTemplate } from '../chat/template.js'
 import type { Model } from '../llama/model.js'
 import {
+  type Agreement,
   addAgreement,
   type Compared,
   Comparison,
@@ -13,7 +14,7 @@ import {
   noAgreement,
 } from '../measure/comparison.js'
 import { loadModel } from '../measure/loading.js'
-import { tune } from '../measure/tuning.js'
+import { type Tuned, tune } from '../measure/tuning.js'
 import { integer } from './arguments.js'
 import { addDecodingOptions, computingOf, type DecodingOptions, loadingOf } from './decoding-options.js'
 import { devicesOf, placementPhrase } from './devices.js'
@@ -71,28 +72,12 @@ export function registerVerify(program: Command): void {
 
 async function verify(options: VerifyOptions, terminal: Terminal): Promise<number> {
   const file = await modelFile(options, terminal)
-  const { exactness, repack, swaFull } = options
+  const { repack, parallel: slots } = options
   await using model = await loadModel(file, { ...loadingOf(options), repack })
   const contextTokens = Math.min(promptTokens + answerTokens, model.describe().trainedContextTokens)
   const longestAnswer = Math.min(answerTokens, contextTokens >> 1)
-  const slots = options.parallel
-  const tuned = await tune(model, {
-    exactness,
-    context: {
-      contextTokens: slots * (contextTokens + comparisonNodes),
-      maxSequences: model.isRecurrent || (model.slides && !swaFull) ? slots : slots * comparisonBranches + 1,
-      batchTokens: 1024,
-      ...computingOf(options),
-    },
-    company: slots > 1 || undefined,
-    reading: { contextTokens, keptBytes },
-    modelOptions: { command: 'verify', repack, ...devicesOf(options) },
-  })
-  const { level, keyType, valueType } = tuned.exactness
-  const guard = tuned.noise > 0 ? `, ties closer than ${tuned.noise.toPrecision(2)} decided alone` : ''
-  terminal.out(`${path.basename(file)}: ${level} by the probe, keys ${keyType}, values ${valueType}${guard}\n`)
-  const where = placementPhrase(model.placement)
-  if (where !== undefined) terminal.out(`${where}\n`)
+  const tuned = await tuneFor(model, options, contextTokens)
+  announce(file, model, tuned, terminal)
   const comparison = new Comparison(model, tuned, contextTokens, slots)
   const sizes = model.residence === 'processor' ? draftSizes : deviceDraftSizes
   const prompts = await makePrompts(model, contextTokens - longestAnswer)
@@ -118,19 +103,47 @@ async function verify(options: VerifyOptions, terminal: Terminal): Promise<numbe
   if (terminal.watched) terminal.err('\r\x1b[K')
   const { placement } = model
   await comparison.close()
+  report(total, terminal)
+  if (options.json) {
+    const { exactness, noise } = tuned
+    const line = { model: path.basename(file), placement, exactness, noise, ...total, next: round }
+    terminal.out(`${JSON.stringify(line)}\n`)
+  }
+  return total.mismatches === 0 ? 0 : exitCodes.failure
+}
+
+function tuneFor(model: Model, options: VerifyOptions, contextTokens: number): Promise<Tuned> {
+  const { exactness, repack, swaFull, parallel: slots } = options
+  return tune(model, {
+    exactness,
+    context: {
+      contextTokens: slots * (contextTokens + comparisonNodes),
+      maxSequences: model.isRecurrent || (model.slides && !swaFull) ? slots : slots * comparisonBranches + 1,
+      batchTokens: 1024,
+      ...computingOf(options),
+    },
+    company: slots > 1 || undefined,
+    reading: { contextTokens, keptBytes },
+    modelOptions: { command: 'verify', repack, ...devicesOf(options) },
+  })
+}
+
+function announce(file: string, model: Model, { exactness, noise }: Tuned, terminal: Terminal): void {
+  const { level, keyType, valueType } = exactness
+  const guard = noise > 0 ? `, ties closer than ${noise.toPrecision(2)} decided alone` : ''
+  terminal.out(`${path.basename(file)}: ${level} by the probe, keys ${keyType}, values ${valueType}${guard}\n`)
+  const where = placementPhrase(model.placement)
+  if (where !== undefined) terminal.out(`${where}\n`)
+}
+
+function report(total: Agreement, terminal: Terminal): void {
+  const { tokens, accepted, forwards, nearTies, mismatches, rows, equalRows } = total
   const paint = palette(terminal.colours)
   const [head, line] = formatTable([
     ['tokens', 'from drafts', 'forwards', 'near ties', 'mismatches', 'rows compared', 'bit-equal'],
-    [total.tokens, total.accepted, total.forwards, total.nearTies, total.mismatches, total.rows, total.equalRows].map(
-      String,
-    ),
+    [tokens, accepted, forwards, nearTies, mismatches, rows, equalRows].map(String),
   ])
-  terminal.out(`${paint.dim(head)}\n${total.mismatches === 0 ? paint.good(line) : paint.bad(line)}\n`)
-  if (options.json)
-    terminal.out(
-      `${JSON.stringify({ model: path.basename(file), placement, exactness: tuned.exactness, noise: tuned.noise, ...total, next: round })}\n`,
-    )
-  return total.mismatches === 0 ? 0 : exitCodes.failure
+  terminal.out(`${paint.dim(head)}\n${mismatches === 0 ? paint.good(line) : paint.bad(line)}\n`)
 }
 
 /** The demo's questions with their documents, as far as they fit. */

@@ -8,7 +8,7 @@ import { RedisTransport } from './redis/redis-transport.js'
 import { Replica, type ReplicaOptions } from './replica.js'
 import type { Transport } from './transport.js'
 
-/** Where the others are. */
+/** Where the other replicas are. */
 export interface FleetAddress {
   /**
    * `redis://` or `rediss://` (or `valkey://`, `valkeys://`) for a server all share over, or the `http://` or `https://`
@@ -21,14 +21,14 @@ export interface FleetAddress {
   streamBytes?: number
 }
 
-/** A corpus that shares, and what answers others that ask for its log. */
+/** A corpus that shares, and the handler that serves its log to others. */
 export interface Fleet extends AsyncDisposable {
   readonly replica: Replica
-  /** Answers `GET /lookahead/log`; `undefined` without a key. */
+  /** Handles `GET /lookahead/log`; `undefined` without a key. */
   readonly answer: ((request: Request) => Promise<Response>) | undefined
 }
 
-/** Ways to the others, checked and not yet used. */
+/** Transports to the others, checked but not yet started. */
 export interface FleetTransports {
   readonly brokers: readonly Transport[]
   readonly peers: PeerTransport | undefined

@@ -1,6 +1,5 @@
 /**
- * Replicas that share what they have read and written: records and deletions, over a Redis or Valkey, or from one to the
- * other.
+ * Replicas that share what they have read and written: records and deletions, over Redis or Valkey, or directly over HTTP.
  *
  * @example
  * import { Engine } from 'lookahead-llm'

@@ -15,34 +15,34 @@ import { readSharing, type Sharing } from './sharing.js'
 import type { Exchange, Transport, TransportState } from './transport.js'
 
 const DAY_MS = 86_400_000
-/** Milliseconds of work after which others get their turn. */
+/** Milliseconds of work after which other work gets its turn. */
 const SLICE_MS = 4
-/** Milliseconds between two looks at what has grown old. */
+/** Milliseconds between two searches for what has expired. */
 const TICK_MS = 10_000
 /** Messages stamped later than this after now are refused. */
 const FUTURE_MS = 600_000
-/** Records that wait to be said together, at most, and tokens of one that does. */
+/** Most records that wait to be sent together, and most tokens of one that waits. */
 const MOST_UNSAID = 64
 const MOST_UNSAID_TOKENS = 16_384
 
-/** How a corpus takes part in a fleet. */
+/** Options of a {@link Replica}. */
 export interface ReplicaOptions {
-  /** What tells the tokenizer from all others: `engine.fingerprint`. Records of another are refused. */
+  /** Identifies the tokenizer: `engine.fingerprint`. Records of another one are refused. */
   fingerprint: string
   /** Tokens of the vocabulary; records with larger ids are refused. */
   vocabularySize: number
   /**
-   * Names of the namespaces to share; `*` stands for any text, `!` before a name takes it out. Default: all. Namespaces
-   * that are not named neither leave this process nor come in.
+   * Names of the namespaces to share; `*` stands for any text, `!` before a name excludes it. Others neither leave this
+   * process nor come in. Default: all are shared.
    */
   namespaces?: readonly string[]
-  /** Folder to remember deletions in over restarts, usually the cache's. Default: they are known while the process runs. */
+  /** Folder that remembers deletions across restarts, usually the cache's. Default: they are forgotten with the process. */
   folder?: string
   /** Milliseconds for which deletions are remembered and replicas may be away. Default: seven days. */
   keepMs?: number
   /** Milliseconds by which the clocks of replicas may differ. Default: one minute. */
   skewMs?: number
-  /** Most bytes of messages held for those that are slow to take them. Default 16 MiB. */
+  /** Most bytes of messages held for replicas that are slow to take them. Default 16 MiB. */
   logBytes?: number
   /** Most bytes of one message; longer records are not shared. Default 1 MiB. */
   messageBytes?: number
@@ -50,32 +50,32 @@ export interface ReplicaOptions {
   mostNamespaces?: number
   /** Most milliseconds that a deletion waits to be known elsewhere before it is acknowledged. Default 2000. */
   flushMs?: number
-  /** Takes one line when the other side is lost or found again. Default: a process warning for the loss. */
+  /** Called with one line when the other side is lost or found again. Default: a process warning. */
   log?: (line: string) => void
   /** The time in milliseconds since 1970. Default: the system's clock. */
   now?: () => number
 }
 
-/** How a replica fares. */
+/** The state of a replica. */
 export interface ReplicaReport {
   id: string
   transports: { name: string; state: TransportState }[]
   counters: Counters
   /** Deletions that are remembered. */
   deletions: number
-  /** Bytes of messages held for those that are slow to take them. */
+  /** Bytes of messages held for replicas that are slow to take them. */
   logBytes: number
 }
 
 /**
- * One corpus's part in a fleet: says what is added and deleted here, takes in what others say, and agrees with them in the
- * end, whatever was lost, repeated or late on the way.
+ * One corpus's part in a fleet: sends what is added and deleted here, takes in what others send, and agrees with them in
+ * the end, whatever was lost, repeated or late on the way.
  *
  *     corpus ──journal──▶ Replica ──frames──▶ FrameLog ──▶ transports ──▶ other replicas
  *        ▲                   │
  *        └──── adopt ◀── Ledger ◀──take── frames of others
  *
- * Nothing here is waited for while tokens are written. Where the other side is gone, the corpus goes on alone.
+ * No token ever waits for it. If the other side is gone, the corpus works on alone.
  *
  * @example
  * await using replica = new Replica(engine.corpus, { fingerprint: engine.fingerprint, vocabularySize: engine.vocabularySize })
@@ -100,9 +100,9 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   readonly #timer: NodeJS.Timeout
   readonly #heard = new Heard()
   readonly #troubled = new Set<Transport>()
-  /** What was added here and is not said yet; said before anything else that the ledger hears of. */
+  /** What was added here and has not been sent yet; it is sent before anything else reaches the ledger. */
   #unsaid: Unsaid[] = []
-  /** Documents that went here since something was last said about it. */
+  /** Documents removed here since that was last sent. */
   #ended: string[] = []
   /** Whether the corpus changes because others said so. */
   #merging = false
@@ -155,7 +155,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     this.#timer = setInterval(() => this.tick(), TICK_MS).unref()
   }
 
-  /** Begins to exchange over a transport. */
+  /** Starts exchanging over a transport. */
   attach(transport: Transport): void {
     this.#transports.push(transport)
     transport.start(this)
@@ -166,7 +166,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     return this.#transports.every(({ state }) => state.caughtUp)
   }
 
-  /** Resolves when {@link isCaughtUp}, at the latest after so many milliseconds; says whether it is so. */
+  /** Resolves when {@link isCaughtUp}, at the latest after this many milliseconds; returns whether it is. */
   async caughtUp(mostMs: number): Promise<boolean> {
     if (!this.isCaughtUp)
       await new Promise<void>((resolve) => {
@@ -179,7 +179,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     return this.isCaughtUp
   }
 
-  /** How it fares. */
+  /** The state of this replica. */
   describe(): ReplicaReport {
     this.#sayAll()
     return {
@@ -195,7 +195,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
 
   added(namespace: string, record: CorpusRecord, tokens: ArrayLike<number>): void {
     if (this.#merging || !this.shares(namespace)) return
-    // What had no identity when sharing began stays here.
+    // Records that had no identity when sharing began stay here.
     if (record.hash === '') return
     this.#unsaid.push({ namespace, record, name: record.names[0] ?? '', tokens: Int32Array.from(tokens) })
     if (this.#unsaid.length === 1) this.log.owe(() => this.#sayAll())
@@ -243,7 +243,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     this.#say({ type: 'deletion', kind, namespace, name, hash: '', stamp, time, ended, tokens: [] })
   }
 
-  /** Waits, for a bounded time, until what was said so far is kept elsewhere and on the disk. Never throws. */
+  /** Waits, for a bounded time, until what was sent so far is kept elsewhere and on the disk. Never throws. */
   async flush(): Promise<void> {
     this.#sayAll()
     const signal = AbortSignal.timeout(this.#options.flushMs)
@@ -345,7 +345,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
       counters.taken.deletions++
       this.#notebook?.deletion(frame)
     }
-    // Whoever said it may be gone before everyone has heard it.
+    // Whoever sent it may be gone before everyone has received it.
     if (this.#transports.some(({ forwards }) => forwards)) this.log.append(Buffer.from(frame), message)
   }
 
@@ -391,7 +391,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     if (this.isCaughtUp) for (const resolve of this.#caughtUp.splice(0)) resolve()
   }
 
-  /** After an absence longer than deletions are kept for: what was shared may have been deleted elsewhere. */
+  /** After an absence longer than deletions are kept, what is shared here may have been deleted elsewhere. */
   #beginAnew(): void {
     this.counters.restarts++
     this.#sayAll()
@@ -414,7 +414,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     for (const name of record.names.length > 0 ? record.names : ['']) this.#ledger.claim(namespace, record, name)
   }
 
-  /** Takes up what an earlier process has noted. */
+  /** Takes over what an earlier process has noted. */
   #remember(notebook: Notebook): void {
     const now = this.#options.now()
     for (const { namespace, hash, name, stamp } of notebook.claims) this.#ledger.restate(namespace, hash, name, stamp)
@@ -423,7 +423,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
       for (const { message, frame } of notebook.deletions) {
         if (message.time <= now - this.keepMs || !this.shares(message.namespace)) continue
         this.#ledger.merge(message, now)
-        // Others may not have heard of it.
+        // Others may not have received it.
         this.log.append(frame, message)
       }
     } finally {
@@ -432,7 +432,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     if (notebook.seenAt !== undefined) this.lastContact = notebook.seenAt
   }
 
-  /** Lets go what has grown old; happens by itself every ten seconds. @internal */
+  /** Drops what has expired; called every ten seconds. @internal */
   tick(): void {
     this.#sayAll()
     this.#ledger.prune(this.#options.now())
@@ -444,7 +444,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     return { fingerprint: this.fingerprint, vocabularySize, messageBytes }
   }
 
-  /** Hands over what waits, for a bounded time, and ends the exchange. The corpus stays. */
+  /** Sends what is pending, for a bounded time, and ends the exchange. The corpus stays. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed

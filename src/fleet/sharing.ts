@@ -2,11 +2,11 @@
 
 import { FleetError } from './error.js'
 
-/** Says of a namespace whether it is shared. */
+/** Whether a namespace is shared. */
 export type Sharing = (namespace: string) => boolean
 
 /**
- * Reads which namespaces are shared: names, of which `*` stands for any text, and `!` before one takes it out again.
+ * Parses which namespaces are shared: names, in which `*` stands for any text; `!` before a name excludes it.
  *
  * @example
  * readSharing(['*', '!internal-*'])('acme')   // true
@@ -21,7 +21,7 @@ export function readSharing(patterns: readonly string[]): Sharing {
     const parts = text.split('*').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
     return { without, expression: new RegExp(`^${parts.join('.*')}$`, 's') }
   })
-  // Names that are only taken out are taken out of all.
+  // If there are only exclusions, everything else is shared.
   const all = rules.every(({ without }) => without)
   return (namespace) => {
     let shared = all

@@ -1,4 +1,4 @@
-/** What of a grammar was refused. Users may switch on it. */
+/** Why a grammar was refused. Users may switch on it. */
 export type GrammarErrorCode =
   /** The GBNF text does not parse, is too large, or can be read in too many ways. */
   | 'grammar-invalid'
@@ -15,7 +15,7 @@ export type GrammarErrorCode =
 export class GrammarError extends Error {
   override readonly name = 'GrammarError'
   readonly code: GrammarErrorCode
-  /** The option or field at fault, as whoever brought the schema named it; undefined for GBNF. */
+  /** The option or field that the schema came in; `undefined` for GBNF. */
   readonly field: string | undefined
 
   constructor(code: GrammarErrorCode, message: string, field?: string) {

@@ -1,25 +1,25 @@
-// What an answer cannot but say next, as tokens.
+// What an answer has to say next, as tokens.
 
 import { Gate, type GrammarPlan } from './gate.js'
 import type { ForcedText } from './grammar.js'
 import type { Lexicon } from './lexicon.js'
 import { Spacing, type SpacingHabits } from './spacing.js'
 
-/** Bytes looked ahead, and tokens they make at most. */
+/** Most bytes looked ahead, and most tokens they make. */
 const mostBytes = 192
 const mostTokens = 48
 
-/** What kind of place a foreseen token has, for how far it can be believed: the text is certain, its tokens are not. */
+/** The kind of place a foreseen token has, on which its reliability depends: the text is certain, its tokens are not. */
 export const foresightKinds = {
   /** Within the text. */
   inner: 0,
   /** The first one, which the model might have joined with what it wrote before. */
   first: 1,
-  /** Behind the first white space that is optional. */
+  /** After the first optional white space. */
   spaced: 2,
   /** The last one, which may go on beyond what is foreseen. */
   last: 3,
-  /** The same of white space alone, which many vocabularies join with what follows. */
+  /** The last one if it is only white space, which many vocabularies join with what follows. */
   lastSpace: 4,
 } as const
 
@@ -29,10 +29,10 @@ export const foresightKinds = {
  *     {"city": "Bergen      a string: anything may follow                                 nothing
  *     {"city": "Bergen",    the next key is the only one left                ` "`, `day`, `":`, ` "`
  *
- * It has a grammar of its own, with bounds of its own: what is looked ahead for must not show in what is allowed.
+ * It has a grammar of its own, with its own bounds: looking ahead must not affect what is allowed.
  */
 export class Foresight {
-  /** The tokens that are expected, of which {@link length} have not been written yet, from {@link begin} on. */
+  /** The expected tokens; {@link length} of them, from {@link begin} on, have not been written yet. */
   readonly tokens = new Int32Array(mostTokens)
   /** One of {@link foresightKinds} for each. */
   readonly kinds = new Uint8Array(mostTokens)
@@ -44,12 +44,12 @@ export class Foresight {
   readonly #text: ForcedText = { bytes: new Uint8Array(mostBytes), length: 0, certain: 0 }
   /** Bytes of the text that have been written. */
   #written = 0
-  /** Whether the text has been looked for since it was left. */
+  /** Whether the text that must come next is up to date. */
   #isKnown = false
   #isLost = false
 
   /**
-   * @param tokenize splits a text as the model's texts are; with `special`, control tokens are recognised
+   * @param tokenize tokenises as the model's texts are tokenised; with `special`, control tokens are recognised
    * @throws GrammarError `grammar-invalid`
    */
   constructor(
@@ -72,7 +72,7 @@ export class Foresight {
       this.length--
     } else this.length = 0
     if (this.length === 0) this.#isKnown = false
-    // The end of an answer is no text.
+    // A token that ends the answer is not text.
     if (this.#lexicon.ends.includes(token)) return
     try {
       this.#gate.accept(token)
@@ -84,7 +84,7 @@ export class Foresight {
     }
   }
 
-  /** Looks for what must come next, unless that is known. */
+  /** Finds out what must come next, unless that is known. */
   look(): void {
     if (this.#isKnown || this.#isLost) return
     this.#isKnown = true
@@ -96,8 +96,8 @@ export class Foresight {
   }
 
   /**
-   * How many bytes of the certain text a path has said, `said` of them before its last token; -1 where that token cannot
-   * come. From the end of the certain text on, any may.
+   * How many bytes of the certain text a path has said, `said` of them before its last token; -1 if that token cannot come.
+   * After the certain text, any token may.
    */
   follow(token: number, said: number): number {
     const { bytes, certain } = this.#text
@@ -113,7 +113,7 @@ export class Foresight {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('utf8')
     for (const special of [true, false]) {
       if (this.#take(this.#tokenize(text, special), 0, length)) break
-      // Where a blank is put before every text, a line feed keeps it away.
+      // If the tokenizer puts a space before every text, a line feed prevents that.
       const ids = this.#tokenize(`\n${text}`, special)
       let lead = 0
       while (lead < ids.length && !this.#agrees(ids, lead, length)) lead++

@@ -1,31 +1,34 @@
-// From where on a grammar holds in an answer, and whether it is met so far.
+// The gate: from where on a grammar applies in an answer, and which tokens may come next.
 
 import { type ForcedText, Grammar } from './grammar.js'
 import type { Lexicon } from './lexicon.js'
 import { lead, literal } from './notation.js'
 import type { Spacing } from './spacing.js'
 
-/** A grammar, and from where on it holds. */
+/** A grammar, and from where on it applies. */
 export interface GrammarPlan {
-  /** GBNF. Empty: nothing is demanded but what `thinking` says. */
+  /** GBNF. Empty: nothing is required besides what `thinking` says. */
   grammar: string
   /**
-   * Texts at which the grammar wakes; it begins with the text that woke it. Until then anything may be written, and the
-   * answer may end. Default: it holds from the beginning, or once thinking is over.
+   * Texts that wake the grammar, which then begins with the text that woke it. Until then anything may be written, and the
+   * answer may end. Default: it applies from the beginning, or once thinking is over.
    */
   wakes?: readonly string[] | undefined
-  /** How thoughts are marked, which may stand before what the grammar says. */
+  /** How thoughts are marked that may come before the grammar. Default: there are none. */
   thinking?: ThinkingPlan | undefined
-  /** Control tokens that count by their text; all others are never drawn under a grammar. */
+  /** Control tokens that count by their text; all others are never drawn under a grammar. Default: none. */
   markers?: readonly number[] | undefined
 }
 
+/** How thoughts are marked, and how long they may be. */
 export interface ThinkingPlan {
+  /** The marker that opens them. */
   open: string
+  /** The marker that closes them. */
   close: string
-  /** Whether the prompt has opened them; else the answer may. */
+  /** Whether the prompt has opened them already; otherwise the answer may. */
   begun: boolean
-  /** Most tokens of them; then their closing is demanded. */
+  /** Most tokens of thoughts; then the closing marker must follow. Default: no bound. */
   budget?: number | undefined
 }
 
@@ -39,17 +42,17 @@ export class Gate {
   readonly #plan: GrammarPlan
   readonly #lexicon: Lexicon
   readonly #spacing: Spacing | undefined
-  /** What opens and closes thoughts, and what wakes the grammar: bytes, one a character. */
+  /** What opens and closes thoughts, and what wakes the grammar: one byte per character. */
   readonly #opens: string
   readonly #closes: string
   readonly #wakes: readonly string[]
-  /** Every token but those that end the answer. */
+  /** Every token except those that end the answer. */
   #unended: Uint32Array | undefined
   #phase: 'start' | 'thinking' | 'closing' | 'asleep' | 'awake' = 'awake'
   #grammar: Grammar | undefined
   /** The opening of thoughts, while both may follow. */
   #opening: Grammar | undefined
-  /** Bytes, one a character, that may be part of a marker. */
+  /** Text that may be part of a marker, one byte per character. */
   #seen = ''
   #thoughtTokens = 0
 
@@ -65,7 +68,7 @@ export class Gate {
     this.#opens = latin(Buffer.from(thinking?.open.trim() ?? ''))
     this.#closes = latin(Buffer.from(thinking?.close.trim() ?? ''))
     this.#wakes = wakes.map((text) => latin(Buffer.from(text)))
-    // What cannot be followed is to be said before anything is written.
+    // A grammar that cannot be followed must be refused before anything is written.
     this.#grammar = grammar === '' ? undefined : new Grammar(grammar, lexicon, spacing)
     if (thinking && (thinking.begun || this.#opens === '')) this.#phase = 'thinking'
     else if (thinking) {
@@ -78,7 +81,7 @@ export class Gate {
     return this.#plan.grammar === '' || this.#plan.wakes !== undefined
   }
 
-  /** Whether the text so far is one the grammar allows, nothing missing. */
+  /** Whether the answer may end here, as far as the plan is concerned. */
   get isWhole(): boolean {
     return this.#phase === 'awake' ? (this.#grammar?.isWhole ?? true) : this.#phase === 'asleep'
   }
@@ -106,7 +109,7 @@ export class Gate {
     }
   }
 
-  /** Writes what must follow, as {@link Grammar.foresee}; nothing where no grammar holds yet. */
+  /** Writes what must follow, as {@link Grammar.foresee}; nothing if no grammar applies yet. */
   foresee(into: ForcedText): void {
     const grammar = this.#phase === 'awake' ? this.#grammar : this.#phase === 'closing' ? this.#opening : undefined
     into.length = 0
@@ -114,7 +117,7 @@ export class Gate {
     grammar?.foresee(into)
   }
 
-  /** Finds what {@link allowed} then tells soon, in pieces of some ten milliseconds; undefined where that takes no time. */
+  /** Finds in slices of some ten milliseconds what {@link allowed} then returns at once; `undefined` if it is known. */
   prepare(): Iterator<void> | undefined {
     if (this.#phase === 'awake') return this.#grammar?.prepare()
     if (this.#phase === 'closing') return this.#opening?.prepare()
@@ -151,7 +154,7 @@ export class Gate {
     const said = this.#seen.trimStart()
     if (said.startsWith(this.#opens)) {
       this.#phase = 'thinking'
-      // An opening of several tokens may have begun like the demanded text.
+      // An opening of several tokens may have begun like the required text.
       const { grammar } = this.#plan
       if (said.length > bytes.length && grammar !== '')
         this.#grammar = new Grammar(grammar, this.#lexicon, this.#spacing)
@@ -172,13 +175,13 @@ export class Gate {
     else this.#seen = this.#seen.slice(-this.#closes.length)
   }
 
-  /** The budget is spent: nothing but the closing may follow. */
+  /** The budget is spent: only the closing marker may follow. */
   #close(): void {
     this.#phase = 'closing'
     this.#opening = new Grammar(`root ::= ${literal(this.#plan.thinking?.close ?? '')}`, this.#lexicon)
   }
 
-  /** Thoughts are over. @param rest what the last token wrote behind their closing */
+  /** Thoughts are over. @param rest what the last token wrote after their closing marker */
   #due(rest: string): void {
     this.#phase = this.#isLazy ? 'asleep' : 'awake'
     this.#seen = ''
@@ -204,7 +207,7 @@ export class Gate {
     this.#seen = ''
     const next = this.#grammar ?? new Grammar(grammar, this.#lexicon, this.#spacing)
     this.#grammar = undefined
-    // It only looked like what the grammar begins with.
+    // It only looked like the beginning of what the grammar allows.
     if (!next.follows(Buffer.from(woken, 'latin1'))) return
     this.#grammar = next
     this.#phase = 'awake'

@@ -1,4 +1,4 @@
-// GBNF, read into rules.
+// GBNF parsed into a table of rules.
 
 import { lastCodePoint, union, without } from './char-set.js'
 import { GrammarError } from './error.js'
@@ -20,7 +20,7 @@ import { GrammarError } from './error.js'
  * Repetition becomes rules: `x*` is `r ::= x r | `, `x{2,4}` is `x x r2` with `r2 ::= x r1 | ` and `r1 ::= x | `.
  */
 export interface GrammarTable {
-  /** What stands at each position: `end`, a set (≥ 0: index of {@link sets}), or a rule (`-2 - rule`). */
+  /** What is at each position: `end`, a set (≥ 0: index of {@link sets}), or a rule (`-2 - rule`). */
   code: Int32Array
   /** Positions at which the alternatives of each rule begin. */
   begins: number[][]
@@ -33,7 +33,7 @@ export interface GrammarTable {
 /** The end of an alternative, in {@link GrammarTable.code}. */
 export const end = -1
 
-/** Bounds that keep a grammar from using up time or memory; what people write is far below. */
+/** Bounds that keep a grammar from using up time or memory; real grammars stay far below them. */
 export const mostBytes = 1 << 19
 const mostPositions = 200_000
 const mostNesting = 256
@@ -45,7 +45,7 @@ type Element = number
 const escapes: Record<string, number> = { t: 9, r: 13, n: 10, '\\': 92, '"': 34, '[': 91, ']': 93, '-': 45 }
 
 /**
- * Reads GBNF, llama.cpp's notation, all of it but tokens (`<[7]>`, `!<think>`).
+ * Parses GBNF, llama.cpp's notation, except for tokens (`<[7]>`, `!<think>`).
  *
  * @throws GrammarError `grammar-invalid` with the place and what was expected
  */
@@ -60,7 +60,7 @@ export function parseGbnf(text: string): GrammarTable {
   return table
 }
 
-/** The last tables made: the answers to a request, and mostly those to the next ones too, follow the same grammar. */
+/** The last tables made: the answers to a request, and usually those to the next ones too, follow the same grammar. */
 const tables = new Map<string, GrammarTable>()
 const keptTables = 8
 
@@ -70,7 +70,7 @@ class Reader {
   #depth = 0
   #positions = 0
   readonly #names = new Map<string, number>()
-  /** Alternatives by rule; undefined where a rule was named but not (yet) defined. */
+  /** Alternatives by rule; `undefined` for a rule that is named but not (yet) defined. */
   readonly #rules: (Element[][] | undefined)[] = []
   readonly #sets: Int32Array[] = []
   readonly #setIds = new Map<string, number>()
@@ -114,7 +114,7 @@ class Reader {
     this.#space(true)
   }
 
-  /** @param nested whether it stands in parentheses, where a line may end anywhere */
+  /** @param nested whether it is in parentheses, where a line may end anywhere */
   #alternatives(nested: boolean): Element[][] {
     const alternatives = [this.#sequence(nested)]
     while (this.#text[this.#at] === '|') {
@@ -127,7 +127,7 @@ class Reader {
 
   #sequence(nested: boolean): Element[] {
     const elements: Element[] = []
-    // What a repetition behind it repeats: the last item, which may be several elements (a literal) or none.
+    // What a repetition after it repeats: the last item, which may be several elements (a literal) or none.
     let last = 0
     for (;;) {
       const character = this.#text[this.#at]
@@ -152,7 +152,7 @@ class Reader {
           throw this.#unexpected('characters or rules (tokens such as <[7]> are not supported)')
         const times = this.#times(nested)
         if (!times) return elements
-        if (last === elements.length) throw this.#unexpected('something to repeat in front of it')
+        if (last === elements.length) throw this.#unexpected('something to repeat before it')
         this.#repeat(elements, last, ...times)
       }
       this.#space(nested)
@@ -176,7 +176,7 @@ class Reader {
     elements.push(ruleElement(rule))
   }
 
-  /** `*`, `+`, `?` or `{m,n}`, if one stands here. */
+  /** `*`, `+`, `?` or `{m,n}`, if there is one here. */
   #times(nested: boolean): [least: number, most: number] | undefined {
     const character = this.#text[this.#at]
     if (character === '*' || character === '+' || character === '?') {
@@ -255,7 +255,7 @@ class Reader {
         this.#at++
         high = this.#character()
       }
-      // A range that runs backwards holds nothing.
+      // A range that runs backwards is empty.
       if (low <= high) ranges.push(low, high)
     }
     if (this.#at === begin) throw this.#unexpected('at least one character in a set')
@@ -282,7 +282,7 @@ class Reader {
     }
     const hex = this.#text.slice(this.#at + 2, this.#at + 2 + digits)
     if (!/^[0-9a-fA-F]+$/.test(hex) || hex.length < digits)
-      throw this.#unexpected(`${digits} hexadecimal digits behind \\${kind}`)
+      throw this.#unexpected(`${digits} hexadecimal digits after \\${kind}`)
     const value = Number.parseInt(hex, 16)
     if (value > lastCodePoint) throw this.#unexpected('a code point up to 10FFFF')
     this.#at += 2 + digits
@@ -331,8 +331,8 @@ class Reader {
   }
 
   /**
-   * A rule that can begin with itself has no place where its reading could start. Empty rules are looked through: in
-   * `a ::= b a "x" | "y"`, `a` begins with itself if `b` may be empty, however far down.
+   * Refuses rules that can begin with themselves: reading them could never start. Empty rules are looked through: in
+   * `a ::= b a "x" | "y"`, `a` begins with itself if `b` may be empty, however indirectly.
    */
   #refuseLeftRecursion(rules: readonly Element[][][]): void {
     const empty = emptyRules(rules)
@@ -403,8 +403,8 @@ function emptyRules(rules: readonly Element[][][]): Uint8Array {
 }
 
 /**
- * The rules that a rule can begin with. Itself does not count where it is the last element, as in `r ::= x r | ` with an
- * `x` that may be empty: nothing waits behind it, so beginning again changes nothing.
+ * The rules that a rule can begin with. Itself does not count as the last element, as in `r ::= x r | ` with an `x` that
+ * may be empty: nothing comes after it, so beginning again changes nothing.
  */
 function leftmost(rule: number, rules: readonly Element[][][], empty: Uint8Array): number[] {
   const found = new Set<number>()

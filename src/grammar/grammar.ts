@@ -1,4 +1,4 @@
-// A grammar that is followed: which tokens may come next.
+// A grammar being followed: which tokens may come next.
 
 import { GrammarError } from './error.js'
 import { end, type GrammarTable, parseGbnf } from './gbnf.js'
@@ -6,24 +6,24 @@ import type { Lexicon } from './lexicon.js'
 import { finish, type Slices } from './slices.js'
 import { isSpace, type Spacing } from './spacing.js'
 
-/** The frame of what may follow where the text may end. */
+/** The frame that stands for the end of the text. */
 const whole = -1
 
 /** Bounds of ambiguity: beyond them a grammar is given up, at the same place however the answer is decoded. */
 const mostFrames = 4096
 const mostFramesInAll = 1 << 18
 /**
- * Bounds of work, counted in ways of reading looked at and left: of one character, of finding the tokens that may come
- * next, and of all of it, where every token read adds to what was there from the beginning. A million takes some 80 ms.
+ * Bounds of work, counted in ways of reading that are looked at or kept: for one character, for finding the tokens that may
+ * come next, and in all, to which every token read adds some. A million takes about 80 ms.
  */
 const mostWorkAtOnce = 1 << 18
 const mostWork = 1 << 20
 const mostWorkInAll = 1 << 23
 const workPerToken = 1 << 16
-/** The same of looking ahead once for what must follow. */
+/** The same for looking ahead once for what must follow. */
 const mostForesightWork = 1 << 12
 
-/** Work after which others get their turn, and as many tokens looked at count as one of it. */
+/** Work after which other tasks get their turn, and how many tokens looked at count as one unit of it. */
 const slice = 1 << 17
 const tokensPerWork = 2
 
@@ -31,14 +31,14 @@ const tokensPerWork = 2
 const keptMasks = 32
 
 /**
- * What the text so far allows: every way of reading it, and the character that is incomplete.
+ * What the text so far allows: every way of reading it, and its incomplete character.
  *
- * One way of reading is a frame: a position of the grammar where a set stands, with what waits behind it.
+ * One way of reading is a frame: a position of the grammar that holds a set, and the frame that comes after it.
  */
 interface State {
   /** Ascending; `whole` first, if the text may end here. */
   readonly frames: readonly number[]
-  /** Bits of the incomplete character read so far, and how many bytes it still wants. */
+  /** Bits of the incomplete character read so far, and how many bytes it still needs. */
   readonly pending: number
   readonly missing: number
   /** Where each byte leads: `null` nowhere, `undefined` not known yet. */
@@ -47,7 +47,7 @@ interface State {
   sole: number | undefined
 }
 
-/** Values of {@link State.sole}: more than one may follow; a bit: but for white space, which may stand before. */
+/** Values of {@link State.sole}: more than one may follow; a bit: it is the only one, but white space may come before it. */
 const free = -1
 const spaced = 1 << 21
 
@@ -55,33 +55,33 @@ const spaced = 1 << 21
 export interface ForcedText {
   readonly bytes: Uint8Array
   length: number
-  /** Of these bytes, those before the first white space that is optional: nothing else may follow. */
+  /** How many of these bytes come before the first optional white space: nothing else may follow. */
   certain: number
 }
 
 /**
  * Follows a text through a grammar and says which tokens may come next.
  *
- * llama.cpp has a grammar too; it ends the process where a token is accepted that it did not allow, where a rule can
- * begin with itself behind an empty one, where a repetition counts backwards, and it has no bound on the ways of
- * reading. A grammar that a user sends must do nothing of that kind, so this one is ours. Frames are kept once and
- * named by numbers, states are kept by their frames, so that a text that comes back to the same place (the characters
- * of a string, the items of a list) finds everything computed:
+ * llama.cpp has grammars too, but ends the process when a token is accepted that it did not allow, when a rule can begin
+ * with itself after an empty one, and when a repetition counts backwards; and it does not bound the ways of reading. No
+ * grammar that a user sends may do such things, so this one is ours. Each frame exists once and has a number, and states
+ * are found by their frames, so a text that returns to the same place (the characters of a string, the items of a list)
+ * finds everything computed:
  *
- *     root ::= "a" root "b" | "c"          frames  0: at "a", behind it: nothing      states  {0, 1}
- *                                                  1: at "c", behind it: nothing              {2, 3}  after a
- *                                                  2: at "a", behind it: "b"                  {4}     after ac
- *                                                  3: at "c", behind it: "b"                  {whole} after acb
- *                                                  4: at "b", behind it: nothing
+ *     root ::= "a" root "b" | "c"          frames  0: at "a", after it: nothing       states  {0, 1}
+ *                                                  1: at "c", after it: nothing               {2, 3}  after a
+ *                                                  2: at "a", after it: "b"                   {4}     after ac
+ *                                                  3: at "c", after it: "b"                   {whole} after acb
+ *                                                  4: at "b", after it: nothing
  */
 export class Grammar {
   readonly #table: GrammarTable
   readonly #lexicon: Lexicon
-  /** Frames by number: a position, and the frame that waits behind its alternative. */
+  /** Frames by number: a position, and the frame that comes after its alternative. */
   readonly #positions: number[] = []
   readonly #waiting: number[] = []
   readonly #frameIds = new Map<number, number>()
-  /** What may follow a frame once its character has been read; null where that is too much. */
+  /** What may follow a frame once its character has been read; `null` if that is too much. */
   readonly #after: (readonly number[] | null | undefined)[] = []
   readonly #states = new Map<string, State>()
   readonly #masks = new Map<State, Uint32Array>()
@@ -89,18 +89,18 @@ export class Grammar {
   readonly #mostWork: number
   #workLeft = mostWorkInAll
   #state: State
-  /** Where texts are looked ahead for: how the model spaces them, and the last byte read. */
+  /** For looking ahead: how the model spaces its texts, and the last byte read. */
   readonly #spacing: Spacing | undefined
   #last = 0
 
   /**
    * @param source GBNF, or what {@link parseGbnf} made of it
-   * @param spacing learns from what is read and tells what to expect, for {@link foresee}. Default: none is expected
+   * @param spacing learns how the model spaces its texts, for {@link foresee}. Default: no white space is expected
    * @throws GrammarError `grammar-invalid`
    */
   constructor(source: string | GrammarTable, lexicon: Lexicon, spacing?: Spacing) {
     this.#spacing = spacing
-    // What is looked ahead for is found while an answer is written, not beforehand.
+    // Looking ahead happens while an answer is being written, not in advance.
     this.#mostWork = spacing ? mostForesightWork << 4 : mostWork
     this.#table = typeof source === 'string' ? parseGbnf(source) : source
     this.#lexicon = lexicon
@@ -111,7 +111,7 @@ export class Grammar {
     this.#state = this.#stateOf(frames, 0, 0)
   }
 
-  /** Whether the text so far is one the grammar allows, nothing missing. */
+  /** Whether the grammar allows the text so far as a whole. */
   get isWhole(): boolean {
     return this.#state.missing === 0 && this.#state.frames[0] === whole
   }
@@ -121,7 +121,7 @@ export class Grammar {
     return this.#masks.get(this.#state) ?? finish(this.#find(this.#state))
   }
 
-  /** Finds what {@link allowed} then tells at once, in pieces of some ten milliseconds; undefined where that is known. */
+  /** Finds in slices of some ten milliseconds what {@link allowed} then returns at once; `undefined` if it is known. */
   prepare(): Iterator<void> | undefined {
     return this.#masks.has(this.#state) ? undefined : this.#find(this.#state)
   }
@@ -145,7 +145,7 @@ export class Grammar {
     this.#last = byte
   }
 
-  /** Reads bytes if the grammar allows them. @returns whether it does; if not, nothing was read */
+  /** Reads bytes if the grammar allows them. @returns whether it does; if not, nothing is read */
   follows(bytes: Uint8Array): boolean {
     let state = this.#state
     for (const byte of bytes) {
@@ -158,8 +158,8 @@ export class Grammar {
   }
 
   /**
-   * Writes what must follow, for as long as there is one way on; where white space may stand before the only character
-   * that can follow, what the model's habits lead one to expect. Its work is bounded, and counted apart.
+   * Writes what must follow, for as long as there is only one way to continue. Where white space may come before the only
+   * possible character, the model's habits decide. Its work is bounded, and counted separately.
    */
   foresee(into: ForcedText): void {
     const { bytes } = into
@@ -214,12 +214,12 @@ export class Grammar {
     return space === free ? sole : sole | spaced
   }
 
-  /** Follows every token byte by byte; what a token has in common with the one before it is not followed again. */
+  /** Follows every token byte by byte, but not again through what it has in common with the token before it. */
   *#find(start: State): Slices<Uint32Array> {
     const { ids, bytes, begins, shared, ends, size } = this.#lexicon
     const mask = new Uint32Array(Math.ceil(size / 32))
     const path: State[] = [start]
-    // Tokens that share so many bytes with one that was not allowed are not either.
+    // Tokens that share at least this many bytes with one that is not allowed are not allowed either.
     let dead = Number.POSITIVE_INFINITY
     this.#work = 0
     let pause = slice
@@ -261,7 +261,7 @@ export class Grammar {
     return next
   }
 
-  /** UTF-8, byte by byte: a first byte says how many follow, and the last of them completes the character. */
+  /** UTF-8, byte by byte: the first byte says how many follow, and the last of them completes the character. */
   #compute(state: State, byte: number): State | null {
     const { frames, pending, missing } = state
     if (missing === 0) {
@@ -272,14 +272,14 @@ export class Grammar {
       return this.#await(frames, byte & (0x3f >> wanted), wanted)
     }
     if (byte >> 6 !== 2) return null
-    // Characters written with more bytes than they need, surrogates, and what lies beyond the last code point.
+    // Characters written with more bytes than they need, surrogates, and values beyond the last code point.
     if (missing === 2 && ((pending === 0 && byte < 0xa0) || (pending === 0xd && byte > 0x9f))) return null
     if (missing === 3 && ((pending === 0 && byte < 0x90) || (pending === 4 && byte > 0x8f))) return null
     const value = (pending << 6) | (byte & 0x3f)
     return missing === 1 ? this.#advance(frames, value) : this.#await(frames, value, missing - 1)
   }
 
-  /** The ways of reading that a whole character leaves. */
+  /** The ways of reading that remain after a whole character. */
   #advance(frames: readonly number[], character: number): State | null {
     const after = new Set<number>()
     let work = frames.length
@@ -296,7 +296,7 @@ export class Grammar {
     return after.size === 0 || after.size > mostFrames ? null : this.#stateOf(after, 0, 0)
   }
 
-  /** The ways of reading that some completion of a character leaves. */
+  /** The ways of reading that remain for some completion of a character. */
   #await(frames: readonly number[], value: number, missing: number): State | null {
     const least = missing === 2 ? 0x800 : missing === 3 ? 0x10000 : 0
     const low = Math.max(value << (6 * missing), least)
@@ -340,7 +340,7 @@ export class Grammar {
       if (element >= 0) found.add(frame)
       else if (element === end) todo.push(behind)
       else {
-        // Nothing has to wait behind the last element of an alternative; so lists do not grow with their length.
+        // Nothing comes after the last element of an alternative, so lists need no more frames as they grow.
         const next = this.#positions[frame] + 1
         const wait = code[next] === end ? behind : this.#frame(next, behind)
         for (const begin of begins[-2 - element]) todo.push(this.#frame(begin, wait))

@@ -12,8 +12,8 @@ export type { JsonSchema } from './schema-source.js'
  * Turns JSON schemas into one GBNF grammar. Every text the grammar admits is valid under the schema; properties come in
  * the order of the schema, and only those it names, if it names any. Keywords it does not know are refused, never ignored.
  *
- * A schema that no value fulfils gives no expression: then a property is left out, a list stays empty, a branch of
- * `anyOf` falls away.
+ * A schema that no value matches yields no expression: a property is then left out, a list stays empty, a branch of `anyOf`
+ * is dropped.
  *
  * @example
  * compileSchema({ type: 'object', properties: { age: { type: 'integer' } }, required: ['age'] })
@@ -55,19 +55,19 @@ export class GrammarBuilder {
     return ways.length > 0 && ways.every((way) => way !== undefined) ? `(${ways.join(' | ')})` : undefined
   }
 
-  /** Adds a rule of the caller's, and returns its name. @param body made of the rule's own name, where it holds itself */
+  /** Adds a rule of the caller's, and returns its name. @param body a function of that name if the rule contains itself */
   rule(body: string | ((name: string) => string)): string {
     const name = this.#rules.add('', '#')
     this.define(name, typeof body === 'string' ? body : body(name))
     return name
   }
 
-  /** Says what a rule of the caller's is made of. */
+  /** Defines a rule of the caller's. */
   define(name: string, body: string): void {
     this.#rules.define(name, body)
   }
 
-  /** The grammar whose texts are what `expression` says. */
+  /** The grammar whose texts are those of `expression`. */
   build(expression: string): string {
     return this.#rules.build(expression)
   }
@@ -77,7 +77,7 @@ export class GrammarBuilder {
  * A JSON schema as a grammar, for the option `grammar`: whatever the model then writes is valid under the schema.
  *
  * @returns GBNF
- * @throws GrammarError `schema-invalid` for what a grammar cannot hold; never is a keyword ignored
+ * @throws GrammarError `schema-invalid` for what a grammar cannot express; no keyword is ever ignored
  * @example
  * const grammar = compileSchema({ type: 'array', items: { enum: ['red', 'green'] }, maxItems: 3 })
  * const answer = engine.chat({ messages, grammar })
@@ -86,7 +86,7 @@ export function compileSchema(schema: JsonSchema): string {
   return jsonSchemaToGrammar(schema, 'schema')
 }
 
-/** The grammar of the texts that are values of a schema. @throws GrammarError `schema-invalid` for what is not supported */
+/** The grammar of the values of a schema. @throws GrammarError `schema-invalid` for what is not supported */
 export function jsonSchemaToGrammar(schema: JsonSchema, param = 'json_schema'): string {
   const builder = new GrammarBuilder(param)
   return builder.build(builder.add(schema))

@@ -2,7 +2,7 @@
 
 import { finish, type Slices } from './slices.js'
 
-/** What a lexicon reads of a vocabulary. */
+/** What a lexicon needs of a vocabulary. */
 export interface TokenTexts {
   /** Number of tokens. Ids are 0 … size-1. */
   readonly size: number
@@ -13,8 +13,8 @@ export interface TokenTexts {
 }
 
 /**
- * The tokens of a vocabulary that stand for text, sorted by their bytes, so that what many begin with is looked at
- * once. Tokens that show nothing (control tokens) and those that end an answer are not in it.
+ * The tokens of a vocabulary that stand for text, sorted by their bytes, so that beginnings they share are followed only
+ * once. Tokens without text (control tokens) and those that end an answer are left out.
  *
  *     ids      7     3      9      12
  *     bytes    a     ab     abc    b
@@ -30,7 +30,7 @@ export class Lexicon {
   readonly shared: Int32Array
   /** Tokens that end an answer. */
   readonly ends: Int32Array
-  /** Where each token stands; -1: nowhere. Found when first needed. */
+  /** The index of each token; -1: left out. Computed when first needed. */
   #places: Int32Array | undefined
 
   private constructor(size: number, count: number, bytes: number, ends: readonly number[]) {
@@ -119,8 +119,8 @@ export class Lexicon {
   }
 
   /**
-   * How many bytes of a text, from `at` on, a token agrees with: all of its own, or as many as are left of the text. 0
-   * where it says something else, or is not in it.
+   * How many bytes of a text, from `at` on, a token agrees with: all of its own, or as many as are left of the text. 0 if it
+   * says something else, or is left out.
    */
   agreement(token: number, text: Uint8Array, at: number, end: number): number {
     const place = this.#placeOf(token)
@@ -131,7 +131,7 @@ export class Lexicon {
     return length
   }
 
-  /** Bytes of a token; 0 where it is not in it. */
+  /** How many bytes a token has; 0 if it is left out. */
   lengthOf(token: number): number {
     const place = this.#placeOf(token)
     return place < 0 ? 0 : this.begins[place + 1] - this.begins[place]
@@ -145,7 +145,7 @@ export class Lexicon {
     return this.#places[token] ?? -1
   }
 
-  /** The bytes of a token; none for those that are not in it. */
+  /** The bytes of a token; none if it is left out. */
   bytesOf(token: number): Uint8Array {
     const place = this.#placeOf(token)
     return place < 0 ? new Uint8Array(0) : this.bytes.subarray(this.begins[place], this.begins[place + 1])
@@ -167,6 +167,6 @@ function inOrder(a: Piece, b: Piece): number {
   return a.bytes.compare(b.bytes) || a.id - b.id
 }
 
-/** Tokens looked at in one step, and where that is less work. */
+/** Tokens looked at in one slice, and the same where each takes less work. */
 const SLICE = 2048
 const WIDE_SLICE = 16_384

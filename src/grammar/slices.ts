@@ -1,6 +1,6 @@
-// Work in slices of some milliseconds, so that whoever has it done may let others be heard between two of them.
+// Work in slices of some milliseconds, between which other work may have its turn.
 
-/** Work that may be left and taken up again; what is yielded means nothing. */
+/** Work that can be interrupted at every `yield` and taken up again; the yielded values mean nothing. */
 export type Slices<T> = Generator<void, T, void>
 
 /** Does work in one go. */
