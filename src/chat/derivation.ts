@@ -1,4 +1,4 @@
-// How a family writes, read off its template from the differences between made-up conversations.
+// How a family writes, derived from its template by the differences between made-up conversations.
 
 import { beforeType, callForm, typeValues } from './call-derivation.js'
 import type { CallForm, Dialect, ReasoningForm } from './dialect.js'
@@ -21,7 +21,7 @@ import {
   words,
 } from './specimen.js'
 
-/** What a template can show, and how it wants to be given it. */
+/** What a template can show, and in what form it expects it. */
 export interface Capabilities {
   /** Whether it has a place for system text. */
   system: boolean
@@ -29,11 +29,11 @@ export interface Capabilities {
   tools: boolean
   /** Whether it shows calls of earlier turns. */
   calls: boolean
-  /** Whether it wants the arguments of calls as text, not as an object. */
+  /** Whether it expects the arguments of calls as text, not as an object. */
   argumentsAsText: boolean
-  /** Whether it wants contents as lists of parts. */
+  /** Whether it expects contents as lists of parts. */
   contentAsParts: boolean
-  /** Whether it takes lists of parts too, and joins them its own way. */
+  /** Whether it accepts lists of parts too, and joins them in its own way. */
   takesParts: boolean
   /** The field it looks for earlier thoughts in. */
   reasoningField: string | undefined
@@ -43,15 +43,15 @@ export interface Capabilities {
   shortIds: boolean
   /** Whether it lists documents. */
   documents: boolean
-  /** Whether it looks for results in the message that called, as `tool_responses`, and not in messages of their own. */
+  /** Whether it looks for results in the message with the calls, as `tool_responses`, and not in messages of their own. */
   resultsInCall: boolean
-  /** Who speaks in results of calls. */
+  /** The role of messages with results of calls. */
   resultRole: string
-  /** Whether it wants results as lists of parts, though not what others say. */
+  /** Whether it expects results, but not other contents, as lists of parts. */
   resultsAsParts: boolean
 }
 
-/** Everything read off a template. */
+/** Everything derived from a template. */
 export interface Derived {
   dialect: Dialect
   capabilities: Capabilities
@@ -59,7 +59,7 @@ export interface Derived {
   header: string
 }
 
-/** Reads a family's way of writing off its template, from the differences between made-up conversations. */
+/** Derives a family's way of writing from its template, by the differences between made-up conversations. */
 export function derive(template: JinjaTemplate, shared: Record<string, unknown>): Derived {
   return new Derivation(template, shared).run()
 }
@@ -87,29 +87,29 @@ class Derivation {
     const call = this.#callAnswer([this.#call(words.name, words.id, both)])
     const thoughts = this.#thoughts()
     const firsts = [answer, call, thoughts?.answer].flatMap((pieces) => (pieces ? [firstLiteral(pieces)] : []))
-    // Where the answer begins is where it may begin in different ways.
+    // The header ends where answers can begin in different ways.
     const [prompt] = prompts
     let header = prompt.slice(0, Math.min(...firsts.map((first) => commonStart(prompt, first)), prompt.length))
     const after = answer ? lastLiteral(answer) : ''
     const reasoning = this.#reasoning(thoughts?.answer, header, prompts)
-    // Some write instructions between the user's message and the turn of the assistant.
+    // Some write instructions between the user's message and the assistant's turn.
     const last = markersOf(prompt).at(-1) ?? ''
     const isOpening = last === '' || (reasoning?.close ?? '').includes(last.slice(1)) || last === reasoning?.open.trim()
     if (!isOpening && firsts.length > 0 && firsts.every((first) => first.startsWith(last, header.length)))
       header += last
-    // What opens thoughts in every case is theirs all the same.
+    // What opens thoughts belongs to them even if it is always there.
     const opening = reasoning && openingOf(firstMarker(reasoning.close))
     if (reasoning && opening !== undefined && header.trimEnd().endsWith(opening)) {
       const at = header.lastIndexOf(opening)
       reasoning.open = header.slice(at) + (reasoning.open.includes(opening) ? '' : reasoning.open)
       header = header.slice(0, at)
     }
-    // What opens an answer behind its thoughts is not what closes these.
+    // What opens the content after thoughts is not what closes these.
     const said = openingOf(firstMarker(after))
     const saidAt = said === undefined ? -1 : (reasoning?.close.lastIndexOf(said) ?? -1)
     if (reasoning && saidAt > 0) reasoning.close = reasoning.close.slice(0, saidAt)
     const content = this.#content(answer, header, after, reasoning)
-    // Where thinking can be switched off, the prompt itself shows what stands for no thoughts.
+    // If thinking can be switched off, the prompt itself shows what expresses no thoughts.
     const [on, off] = prompts.map((given) => (given.startsWith(header) ? given.slice(header.length) : ''))
     if (thoughts && reasoning && reasoning.open.trim() !== '') {
       const [opens, closes] = [reasoning.open.trim(), reasoning.close.trim()]
@@ -191,7 +191,7 @@ class Derivation {
   #takesParts(): boolean {
     const parts = [words.user, words.second].map((text) => ({ type: 'text', text }))
     const pieces = this.#specimen.render([{ role: 'user', content: parts }], { add_generation_prompt: true })
-    // One that refuses none at all takes them in some numbers only.
+    // A template that refuses an empty list accepts only certain numbers of parts.
     const none = this.#specimen.render([{ role: 'user', content: [] }], { add_generation_prompt: true })
     return (
       pieces !== undefined &&
@@ -213,13 +213,13 @@ class Derivation {
     return pieces?.some((piece) => piece.text.includes(words.result)) ?? false
   }
 
-  /** What follows the user's message where the assistant is to speak. */
+  /** What follows the user's message when the assistant is to answer. */
   #prompt(variables: Record<string, unknown>): string {
     const pieces = this.#render([user], { add_generation_prompt: true, ...variables })
     return textOf(afterUser(pieces) ?? [])
   }
 
-  /** What follows the user's message where the assistant has spoken; undefined where nothing of it is shown. */
+  /** What follows the user's message once the assistant has answered; `undefined` if nothing of it is shown. */
   #answer(message: SpecimenMessage, variables: Record<string, unknown> = {}): Piece[] | undefined {
     const pieces = afterUser(this.#render([user, message], variables))
     return pieces?.some((piece) => piece.word !== undefined) ? pieces : undefined
@@ -229,7 +229,7 @@ class Derivation {
     return specimenCall(name, id, args, this.#asText)
   }
 
-  /** An answer that calls; some templates want results after it, and some no content in it. */
+  /** An answer with calls; some templates require results after it, some no content in it. */
   #callAnswer(calls: unknown[], more: SpecimenMessage = {}): Piece[] | undefined {
     for (const asText of this.#asText ? [true] : [false, true]) {
       const given = asText && !this.#asText ? calls.map(asTextCall) : calls
@@ -247,7 +247,7 @@ class Derivation {
     return undefined
   }
 
-  /** How it takes results of calls; as is usual, where it shows none or has no tools. */
+  /** How it expects results of calls; as usual if it shows none or has no tools. */
   #results(): Pick<Capabilities, 'resultRole' | 'resultsAsParts'> {
     const calling = { role: 'assistant', content: '', tool_calls: [this.#call(words.name, words.id, both)] }
     const usual = { resultRole: 'tool', resultsAsParts: false }
@@ -310,7 +310,7 @@ class Derivation {
       const follows = answer[at + 2]?.word
       const close =
         next === undefined || next.word !== undefined ? '' : follows === 'content' ? next.text : untilCall(next.text)
-      // Thoughts without any marker cannot be told from what is said.
+      // Thoughts without any marker cannot be distinguished from content.
       if (close.trim() !== '' && !/["']type["']/.test(before + close))
         return { open: before, close, isShown: true, isExact: true }
     }

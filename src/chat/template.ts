@@ -1,4 +1,4 @@
-// Prompts of conversations, made by a chat template.
+// Chat templates, which turn conversations into prompts.
 
 import { finish, type Slices } from '../grammar/slices.js'
 import {
@@ -28,35 +28,35 @@ export interface Conversation {
   messages: readonly ChatMessage[]
   documents?: readonly ChatDocument[] | undefined
   tools?: readonly ToolDefinition[] | undefined
-  /** Whether the model is to think, where it can. Default: as the template has it, which mostly is: yes. */
+  /** Whether the model should think, if it can. Default: the template's, usually yes. */
   enableThinking?: boolean | undefined
-  /** How hard it is to think, in the template's words (`low`, `medium`, `high`). */
+  /** How hard it should think, in the template's words (`low`, `medium`, `high`). Default: the template's. */
   reasoningEffort?: string | undefined
-  /** More variables for the template, as `chat_template_kwargs` brings them. */
+  /** Additional variables for the template, as in `chat_template_kwargs`. Default: none. */
   variables?: Record<string, unknown> | undefined
-  /** Whether the prompt ends where the assistant begins to speak. Default: true. */
+  /** Whether the prompt ends with the beginning of an assistant message. Default `true`. */
   addGenerationPrompt?: boolean | undefined
-  /** What templates take for the present time. Default: now. */
+  /** The time that templates see. Default: now. */
   now?: Date | undefined
   /**
-   * Whether the last message, an assistant's, is continued instead of answered, and in which part of it; true: in its
-   * thoughts where it has nothing else. Default: false.
+   * Whether the last message, which must be the assistant's, is continued instead of answered, and which part of it; `true`:
+   * its reasoning if it has nothing else, otherwise its content. Default `false`.
    */
   continueFinal?: boolean | 'content' | 'reasoning' | undefined
 }
 
-/** A prompt, and what the parser of its answer must know. */
+/** A prompt, and what the parser of its answer needs to know. */
 export interface ChatPrompt {
   text: string
-  /** Which characters users brought, in pairs of first and one past the last: markers in them are text. */
+  /** The characters that users have written, in which markers are plain text: pairs of the first and one past the last. */
   spans: number[]
-  /** What the template wrote after the header of the assistant's turn: thoughts that begin in the prompt, say. */
+  /** What the template wrote after the header of the assistant's turn, e.g. the opening of thoughts. */
   prompted: string
-  /** The beginning of the answer, where one is continued. */
+  /** The beginning of the answer, if one is continued. */
   prefill: string
 }
 
-/** Text of the tokens templates name. */
+/** The text of the tokens that templates refer to. */
 export interface TemplateTokens {
   bos: string
   eos: string
@@ -66,7 +66,7 @@ export interface TemplateTokens {
 const mostSteps = 20_000_000
 
 /**
- * The chat template of a model: makes prompts of conversations, and tells how the model writes its answers.
+ * The chat template of a model: turns conversations into prompts, and reveals how the model writes its answers.
  *
  *     const template = new ChatTemplate(source, { bos: '<s>', eos: '</s>' })
  *     template.render({ messages: [{ role: 'user', content: 'Hi' }] }).text
@@ -79,7 +79,7 @@ export class ChatTemplate {
   readonly #tokens: TemplateTokens
 
   /**
-   * @param toolUse the template to use with tools, where a model has one of its own for them
+   * @param toolUse the template to use with tools, if the model has a separate one
    * @throws ChatError `template-failed` if a source does not parse
    */
   constructor(source: string, tokens: TemplateTokens, toolUse?: string) {
@@ -89,7 +89,7 @@ export class ChatTemplate {
     this.#withTools = toolUse === undefined || toolUse === source ? this.#main : new Parsed(toolUse, tokens)
   }
 
-  /** How the model writes, and what the template can show. @param withTools whether tools are given */
+  /** How the model writes, and what the template can show. @param withTools whether there are tools */
   derived(withTools = false): Derived {
     return (withTools ? this.#withTools : this.#main).derived
   }
@@ -100,13 +100,13 @@ export class ChatTemplate {
     return capabilities.tools || capabilities.calls
   }
 
-  /** Whether it knows thoughts. */
+  /** Whether it supports thoughts. */
   get thinks(): boolean {
     const { reasoning, channels } = this.derived().dialect
     return reasoning !== undefined || channels === true
   }
 
-  /** The prompt of a conversation. @throws ChatError `template-failed` where the template refuses it */
+  /** The prompt of a conversation. @throws ChatError `template-failed` if the template refuses it */
   render(conversation: Conversation): ChatPrompt {
     return finish(this.slices(conversation))
   }
@@ -123,7 +123,7 @@ export class ChatTemplate {
       return yield* this.#prompt(parsed, given)
     } catch (error) {
       if (!(error instanceof JinjaError) || error.code !== 'raised') throw failed(error)
-      // Some families insist on ids of their own form, and some on names.
+      // Some families insist on ids of a certain form, some on names.
       const mend = /\bid\b/i.test(error.message) ? shortIds : /\bname\b/i.test(error.message) ? namedResults : undefined
       if (!mend) throw failed(error)
       try {
@@ -147,7 +147,7 @@ export class ChatTemplate {
     const { header, dialect } = parsed.derived
     const begins = generationStart(wanted, without, header)
     const generation = text.slice(begins)
-    // Some forget the header where the last turn is over.
+    // Some templates leave out the header after a turn that has ended.
     const turn = header.indexOf(dialect.turnEnd)
     const begin = turn < 0 || dialect.turnEnd === '' ? '' : header.slice(turn + dialect.turnEnd.length).trimStart()
     if (!continued && generation === '' && begin !== '' && text.trimEnd().endsWith(dialect.turnEnd))
@@ -159,17 +159,17 @@ export class ChatTemplate {
   }
 }
 
-/** Where a prompt begins to be the assistant's: where it parts from the same without the assistant's turn. */
+/** Where the assistant's part of a prompt begins: where it departs from the same prompt without it. */
 function generationStart(wanted: Str, without: string, header: string): number {
   const text = plain(wanted)
   const shared = sharedLength(text, without)
   if (shared < text.length || header.trim() === '') return shared
-  // Some templates begin the assistant's turn unasked.
+  // Some templates begin the assistant's turn without being asked to.
   const place = text.lastIndexOf(header.trim())
   return place >= (spansOf(wanted).at(-1) ?? 0) ? place : shared
 }
 
-/** Characters that two texts have in common at their beginning. */
+/** How many characters two texts have in common at their beginning. */
 function sharedLength(a: string, b: string): number {
   const block = 4096
   let shared = 0
@@ -178,7 +178,7 @@ function sharedLength(a: string, b: string): number {
   return Math.min(shared, a.length)
 }
 
-/** What of a message goes on: its thoughts where it has nothing else. */
+/** Which part of a message is continued: its thoughts if it has nothing else. */
 function partToContinue({ content, reasoning_content }: ChatMessage): 'content' | 'reasoning' {
   return reasoning_content && !contentText(content) ? 'reasoning' : 'content'
 }
@@ -197,7 +197,7 @@ function continuedPrompt(
   const thought = last.reasoning_content ?? ''
   const said = contentText(last.content) ?? ''
   const isThinking = part === 'reasoning'
-  // Thoughts were told apart even where the template knows none.
+  // Thoughts are separated even if the template does not know them.
   const reasoning = dialect.reasoning ?? (isThinking ? usualThoughts : undefined)
   const opening = reasoning?.open.trim() ?? ''
   const at = opening === '' ? -1 : generation.indexOf(opening)
@@ -227,7 +227,7 @@ function continuedPrompt(
   }
 }
 
-/** What stands for no thoughts: as the template writes it, or an empty pair of markers where the model always thinks. */
+/** What expresses no thoughts: as the template writes it, or an empty pair of markers if the model always thinks. */
 function unthought(
   reasoning: ReasoningForm | undefined,
   { content }: Dialect,
@@ -240,11 +240,11 @@ function unthought(
   return begun(open) + close
 }
 
-/** What stands behind the header of the assistant's turn, from where thoughts begin or end in it, or the answer. */
+/** What follows the header of the assistant's turn, from where thoughts begin or end in it, or the answer. */
 function promptedPart({ dialect, header }: Derived, generation: string): string {
   const behind = behindHeader(header, generation)
   const { reasoning = usualThoughts, content } = dialect
-  // Where thoughts begin without a marker, all of it is theirs.
+  // If thoughts begin without a marker, all of it belongs to them.
   if (reasoning.open.trim() === '') return behind
   const places = [reasoning.open, reasoning.close, content.open]
     .filter((marker) => marker.trim() !== '')
@@ -254,7 +254,7 @@ function promptedPart({ dialect, header }: Derived, generation: string): string 
 }
 
 function behindHeader(header: string, generation: string): string {
-  // The end of the last turn, which the header begins with, is no part of it.
+  // The header may begin with the end of the last turn, which does not belong to it.
   for (let at = 0; at < header.length; at++) {
     const part = header.slice(at)
     if (part.trim() !== '' && generation.startsWith(part)) return generation.slice(part.length)
@@ -283,7 +283,7 @@ function failed(error: unknown): unknown {
   })
 }
 
-/** A template with what was read off it, which takes some milliseconds and is done when first needed. */
+/** A template and what was derived from it, which takes some milliseconds and is done when first needed. */
 class Parsed {
   readonly #template: JinjaTemplate
   readonly #tokens: TemplateTokens
@@ -324,7 +324,7 @@ class Parsed {
       bos_token: tokens.bos,
       eos_token: tokens.eos,
       enable_thinking: enableThinking ?? true,
-      // Families name the switch in different ways; what they do without one is theirs to say.
+      // Families name the switch in different ways, and have their own defaults.
       ...(enableThinking !== undefined && { thinking: enableThinking }),
       ...(reasoningEffort !== undefined && { reasoning_effort: reasoningEffort }),
       ...times(now),
@@ -337,10 +337,10 @@ class Parsed {
 
 const isUsers = (): number => 1
 
-/** Entries that are converted at a time. */
+/** Entries converted at a time. */
 const slice = 64
 
-/** A list as templates see it. @param originOf asked with the path within an entry */
+/** A list as templates see it. @param originOf called with the path within an entry */
 function* converted(list: readonly unknown[], originOf: Parameters<typeof fromJs>[1]): Slices<Value[]> {
   const out: Value[] = []
   for (const entry of list) {
@@ -350,7 +350,7 @@ function* converted(list: readonly unknown[], originOf: Parameters<typeof fromJs
   return out
 }
 
-/** A function as the model is to see it: how strictly it is kept to is not its business. */
+/** A function as the model sees it: how strictly it is enforced is not its concern. */
 function shownTool({ type, function: { strict: _strict, ...shown } }: ToolDefinition): unknown {
   return { type, function: shown }
 }

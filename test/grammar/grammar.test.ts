@@ -195,7 +195,7 @@ describe('a grammar', () => {
     ['root = "a"', /line 1, column 6: expected ::=, got "= \\"a\\""/],
     ['root ::= "a', /expected a closing quote or bracket, got its end/],
     ['root ::= "\\q"', /expected one of the escapes/],
-    ['root ::= "\\xZZ"', /expected 2 hexadecimal digits behind \\x/],
+    ['root ::= "\\xZZ"', /expected 2 hexadecimal digits after \\x/],
     ['root ::= "\\U00110000"', /expected a code point up to 10FFFF/],
     ['root ::= []', /expected at least one character in a set/],
     ['root ::= ("a"', /expected \), got its end/],
