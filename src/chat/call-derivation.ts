@@ -1,4 +1,4 @@
-// How a family writes a call, read off an answer of a made-up conversation.
+// How a family writes a call, derived from an answer of a made-up conversation.
 
 import { type ArgumentForm, anyNumber, type CallForm, type CallShape, type Field } from './dialect.js'
 import { jsonEnd } from './json-text.js'

@@ -69,7 +69,7 @@ export class Form {
     return [this.#close, this.#sectionClose, this.#again]
   }
 
-  /** Whether a whole call stands behind an opening; nothing of it is told. */
+  /** Whether a whole call follows an opening; reports nothing of it. */
   *isCall(isSection: boolean): Waiting<boolean> {
     if (isSection && !(yield* this.#reader.takeLiteral(this.#open))) return false
     return (yield* this.#call.read(nowhere)) === 'whole'

@@ -1,13 +1,15 @@
-/** One message of a conversation, as templates take it. */
+/** One message of a conversation. */
 export interface ChatMessage {
   role: 'system' | 'developer' | 'user' | 'assistant' | 'tool' | (string & {})
-  /** Its text; null or left out where an assistant only called tools. */
+  /** Its text; `null` or missing if an assistant only called tools. */
   content?: string | readonly ContentPart[] | null | undefined
-  /** What the assistant thought before it spoke; templates show it to the model where it was made to see it. */
+  /** What the assistant thought before it answered; templates show it to models that are trained to see it. */
   reasoning_content?: string | null | undefined
+  /** The calls an assistant made. */
   tool_calls?: readonly ToolCall[] | null | undefined
-  /** The call a tool's message answers. */
+  /** Of a tool's message: the call it answers. */
   tool_call_id?: string | undefined
+  /** Of a tool's message: the name of the function. */
   name?: string | undefined
   [field: string]: unknown
 }
@@ -19,13 +21,13 @@ export interface ContentPart {
   [field: string]: unknown
 }
 
-/** A call of a function the model wants made. */
+/** A function call made by the model. */
 export interface ToolCall {
   id: string
   type: 'function'
   function: {
     name: string
-    /** JSON as the model wrote it, to the letter. */
+    /** JSON, exactly as the model wrote it. */
     arguments: string
   }
 }
@@ -38,20 +40,20 @@ export interface ToolDefinition {
     description?: string | null
     /** JSON schema of its arguments. */
     parameters?: Record<string, unknown> | null
-    /** Whether arguments must keep to the schema. */
+    /** Whether arguments must match the schema. */
     strict?: boolean | null
   }
 }
 
-/** What an answer says, in its three parts. */
+/** An assistant's message in its three parts. */
 export interface AssistantMessage {
   content: string
-  /** Thoughts, without their markers; empty where there were none. */
+  /** Thoughts, without their markers; empty if there are none. */
   reasoning: string
   toolCalls: ToolCall[]
 }
 
-/** What became certain of a message: text to append to a part, or a call that begins or goes on. */
+/** What is added to a message: text to append to a part, or a call that begins or continues. */
 export type MessageDelta =
   | { type: 'content'; text: string }
   | { type: 'reasoning'; text: string }

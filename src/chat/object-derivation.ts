@@ -1,4 +1,4 @@
-// How a family writes calls that are objects of JSON, read off one.
+// How a family writes calls that are JSON objects, derived from one.
 
 import { anyNumber, type CallShape, type ObjectPart } from './dialect.js'
 import { jsonEnd } from './json-text.js'

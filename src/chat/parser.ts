@@ -18,7 +18,7 @@ export interface ParserOptions {
   tools?: readonly ToolDefinition[] | undefined
   /** Whether more than one call is taken. Default: true. */
   parallelCalls?: boolean | undefined
-  /** Whether thoughts are told apart from the content, without their markers. Default: true. */
+  /** Whether thoughts are separated from the content, without their markers. Default `true`. */
   splitReasoning?: boolean | undefined
   /** Whether the answer is JSON: white space and a code fence around it are dropped. Default: false. */
   json?: boolean | undefined
@@ -50,7 +50,7 @@ export class AnswerParser {
     let made = 0
     const { tools = [], parallelCalls: parallel = true, newId = () => `call_${made++}` } = options
     const mayCall = tools.length > 0
-    // Where calls may come instead, JSON is told from them like any other text.
+    // If calls may come instead, JSON is distinguished from them like any other text.
     const isJson = (options.json ?? false) && !mayCall
     this.#transcript = new Transcript({ holdsSpace: mayCall || isJson, parallel, newId })
     this.#run = this.#answer(dialect, isJson, new Parameters(tools), options.splitReasoning ?? true)

@@ -1,4 +1,4 @@
-// How a family writes several calls, one after another, read off answers that hold one and two.
+// How a family writes several calls, one after another, derived from answers with one and with two.
 
 import { anyName, anyNumber, type CallForm, type CallShape, type ObjectPart } from './dialect.js'
 import { jsonEnd } from './json-text.js'

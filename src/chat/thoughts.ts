@@ -16,7 +16,7 @@ export class Thoughts {
   readonly #isExact: boolean
   readonly #reader: Reader
   readonly #transcript: Transcript
-  /** Whether they are told apart from the content, without their markers. */
+  /** Whether they are separated from the content, without their markers. */
   readonly #split: boolean
   readonly #forms: readonly Form[]
   /** Openings of calls that words do not hold. */

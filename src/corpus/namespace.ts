@@ -40,7 +40,7 @@ const LAST_POSITION = 2 ** 30
  */
 export class Namespace {
   readonly name: string
-  /** Everything remembered. Replaced when the namespace is compacted: read it anew for every draft. */
+  /** Everything remembered. Replaced when the namespace is compacted, so ask for it again for every draft. */
   log: TokenLog
   /** Index over {@link log}; replaced with it. */
   index: MatchIndex

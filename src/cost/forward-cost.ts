@@ -92,7 +92,7 @@ export class ForwardCost {
     return rows <= tableRows ? base + attention : ((base + attention) * rows) / tableRows
   }
 
-  /** Milliseconds lost by a forward whose shape differs from the one before: llama.cpp builds its graph anew. */
+  /** Milliseconds lost by a forward whose shape differs from the one before: llama.cpp rebuilds its graph. */
   get rebuildMs(): number {
     return this.#rebuildMs
   }

@@ -104,7 +104,7 @@ class Pen implements ChainPen {
   keep(agreed: number, count: number): void {
     const seat = this.#seat
     if (!seat) return
-    // The last token is computed anew in any case, for its row.
+    // The last token is computed again in any case, for its row.
     const right = this.#tokens.length + Math.min(agreed, count - 1)
     if (right < seat.tokens.length) this.#model.cut(seat, right)
   }

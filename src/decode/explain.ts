@@ -41,7 +41,7 @@ export interface DraftNode {
 }
 
 /**
- * The draft of the last forward, for people to look at. The session may not have drafted anew since.
+ * The draft of the last forward, explained. The session must not have drafted again since.
  *
  * @param spans where documents stand in the prompt
  */

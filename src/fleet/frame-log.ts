@@ -115,7 +115,7 @@ export class FrameLog {
     this.#head = 0
   }
 
-  /** Up to so many bytes of entries after a place, at least one if there is any. */
+  /** Entries after a place, up to this many bytes but at least one if there is any. */
   after(place: number, mostBytes: number): LogEntry[] {
     const found: LogEntry[] = []
     let bytes = 0

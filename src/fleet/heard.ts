@@ -2,7 +2,7 @@
 
 /** Writers that are followed. */
 const MOST_WRITERS = 1024
-/** Of the last so many messages of a writer it is known which were heard. */
+/** How many of a writer's last messages are remembered individually. */
 const REACH = 1024
 
 /**

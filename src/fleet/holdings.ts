@@ -47,7 +47,7 @@ export class Holdings {
       if (what.time >= since) yield { frame: this.#options.encode(what), namespace: what.namespace, arrival }
   }
 
-  /** Records after an id, by the order in which they came here, as frames of about so many bytes together. */
+  /** Records after an id, in the order in which they came here, as frames of about `mostBytes` in all. */
   records(after: number, mostBytes: number): HeldRecords {
     const frames: Uint8Array[] = []
     let bytes = 0

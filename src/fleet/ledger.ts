@@ -97,7 +97,7 @@ export class Ledger {
     if (!claims.named?.size) space.claims.delete(hash)
   }
 
-  /** Notes that a namespace is gone: `wished` here, or because others said so. */
+  /** Notes that a namespace is gone: deleted here (`wished`), or by others. */
   clear(namespace: string, wished: boolean): void {
     const space = this.#space(namespace)
     if (wished) this.#gone = Math.max(this.#gone, space.latest)

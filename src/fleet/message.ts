@@ -34,7 +34,7 @@ export interface Message {
    * after what it follows.
    */
   stamp: number
-  /** When the record was added, or the deletion wished, in milliseconds since 1970. */
+  /** When the record was added, or the deletion requested, in milliseconds since 1970. */
   time: number
   /** The replica that said it first, 16 hexadecimal digits. */
   writer: string

@@ -22,7 +22,7 @@ export interface NotedClaim {
   stamp: number
 }
 
-/** Lines after which the file is written anew. */
+/** Lines after which the file is rewritten. */
 const MANY_LINES = 10_000
 
 /**
@@ -104,7 +104,7 @@ export class Notebook {
     }
   }
 
-  /** Writes what waits and when others were last heard of; writes the file anew once it has grown. */
+  /** Writes what is pending and when others were last heard of; rewrites the file once it has grown. */
   tidy(seenAt: number, state: () => { frames: Uint8Array[]; claims: NotedClaim[] }): void {
     this.#waiting.push(JSON.stringify({ seenAt }))
     void this.flush()

@@ -68,7 +68,7 @@ export class CellCodec {
     return viewOf(state).getUint32(12, true)
   }
 
-  /** Cuts a state of the source into blocks of so many cells each; what remains at the end is left out. */
+  /** Cuts a state of the source into blocks of `blockCells` cells each; a rest at the end is left out. */
   split(state: Uint8Array, blockCells: number): Uint8Array[] {
     const cells = this.cellsOf(state)
     const blocks = Array.from({ length: Math.floor(cells / blockCells) }, () =>

@@ -1,4 +1,4 @@
-// The options of a context, and what llama.cpp is told by them.
+// The options of a context, and llama.cpp's parameters for them.
 
 import { availableParallelism } from 'node:os'
 import type { ContextParams, LlamaFunctions } from './abi.js'

@@ -3,7 +3,7 @@
 import { LlamaError } from './error.js'
 import { Neighbours } from './neighbours.js'
 
-/** What is to be known of a vocabulary to cut texts for it. */
+/** What cutting texts needs of a vocabulary. */
 export interface CutVocabulary {
   readonly size: number
   /** llama.cpp's kind of tokenizer. */
@@ -62,8 +62,8 @@ const takesSpaces = new Set(['exaone-moe'])
  *     The annual fee│ of the card│ is 89 euros.\n│It is due …
  *
  * llama.cpp tokenises a text in one go; some ways of doing it take a stack, or a time, that grows faster than the text,
- * and none can be interrupted. A place is certain where no token has the characters on both sides of it next to each
- * other, and where the expressions that split a text beforehand begin anew:
+ * and none can be interrupted. A place is certain if no token contains the characters on both sides of it next to each
+ * other, and the expressions that split a text beforehand start afresh there:
  *
  *     SentencePiece      anywhere: it has no such expressions. The space it puts in front is taken from the text, or
  *                        dropped again

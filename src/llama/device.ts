@@ -1,5 +1,5 @@
 /*
- * The devices that compute: which there are, and which of them a model is put on.
+ * The devices that compute: which ones there are, and which of them a model is put on.
  *
  *     backends ──► devices ──► chosen ones ──► model: layers, weights ──► context: cells, buffers
  *     (backends.ts)            (DeviceOptions)  (offloading.ts, fitting.ts)      (placement.ts: what lies where)
@@ -9,19 +9,19 @@ import { LlamaError } from './error.js'
 import type { DeviceProperties, GgmlFunctions } from './ggml.js'
 import type { Pointer } from './native.js'
 
-/** What kind of device it is: a processor, a graphics card, one that shares the processor's memory, another. */
+/** The kind of a device: the processor, a graphics card, one that shares the processor's memory, or another. */
 export type DeviceKind = 'cpu' | 'gpu' | 'integrated' | 'accelerator'
 
 const kinds: readonly DeviceKind[] = ['cpu', 'gpu', 'integrated', 'accelerator', 'accelerator']
 
 /** A device as llama.cpp sees it. */
 export interface Device {
-  /** As options name it, e.g. `CUDA0`, `Vulkan0`, `MTL0`, `CPU`. */
+  /** Its name in options, e.g. `CUDA0`, `Vulkan0`, `MTL0`, `CPU`. */
   readonly name: string
   /** e.g. `NVIDIA H100 80GB HBM3`. */
   readonly description: string
   readonly kind: DeviceKind
-  /** Bytes of its memory, and those that were free when it was asked; 0 where its backend does not tell. */
+  /** Bytes of its memory, and those that were free when it was asked; 0 if its backend does not say. */
   readonly totalBytes: number
   readonly freeBytes: number
 }
@@ -38,23 +38,23 @@ export interface NativeDevice extends Device {
 /** Where a model is put; the names are llama.cpp's. */
 export interface DeviceOptions {
   /**
-   * Layers on devices, the last ones first, the output's counted as one: a number, 0: none; `'all'`; `'auto'` or -1: as many
-   * as fit into their free memory. Default `'auto'`.
+   * Layers on devices, the last ones first and the output counted as one: a number, 0: none; `'all'`; `'auto'` or -1: as
+   * many as fit into their free memory. Default `'auto'`.
    */
   gpuLayers?: number | 'auto' | 'all' | undefined
-  /** Devices to use, by the names of {@link Device}; `'none'`: the processor alone. Default: all that there are. */
+  /** Devices to use, by the names of {@link Device}; `'none'`: only the processor. Default: all available ones. */
   device?: string | readonly string[] | undefined
-  /** Index of the device that holds everything where {@link splitMode} is `'none'`. Default 0. */
+  /** Index of the device that holds everything if {@link splitMode} is `'none'`. Default 0. */
   mainGpu?: number | undefined
   /** Shares of the model for each device, e.g. `[3, 1]`. Default: by free memory. */
   tensorSplit?: readonly number[] | undefined
   /** How several devices share a model: whole layers, rows of matrices, or one device alone. Default `'layer'`. */
   splitMode?: 'none' | 'layer' | 'row' | undefined
-  /** Experts of mixture models that stay with the processor: `true`: all; a number: those of so many first layers. Default `false`. */
+  /** Experts of mixture models that stay with the processor: `true`, all; a number, those of that many first layers. Default `false`. */
   cpuMoe?: boolean | number | undefined
   /**
-   * Let devices compute large batches of layers that lie with the processor. Default: where any layer is on a device; where
-   * none is, drafts and single tokens are then computed by the same kernels.
+   * Let devices compute large batches for layers that are with the processor. Default: if any layer is on a device; if none
+   * is, leaving it off makes the same kernels compute drafts and single tokens.
    */
   opOffload?: boolean | undefined
 }
@@ -70,13 +70,13 @@ export const deviceOptionNames: Record<keyof DeviceOptions, true> = {
   opOffload: true,
 }
 
-/** The options of devices out of others. */
+/** Picks the options of devices from others. */
 export function deviceOptionsOf(options: DeviceOptions): DeviceOptions {
   const names = Object.keys(deviceOptionNames) as (keyof DeviceOptions)[]
   return Object.fromEntries(names.map((name) => [name, options[name]]))
 }
 
-/** All devices, the processor among them, with what memory is free now. */
+/** All devices, the processor among them, with the memory that is free now. */
 export function listDevices(ggml: GgmlFunctions): NativeDevice[] {
   return Array.from({ length: Number(ggml.ggml_backend_dev_count()) }, (_, index) => {
     const pointer = ggml.ggml_backend_dev_get(index)
@@ -101,17 +101,17 @@ export function describeDevice({ name, description, kind, totalBytes, freeBytes 
   return { name, description, kind, totalBytes, freeBytes }
 }
 
-/** What choosing needs to know of the libraries. */
+/** What choosing devices needs of the libraries. */
 export interface DeviceSource {
   readonly devices: readonly NativeDevice[]
-  /** Why there is no device but the processor, as a phrase. */
+  /** Why there is no device besides the processor, as a phrase. */
   readonly deviceTrouble: string
 }
 
 /**
- * The devices for a model, in llama.cpp's order; none: the processor alone.
+ * The devices for a model, in llama.cpp's order; empty: only the processor.
  *
- * @throws LlamaError `device-not-found` if one that is asked for, or any where layers are asked for, is not there
+ * @throws LlamaError `device-not-found` if a device asked for does not exist, or layers are to be on one and there is none
  */
 export function chooseDevices(source: DeviceSource, options: DeviceOptions): readonly NativeDevice[] {
   const { gpuLayers = 'auto', device, mainGpu = 0, tensorSplit, splitMode, opOffload = false } = options

@@ -37,7 +37,7 @@ export interface Trial {
 /** Most cells of a context that is tried. */
 const triedCells = 4096
 
-/** What a context of so many cells takes. */
+/** The memory that a context of a given number of cells takes. */
 interface Taken {
   cells: number
   cellBytes: number
@@ -105,7 +105,7 @@ export class Fitting {
     this.layers = weights.layers.length + 1
   }
 
-  /** Bytes that so many layers take, by what for. */
+  /** Bytes that a given number of layers takes, by purpose. */
   need(layers: number): { weightBytes: number; cellBytes: number; computeBytes: number; bytes: number } {
     const repeating = Math.max(0, Math.min(layers, this.layers) - 1)
     const weightBytes =

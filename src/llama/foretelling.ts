@@ -55,7 +55,7 @@ const graphs = new Map([
 
 /** The heads of a file. */
 export interface Heads {
-  /** How many it brings along. */
+  /** How many there are. */
   readonly count: number
   /** Why they are not used, as a phrase, where they cannot be. */
   readonly trouble?: string | undefined

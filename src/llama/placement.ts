@@ -1,5 +1,5 @@
 /*
- * What lies where: bytes by device, as llama.cpp tells in its log while it loads a model and makes a context.
+ * Where a model and its contexts are: bytes by device, read from llama.cpp's log while it loads a model or makes a context.
  *
  *     load_tensors:      Vulkan0 model buffer size =    24.01 MiB      weights
  *     llama_kv_cache:    Vulkan0 KV buffer size =    12.00 MiB         cells
@@ -17,20 +17,20 @@ export interface MemoryUse {
   weightBytes: number
   /** Keys and values, or states. */
   cellBytes: number
-  /** What a forward computes in. */
+  /** Buffers for computing a forward. */
   computeBytes: number
 }
 
-/** A device in use, and what lies on it. */
+/** A device in use, and the memory taken on it. */
 export interface PlacedDevice extends MemoryUse, Pick<Device, 'name' | 'description' | 'totalBytes'> {}
 
-/** Where a loaded model and its contexts lie. */
+/** Where a loaded model and its contexts are. */
 export interface Placement {
-  /** Devices in use; empty: the processor alone. */
+  /** Devices in use; empty: only the processor. */
   devices: PlacedDevice[]
-  /** The processor's memory. */
+  /** Memory taken on the processor's side. */
   host: MemoryUse
-  /** Layers on devices, and all there are; the output's counts as one. */
+  /** Layers on devices, and all layers; the output counts as one. */
   offloadedLayers: number
   layers: number
   /** Host memory that holds logits. */
@@ -39,13 +39,13 @@ export interface Placement {
   trouble?: string
 }
 
-/** Adds up what a log tells. */
+/** Adds up what a log reports. */
 export class MemoryLedger {
-  /** By the name of a device; what lies elsewhere, under `''`. */
+  /** By the name of a device; everything else under `''`. */
   readonly #memory = new Map<string, MemoryUse>()
   readonly #devices: readonly Device[]
   logitsBytes = 0
-  /** Cells in all, wherever they lie. */
+  /** Bytes of cells in all, wherever they are. */
   totalCellBytes = 0
   #line = ''
 

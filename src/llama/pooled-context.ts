@@ -1,4 +1,4 @@
-// Texts as vectors, by a model that reads.
+// The context of a model that reads: texts become vectors.
 
 import type { LlamaFunctions } from './abi.js'
 import { Batch } from './batch.js'
@@ -15,14 +15,14 @@ export type Pooling = keyof typeof poolings
 
 const noPooling = 0
 
-/** How a pooled context is made. */
+/** Options of a {@link PooledContext}. */
 export interface PooledContextOptions {
   /** Most tokens of one text. */
   contextTokens: number
   /** Most texts of one forward. */
   maxTexts: number
   threads?: number
-  /** Default: what the model was made for, or the mean. */
+  /** Default: what the model was trained for, otherwise the mean. */
   pooling?: Pooling
 }
 
@@ -39,7 +39,7 @@ export class PooledContext implements AsyncDisposable {
   readonly maxTexts: number
   /** How vectors become one. */
   readonly pooling: Pooling
-  /** Numbers of one vector. */
+  /** Length of a vector. */
   readonly width: number
   readonly #model: Model
   readonly #llama: LlamaFunctions

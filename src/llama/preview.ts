@@ -22,8 +22,8 @@ const shifts = [
 ] as const
 
 /**
- * Tells whether a draw hangs on the noise of its row, without drawing: what is left after penalties and grammar is drawn
- * from again with the same random number, with its logits moved within the noise.
+ * Finds out whether a draw depends on the noise of its row, without drawing: repeats the draw from what is left after
+ * penalties and grammar, with the same random number and the logits moved within the noise.
  */
 export class Preview {
   readonly #llama: LlamaFunctions

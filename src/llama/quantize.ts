@@ -30,17 +30,18 @@ export const fileTypes = {
 /** A weight type that {@link quantize} writes. */
 export type FileType = keyof typeof fileTypes
 
-/** How a file is quantised. */
+/** Options of {@link quantize}. */
 export interface QuantizeOptions {
   type: FileType
   /** Every tensor in that type; otherwise llama.cpp keeps embeddings and output head in a larger one. Default `false`. */
   pure?: boolean
   /** Allow a source that is quantised already; quality suffers. Default `false`. */
   allowRequantize?: boolean
-  /** Default: as many as the processor has. */
+  /** Threads that compute. Default: as many as the processor has. */
   threads?: number
+  /** As `EngineOptions.libraryFolder`. */
   libraryFolder?: string
-  /** Told after every tensor how many of how many are begun. */
+  /** Called for every tensor with its number and how many there are. Default: none. */
   onProgress?: (tensor: number, tensors: number) => void
 }
 

@@ -1,4 +1,4 @@
-// Forwards of given sizes behind so many tokens, timed.
+// The timing of forwards of given sizes at given positions.
 
 import type { Decoder } from '../decode/decoder.js'
 
@@ -22,7 +22,7 @@ export async function timeForward(decoder: Decoder, rows: number, position: numb
   return ms
 }
 
-/** Puts so many tokens into an empty cache. */
+/** Fills an empty KV cache with this many tokens. */
 export async function fillCache(decoder: Decoder, length: number): Promise<void> {
   const { batch } = decoder
   for (let position = 0; position < length; ) {

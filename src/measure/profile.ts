@@ -14,7 +14,7 @@ import type { Exactness } from './configuration.js'
 /** Environment variable that names the folder of profiles; `off` keeps none. */
 const profileVariable = 'LOOKAHEAD_PROFILES'
 
-/** Grows with every change of what is measured or how it is written; other files are measured anew. */
+/** Grows with every change of what is measured or how it is written; files of other versions are ignored. */
 const version = 3
 
 /** What was measured about a model on this device. */

@@ -64,7 +64,7 @@ export async function openReader(writer: Context, options: ReadingOptions): Prom
   return new Reader(decoder, codec, kept, options.rowMs, shelf, form)
 }
 
-/** Opens what is kept on the disk; a disk that cannot be used is told of, and prompts are kept in memory alone. */
+/** Opens what is kept on the disk; if that fails, reports it, and prompts are kept only in memory. */
 async function openShelf(identity: string, codec: CellCodec, options: PromptShelfOptions) {
   return PromptShelf.open(identity, blockTokens, codec.cellBytes, options).catch((problem) => {
     options.onProblem?.(problem)

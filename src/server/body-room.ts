@@ -19,7 +19,7 @@ export class BodyRoom {
     this.#mostBytes = mostBytes
   }
 
-  /** Notes that so many bytes of a request's body are held until it {@link leave leaves}. @throws ApiError 429 where there is no room */
+  /** Notes how many bytes of a request's body are held until it {@link leave leaves}. @throws ApiError 429 if there is no room */
   hold(request: Request, bytes: number): void {
     const before = this.#held.get(request) ?? 0
     const more = Math.max(0, bytes - always) - before

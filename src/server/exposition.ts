@@ -4,7 +4,7 @@
 export type Sample = readonly [label: string, of: string | number, value: number]
 
 /**
- * One figure: what it is, and how it is read off `Seen`.
+ * One figure: what it is, and how it is read from `Seen`.
  *
  * @example
  * const figures: Figure<Engine>[] = [

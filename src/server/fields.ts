@@ -108,7 +108,7 @@ export const tellingFields = {
   verbose: maybe(z.boolean()),
 }
 
-/** Whose log-probabilities are told. */
+/** Which log-probabilities are reported. */
 export function logprobsOf({ post_sampling_probs }: z.infer<z.ZodObject<typeof tellingFields>>): 'model' | 'draw' {
   return post_sampling_probs ? 'draw' : 'model'
 }

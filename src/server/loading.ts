@@ -2,7 +2,7 @@
 
 import { ApiError } from './errors.js'
 
-/** Something that is there, or is being loaded: until it is there, requests for it are told so. */
+/** Something that is loaded or still loading: until it is there, requests for it are told so. */
 export class Loading<Thing extends object> {
   readonly #what: string
   #thing: Thing | undefined

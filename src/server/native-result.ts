@@ -22,7 +22,7 @@ export interface NativeRequest {
  * What was asked for, with the defaults of the rest.
  *
  * @param maxTokens most tokens of an answer, if that is bounded
- * @param probabilities of how many tokens they are told
+ * @param probabilities for how many tokens they are reported
  */
 export function nativeSettings(
   engine: Engine,

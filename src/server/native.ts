@@ -53,7 +53,7 @@ const infillBody = bodyOf({
 type NativeBody = z.infer<z.ZodObject<typeof nativeFields>>
 type Prompt = string | Int32Array
 
-/** `POST /completion`, llama-server's own shape: a text is continued as it stands. */
+/** `POST /completion`, in llama-server's own form: continues a text as it is. */
 export async function native(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, nativeBody, service)
   const { engine } = service.find(body.model)

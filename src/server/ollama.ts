@@ -36,7 +36,7 @@ export async function chatOllama(service: Service, request: Request): Promise<Re
   return converse(service, request, served, body, chatMessages(body.messages), 'chat', body.tools ?? [])
 }
 
-/** `POST /api/generate`: one question, or with `raw` a text that is continued as it stands. */
+/** `POST /api/generate`: one question, or with `raw` a text that is continued as it is. */
 export async function generateOllama(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, ollamaGenerate, service)
   const served = servedAs(service, body.model)

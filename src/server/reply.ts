@@ -5,7 +5,7 @@ import type { GenerationResult, GenerationStep, PromptProgress } from '../decode
 import { llamaRelease } from '../llama/abi.js'
 import type { ApiError } from './errors.js'
 
-/** One server-sent event. Text is sent as it stands, all else as JSON. */
+/** One server-sent event. Text is sent as it is, everything else as JSON. */
 export interface Frame {
   event?: string
   data: unknown
@@ -42,7 +42,7 @@ export interface Reply {
   close(results: readonly GenerationResult[]): Frame[]
   /** All are, as one body. */
   whole(results: readonly GenerationResult[]): unknown
-  /** How an error within a stream is told; `undefined`: as OpenAI does. */
+  /** How an error within a stream is reported; `undefined`: as OpenAI does it. */
   fail?(error: ApiError): Frame
 }
 

@@ -2,7 +2,7 @@
 
 import type { GenerationResult } from '../decode/generation.js'
 
-/** What is told of one request once it is over; never a text of it. */
+/** Figures of one request once it is over; never any text of it. */
 export interface RequestEntry {
   method: string
   path: string

@@ -3,7 +3,7 @@
 import { ApiError } from './errors.js'
 import type { Service } from './service.js'
 
-/** `GET /livez`: public; 200 while the process answers at all. What fails here should be started anew. */
+/** `GET /livez`: public; 200 while the process answers at all. A process that fails here should be restarted. */
 export function live(): Response {
   return Response.json({ status: 'ok' })
 }

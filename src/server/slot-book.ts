@@ -35,7 +35,7 @@ export class SlotBook {
     return id
   }
 
-  /** The prompt a slot had last. @param namespace the only one whose prompts may be told of, if there is such */
+  /** The prompt a slot had last. @param namespace the only one whose prompts may be revealed, if there is one */
   find(id: number, namespace: string | undefined): SlotPrompt | undefined {
     const found = this.#prompts.get(id)
     return namespace === undefined || found?.namespace === namespace ? found : undefined

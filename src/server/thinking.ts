@@ -1,4 +1,4 @@
-// How a model is to think, and how its thoughts are told.
+// How a model is to think, and how its thoughts are reported.
 
 import { z } from 'zod'
 import type { ChatConversation, ChatRequest } from '../engine/options.js'
@@ -12,7 +12,7 @@ const tokens = z
   .min(-1)
   .max(2 ** 31 - 1)
 
-/** How the model is to think, and how its thoughts are told, in the words of llama-server, vLLM and OpenAI. */
+/** How the model is to think, and how its thoughts are reported, in the words of llama-server, vLLM and OpenAI. */
 export const thinkingFields = {
   chat_template_kwargs: jsonObject.nullish(),
   enable_thinking: z.boolean().nullish(),

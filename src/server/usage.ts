@@ -66,7 +66,7 @@ export function timingsOf({ stats }: GenerationResult): Timings {
   }
 }
 
-/** The times of an answer that is being written, from what is told of it. */
+/** The times of an answer being written, from its progress and steps. */
 export class RunningTimings {
   #cached = 0
   #read = 0

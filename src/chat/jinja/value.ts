@@ -56,7 +56,7 @@ export interface Given {
 export class Callable {
   readonly name: string
   readonly call: (given: Given) => Value
-  /** What can be read off it (`loop.index`). */
+  /** Its attributes (`loop.index`). */
   readonly attribute: ((name: string) => Value) | undefined
   /** The same as {@link call}, where that may take long. */
   readonly slices: ((given: Given) => Slices<Value>) | undefined

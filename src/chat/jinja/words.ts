@@ -61,7 +61,7 @@ export class Words {
     return value
   }
 
-  /** Passes over so many words. */
+  /** Skips this many words. */
   skip(count: number): void {
     this.#at += count
   }
