@@ -51,7 +51,7 @@ export function layoutOf(options: EngineOptions): Layout {
   )
   const shelfBytes = checkInteger('promptDiskBytes', options.promptDiskBytes ?? 0, 0, Number.MAX_SAFE_INTEGER)
   if (shelfBytes > 0 && options.cache === undefined)
-    throw new EngineError('invalid-parameter', 'promptDiskBytes needs cache: prompts are kept in its folder')
+    throw new EngineError('invalid-parameter', 'promptDiskBytes needs a cache: prompts are kept in its folder')
   if (maxPauseMs !== undefined) checkInteger('maxPauseMs', maxPauseMs, 1, 2 ** 31 - 1)
   const exactness = checkExactness(options.exactness ?? 'bitwise')
   if (draftModel !== undefined) checkName('draftModel', draftModel)
