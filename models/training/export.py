@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from model import NORM_EPS, ROPE_BASE
+from circuit import ROPE_BASE
+from model import NORM_EPS, Shape
 from prompt import CHAT_TEMPLATE, MARKS, SPECIAL_TOKENS, Tokenizer
 
 CONTEXT_LENGTH = 4096
@@ -62,14 +63,13 @@ def side_by_side(rows, heads):
 
 def tensors_of(state, shape):
     """The tensors by llama.cpp's names."""
-    heads = shape["width"] // shape["head_width"]
     weights = {name: tensor.float().numpy() for name, tensor in state.items()}
     yield "token_embd.weight", weights["embedding.weight"]
     yield "output_norm.weight", weights["norm.weight"]
-    for layer in range(shape["layers"]):
+    for layer in range(shape.layers):
         here, there = f"blocks.{layer}.", f"blk.{layer}."
         for part, matrix, bias in zip("qkv", np.split(weights[here + "qkv.weight"], 3), np.split(weights[here + "qkv.bias"], 3)):
-            arrange = (lambda rows: side_by_side(rows, heads)) if part != "v" else (lambda rows: rows)
+            arrange = (lambda rows: side_by_side(rows, shape.heads)) if part != "v" else (lambda rows: rows)
             yield f"{there}attn_{part}.weight", arrange(matrix)
             yield f"{there}attn_{part}.bias", arrange(bias)
         gate, up = np.split(weights[here + "gate_up.weight"], 2)
@@ -81,22 +81,22 @@ def tensors_of(state, shape):
         yield there + "ffn_down.weight", weights[here + "down.weight"]
 
 
-def metadata(shape, tokenizer):
+def metadata(shape, name, tokenizer):
     pieces = tokenizer.pieces
     kinds = []
     for i in range(len(tokenizer)):
         piece = pieces.id_to_piece(i)
         kinds.append(UNKNOWN if pieces.is_unknown(i) else CONTROL if pieces.is_control(i) or piece in SPECIAL_TOKENS + MARKS
                      else BYTE if pieces.is_byte(i) else USER_DEFINED if piece == "\n" else NORMAL)
-    heads = shape["width"] // shape["head_width"]
     return [
-        ("general.architecture", STRING, "llama"), ("general.name", STRING, "lookahead-qa"), ("general.license", STRING, "mit"),
+        ("general.architecture", STRING, "llama"), ("general.name", STRING, name), ("general.license", STRING, "mit"),
         ("general.description", STRING, "Answers questions by quoting the documents in its prompt. Trained for lookahead-llm."),
         ("general.file_type", UINT32, 7), ("general.quantization_version", UINT32, 2), ("general.alignment", UINT32, ALIGNMENT),
-        ("llama.vocab_size", UINT32, len(tokenizer)), ("llama.context_length", UINT32, CONTEXT_LENGTH), ("llama.embedding_length", UINT32, shape["width"]),
-        ("llama.block_count", UINT32, shape["layers"]), ("llama.feed_forward_length", UINT32, shape["feed_forward"]),
-        ("llama.attention.head_count", UINT32, heads), ("llama.attention.head_count_kv", UINT32, heads),
-        ("llama.attention.layer_norm_rms_epsilon", FLOAT32, NORM_EPS), ("llama.rope.dimension_count", UINT32, shape["head_width"]), ("llama.rope.freq_base", FLOAT32, ROPE_BASE),
+        ("llama.vocab_size", UINT32, len(tokenizer)), ("llama.context_length", UINT32, CONTEXT_LENGTH), ("llama.embedding_length", UINT32, shape.width),
+        ("llama.block_count", UINT32, shape.layers), ("llama.feed_forward_length", UINT32, shape.feed_forward),
+        ("llama.attention.head_count", UINT32, shape.heads), ("llama.attention.head_count_kv", UINT32, shape.heads),
+        ("llama.attention.key_length", UINT32, shape.head_width), ("llama.attention.value_length", UINT32, shape.head_width),
+        ("llama.attention.layer_norm_rms_epsilon", FLOAT32, NORM_EPS), ("llama.rope.dimension_count", UINT32, shape.head_width), ("llama.rope.freq_base", FLOAT32, ROPE_BASE),
         ("tokenizer.ggml.model", STRING, "llama"), ("tokenizer.ggml.tokens", (ARRAY, STRING), [pieces.id_to_piece(i) for i in range(len(tokenizer))]),
         ("tokenizer.ggml.scores", (ARRAY, FLOAT32), [pieces.get_score(i) for i in range(len(tokenizer))]), ("tokenizer.ggml.token_type", (ARRAY, INT32), kinds),
         ("tokenizer.ggml.bos_token_id", UINT32, 1), ("tokenizer.ggml.eos_token_id", UINT32, tokenizer.end), ("tokenizer.ggml.eot_token_id", UINT32, tokenizer.end),
@@ -126,7 +126,8 @@ def main():
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     saved = torch.load(options.checkpoint, map_location="cpu")
-    write_gguf(options.out, metadata(saved["shape"], Tokenizer(options.tokenizer)), list(tensors_of(saved["model"], saved["shape"])))
+    shape = Shape(**saved["shape"])
+    write_gguf(options.out, metadata(shape, options.out.stem, Tokenizer(options.tokenizer)), list(tensors_of(saved["model"], shape)))
     digest = hashlib.sha256(options.out.read_bytes()).hexdigest()
     (options.out.parent / "SHA256SUMS").write_text(f"{digest}  {options.out.name}\n")
     print(f"wrote {options.out}: {options.out.stat().st_size / 1e6:.1f} MB, sha256 {digest}")

@@ -21,6 +21,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from circuit import Circuit, rope_frequencies
+
 PIECE, START = (0, 2), (0, 3)                # (layer, head)
 MATCH, HEADER, PREVIOUS = (1, 0), (1, 2), (1, 3)
 GATHER, POOL, ORIGIN, POINT = (2, 0), (2, 1), (3, 0), (4, 2)
@@ -28,7 +30,6 @@ COPY = ((4, 0), (4, 1))
 RELEVANCE_LAYER = 3
 BEGIN = 1                      # id of <s>
 EMBEDDING_STD = 0.1            # large beside what the layers add: rare words, seldom updated, must stay as visible as common ones
-ROPE_BASE = 1e6
 NORM_EPS = 1e-5
 
 
@@ -40,10 +41,7 @@ class Shape:
     layers: int = 6
     feed_forward: int = 768
     head_width: int = 64
-
-    @property
-    def heads(self):
-        return self.width // self.head_width
+    heads: int = 4
 
     as_dict = asdict
 
@@ -63,8 +61,7 @@ class RMSNorm(nn.Module):
 
 
 def rope_table(length, head_width):
-    frequency = 1.0 / (ROPE_BASE ** (torch.arange(0, head_width, 2).float() / head_width))
-    angle = torch.arange(length).float()[:, None] * frequency[None]
+    angle = torch.arange(length).float()[:, None] * rope_frequencies(head_width)[None]
     return angle.cos(), angle.sin()
 
 
@@ -78,20 +75,20 @@ class Block(nn.Module):
     def __init__(self, shape):
         super().__init__()
         self.shape = shape
-        width = shape.width
+        width, inner = shape.width, shape.heads * shape.head_width
         self.attention_norm, self.feed_norm = RMSNorm(width), RMSNorm(width)
-        self.qkv = nn.Linear(width, 3 * width, bias=True)
-        self.attention_out = nn.Linear(width, width, bias=False)
+        self.qkv = nn.Linear(width, 3 * inner, bias=True)
+        self.attention_out = nn.Linear(inner, width, bias=False)
         self.gate_up = nn.Linear(width, 2 * shape.feed_forward, bias=False)
         self.down = nn.Linear(shape.feed_forward, width, bias=False)
 
     def forward(self, x, cos, sin, mask):
         """Returns the new residual stream and the attention weights."""
-        batch, length, width = x.shape
-        q, k, v = (t.view(batch, length, self.shape.heads, -1).transpose(1, 2) for t in self.qkv(self.attention_norm(x)).split(width, -1))
+        batch, length, _ = x.shape
+        q, k, v = (t.view(batch, length, self.shape.heads, -1).transpose(1, 2) for t in self.qkv(self.attention_norm(x)).chunk(3, -1))
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
         weights = F.softmax((q * self.shape.head_width ** -0.5) @ k.transpose(-1, -2) + mask, -1)
-        mixed = (weights.to(v.dtype) @ v).transpose(1, 2).reshape(batch, length, width)
+        mixed = (weights.to(v.dtype) @ v).transpose(1, 2).reshape(batch, length, -1)
         x = x + self.attention_out(mixed)
         gate, up = self.gate_up(self.feed_norm(x)).split(self.shape.feed_forward, -1)
         return x + self.down(F.silu(gate) * up), weights
@@ -99,6 +96,11 @@ class Block(nn.Module):
 
 class Model(nn.Module):
     """The language model; `relevance` is a probe used in training only."""
+
+    signposts = {                  # name -> (heads that have it as their target, weight)
+        "piece": ((PIECE,), 0.1), "match": ((MATCH,), 0.3), "start": ((START,), 0.1), "header": ((HEADER,), 0.1), "previous": ((PREVIOUS,), 0.2), "gather": ((GATHER,), 0.2),
+        "origin": ((ORIGIN,), 0.2), "point": ((POINT,), 0.5), "copy": (COPY, 0.5),
+    }
 
     def __init__(self, shape, marks=(), fresh=()):
         """`marks`: tokens that stand before sentences; `fresh`: tokens that cannot go on with a word."""
@@ -137,101 +139,43 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def _build_circuit(self, marks, fresh):
-        """Heads by construction (see above); training goes on from there.
-
-        The residual stream is seen in a random orthonormal basis: an embedding's first 64 coordinates in it are "this token"; heads
-        write what they find to other coordinates, where later heads read it. Comparing uses the 32 slowest RoPE coordinates of a
-        head, which hardly turn within a prompt; looking at a distance uses constant queries and keys.
-        """
-        width, head_width = self.shape.width, self.shape.head_width
-        half = head_width // 2
-        basis = torch.linalg.qr(torch.randn(width, width))[0].T.contiguous()
+        """Heads by construction (see above); training goes on from there."""
+        circuit = Circuit(self)
+        basis, loudness = circuit.basis, EMBEDDING_STD / 0.02
         this, before, ended, own_mark, word = basis[0:64], basis[64:128], basis[128:160], basis[160:192], basis[192:240]
-        frequency = 1.0 / (ROPE_BASE ** (torch.arange(0, head_width, 2).float() / head_width))
-        slow = torch.cat((torch.arange(half // 2, half - 1), torch.arange(half + half // 2, 2 * half - 1)))
-        flag = half - 1                             # a coordinate that hardly turns at all: for what is so or is not
-        loudness = EMBEDDING_STD / 0.02
         is_mark, is_fresh, in_document, unmatched = basis[240:244]
         self.embedding.weight[marks] += 1.5 * is_mark
         self.embedding.weight[fresh] += is_fresh
-
-        def rows(part, head):                       # rows of qkv: part 0 q, 1 k, 2 v
-            return slice(part * width + head * head_width, part * width + (head + 1) * head_width)
-
-        def carry(place, read, write, strength):
-            """What the head reads from where it looks, and where it writes it."""
-            layer, head = place
-            first, count = head * head_width, min(len(read), len(write))
-            self.blocks[layer].qkv.weight[2 * width + first:2 * width + first + count] = read[:count]
-            self.blocks[layer].attention_out.weight[:, first:first + count] = strength * write[:count].T
-
-        def prefer_distance(place, distance, amplitudes):
-            """Scores sum to amplitude * cos(frequency * (how far back - distance)), per pair."""
-            layer, head = place
-            qkv, root = self.blocks[layer].qkv, amplitudes.abs().sqrt() * head_width ** 0.25
-            for part in (0, 1):
-                qkv.weight[rows(part, head)] *= 0.1
-            qkv.bias[rows(1, head)] = torch.cat((root, torch.zeros(half)))
-            query = root * amplitudes.sign()
-            qkv.bias[rows(0, head)] = torch.cat((query * torch.cos(frequency * distance), -query * torch.sin(frequency * distance)))
-
-        def compare(place, query_basis, key_basis, where=slow):
-            layer, head = place
-            for part, wanted in ((0, query_basis), (1, key_basis)):
-                block = self.blocks[layer].qkv.weight[rows(part, head)]
-                block *= 0.1
-                block[where] = 1.94 * wanted[:len(where)]
-
-        def want(place, amount, *wanted):
-            """A constant query meets directions of the stream: wanted, or not wanted where the factor is negative."""
-            layer, head = place
-            self.blocks[layer].qkv.bias[rows(0, head)][flag] = amount
-            self.blocks[layer].qkv.weight[rows(1, head)][flag] = sum(factor * direction for factor, direction in wanted)
-
-        def tell(place, read, write, strength):
-            """The head writes a single thing besides what it carries."""
-            layer, head = place
-            self.blocks[layer].qkv.weight[2 * width + (head + 1) * head_width - 1] = read
-            self.blocks[layer].attention_out.weight[:, (head + 1) * head_width - 1] = strength * write
-
-        sharp = torch.full((half,), 60.0 / 8)
-        prefer_distance((0, 0), 1, sharp)
-        prefer_distance((0, 1), 2, sharp)
-        carry((0, 0), this, before, 0.08 * loudness)
         first = F.normalize(self.embedding.weight[BEGIN], dim=0)
-        nearby = torch.zeros(half)
-        nearby[:11] = 60.0 / 8
-        prefer_distance(PIECE, 1, nearby)
-        layer, head = PIECE
-        self.blocks[layer].qkv.weight[rows(0, head)][flag] = 3.0 * is_fresh
-        self.blocks[layer].qkv.weight[rows(1, head)][flag] = 2.2 * first
-        carry(PIECE, this, word, 0.08 * loudness)
-        recent = torch.zeros(half)
-        recent[4:11] = 4.0
-        prefer_distance(START, 0, recent)
-        want(START, 12.0, (1.2, is_mark))
-        carry(START, this, own_mark, 0.3)
-        tell(START, 0.3 * is_mark, in_document, 0.4)
-        compare(MATCH, this, this, slow[0::2])
-        for part in (0, 1):
-            self.blocks[MATCH[0]].qkv.weight[rows(part, MATCH[1])][slow[1::2]] = 1.94 * word[:len(slow[1::2])]
-        want(MATCH, 12.0, (-1.0, in_document))
-        tell(MATCH, 0.2 * first, unmatched, 0.4)
-        not_self = recent.clone()
+
+        circuit.look_back((0, 0), 1)
+        circuit.look_back((0, 1), 2)
+        circuit.carry((0, 0), this, before, 0.08 * loudness)
+        circuit.prefer_distance(PIECE, 1, circuit.amplitudes(60.0 / 8, 0, 11))
+        circuit.queries(PIECE)[circuit.flag] = 3.0 * is_fresh
+        circuit.keys(PIECE)[circuit.flag] = 2.2 * first
+        circuit.carry(PIECE, this, word, 0.08 * loudness)
+        circuit.prefer_distance(START, 0, circuit.amplitudes(4.0, 4, 11))
+        circuit.want(START, 12.0, (1.2, is_mark))
+        circuit.carry(START, this, own_mark, 0.3)
+        circuit.tell(START, 0.3 * is_mark, in_document, 0.4)
+        circuit.compare(MATCH, this, this, circuit.slow[0::2])
+        circuit.also_compare(MATCH, word, circuit.slow[1::2])
+        circuit.want(MATCH, 12.0, (-1.0, in_document))
+        circuit.tell(MATCH, 0.2 * first, unmatched, 0.4)
+        not_self = circuit.amplitudes(4.0, 4, 11)
         not_self[0:5] = -6.0
-        prefer_distance(PREVIOUS, 0, not_self)
-        want(PREVIOUS, 12.0, (1.2, is_mark))
-        carry(PREVIOUS, this, ended, 0.3)
-        compare(GATHER, ended, own_mark)
-        want(GATHER, 12.0, (-1.0, unmatched))
-        compare(POOL, ended, own_mark)
-        compare(ORIGIN, own_mark, this)
-        carry(POINT, ended, this, 0.22 * loudness)
-        compare(COPY[0], this, before)
-        compare(COPY[1], this, before, slow[0::2])
-        compare_mark = slow[1::2]
-        for part in (0, 1):
-            self.blocks[COPY[1][0]].qkv.weight[rows(part, COPY[1][1])][compare_mark] = 1.94 * own_mark[:len(compare_mark)]
-        carry(COPY[0], basis[128:192], basis[128:192], 0.22 * loudness)
-        carry(COPY[1], this, this, 0.22 * loudness)
+        circuit.prefer_distance(PREVIOUS, 0, not_self)
+        circuit.want(PREVIOUS, 12.0, (1.2, is_mark))
+        circuit.carry(PREVIOUS, this, ended, 0.3)
+        circuit.compare(GATHER, ended, own_mark)
+        circuit.want(GATHER, 12.0, (-1.0, unmatched))
+        circuit.compare(POOL, ended, own_mark)
+        circuit.compare(ORIGIN, own_mark, this)
+        circuit.carry(POINT, ended, this, 0.22 * loudness)
+        circuit.compare(COPY[0], this, before)
+        circuit.compare(COPY[1], this, before, circuit.slow[0::2])
+        circuit.also_compare(COPY[1], own_mark, circuit.slow[1::2])
+        circuit.carry(COPY[0], basis[128:192], basis[128:192], 0.22 * loudness)
+        circuit.carry(COPY[1], this, this, 0.22 * loudness)
         self.norm.weight.fill_(4.0 / loudness)

@@ -9,15 +9,11 @@ import bisect
 import torch
 import torch.nn.functional as F
 
-from model import COPY, GATHER, HEADER, MATCH, ORIGIN, PIECE, POINT, PREVIOUS, START
 from prompt import BEGIN, CLOSE, DOCUMENTS, END, MARKS, USER, cut, render
 from words import STOP_WORDS, WORD, stem
 
 LONGEST = 1280                 # tokens of an example
-SIGNPOSTS = {                  # name -> (heads, weight)
-    "piece": ((PIECE,), 0.1), "match": ((MATCH,), 0.3), "start": ((START,), 0.1), "header": ((HEADER,), 0.1), "previous": ((PREVIOUS,), 0.2), "gather": ((GATHER,), 0.2),
-    "origin": ((ORIGIN,), 0.2), "point": ((POINT,), 0.5), "copy": (COPY, 0.5),
-}
+NAMES = ("piece", "match", "start", "header", "previous", "gather", "origin", "point", "copy")
 
 
 class Encoded:
@@ -49,7 +45,7 @@ class Encoded:
         self.closes = {part: self.position_at[byte] for part, byte in close_bytes.items()}
         last = self.position_at[close_bytes[len(parts) - 1] + len(CLOSE) + 1]
         self.ends = self.marks[1:] + [last]                                              # where every part is over: the next mark
-        self.signposts = {name: [] for name in SIGNPOSTS}
+        self.signposts = {name: [] for name in NAMES}
         self.relevance = []
         answer_ids = self._answer(example, names, tokenizer, ids)
         self.ids = [BEGIN] + ids + answer_ids
@@ -177,10 +173,10 @@ class Encoded:
             self.signposts["gather"] += [(end, position) for position in positions + [0]]
 
 
-def signpost_losses(group, attention, relevance):
+def signpost_losses(group, signposts, attention, relevance):
     """How far the heads with a target look elsewhere, and how well sentence ends know whether they are wanted."""
     losses = {}
-    for name, (places, _) in SIGNPOSTS.items():
+    for name, (places, _) in signposts.items():
         triples = [(row, at, to) for row, encoded in enumerate(group) for at, to in encoded.signposts[name] if at < attention[0].shape[-1]]
         if not triples:
             continue
@@ -192,7 +188,7 @@ def signpost_losses(group, attention, relevance):
             total = total + (miss * weight).sum() / weight.sum()
         losses[name] = total / len(places)
     triples = [(row, at, wanted) for row, encoded in enumerate(group) for at, wanted in encoded.relevance]
-    if triples:
+    if triples and relevance is not None:
         row, at, wanted = (torch.tensor(column) for column in zip(*triples))
         losses["relevance"] = F.binary_cross_entropy_with_logits(relevance[row, at, 0].float(), wanted)
     return losses

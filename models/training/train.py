@@ -16,10 +16,11 @@ import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
 
 from corpus import CATEGORIES, Corpus
+from draft import DraftModel, draft_shape
 from model import Model, Shape
 from prompt import MARKS, Tokenizer, train_tokenizer
 from shared_adamw import SharedAdamW
-from signposts import SIGNPOSTS, Encoded, signpost_losses
+from signposts import Encoded, signpost_losses
 
 LONGEST_PAUSE = 8.0            # seconds: a longer step was a pause and does not count as training time
 PROMPT_WEIGHT, PROMPT_SHARE = 0.05, 0.08
@@ -107,8 +108,8 @@ def learn(model, optimizer, group, progress, top_rate):
         misses = F.cross_entropy(model.logits(hidden[kept]).float(), tokens[:, 1:][kept], reduction="none")
     kept_weights = weights[:, 1:][kept]
     answer_loss = (misses * kept_weights).sum() / kept_weights.sum()
-    losses = signpost_losses(group, attention, relevance)
-    loss = answer_loss + signposts * sum((SIGNPOSTS[name][1] if name in SIGNPOSTS else RELEVANCE_WEIGHT) * value for name, value in losses.items())
+    losses = signpost_losses(group, model.signposts, attention, relevance)
+    loss = answer_loss + signposts * sum((model.signposts[name][1] if name in model.signposts else RELEVANCE_WEIGHT) * value for name, value in losses.items())
     for parameter in model.parameters():
         parameter.grad = None
     loss.backward()
@@ -155,6 +156,7 @@ def main():
     parser.add_argument("--out", type=Path, required=True, help="folder for the tokenizer and the checkpoints")
     parser.add_argument("--hours", type=float, default=3.9, help="training time; pauses do not count")
     parser.add_argument("--vocabulary", type=int, default=6144)
+    parser.add_argument("--draft", action="store_true", help="the draft model (draft.py) instead; --width, --layers and --feed-forward are its own then")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--feed-forward", type=int, default=768)
@@ -177,7 +179,11 @@ def main():
     held_out_rng = random.Random(987654321)
     held_out = [Encoded(corpus.example(held_out_rng, 4, category), tokenizer) for category in CATEGORIES[:5] for _ in range(30)]
 
-    model = Model(Shape(len(tokenizer), options.width, options.layers, options.feed_forward), sorted(tokenizer.marks), sorted(tokenizer.fresh)).share_memory()
+    if options.draft:
+        kind, shape = DraftModel, draft_shape(len(tokenizer))
+    else:
+        kind, shape = Model, Shape(len(tokenizer), options.width, options.layers, options.feed_forward)
+    model = kind(shape, sorted(tokenizer.marks), sorted(tokenizer.fresh)).share_memory()
     optimizer, progress = SharedAdamW(model.parameters()), Progress()
     trained, best = 0.0, 0.0
     checkpoint = options.out / "checkpoint.pt"

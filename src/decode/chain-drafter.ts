@@ -5,6 +5,7 @@ import type { Drafter, DraftOrigin, DraftOutlook, DraftSession, SessionOptions }
 import { HitRates } from '../draft/hit-rates.js'
 import { ChainMerger } from '../draft/merge.js'
 import { DraftTree } from '../draft/tree.js'
+import { ChainWorth, longestChain } from './chain-worth.js'
 import type { Decoder } from './decoder.js'
 
 /** What writes chains: a draft model, or a head that the model brings along. */
@@ -15,6 +16,8 @@ export interface ChainWriter {
   readonly source: number
   /** What its forwards take. */
   readonly cost: ForwardCost
+  /** Milliseconds of the next token of a chain of `length`, behind so many tokens of context. */
+  tokenMs(length: number, context: number): number
   /**
    * Begins a request.
    *
@@ -26,6 +29,8 @@ export interface ChainWriter {
 
 /** What writes the chains of one request. */
 export interface ChainPen {
+  /** Milliseconds of what it has to go through before it can write; 0: of next to nothing. */
+  backlogMs(): number
   /** What follows the request's tokens and the first `length` of a chain; `undefined` where that cannot be said. */
   write(chain: Int32Array, length: number): Promise<Guess | undefined>
   /** Of the chain written last, `agreed` tokens were among the `count` that are about to join those of the request. */
@@ -51,18 +56,8 @@ export interface ChainDecoder extends Decoder {
   readonly logits: Float32Array
 }
 
-/** Most tokens of a chain. */
-const longestChain = 8
-
-/** How much better a chain must look than what there is without it. */
-const margin = 1.05
-
 /** Classes by the writer's own probability. */
 const classes = 10
-
-/** The share of its tokens that come true, to begin with, and how it comes back while nothing is tried. */
-const firstRate = 0.6
-const recovery = 0.002
 
 /** Logits so far below the highest are as good as none: 100,000 of them make one per cent. */
 const lowest = 16
@@ -75,12 +70,8 @@ const lowest = 16
  *              └─yes─► k forwards of ───────┘
  *                      what writes it
  *
- * A chain of k tokens takes k small forwards, whose time counts: it is written only where
- *
- *     (1 + a + a² + … + aᵏ) / (T(1 + k) + k · t)      a: share of its tokens that come true, t: a small forward
- *
- * beats conventional decoding and what retrieval promises, and only as far as the next token is worth its time. How far
- * the writer's own probabilities can be believed is learnt.
+ * It is written only as far as the next token is worth its time ({@link ChainWorth}). How far the writer's own
+ * probabilities can be believed is learnt.
  */
 export class ChainDrafter implements Drafter {
   readonly name: string
@@ -89,8 +80,8 @@ export class ChainDrafter implements Drafter {
   readonly #maxNodes: number
   readonly #merger: ChainMerger
   readonly #rates = new HitRates(classes)
-  #rate = firstRate
-  #pays = true
+  /** @internal */
+  readonly worth: ChainWorth
 
   /**
    * @param inner what drafts besides
@@ -99,6 +90,7 @@ export class ChainDrafter implements Drafter {
   constructor(writer: ChainWriter, inner: Drafter, maxNodes: number) {
     this.name = `${inner.name} + ${writer.name}`
     this.#writer = writer
+    this.worth = new ChainWorth((length, context) => writer.tokenMs(length, context))
     this.#inner = inner
     this.#maxNodes = maxNodes
     this.#merger = new ChainMerger(maxNodes + longestChain, writer.source)
@@ -106,12 +98,12 @@ export class ChainDrafter implements Drafter {
 
   /** The share of its tokens that come true, of late. */
   get rate(): number {
-    return this.#rate
+    return this.worth.rate
   }
 
   /** Whether a chain was worth its time when last asked, had there been nothing else. */
   get pays(): boolean {
-    return this.#pays
+    return this.worth.pays
   }
 
   get byteLength(): number {
@@ -132,43 +124,6 @@ export class ChainDrafter implements Drafter {
     return this.#merger
   }
 
-  /** How many tokens pay, given what retrieval has found; 0: none. @internal */
-  chooseLength(found: DraftTree, outlook: DraftOutlook): number {
-    if (outlook.wanted !== undefined) return Math.min(longestChain, outlook.wanted)
-    const conventional = 1 / outlook.ms(0)
-    let expected = 1
-    let best = conventional
-    for (let node = 0; node < found.size; node++) {
-      expected += found.probabilities[node]
-      best = Math.max(best, expected / outlook.ms(node + 1))
-    }
-    this.#rate += (firstRate - this.#rate) * recovery
-    const small = this.#writer.cost.ms(1, outlook.context)
-    let chosen = 0
-    let path = 1
-    expected = 1
-    best *= margin
-    this.#pays = false
-    for (let k = 1; k <= longestChain; k++) {
-      path *= this.#rate
-      expected += path
-      const rate = expected / (outlook.ms(k) + k * small)
-      if (rate > margin * conventional) this.#pays = true
-      if (rate > best) {
-        best = rate
-        chosen = k
-      }
-    }
-    return chosen
-  }
-
-  /** Whether one more token is worth its time: it saves a forward of the model, if it comes true. @internal */
-  goesOn(path: number, length: number, outlook: DraftOutlook): boolean {
-    if (outlook.wanted !== undefined) return true
-    const spent = this.#writer.cost.ms(1, outlook.context) + outlook.ms(length + 1) - outlook.ms(length)
-    return path * this.#rate * outlook.ms(0) > spent
-  }
-
   /** How probable a token is that the writer holds so probable. @internal */
   believe(probability: number): number {
     return this.#rates.of(classOf(probability), probability)
@@ -177,7 +132,7 @@ export class ChainDrafter implements Drafter {
   /** Learns whether a token came true. @internal */
   learn(probability: number, cameTrue: boolean): void {
     this.#rates.learn(classOf(probability), cameTrue)
-    this.#rate += ((cameTrue ? 1 : 0) - this.#rate) / 32
+    this.worth.learn(cameTrue)
   }
 }
 
@@ -196,8 +151,7 @@ class Session implements DraftSession {
     length: 0,
   }
   #isPrepared = false
-  /** Whether it has written anything yet. */
-  #writes = false
+  #written = 0
   readonly observe: DraftSession['observe']
   readonly digest: DraftSession['digest']
 
@@ -210,13 +164,13 @@ class Session implements DraftSession {
     if (pen.observe ?? inner.observe)
       this.observe = (vectors, position) => {
         inner.observe?.(vectors, position)
-        // Going through a prompt takes time, which a writer that does not pay is not given.
-        if (this.#writes || drafter.pays) pen.observe?.(vectors, position)
+        pen.observe?.(vectors, position)
       }
     if (pen.digest ?? inner.digest)
       this.digest = async () => {
         await inner.digest?.()
-        await pen.digest?.()
+        // Going through a prompt takes time, which a writer that does not pay is not given.
+        if (drafter.pays) await pen.digest?.()
       }
   }
 
@@ -236,7 +190,7 @@ class Session implements DraftSession {
     this.#inner.draft(this.#found, Math.min(outlook.budgetNodes, this.#found.capacityNodes))
     this.#isPrepared = true
     chain.length = 0
-    const wanted = Math.min(drafter.chooseLength(this.#found, outlook), outlook.budgetNodes)
+    const wanted = Math.min(drafter.worth.choose(this.#found, outlook, this.#pen.backlogMs()), outlook.budgetNodes)
     if (wanted === 0 && drafter.pays) await this.#pen.digest?.()
     if (wanted === 0 || this.#tokens.length + wanted > outlook.mostTokens) return
     let path = 1
@@ -249,7 +203,7 @@ class Session implements DraftSession {
       chain.own[chain.length] = guess.probability
       chain.length++
       path *= given
-      if (!drafter.goesOn(path, chain.length, outlook)) break
+      if (!drafter.worth.goesOn(path, chain.length, outlook)) break
     }
   }
 
@@ -270,13 +224,14 @@ class Session implements DraftSession {
     if (agreed < count && agreed < chain.length) this.#drafter.learn(chain.own[agreed], false)
     chain.length = 0
     this.#isPrepared = false
-    this.#writes = true
+    this.#written += count
     this.#pen.keep(agreed, count)
     for (let i = 0; i < count; i++) this.#tokens.push(tokens[i])
     this.#inner.accept(tokens, count)
   }
 
   close(): void {
+    if (this.#written > 0) this.#drafter.worth.ended(this.#written)
     this.#pen.close()
     this.#inner.close()
   }

@@ -3,10 +3,14 @@
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { DraftSource } from '../draft/tree.js'
 import { type ChainDecoder, type ChainPen, type ChainWriter, type Guess, guessOf } from './chain-drafter.js'
+import { ReadingPace } from './chain-worth.js'
 import { type Seat, Seats } from './seats.js'
 
 /** Rows of its forwards while it reads a prompt. */
 const readingRows = 256
+
+/** Tokens that are read in passing. */
+const fewTokens = 8
 
 /** A second, smaller model, which writes what it would say itself. */
 export class DraftModel implements ChainWriter {
@@ -15,6 +19,7 @@ export class DraftModel implements ChainWriter {
   readonly cost: ForwardCost
   readonly #decoder: ChainDecoder
   readonly #seats: Seats<Seat>
+  readonly #pace: ReadingPace
   /** Forwards of one context do not overlap. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -25,11 +30,26 @@ export class DraftModel implements ChainWriter {
   constructor(decoder: ChainDecoder, cost: ForwardCost) {
     this.#decoder = decoder
     this.cost = cost
+    this.#pace = new ReadingPace(cost.ms(readingRows) / readingRows)
     this.#seats = new Seats(Array.from({ length: decoder.maxSequences }, (_, id) => ({ id, tokens: [], owner: '' })))
+  }
+
+  tokenMs(_length: number, context: number): number {
+    return this.cost.ms(1, context)
   }
 
   open(tokens: readonly number[], owner: string): ChainPen {
     return new Pen(this, tokens, owner)
+  }
+
+  /** Milliseconds of reading so many tokens; 0 for a few. @internal */
+  readingMs(tokens: number): number {
+    return tokens > fewTokens ? this.#pace.ms(tokens) : 0
+  }
+
+  /** How many of a request's first tokens lie in cells that it could have. @internal */
+  commonOf(tokens: readonly number[], owner: string): number {
+    return this.#seats.longest(tokens, owner)
   }
 
   /** A sequence id for a request, if possible one whose cells begin as its text does. @internal */
@@ -60,6 +80,7 @@ export class DraftModel implements ChainWriter {
         const began = performance.now()
         await this.#decoder.decode()
         if (end - begin === 1) this.cost.observe(1, end, performance.now() - began, false)
+        else this.#pace.observe(end - begin, performance.now() - began)
         if (end === to) break
         begin = end
       }
@@ -83,11 +104,18 @@ class Pen implements ChainPen {
   readonly #owner: string
   /** Its tokens are what the small model has read: those of the request, and of the chain. */
   #seat: Seat | undefined
+  /** Tokens that lay in cells when the request began. */
+  #common: number | undefined
 
   constructor(model: DraftModel, tokens: readonly number[], owner: string) {
     this.#model = model
     this.#tokens = tokens
     this.#owner = owner
+  }
+
+  backlogMs(): number {
+    this.#common ??= this.#model.commonOf(this.#tokens, this.#owner)
+    return this.#model.readingMs(this.#tokens.length - (this.#seat?.tokens.length ?? this.#common))
   }
 
   async write(chain: Int32Array, length: number): Promise<Guess | undefined> {

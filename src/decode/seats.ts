@@ -25,19 +25,25 @@ export class Seats<Kind extends Seat> {
    * @returns it, and how many tokens are the same; `undefined` if none is free
    */
   take(tokens: readonly number[], owner: string): { seat: Kind; common: number } | undefined {
-    let best = -1
-    let longest = -1
+    const { place, common } = this.#find(tokens, owner)
+    if (place < 0) return undefined
+    const [seat] = this.#free.splice(place, 1)
+    seat.owner = owner
+    return { seat, common }
+  }
+
+  /** How many tokens would be the same in the seat that a request would get. */
+  longest(tokens: readonly number[], owner: string): number {
+    return this.#find(tokens, owner).common
+  }
+
+  #find(tokens: readonly number[], owner: string): { place: number; common: number } {
+    let [place, common] = [-1, 0]
     for (const [k, seat] of this.#free.entries()) {
       const length = seat.owner === owner ? commonLength(seat.tokens, tokens) : 0
-      if (length > longest) {
-        best = k
-        longest = length
-      }
+      if (place < 0 || length > common) [place, common] = [k, length]
     }
-    if (best < 0) return undefined
-    const [seat] = this.#free.splice(best, 1)
-    seat.owner = owner
-    return { seat, common: longest }
+    return { place, common }
   }
 
   give(seat: Kind): void {

@@ -58,6 +58,8 @@ export interface ContextOptions {
    * the layers made of the token before it, and tells the token after. Default `false`: of the model itself.
    */
   foretells?: boolean
+  /** Which of several heads, from 0 on. Default 0. */
+  head?: number
   /** Most rows of a forward whose logits are wanted; fewer take less memory. Default: every row's. */
   mostOutputs?: number
 }

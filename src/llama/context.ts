@@ -91,6 +91,7 @@ export class Context {
     // llama.cpp would end the process.
     if (options.foretells && !model.foretells)
       throw new LlamaError('context-failed', 'the model has no MTP head, or was loaded without it')
+    const head = inRange('head', options.head ?? 0, 0, Math.max(0, model.heads.count - 1))
     const params = contextParamsOf(llama, llama.llama_model_n_ctx_train(model.pointer), options)
     params.op_offload = model.opOffload
     const { n_threads: threads } = params
@@ -111,6 +112,7 @@ export class Context {
       )
     }
     const { foretells = false } = options
+    if (head > 0) model.library.foretelling?.selectHead(pointer, head)
     return new Context(model, pointer, pool, ledger, { ...params, threads, keyType, valueType, isFused, foretells })
   }
 

@@ -11,6 +11,10 @@ import type { Pointer } from './native.js'
 const names = {
   set: ['_Z26llama_set_embeddings_nextnP13llama_contextbb', '?llama_set_embeddings_nextn@@YAXPEAUllama_context@@_N1@Z'],
   get: ['_Z26llama_get_embeddings_nextnP13llama_context', '?llama_get_embeddings_nextn@@YAPEAMPEAUllama_context@@@Z'],
+  select: [
+    '_Z28llama_set_nextn_layer_offsetP13llama_contexti',
+    '?llama_set_nextn_layer_offset@@YAXPEAUllama_context@@H@Z',
+  ],
 }
 
 /** The functions by which a context tells the vectors that a head goes on from. */
@@ -19,6 +23,10 @@ export interface ForetellingFunctions {
   setVectors(context: Pointer, tells: boolean, masked: boolean): void
   /** Those of the last forward, one after the other. */
   getVectors(context: Pointer): Pointer | null
+  /** Of several heads, which one the context of a head computes; of one that is not there, llama.cpp ends the process. */
+  selectHead(context: Pointer, head: number): void
+  /** The name that the last is exported by. */
+  readonly selecting: string
 }
 
 /** Binds them; `undefined` where a build does not export them. */
@@ -28,6 +36,8 @@ export function bindForetelling(llama: LibraryHandle): ForetellingFunctions | un
       return {
         setVectors: llama.func(set, 'void', ['void*', 'bool', 'bool']) as ForetellingFunctions['setVectors'],
         getVectors: llama.func(names.get[i], 'void*', ['void*']) as ForetellingFunctions['getVectors'],
+        selectHead: llama.func(names.select[i], 'void', ['void*', 'int32']) as ForetellingFunctions['selectHead'],
+        selecting: names.select[i],
       }
     } catch {
       // Another compiler's name.

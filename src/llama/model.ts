@@ -397,7 +397,7 @@ async function usableHeads(
   const digest = `${header.digest}-heads`
   if (mtp !== 'auto' || vocabularyOnly || (await known?.knows(digest))) return heads
   const { size: weightBytes } = await stat(resolved)
-  const end = await rehearse(library, resolved, digest, { vocabularyOnly: false, weightBytes, foretells: true })
+  const end = await rehearse(library, resolved, digest, { vocabularyOnly: false, weightBytes, heads: heads.count })
   if (end !== undefined) return { ...heads, trouble: `llama.cpp v${llamaRelease} does not compute them: ${end}` }
   await known?.keep(digest)
   return heads

@@ -9,8 +9,8 @@ import type { LlamaLibrary } from './library.js'
 /** What is read of a file that does not suit llama.cpp's assumptions can end the process that reads it. */
 export interface RehearsalOptions {
   vocabularyOnly: boolean
-  /** Rehearse the head that foretells, too. Default `false`. */
-  foretells?: boolean
+  /** Rehearse so many heads that foretell, too. Default 0. */
+  heads?: number
   /** Bytes of the weights: of small models a forward is rehearsed too. */
   weightBytes: number
 }
@@ -30,7 +30,7 @@ const refused = 2
  * (mapped, nothing repacked, no device), make a small context, and read two tokens.
  */
 const script = `
-const { koffi: koffiPath, libraries, folder, file, layouts, vocabularyOnly, foretells, forward } = JSON.parse(process.argv[1])
+const { koffi: koffiPath, libraries, folder, file, layouts, vocabularyOnly, heads, selecting, forward } = JSON.parse(process.argv[1])
 const koffi = require(koffiPath)
 for (const [name, layout] of Object.entries(layouts)) koffi.struct(name, layout)
 koffi.load(libraries.base)
@@ -39,7 +39,7 @@ const llama = koffi.load(libraries.llama)
 llama.func('${prototypes.llama_log_set}')(llama.symbol('llama_max_devices'), null)
 llama.func('${prototypes.llama_backend_init}')()
 const model_params = llama.func('${prototypes.llama_model_default_params}')()
-Object.assign(model_params, { devices: new BigUint64Array(1), n_gpu_layers: 0, use_extra_bufts: false, vocab_only: vocabularyOnly, load_mtp: foretells })
+Object.assign(model_params, { devices: new BigUint64Array(1), n_gpu_layers: 0, use_extra_bufts: false, vocab_only: vocabularyOnly, load_mtp: heads > 0 })
 const model = llama.func('${prototypes.llama_model_load_from_file}')(file, model_params)
 if (model && !vocabularyOnly) {
   const context_params = llama.func('${prototypes.llama_context_default_params}')()
@@ -49,15 +49,18 @@ if (model && !vocabularyOnly) {
   const batch = llama.func('llama_batch llama_batch_get_one(void* tokens, int32 count)')
   const decode = llama.func('${prototypes.llama_decode}')
   if (context && forward) decode(context, batch(koffi.address(tokens), 2))
-  if (foretells) {
+  if (heads > 0) {
     const head = llama.func('${prototypes.llama_init_from_model}')(model, { ...context_params, ctx_type: 1 })
     if (!head) process.exit(${refused})
     const vectors = new Float32Array(2 * llama.func('${prototypes.llama_model_n_embd_out}')(model))
     const rows = { ...batch(koffi.address(tokens), 2), embd: koffi.address(vectors) }
-    if (forward && decode(head, rows) !== 0) process.exit(${refused})
+    for (let i = 0; forward && i < heads; i++) {
+      if (i > 0) llama.func(selecting, 'void', ['void*', 'int32'])(head, i)
+      if (decode(head, rows) !== 0) process.exit(${refused})
+    }
   }
 }
-process.exit(model || !foretells ? ${passed} : ${refused})
+process.exit(model || heads === 0 ? ${passed} : ${refused})
 `
 
 /** Files rehearsed by this process, by the digest of their head. */
@@ -88,11 +91,7 @@ export function rehearse(
   return rehearsal
 }
 
-function run(
-  library: LlamaLibrary,
-  file: string,
-  { vocabularyOnly, weightBytes, foretells = false }: RehearsalOptions,
-) {
+function run(library: LlamaLibrary, file: string, { vocabularyOnly, weightBytes, heads = 0 }: RehearsalOptions) {
   return new Promise<string | undefined>((resolve) => {
     if (!/^node(js)?(\.exe)?$/i.test(path.basename(process.execPath))) return resolve(undefined)
     const work = JSON.stringify({
@@ -106,7 +105,8 @@ function run(
         llama_batch: batchLayout,
       },
       vocabularyOnly,
-      foretells,
+      heads,
+      selecting: library.foretelling?.selecting,
       forward: weightBytes <= forwardBytes,
     })
     // Without the first variable an assertion starts a debugger; the others keep what the user has set for Node away.
@@ -125,7 +125,7 @@ function run(
     child.on('close', (code, signal) => {
       // Killed for its time, or for the system's memory, or unable to run at all: that says nothing of the file.
       const isCrash = signal ? signal !== 'SIGTERM' && signal !== 'SIGKILL' : (code ?? 0) > 1
-      if (code === refused && foretells) return resolve('it makes no context of them')
+      if (code === refused && heads > 0) return resolve('it makes no context of them')
       resolve(isCrash ? lastWords(said, signal ?? `status ${code}`) : undefined)
     })
   })

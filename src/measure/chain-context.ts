@@ -16,20 +16,37 @@ export interface ChainRoom {
   maxNodes: number
 }
 
+/** What is particular to one. */
+type ChainOptions = Pick<ContextOptions, 'foretells' | 'head' | 'flashAttention'>
+
 /**
  * Makes a context of what drafts, a model or a head, and measures its forwards.
  *
  * @param target the context that is drafted for, whose threads it shares
- * @param options what is particular to it
  * @throws LlamaError as `Context.create`
  */
 export async function openChainContext(
   model: Model,
   target: Context,
-  { slots, contextTokens, maxNodes }: ChainRoom,
-  options: Pick<ContextOptions, 'foretells' | 'flashAttention'> = {},
+  room: ChainRoom,
+  options: ChainOptions = {},
 ): Promise<{ context: Context; cost: ForwardCost }> {
-  const context = await Context.create(model, {
+  const context = await makeChainContext(model, target, room, options)
+  const { cost } = await measureForwardCost(context, {
+    budgetMs: calibrationMs,
+    onDevice: model.residence === 'device',
+  })
+  return { context, cost }
+}
+
+/** Makes such a context, not measured. @throws LlamaError as `Context.create` */
+export function makeChainContext(
+  model: Model,
+  target: Context,
+  { slots, contextTokens, maxNodes }: ChainRoom,
+  options: ChainOptions = {},
+): Promise<Context> {
+  return Context.create(model, {
     contextTokens: slots * (Math.min(contextTokens, model.mostPositions) + maxNodes),
     maxSequences: slots,
     batchTokens: 512,
@@ -40,9 +57,4 @@ export async function openChainContext(
     mostOutputs: 128,
     ...options,
   })
-  const { cost } = await measureForwardCost(context, {
-    budgetMs: calibrationMs,
-    onDevice: model.residence === 'device',
-  })
-  return { context, cost }
 }

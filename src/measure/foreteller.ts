@@ -1,28 +1,33 @@
-// A model's own head, opened and measured to draft for it.
+// A model's own heads, opened and measured to draft for it.
 
 import type { ForwardCost } from '../cost/forward-cost.js'
 import { longestDraft } from '../decode/decoder.js'
 import { Foreteller } from '../decode/foreteller.js'
 import type { Context } from '../llama/context.js'
 import { LlamaError } from '../llama/error.js'
-import { type ChainRoom, openChainContext } from './chain-context.js'
+import { type ChainRoom, makeChainContext, openChainContext } from './chain-context.js'
 
 /**
- * Makes a context for the model's own head, and measures it. It is freed with the model.
+ * Makes a context for each of the model's own heads, and measures the first. They are freed with the model.
  *
  * @param target a context of the model, whose threads it shares
- * @returns the head, or a phrase that says why it is not used; `undefined`: there is none, or it was not asked for
+ * @returns the heads, or a phrase that says why they are not used; `undefined`: there are none, or they were not asked for
  */
 export async function openForeteller(target: Context, room: ChainRoom): Promise<Foreteller | string | undefined> {
   const { model } = target
   if (!model.foretells) return model.heads.trouble
   if (longestDraft(target) === 0) return 'the memory of the model cannot take drafts back'
+  const contexts: Context[] = []
   try {
     const options = { foretells: true, flashAttention: target.isFused }
     const { context, cost } = await openChainContext(model, target, room, options)
-    context.tellVectors('outputs')
-    return new Foreteller(context, cost)
+    contexts.push(context)
+    for (let head = 1; head < model.heads.count; head++)
+      contexts.push(await makeChainContext(model, target, room, { ...options, head }))
+    for (const context of contexts) context.tellVectors('outputs')
+    return new Foreteller(contexts, cost)
   } catch (error) {
+    for (const context of contexts) await context[Symbol.asyncDispose]()
     if (error instanceof LlamaError) return error.message
     throw error
   }

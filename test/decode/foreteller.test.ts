@@ -21,7 +21,7 @@ const cost = new ForwardCost([1, 1.1, 1.3, 2].map((ms, i) => ({ rows: 4 ** i, ms
 
 type Memory = 'cells' | 'cells and a reader' | 'states' | 'near ties'
 
-function makeLoop(memory: Memory, slots: number, keptBytes = 1e9) {
+function makeLoop(memory: Memory, slots: number, keptBytes = 1e9, headCount = 1) {
   const [contextTokens, maxNodes] = [300, 16]
   const branches = memory === 'states' ? 1 : 3
   const layout = {
@@ -32,7 +32,8 @@ function makeLoop(memory: Memory, slots: number, keptBytes = 1e9) {
     ...(memory === 'states' && { rollback: 8, ordered: false }),
   }
   const decoder = memory === 'near ties' ? new NoisyDecoder(layout) : new FakeDecoder(layout)
-  const head = new FakeHead({ slots, contextTokens: slots * (contextTokens + maxNodes) })
+  const heads: FakeHead[] = []
+  for (let i = 0; i < headCount; i++) new FakeHead({ slots, contextTokens: slots * (contextTokens + maxNodes), heads })
   const reading = new FakeDecoder({ contextTokens: 380, maxSequences: 2, batchTokens: 5 * blockTokens, origin: 1 })
   const reader =
     memory === 'cells and a reader'
@@ -43,7 +44,7 @@ function makeLoop(memory: Memory, slots: number, keptBytes = 1e9) {
     ...{ vocabulary, slots, branches, contextTokens, maxNodes, cost, reader, noise, ordered: memory !== 'states' },
     tellsVectors: true,
   })
-  const foreteller = new Foreteller(head, new ForwardCost([{ rows: 1, ms: 0.05 }]))
+  const foreteller = new Foreteller(heads, new ForwardCost([{ rows: 1, ms: 0.05 }]))
   let inner: DraftSession
   const chains = new ChainDrafter(foreteller, { name: 'inner', open: () => inner }, maxNodes)
   const open = (session: DraftSession, namespace = '') => {
@@ -51,7 +52,7 @@ function makeLoop(memory: Memory, slots: number, keptBytes = 1e9) {
     return chains.open({ namespace })
   }
   const sampler = () => (decoder instanceof NoisyDecoder ? new NoisySampler(decoder) : new FakeSampler(decoder))
-  return { decoder, head, loop, open, sampler }
+  return { decoder, heads, loop, open, sampler }
 }
 
 const text = fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 150, maxLength: 150 })
@@ -77,8 +78,9 @@ describe('what the head of a model is given', () => {
           fc.constantFrom<DraftMode>('auto', 1, 3, 12, 'off'),
           fc.constantFrom(0, 3000, 1e9),
           fc.nat(1000),
-          async (prompts, slots, draft, keptBytes, seed) => {
-            const { head, loop, open, sampler } = makeLoop(memory, slots, keptBytes)
+          fc.constantFrom(1, 2, 3),
+          async (prompts, slots, draft, keptBytes, seed, headCount) => {
+            const { heads, loop, open, sampler } = makeLoop(memory, slots, keptBytes, headCount)
             const answers: number[][] = []
             const run = async (prompt: readonly number[], i: number) => {
               // One request in three drafts what others like it have written, on any branch.
@@ -110,8 +112,9 @@ describe('what the head of a model is given', () => {
                 hash = prefixHash([token], hash)
               }
             }
-            for (const { position, token, hash } of head.rows)
-              if (!right.has(`${position} ${token} ${hash}`)) throw new Error(`a wrong row at ${position}`)
+            for (const { rows } of heads)
+              for (const { position, token, hash } of rows)
+                if (!right.has(`${position} ${token} ${hash}`)) throw new Error(`a wrong row at ${position}`)
           },
         ),
         { numRuns: 50 },
@@ -122,7 +125,12 @@ describe('what the head of a model is given', () => {
 
   it('is the whole of a prompt, read here or in a reader, and of what was kept for the same conversation', async () => {
     for (const memory of ['cells', 'cells and a reader', 'states'] as const) {
-      const { head, loop, open, sampler } = makeLoop(memory, 1)
+      const {
+        heads: [head],
+        loop,
+        open,
+        sampler,
+      } = makeLoop(memory, 1)
       const prompt = Array.from({ length: 140 }, (_, i) => (i * i) % 7)
       const start = (prompt: readonly number[]) =>
         loop.start({ prompt, draft: 4, session: open(new RandomSession(1, 7)), sampler: sampler(), maxTokens: 20 })
@@ -141,7 +149,12 @@ describe('what the head of a model is given', () => {
 
   it('fails no request where the head does', async () => {
     for (const failsAfter of [0, 1, 2, 5]) {
-      const { head, loop, open, sampler } = makeLoop('cells', 1)
+      const {
+        heads: [head],
+        loop,
+        open,
+        sampler,
+      } = makeLoop('cells', 1)
       const prompt = Array.from({ length: 140 }, (_, i) => (i * i) % 7)
       const start = (draft: DraftMode) =>
         loop.start({ prompt, draft, session: open(new RandomSession(1, 7)), sampler: sampler(), maxTokens: 20 }).result
@@ -154,7 +167,12 @@ describe('what the head of a model is given', () => {
   })
 
   it('is nothing of a prompt while it does not pay', async () => {
-    const { head, loop, open, sampler } = makeLoop('cells', 1)
+    const {
+      heads: [head],
+      loop,
+      open,
+      sampler,
+    } = makeLoop('cells', 1)
     const prompt = Array.from({ length: 140 }, (_, i) => (i * i) % 7)
     const start = () =>
       loop.start({ prompt, draft: 'auto', session: open(new RandomSession(1, 7)), sampler: sampler(), maxTokens: 100 })

@@ -20,6 +20,8 @@ beforeAll(() => {
     write(architecture, { architecture, head: 'apt' })
     write(`${architecture}-random`, { architecture, head: 'random' })
   }
+  write('mimo2', { architecture: 'mimo2', layers: 3, head: ['apt', 'apt', 'apt'] })
+  write('second-wrong', { architecture: 'mimo2', layers: 3, head: ['apt', 'random'] })
   write('near-ties', { architecture: 'qwen35', head: 'apt', type: 'F16', sharpness: 0.3 })
   // llama.cpp computes the model, and ends at the head: it takes for granted that this one has experts.
   const { metadata, tensors } = randomModel({ ...common, architecture: 'deepseek2', head: 'random' })
@@ -84,6 +86,23 @@ describe('a head that the model brings along', () => {
     const longer = [...prompts[2], ...expected[2], ...prompt]
     const goesOn = await ask(longer, 3)
     expect(goesOn.tokens).toEqual((await ask(longer, 'off')).tokens)
+  })
+
+  it('says the first token alone: of several heads each says the next', async () => {
+    const rightOf = async (name: string) => {
+      await using engine = await load(name, { drafter: nothing, slots: 2 })
+      expect(engine.describeHeads()).toMatchObject({ used: true })
+      const request = { prompt, maxTokens: 60 }
+      const { tokens } = await engine.complete({ ...request, draft: 'off' }).result
+      const company = engine.complete({ prompt: prompt.slice(7), draft: 3 })
+      const { tokens: drafted, stats } = await engine.complete({ ...request, draft: 4 }).result
+      company.abort()
+      expect(drafted).toEqual(tokens)
+      return stats.edl
+    }
+    // A token more than one of a head at most, where the second head is of random weights.
+    expect(await rightOf('second-wrong')).toBeLessThan(2)
+    expect(await rightOf('mimo2')).toBeGreaterThan(2.5)
   })
 
   it('leaves near ties to forwards of one row', async () => {

@@ -13,8 +13,8 @@ interface Row {
 const own = -1
 
 /**
- * The head of a {@link FakeDecoder}, which knows what it should be given: at every row a token beside the vector of the tokens
- * before it, in positions that follow each other; and behind rows of its own making none but the next of these.
+ * A head of a {@link FakeDecoder}, which knows what it should be given: at every row a token beside the vector of the tokens
+ * before it, in positions that follow each other; and behind rows of the heads' making none but the next of these.
  */
 export class FakeHead extends FakeDecoder implements ForetellingDecoder {
   readonly vectors: Float32Array
@@ -27,13 +27,20 @@ export class FakeHead extends FakeDecoder implements ForetellingDecoder {
   #count = 0
   /** Forwards from now on until one fails. */
   failsAfter = Number.POSITIVE_INFINITY
+  /** All heads of the model, this one among them. */
+  readonly #heads: FakeHead[]
+  /** What the vector told last says. */
+  #toldLast = 0
 
   constructor({
     slots,
     contextTokens,
     batchTokens = 96,
-  }: { slots: number; contextTokens: number; batchTokens?: number }) {
+    heads = [],
+  }: { slots: number; contextTokens: number; batchTokens?: number; heads?: FakeHead[] }) {
     super({ contextTokens, maxSequences: slots, batchTokens })
+    this.#heads = heads
+    this.#count = heads.push(this)
     this.vectors = new Float32Array(this.batch.capacity * this.vectorLength)
   }
 
@@ -52,7 +59,10 @@ export class FakeHead extends FakeDecoder implements ForetellingDecoder {
       if (last && last.position + 1 !== added.position)
         throw new Error(`FakeHead: position ${added.position} behind ${last.position}`)
       if (added.isOwn) {
-        if (hash !== this.#count) throw new Error('FakeHead: a vector of another row')
+        // Of the head that said this token: each says one, the last all behind.
+        const said = rows.reduce((count, { isOwn }) => count + (isOwn ? 1 : 0), 0)
+        const teller = this.#heads[Math.min(said, this.#heads.length - 1)]
+        if (hash !== teller.#toldLast) throw new Error('FakeHead: a vector of another row')
       } else {
         if (last?.isOwn) throw new Error('FakeHead: a row of the model behind one of its own')
         if (before !== added.position - 1) throw new Error(`FakeHead: at ${added.position} the vector of ${before}`)
@@ -61,7 +71,7 @@ export class FakeHead extends FakeDecoder implements ForetellingDecoder {
         this.rows.push(added)
       }
       rows.push(added)
-      this.#count = (this.#count + 1) % 0xffffff
+      this.#count = (this.#count + this.#heads.length) % 0xfffff0
       if (batch.outputs[row]) this.#telling.push(this.#count)
     }
     this.#logits = new Float32Array(batch.outputCount * this.vocabularySize)
@@ -83,7 +93,9 @@ export class FakeHead extends FakeDecoder implements ForetellingDecoder {
   }
 
   override vectorsOf(row: number): Float32Array | undefined {
-    return this.batch.outputs[row] ? Float32Array.of(this.#telling[this.batch.outputRows[row]], own) : undefined
+    if (!this.batch.outputs[row]) return undefined
+    this.#toldLast = this.#telling[this.batch.outputRows[row]]
+    return Float32Array.of(this.#toldLast, own)
   }
 
   #rowsOf(sequence: number): Row[] {

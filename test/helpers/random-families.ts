@@ -9,6 +9,7 @@
  *     glm4moe     attention                                                    experts, one of them shared
  *     mamba2      state space, a decay for each head                           none
  *     kimi-k3     delta net, a decay for each channel (KDA) ⇄ MLA              feed-forward
+ *     mimo2       attention from one matrix, with sinks ⇄ in a window          feed-forward
  */
 import type { MetadataValue } from './gguf.js'
 import type { Architecture } from './random-model.js'
@@ -22,6 +23,9 @@ interface Family {
   feedForward: number
   window: number
   novelty: number
+  layers: number
+  /** Layers more that foretell. */
+  foretelling: readonly unknown[]
 }
 
 /** A layer of a family. */
@@ -100,6 +104,15 @@ export function describeFamily(o: Family): Record<string, MetadataValue> {
         'activation.situ_linear_beta': ['float32', 25],
         ...describeCompression(),
       }
+    case 'mimo2': {
+      const blocks = o.layers + o.foretelling.length
+      const inWindow = Array.from({ length: blocks }, (_, layer) => (layer % 2 === 0 ? 1 : 0))
+      return {
+        expert_feed_forward_length: ['uint32', o.feedForward],
+        'attention.sliding_window': ['uint32', o.window],
+        'attention.sliding_window_pattern': ['uint32[]', inWindow],
+      }
+    }
     case 'gpt-oss':
       return { ...experts, 'attention.sliding_window': ['uint32', o.window] }
     case 'gpt2':
@@ -164,6 +177,10 @@ export function addFamilyBlock(tensors: Tensors, block: string, o: Block): boole
       addExperts(tensors, block, o)
       addExpertBiases(tensors, block, o)
       return true
+    case 'mimo2':
+      addFusedAttention(tensors, block, o)
+      addGatedFeedForward(tensors, block, o)
+      return true
     case 'gpt2':
       addJoinedAttention(tensors, block, o)
       return true
@@ -192,6 +209,13 @@ function addPlainAttention(tensors: Tensors, block: string, o: Block, sharpness 
   tensors.matrix(`${block}.attn_k`, o.embedding, values, 1 / root)
   tensors.matrix(`${block}.attn_v`, o.embedding, values, 1 / root)
   tensors.matrix(`${block}.attn_output`, o.embedding, o.embedding, (2 * o.novelty * o.unit) / root)
+}
+
+function addFusedAttention(tensors: Tensors, block: string, { embedding, heads, kvHeads, novelty, unit }: Block): void {
+  const root = Math.sqrt(embedding)
+  tensors.matrix(`${block}.attn_qkv`, embedding, embedding + (2 * embedding * kvHeads) / heads, 1.5 / root)
+  tensors.uniform(`${block}.attn_sinks.weight`, [heads], -1, 1)
+  tensors.matrix(`${block}.attn_output`, embedding, embedding, (2 * novelty * unit) / root)
 }
 
 function addNormedAttention(tensors: Tensors, block: string, o: Block, width = 1): void {

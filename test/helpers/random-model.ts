@@ -24,7 +24,9 @@ import { makeVocabulary, type TokenizerKind } from './vocabulary.js'
  * over a compressed cache (MLA) and experts; `gpt-oss`: attention sinks, sliding windows and experts; `gpt2`: positions
  * learnt by heart; `glm4moe`: experts, and a head that foretells the token after the next (MTP);
  * `qwen35`: hybrid, delta nets and gated attention alternate, and the last tokens can be taken back; `mamba2`: recurrent,
- * another than `mamba`; `kimi-k3`: hybrid, delta nets of another kind (KDA) and MLA, and the last tokens can be taken back.
+ * another than `mamba`; `kimi-k3`: hybrid, delta nets of another kind (KDA) and MLA, and the last tokens can be taken back;
+ * `mimo2`: attention from one matrix with sinks, sliding windows alternate with full ones, and it may have several heads that
+ * foretell.
  */
 export type Architecture = (typeof ARCHITECTURES)[number]
 
@@ -42,6 +44,7 @@ export const ARCHITECTURES = [
   'qwen35',
   'mamba2',
   'kimi-k3',
+  'mimo2',
 ] as const
 
 export interface RandomModelOptions {
@@ -81,12 +84,14 @@ export interface RandomModelOptions {
   ends?: boolean
   /**
    * A layer more that foretells the token after the next (MTP): `'random'`, or `'apt'`, which is mostly right at a low
-   * `novelty`. Default `'random'` for glm4moe, else `'none'`; for glm4moe, deepseek2 and qwen35.
+   * `novelty`; mimo2 may have several. Default `'random'` for glm4moe, else `'none'`; for glm4moe, deepseek2, qwen35 and mimo2.
    */
-  head?: 'none' | 'random' | 'apt'
+  head?: 'none' | Head | Head[]
   /** Whether it says lone bytes as often as words, so that its text is seldom UTF-8. Default `false`. */
   bytes?: boolean
 }
+
+type Head = 'random' | 'apt'
 
 /** Writes a model and returns its size in bytes. A default one takes 2 MB and a few milliseconds. */
 export function writeRandomModel(path: string, options: RandomModelOptions = {}): number {
@@ -96,7 +101,8 @@ export function writeRandomModel(path: string, options: RandomModelOptions = {})
 /** The content of a model file; the weights are made when they are written. */
 export function randomModel(options: RandomModelOptions = {}): GgufSource {
   const head = options.head ?? (options.architecture === 'glm4moe' ? 'random' : 'none')
-  const o = { ...DEFAULTS, ...options, head }
+  const foretelling = head === 'none' ? [] : [head].flat()
+  const o = { ...DEFAULTS, ...options, foretelling }
   check(o)
   const vocabulary = makeVocabulary(options.tokenizer ?? (o.architecture === 'qwen2' ? 'bpe' : 'spm'), o.vocabulary)
   const feedForward = options.feedForward ?? 2 * o.embedding
@@ -121,10 +127,15 @@ export function randomModel(options: RandomModelOptions = {}): GgufSource {
   }
   const unit = (o.tied ? size : 1) * (o.architecture === 'gemma3' ? Math.sqrt(o.embedding) : 1)
 
-  const isApt = o.head === 'apt'
-  const blocks = o.layers + (o.head === 'random' ? 1 : 0)
-  for (let layer = 0; layer < blocks; layer++) {
+  const isApt = foretelling.includes('apt')
+  for (let layer = 0; layer < o.layers + foretelling.length; layer++) {
     const block = `blk.${layer}`
+    const kind = foretelling[layer - o.layers]
+    if (kind) addForetelling(tensors, block, o.embedding, kind === 'apt')
+    if (kind === 'apt') {
+      tensors.copy(`blk.${o.layers - 1}.`, `${block}.`)
+      continue
+    }
     // Before the layer that an apt head copies, others do next to nothing.
     const part = isApt && layer < o.layers - 1 ? unit / 50 : unit
     tensors.norm(`${block}.attn_norm`, o.embedding)
@@ -133,8 +144,6 @@ export function randomModel(options: RandomModelOptions = {}): GgufSource {
     else addAttention(tensors, block, o, unit)
     if (o.architecture !== 'mamba') addFeedForward(tensors, block, o, feedForward, unit)
   }
-  if (isApt) tensors.copy(`blk.${o.layers - 1}.`, `blk.${o.layers}.`)
-  if (o.head !== 'none') addForetelling(tensors, `blk.${o.layers}`, o.embedding, isApt)
   return { metadata: { ...describe(o, feedForward, recurrent), ...vocabulary.metadata }, tensors: tensors.sources }
 }
 
@@ -153,7 +162,7 @@ const DEFAULTS = {
   tied: false,
   sharpness: 3,
   novelty: 0.15,
-  head: 'none' as NonNullable<RandomModelOptions['head']>,
+  foretelling: [] as Head[],
   ends: false,
   bytes: false,
 }
@@ -196,8 +205,8 @@ function describe(o: Settings, feedForward: number, recurrent: (layer: number) =
   }
   set('context_length', ['uint32', o.context])
   set('embedding_length', ['uint32', o.embedding])
-  set('block_count', ['uint32', o.layers + (o.head === 'none' ? 0 : 1)])
-  if (o.head !== 'none') set('nextn_predict_layers', ['uint32', 1])
+  set('block_count', ['uint32', o.layers + o.foretelling.length])
+  if (o.foretelling.length > 0) set('nextn_predict_layers', ['uint32', o.foretelling.length])
   set('vocab_size', ['uint32', o.vocabulary])
   set('attention.layer_norm_rms_epsilon', ['float32', 1e-6])
   const attends = !isRecurrent(o)

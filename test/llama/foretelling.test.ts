@@ -122,6 +122,23 @@ describe('a head that foretells', () => {
     }
   })
 
+  it('may be one of several, each by its own weights', async () => {
+    const file = path.join(folder, 'several.gguf')
+    writeRandomModel(file, { architecture: 'mimo2', type: 'Q8_0', seed: 4, layers: 3, head: ['apt', 'apt', 'random'] })
+    await using model = await Model.load(file, { mtp: 'auto' })
+    expect(model.heads).toEqual({ count: 3 })
+    const said = []
+    for (const head of [0, 1, 2]) {
+      const context = await contextOf(model, { foretells: true, head })
+      context.vectors!.set(Float32Array.from({ length: 2 * context.vectorLength }, (_, i) => Math.sin(i)))
+      await decode(context, tokens.slice(0, 2), 0)
+      said.push(context.logits.slice())
+    }
+    expect(said[1]).toEqual(said[0])
+    expect(distance(said[2], said[0])).toBeGreaterThan(0.1)
+    await expect(contextOf(model, { foretells: true, head: 3 })).rejects.toThrow(RangeError)
+  })
+
   it('knows whose vectors are whose where several sequences share a state', async () => {
     await using model = await Model.load(write('qwen35'), { mtp: 'auto' })
     const alone = await contextOf(model)
