@@ -28,6 +28,8 @@ export const commands: Readonly<Record<string, string>> = {
   hybrid:
     'Models whose memory is a state: T(n), what a state costs, and how fast chains are where it can go back and where not.',
   mtp: 'Heads that a model brings along (MTP): what a token of them takes, how often it is right, and what that brings.',
+  'draft-model':
+    'A draft model beside retrieval: how often it is right, and how fast whole requests are with either and both.',
   sources: 'What the answer, the prompt and earlier answers bring as sources of drafts, alone and together.',
   recycled:
     'Copied logits as further leaves: what they bring beside retrieval, in tokens per forward and in speed by T(n).',

@@ -16,6 +16,7 @@ Which layer is meant to do what (signposts.py gives the attention of the heads n
 """
 import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 import torch.nn as nn
@@ -31,6 +32,8 @@ RELEVANCE_LAYER = 3
 BEGIN = 1                      # id of <s>
 EMBEDDING_STD = 0.1            # large beside what the layers add: rare words, seldom updated, must stay as visible as common ones
 NORM_EPS = 1e-5
+# Half precision is fast where the processor has a unit for it, and ten times as slow as single where it has none.
+PRECISION = torch.bfloat16 if "amx_bf16" in Path("/proc/cpuinfo").read_text() else torch.float32
 
 
 @dataclass
@@ -123,9 +126,9 @@ class Model(nn.Module):
     def forward(self, tokens):
         """Returns the normed final stream, the attention weights of every layer and the relevance of every position."""
         length = tokens.shape[1]
-        cos, sin = (t.bfloat16() for t in rope_table(length, self.shape.head_width))
-        mask = torch.full((length, length), float("-inf")).triu(1).bfloat16()
-        x = self.embedding(tokens).bfloat16()
+        cos, sin = (t.to(PRECISION) for t in rope_table(length, self.shape.head_width))
+        mask = torch.full((length, length), float("-inf")).triu(1).to(PRECISION)
+        x = self.embedding(tokens).to(PRECISION)
         weights, relevance = [], None
         for i, block in enumerate(self.blocks):
             x, attention = block(x, cos, sin, mask)

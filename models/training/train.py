@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from corpus import CATEGORIES, Corpus
 from draft import DraftModel, draft_shape
-from model import Model, Shape
+from model import PRECISION, Model, Shape
 from prompt import MARKS, Tokenizer, train_tokenizer
 from shared_adamw import SharedAdamW
 from signposts import Encoded, signpost_losses
@@ -79,7 +79,7 @@ def exact_matches(model, examples):
     right = {}
     for encoded in examples:
         tokens = torch.tensor([encoded.ids])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=PRECISION == torch.bfloat16):
             hidden = model(tokens[:, :-1])[0]
             best = model.logits(hidden[0, encoded.prompt_length - 1:]).argmax(-1)
         hit = bool((best == tokens[0, encoded.prompt_length:]).all())
@@ -102,7 +102,7 @@ def learn(model, optimizer, group, progress, top_rate):
     rate = top_rate * warm_up * min(1.0, 0.02 + (1 - fraction) / 0.45)         # level, then straight down
     signposts = 1.0 if fraction < 0.4 else max(0.2, 1.0 - 2.7 * (fraction - 0.4))
     tokens, weights = to_tensors(group)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=PRECISION == torch.bfloat16):
         hidden, attention, relevance = model(tokens[:, :-1])
         kept = weights[:, 1:] > 0
         misses = F.cross_entropy(model.logits(hidden[kept]).float(), tokens[:, 1:][kept], reduction="none")

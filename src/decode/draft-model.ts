@@ -42,6 +42,16 @@ export class DraftModel implements ChainWriter {
     return new Pen(this, tokens, owner)
   }
 
+  /** Whether it can read so many tokens: its positions may end before those of the large model do. @internal */
+  reaches(tokens: number): boolean {
+    return tokens <= (this.#decoder.mostPositions ?? this.#decoder.contextTokens)
+  }
+
+  /** Whether it knows a token: tables of larger models may be longer. @internal */
+  knows(token: number): boolean {
+    return token < this.#decoder.vocabularySize
+  }
+
   /** Milliseconds of reading so many tokens; 0 for a few. @internal */
   readingMs(tokens: number): number {
     return tokens > fewTokens ? this.#pace.ms(tokens) : 0
@@ -106,6 +116,8 @@ class Pen implements ChainPen {
   #seat: Seat | undefined
   /** Tokens that lay in cells when the request began. */
   #common: number | undefined
+  /** Whether it cannot go on with this request. */
+  #failed = false
 
   constructor(model: DraftModel, tokens: readonly number[], owner: string) {
     this.#model = model
@@ -120,13 +132,24 @@ class Pen implements ChainPen {
 
   async write(chain: Int32Array, length: number): Promise<Guess | undefined> {
     const tokens = this.#tokens
+    if (this.#failed || !this.#model.reaches(tokens.length + length)) return undefined
     this.#seat ??= this.#model.take(tokens, this.#owner)
     const seat = this.#seat
     if (!seat) return undefined
     const from = seat.tokens.length
-    for (let i = from; i < tokens.length + length; i++)
-      seat.tokens.push(i < tokens.length ? tokens[i] : chain[i - tokens.length])
-    return this.#model.compute(seat, from)
+    try {
+      for (let i = from; i < tokens.length + length; i++) {
+        const token = i < tokens.length ? tokens[i] : chain[i - tokens.length]
+        if (!this.#model.knows(token)) throw new RangeError(`the draft model has no token ${token}`)
+        seat.tokens.push(token)
+      }
+      return await this.#model.compute(seat, from)
+    } catch {
+      // Drafts are worth no request: where the small model fails, there are none of it.
+      this.#failed = true
+      this.#model.cut(seat, 0)
+      return undefined
+    }
   }
 
   keep(agreed: number, count: number): void {

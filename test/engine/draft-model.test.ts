@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Engine } from '../../src/engine/engine.js'
 import type { EngineOptions } from '../../src/engine/options.js'
 import { LlamaError } from '../../src/llama/error.js'
+import { createApp } from '../../src/server/app.js'
 import { writeRandomModel } from '../helpers/random-model.js'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-draft-model-'))
@@ -14,6 +15,11 @@ beforeAll(() => {
   // Alike, but not the same: most of its tokens are the large one's.
   writeRandomModel(file('like'), { type: 'Q8_0', seed: 5, layers: 2, novelty: 0.06 })
   writeRandomModel(file('other'), { type: 'Q8_0', seed: 6, layers: 1 })
+  // Its positions end within an answer; its table of tokens is shorter.
+  writeRandomModel(file('few-positions'), { architecture: 'gpt2', type: 'Q8_0', seed: 5, context: 96 })
+  writeRandomModel(file('few-tokens'), { type: 'Q8_0', seed: 5, layers: 1, vocabulary: 480 })
+  writeRandomModel(file('windowed'), { architecture: 'gemma3', type: 'Q8_0', seed: 5 })
+  writeRandomModel(file('headed'), { architecture: 'glm4moe', type: 'Q8_0', seed: 5, head: 'apt' })
   writeRandomModel(file('bpe'), { architecture: 'qwen2', type: 'Q8_0' })
   writeRandomModel(file('hybrid'), { architecture: 'lfm2', type: 'Q8_0', seed: 5 })
   writeRandomModel(file('mamba'), { architecture: 'mamba', type: 'Q8_0' })
@@ -25,22 +31,25 @@ const load = (options: Partial<EngineOptions>) =>
 const prompt = Array.from({ length: 70 }, (_, i) => 300 + ((i * 37) % 100))
 
 describe('a draft model', () => {
-  it.each(['like', 'other', 'large'])('changes nothing in the text: %s', async (name) => {
-    await using plain = await load({})
-    await using engine = await load({ draftModel: file(name) })
-    for (const sampling of [{}, { temperature: 0.8, seed: 4, repeatPenalty: 1.1 }])
-      for (const draft of ['auto', 1, 5, 20] as const) {
-        const request = { prompt, maxTokens: 60, ...sampling }
-        const expected = await plain.complete({ ...request, draft: 'off' }).result
-        const { tokens, stats } = await engine.complete({ ...request, draft }).result
-        expect(tokens).toEqual(expected.tokens)
-        if (name === 'large' && draft === 5 && !('seed' in sampling)) {
-          // It drafts what it would write itself.
-          expect(stats.acceptedTokens / stats.draftedTokens).toBeGreaterThan(0.5)
-          expect(stats.edl).toBeGreaterThan(3)
+  it.each(['like', 'other', 'large', 'few-positions', 'few-tokens', 'windowed', 'headed'])(
+    'changes nothing in the text: %s',
+    async (name) => {
+      await using plain = await load({})
+      await using engine = await load({ draftModel: file(name) })
+      for (const sampling of [{}, { temperature: 0.8, seed: 4, repeatPenalty: 1.1 }])
+        for (const draft of ['auto', 1, 5, 20] as const) {
+          const request = { prompt, maxTokens: 60, ...sampling }
+          const expected = await plain.complete({ ...request, draft: 'off' }).result
+          const { tokens, stats } = await engine.complete({ ...request, draft }).result
+          expect(tokens).toEqual(expected.tokens)
+          if (name === 'large' && draft === 5 && !('seed' in sampling)) {
+            // It drafts what it would write itself.
+            expect(stats.acceptedTokens / stats.draftedTokens).toBeGreaterThan(0.5)
+            expect(stats.edl).toBeGreaterThan(3)
+          }
         }
-      }
-  })
+    },
+  )
 
   it('joins what retrieval finds, and says where a token came from', async () => {
     await using engine = await load({ draftModel: file('large') })
@@ -63,6 +72,36 @@ describe('a draft model', () => {
     )
     for (const [k, { tokens }] of answers.entries())
       expect(tokens).toEqual((await plain.complete({ prompt: prompts[k], maxTokens: 40, draft: 'off' }).result).tokens)
+  })
+
+  it('changes nothing in several choices, probabilities, grammars and forced calls over HTTP', async () => {
+    await using plain = await load({ slots: 3 })
+    await using engine = await load({ draftModel: file('like'), slots: 3 })
+    const schema = {
+      type: 'object',
+      properties: { a: { enum: ['x', 'y'] }, b: { type: 'boolean' } },
+      required: ['a', 'b'],
+    }
+    const common = { model: 'test', prompt: 'the end of the', max_tokens: 24, seed: 3 }
+    const bodies = [
+      { ...common, n: 3, temperature: 0.8 },
+      { ...common, best_of: 3, n: 2, temperature: 0.8, logprobs: 3 },
+      { ...common, logprobs: 2, temperature: 0 },
+      { ...common, json_schema: schema },
+      { ...common, grammar: 'root ::= ("ab" | "cd" | " ")+', temperature: 0.9 },
+      { ...common, logit_bias: [[300, -3]], stop: ['q'], repeat_penalty: 1.2 },
+    ]
+    const headers = { 'Content-Type': 'application/json' }
+    const ask = async (from: Engine, body: object) => {
+      const app = createApp(from, { model: 'test', log: () => {} })
+      const response = await app.request('/v1/completions', { method: 'POST', headers, body: JSON.stringify(body) })
+      return ((await response.json()) as { choices: unknown }).choices
+    }
+    for (const body of bodies) {
+      const expected = await ask(plain, body)
+      expect(expected).toBeDefined()
+      expect(await ask(engine, body)).toEqual(expected)
+    }
   })
 
   it('drafts for hybrids too', async () => {

@@ -1,0 +1,120 @@
+/**
+ * A draft model beside retrieval: how often its tokens come true, and how fast whole requests are, from the first prompt
+ * token to the last of the answer, with the draft model alone, with retrieval alone, and with both.
+ *
+ *     npm run bench -- draft-model --draft FILE.gguf [--model FILE.gguf] [--questions 24] [--rounds 3]
+ *
+ * Grounded questions, of which earlier answers are known. In "4 nodes" drafts are of that size whether they pay or not.
+ */
+import path from 'node:path'
+import { formatTable } from '../src/cli/terminal.js'
+import type { Drafter, DraftSession } from '../src/draft/drafter.js'
+import { Engine } from '../src/engine/engine.js'
+import type { EngineOptions } from '../src/engine/options.js'
+import { readArguments, refuse } from './kit/arguments.js'
+import { embeddedModel } from './kit/embedded.js'
+import { describeMachine } from './kit/machine.js'
+import { median, spread } from './kit/statistics.js'
+import { groundedQuestions } from './kit/workloads.js'
+
+const { values } = readArguments('draft-model', {
+  draft: { type: 'string', value: 'FILE', help: 'the draft model: a GGUF of the same vocabulary' },
+  model: { type: 'string', value: 'FILE', help: 'GGUF that answers (default: the embedded model)' },
+  questions: { type: 'string', default: '24', value: 'N', help: 'of the sample' },
+  rounds: { type: 'string', default: '3', value: 'N', help: 'in turns; medians count' },
+  threads: { type: 'string', value: 'N', help: 'default: what the engine finds best' },
+})
+const model = values.model ?? embeddedModel
+const draftModel = values.draft ?? refuse('draft-model', '--draft FILE is needed')
+const threads = values.threads ? Number(values.threads) : undefined
+const rounds = Number(values.rounds)
+const maxTokens = 160
+
+const nothing: Drafter = {
+  name: 'nothing',
+  open: (): DraftSession => ({ read() {}, draft: (tree) => tree.clear(), accept() {}, close() {} }),
+}
+/** The ways to write; the first is what the others are compared with. */
+const ways: Record<string, { options: Partial<EngineOptions>; draft: 'off' | 'auto' | number }> = {
+  conventional: { options: { drafter: nothing }, draft: 'off' },
+  'draft model, 4 nodes': { options: { drafter: nothing, draftModel }, draft: 4 },
+  'draft model': { options: { drafter: nothing, draftModel }, draft: 'auto' },
+  retrieval: { options: {}, draft: 'auto' },
+  both: { options: { draftModel }, draft: 'auto' },
+}
+const names = Object.keys(ways)
+
+const engines = new Map<string, Engine>()
+let configuration: Partial<EngineOptions> = {}
+for (const name of names) {
+  const engine = await Engine.load({ model, threads, profile: false, ...configuration, ...ways[name].options })
+  engines.set(name, engine)
+  // Where several are as exact, each might choose another.
+  const { keyType, valueType, flashAttention } = engine.exactness
+  configuration = { keyType, valueType, flashAttention, threads: engine.threads }
+}
+const tasks = groundedQuestions(Number(values.questions)).map(({ question, documents }) => ({
+  messages: [{ role: 'user' as const, content: question }],
+  documents,
+}))
+const { cpu } = describeMachine()
+const [first] = engines.values()
+console.log(`${path.basename(model)} with ${path.basename(draftModel)}, ${cpu}, ${first.threads} threads`)
+console.log(`keys ${first.exactness.keyType}, values ${first.exactness.valueType}: ${first.exactness.level}`)
+
+interface Round {
+  wholeMs: number
+  decodeMs: number
+}
+const results = new Map(names.map((name) => [name, [] as Round[]]))
+const counts = new Map(names.map((name) => [name, { tokens: 0, forwards: 0, drafted: 0, accepted: 0, same: 0 }]))
+for (let round = 0; round <= rounds; round++) {
+  const sums = new Map(names.map((name) => [name, { wholeMs: 0, decodeMs: 0 }]))
+  for (const [t, task] of tasks.entries()) {
+    const texts = new Map<string, string>()
+    for (let turn = 0; turn < names.length; turn++) {
+      const name = names[(turn + t + round) % names.length]
+      const began = performance.now()
+      const answer = engines.get(name)!.chat({
+        ...{ ...task, maxTokens, draft: ways[name].draft },
+        // Each round begins without a memory, and every prompt is read.
+        ...{ namespace: `round ${round}`, cachePrompt: false },
+      })
+      const { text, stats } = await answer.result
+      const sum = sums.get(name)!
+      sum.wholeMs += performance.now() - began
+      sum.decodeMs += stats.decodeMs
+      texts.set(name, text)
+      const count = counts.get(name)!
+      count.tokens += stats.completionTokens
+      count.forwards += stats.forwards
+      count.drafted += stats.draftedTokens
+      count.accepted += stats.acceptedTokens
+    }
+    for (const name of names) if (texts.get(name) === texts.get('conventional')) counts.get(name)!.same++
+  }
+  // The first round warms up: code that is not yet compiled, caches, T(n), what is believed of the draft model.
+  if (round > 0) for (const name of names) results.get(name)!.push(sums.get(name)!)
+}
+
+const plain = results.get('conventional')!
+const all = (rounds + 1) * tasks.length
+const table = [['', 'ms a request', 'of it writing', 'whole request', 'writing', 'EDL', 'drafts true', 'same texts']]
+for (const name of names) {
+  const runs = results.get(name)!
+  const { tokens, forwards, drafted, accepted, same } = counts.get(name)!
+  const speed = (part: keyof Round) => spread(runs.map((run, r) => plain[r][part] / run[part]))
+  const [whole, writing] = [speed('wholeMs'), speed('decodeMs')]
+  table.push([
+    name,
+    (median(runs.map(({ wholeMs }) => wholeMs)) / tasks.length).toFixed(1),
+    (median(runs.map(({ decodeMs }) => decodeMs)) / tasks.length).toFixed(1),
+    `${whole.median.toFixed(2)} × (${whole.least.toFixed(2)}–${whole.most.toFixed(2)})`,
+    `${writing.median.toFixed(2)} × (${writing.least.toFixed(2)}–${writing.most.toFixed(2)})`,
+    (tokens / forwards).toFixed(2),
+    drafted === 0 ? '' : `${((100 * accepted) / drafted).toFixed(0)} % of ${drafted}`,
+    `${same} of ${all}`,
+  ])
+}
+console.log(formatTable(table).join('\n'))
+for (const engine of engines.values()) await engine[Symbol.asyncDispose]()
