@@ -27,7 +27,7 @@ export { Corpus, type CorpusOptions, type DeleteOptions, type NamespaceReport } 
 export { CorpusError, type CorpusErrorCode } from './corpus/error.js'
 // What a forward costs.
 export { type CostPoint, ForwardCost } from './cost/forward-cost.js'
-export type { DraftingReport, DraftMode, HeadsReport } from './decode/drafting.js'
+export type { DraftingReport, DraftMode, DraftModelReport, HeadsReport } from './decode/drafting.js'
 export type { DraftNode, TokenOrigin } from './decode/explain.js'
 export {
   type EndReason,

@@ -6,17 +6,27 @@
  */
 export type DraftMode = 'auto' | 'off' | number
 
+/** How a draft model is doing. */
+export interface DraftModelReport {
+  /** Milliseconds for each token it drafts. */
+  rowMs: number
+  /** The share of its tokens that have come true lately, 0 … 1; before any was judged, what is believed beforehand. */
+  rate: number
+  /** Whether it paid when last asked, had there been no other drafts. */
+  pays: boolean
+}
+
 /** What the heads in a model's own file (MTP) are doing. */
 export interface HeadsReport {
   /** How many there are; 0: none. */
   count: number
-  /** Whether the first of them is loaded and drafts where that pays. */
+  /** Whether they are loaded and draft where that pays. */
   used: boolean
-  /** If it is not, although it was asked for: why, in a phrase. */
+  /** If they are not, although they were asked for: why, in a phrase. */
   trouble?: string
-  /** Milliseconds for each token it drafts. */
+  /** Milliseconds for each token they draft. */
   rowMs?: number
-  /** The share of its tokens that have come true lately, 0 … 1. */
+  /** The share of their tokens that have come true lately, 0 … 1. */
   rate?: number
   /** Whether it pays at the moment. */
   pays?: boolean

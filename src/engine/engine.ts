@@ -3,7 +3,7 @@
 import { type Corpus, DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
 import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
-import type { DraftingReport, HeadsReport } from '../decode/drafting.js'
+import type { DraftingReport, DraftModelReport, HeadsReport } from '../decode/drafting.js'
 import type { Generation, GenerationResult } from '../decode/generation.js'
 import type { KeptPromptsReport } from '../decode/kept-prompts.js'
 import { DecodeLoop, type SlotState } from '../decode/loop.js'
@@ -144,6 +144,12 @@ export class Engine implements AsyncDisposable {
   /** How drafting has gone since the model was loaded: sizes chosen, and whether it rests because it did not pay. */
   describeDrafting(): DraftingReport {
     return this.#loop.describeDrafting()
+  }
+
+  /** How the draft model is doing; `undefined`: there is none. */
+  describeDraftModel(): DraftModelReport | undefined {
+    const { small } = this.#parts
+    return small && { rowMs: small.cost.ms(1), rate: small.drafter.rate, pays: small.drafter.pays }
   }
 
   /** What the heads in the model's own file (MTP) are doing. */

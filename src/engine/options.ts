@@ -89,8 +89,8 @@ export interface EngineOptions extends Omit<ModelOptions, 'vocabularyOnly' | 'ro
    */
   draftModel?: string | undefined
   /**
-   * The heads in some models' files that predict the token after the next (MTP). `'auto'`: the first of them drafts
-   * alongside {@link drafter}, where it is worth its time. `'off'`: they are not loaded. `Engine.describeHeads` says what is
+   * The heads in some models' files that predict the token after the next (MTP). `'auto'`: they draft alongside
+   * {@link drafter}, where that is worth its time. `'off'`: they are not loaded. `Engine.describeHeads` says what is
    * used. Default `'auto'`.
    */
   mtp?: 'auto' | 'off' | undefined

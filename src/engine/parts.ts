@@ -11,7 +11,7 @@ import { fetchModel } from '../hub/fetch-model.js'
 import { mostSequences } from '../llama/context-options.js'
 import { deviceOptionsOf } from '../llama/device.js'
 import type { Model } from '../llama/model.js'
-import { openDraftModel } from '../measure/draft-model.js'
+import { type OpenedDraftModel, openDraftModel } from '../measure/draft-model.js'
 import { openForeteller } from '../measure/foreteller.js'
 import { loadModel } from '../measure/loading.js'
 import type { OnLoadingProgress } from '../measure/progress.js'
@@ -31,7 +31,9 @@ export interface Parts {
   readonly tuned: Tuned
   readonly chat: Chat
   readonly drafter: Drafter
-  /** The model's own head, and what drafts with it; or a phrase that says why it is not used. */
+  /** The draft model, if one was asked for. */
+  readonly small: OpenedDraftModel | undefined
+  /** The model's own heads, and what drafts with them; or a phrase that says why they are not used. */
   readonly head: { foreteller: Foreteller; chains: ChainDrafter } | string | undefined
   /** Keeps what was learnt and frees everything. To be called once, when nothing is being decoded any more. */
   close(): Promise<void>
@@ -139,7 +141,7 @@ function roomOf({ slots, maxNodes }: Layout, options: EngineOptions, trainedToke
 }
 
 /** What drafts: retrieval, with a draft model and the model's own head around it where there are such. */
-interface Drafters extends Pick<Parts, 'drafter' | 'head'> {
+interface Drafters extends Pick<Parts, 'drafter' | 'small' | 'head'> {
   close(): Promise<void>
 }
 
@@ -158,9 +160,9 @@ async function openDrafters(
   const drafter = small?.drafter ?? retrieval
   try {
     const foreteller = maxNodes === 0 ? undefined : await openForeteller(context, room)
-    if (typeof foreteller !== 'object') return { drafter, head: foreteller, close }
+    if (typeof foreteller !== 'object') return { drafter, small, head: foreteller, close }
     const chains = new ChainDrafter(foreteller, drafter, maxNodes)
-    return { drafter: chains, head: { foreteller, chains }, close }
+    return { drafter: chains, small, head: { foreteller, chains }, close }
   } catch (error) {
     await close()
     throw error

@@ -107,6 +107,7 @@ export function properties(service: Service): Response {
     exactness: engine.exactness,
     placement: engine.placement,
     drafter: engine.drafter.name,
+    draft_model: engine.describeDraftModel() ?? null,
     mtp: engine.describeHeads(),
     embedding_model: readers.embedding?.name ?? null,
     rerank_model: readers.rerank?.name ?? null,

@@ -57,6 +57,9 @@ describe('a draft model', () => {
     for await (const step of engine.complete({ prompt, maxTokens: 60, draft: 8, explain: true }))
       for (const { source } of step.pieces) sources.add(source)
     expect(sources).toContain('draft-model')
+    expect(engine.describeDraftModel()).toEqual({ rowMs: expect.any(Number), rate: expect.any(Number), pays: true })
+    const app = createApp(engine, { model: 'test', log: () => {} })
+    expect(await (await app.request('/props')).json()).toMatchObject({ draft_model: { pays: true }, mtp: { count: 0 } })
     await engine.complete({ prompt, maxTokens: 60, draft: 8 }).result
     for await (const step of engine.complete({ prompt, maxTokens: 60, draft: 8, explain: true }))
       for (const { source } of step.pieces) sources.add(source)
