@@ -2,7 +2,7 @@
  * Heads that a model brings along (MTP): what a token foretold takes, how often it comes true, and how fast texts are written
  * with the head alone, with retrieval alone, and with both.
  *
- *     npm run bench -- mtp                            random weights of three families, with a head that is mostly right
+ *     npm run bench -- mtp                            random weights of four families, with heads that are mostly right
  *     npm run bench -- mtp --model FILE.gguf          any model with a head
  *
  * The random models say what the last token alone decides, to which the layers add a little: their heads are copies of their
@@ -22,7 +22,7 @@ import { describeMachine } from './kit/machine.js'
 import { median } from './kit/statistics.js'
 
 const { values } = readArguments('mtp', {
-  model: { type: 'string', value: 'FILE', help: 'a GGUF with a head (default: random weights of three families)' },
+  model: { type: 'string', value: 'FILE', help: 'a GGUF with a head (default: random weights of four families)' },
   novelty: { type: 'string', default: '0.1', value: 'A', help: 'what the context adds, of random weights: 0 to 1' },
   embedding: { type: 'string', default: '512', value: 'N', help: 'of random weights' },
   layers: { type: 'string', default: '12', value: 'N', help: 'of random weights' },
@@ -54,13 +54,21 @@ process.once('exit', () => rmSync(folder, { recursive: true }))
 function writeModel(architecture: Architecture): string {
   const file = path.join(folder, `${architecture}.gguf`)
   writeRandomModel(file, {
-    ...{ architecture, head: 'apt', type: 'Q8_0', seed: 8, vocabulary: 32_000, heads: 8, kvHeads: 4 },
+    ...{
+      architecture,
+      head: architecture === 'mimo2' ? ['apt', 'apt', 'apt'] : 'apt',
+      type: 'Q8_0',
+      seed: 8,
+      vocabulary: 32_000,
+      heads: 8,
+      kvHeads: 4,
+    },
     ...{ novelty: Number(values.novelty), embedding: Number(values.embedding), layers: Number(values.layers) },
   })
   return file
 }
 
-const families = ['glm4moe', 'deepseek2', 'qwen35'] as const
+const families = ['glm4moe', 'deepseek2', 'qwen35', 'mimo2'] as const
 const { cpu, cores } = describeMachine()
 console.log(`${cpu}, ${threads ?? cores} of ${cores} cores, ${values.prompts} × ${maxTokens} tokens\n`)
 const table = [
