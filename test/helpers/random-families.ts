@@ -10,6 +10,7 @@
  *     mamba2      state space, a decay for each head                           none
  *     kimi-k3     delta net, a decay for each channel (KDA) ⇄ MLA              feed-forward
  *     mimo2       attention from one matrix, with sinks ⇄ in a window          feed-forward
+ *     step35      gated attention with norms ⇄ in a window                     feed-forward
  */
 import type { MetadataValue } from './gguf.js'
 import type { Architecture } from './random-model.js'
@@ -104,7 +105,8 @@ export function describeFamily(o: Family): Record<string, MetadataValue> {
         'activation.situ_linear_beta': ['float32', 25],
         ...describeCompression(),
       }
-    case 'mimo2': {
+    case 'mimo2':
+    case 'step35': {
       const blocks = o.layers + o.foretelling.length
       const inWindow = Array.from({ length: blocks }, (_, layer) => (layer % 2 === 0 ? 1 : 0))
       return {
@@ -176,6 +178,11 @@ export function addFamilyBlock(tensors: Tensors, block: string, o: Block): boole
       tensors.norm(`${block}.post_attention_norm`, o.embedding)
       addExperts(tensors, block, o)
       addExpertBiases(tensors, block, o)
+      return true
+    case 'step35':
+      addNormedAttention(tensors, block, o)
+      tensors.matrix(`${block}.attn_gate`, o.embedding, o.heads, 1 / Math.sqrt(o.embedding))
+      addGatedFeedForward(tensors, block, o)
       return true
     case 'mimo2':
       addFusedAttention(tensors, block, o)

@@ -25,8 +25,8 @@ import { makeVocabulary, type TokenizerKind } from './vocabulary.js'
  * learnt by heart; `glm4moe`: experts, and a head that foretells the token after the next (MTP);
  * `qwen35`: hybrid, delta nets and gated attention alternate, and the last tokens can be taken back; `mamba2`: recurrent,
  * another than `mamba`; `kimi-k3`: hybrid, delta nets of another kind (KDA) and MLA, and the last tokens can be taken back;
- * `mimo2`: attention from one matrix with sinks, sliding windows alternate with full ones, and it may have several heads that
- * foretell.
+ * `mimo2`: attention from one matrix with sinks, and `step35`: gated attention; sliding windows alternate with full ones, and
+ * there may be several heads that foretell.
  */
 export type Architecture = (typeof ARCHITECTURES)[number]
 
@@ -45,6 +45,7 @@ export const ARCHITECTURES = [
   'mamba2',
   'kimi-k3',
   'mimo2',
+  'step35',
 ] as const
 
 export interface RandomModelOptions {
@@ -84,7 +85,8 @@ export interface RandomModelOptions {
   ends?: boolean
   /**
    * A layer more that foretells the token after the next (MTP): `'random'`, or `'apt'`, which is mostly right at a low
-   * `novelty`; mimo2 may have several. Default `'random'` for glm4moe, else `'none'`; for glm4moe, deepseek2, qwen35 and mimo2.
+   * `novelty`; mimo2 and step35 may have several. Default `'random'` for glm4moe, else `'none'`; for glm4moe, deepseek2, qwen35,
+   * mimo2 and step35.
    */
   head?: 'none' | Head | Head[]
   /** Whether it says lone bytes as often as words, so that its text is seldom UTF-8. Default `false`. */
