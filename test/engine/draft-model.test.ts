@@ -85,10 +85,10 @@ describe('a draft model', () => {
       properties: { a: { enum: ['x', 'y'] }, b: { type: 'boolean' } },
       required: ['a', 'b'],
     }
-    const common = { model: 'test', prompt: 'the end of the', max_tokens: 24, seed: 3 }
+    const common = { model: 'test', prompt: 'the end of the', max_tokens: 24, seed: 3, draft: 4 }
     const bodies = [
       { ...common, n: 3, temperature: 0.8 },
-      { ...common, best_of: 3, n: 2, temperature: 0.8, logprobs: 3 },
+      { ...common, n: 2, temperature: 0.8, logprobs: 3 },
       { ...common, logprobs: 2, temperature: 0 },
       { ...common, json_schema: schema },
       { ...common, grammar: 'root ::= ("ab" | "cd" | " ")+', temperature: 0.9 },
