@@ -88,5 +88,6 @@ export type { SamplerName, SamplerOptions } from './llama/sampler-options.js'
 export { type InfillTokens, type TokenizeOptions, Vocabulary } from './llama/vocabulary.js'
 export { loadVocabulary } from './llama/vocabulary-file.js'
 // The engine: a loaded model and the answers it writes.
-export type { Configuration, Exactness, ExactnessWish } from './measure/configuration.js'
+export type { Configuration } from './measure/candidates.js'
+export type { Exactness, ExactnessWish } from './measure/configuration.js'
 export type { LoadingProgress, LoadingStage } from './measure/progress.js'

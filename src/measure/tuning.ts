@@ -8,18 +8,13 @@ import { Context } from '../llama/context.js'
 import { type ContextOptions, defaultThreads } from '../llama/context-options.js'
 import type { Model } from '../llama/model.js'
 import { measureForwardCost } from './calibration.js'
-import {
-  chooseConfiguration,
-  type Exactness,
-  type ExactnessWish,
-  hangsOnThreads,
-  noiseOf,
-  plausibleMs,
-} from './configuration.js'
+import { dependsOnThreads } from './candidates.js'
+import { chooseConfiguration, type Exactness, type ExactnessWish, noiseOf } from './configuration.js'
 import { ProfileStore, type ProfileSubject } from './profile.js'
 import type { OnLoadingProgress } from './progress.js'
 import { openReader, type ReadingOptions } from './reading.js'
 import { chooseRollback } from './rollback.js'
+import { plausibleMs } from './speed-comparison.js'
 
 /** Milliseconds that measuring the cost of forwards and the probe may take at load. */
 const calibrationMs = 900
@@ -107,7 +102,7 @@ export async function tune(model: Model, options: TuningOptions): Promise<Tuned>
         rollback: wanted.rollback,
       })
   const first = wanted.threads ?? exactness.threads ?? defaultThreads()
-  const isFree = wanted.threads === undefined && (!hangsOnThreads(exactness) || model.kernels !== undefined)
+  const isFree = wanted.threads === undefined && (!dependsOnThreads(exactness) || model.kernels !== undefined)
   const context = await Context.create(model, {
     ...wanted,
     threads: isFree ? defaultThreads() : first,
