@@ -8,6 +8,9 @@ import type { Message } from './messages.js'
 import { schema } from './response-format.js'
 import { tools } from './tools.js'
 
+/** The name of a model; answers tell it in every line. */
+export const modelName = z.string().max(256)
+
 /** Nothing here sees pictures. */
 const noImages = z.undefined({ error: 'expected no images; this server reads text only' }).optional()
 
@@ -38,7 +41,7 @@ const options = bodyOf({ ...samplingFields, num_predict: tokenCount })
 
 /** What `/api/chat` and `/api/generate` have in common. */
 const shared = {
-  model: z.string(),
+  model: modelName,
   stream: z.boolean().nullish(),
   format: z.union([z.literal('json'), z.literal(''), schema], { error: "expected 'json' or a JSON schema" }).nullish(),
   options: options.nullish(),
@@ -72,8 +75,8 @@ export function chatMessages(given: readonly z.infer<typeof message>[]): Message
   return given.map(({ role, content, thinking, tool_calls, tool_name, name, tool_call_id }, i): Message => {
     if (role === 'tool') {
       const named = tool_name ?? name
-      const call = open.find((one) => one.id === tool_call_id || one.name === named) ?? open[0]
-      open = open.filter((one) => one !== call)
+      const at = open.findIndex((one) => one.id === tool_call_id || one.name === named)
+      const [call] = open.splice(Math.max(0, at), 1)
       const told = named ?? call?.name
       return {
         role,

@@ -6,6 +6,7 @@ import { ApiError } from './errors.js'
 import { bodyOf } from './harmless.js'
 import { json } from './json.js'
 import { list } from './lists.js'
+import { modelName } from './ollama-input.js'
 import { vectorsOf } from './reading.js'
 import { fingerprint } from './reply.js'
 import type { Served } from './served.js'
@@ -97,7 +98,7 @@ export async function ollamaShow(service: Service, request: Request): Promise<Re
 const texts = z.union([z.string(), list(z.string(), 2048, 1)], { error: 'expected a string or a list of strings' })
 
 const embedBody = bodyOf({
-  model: z.string(),
+  model: modelName,
   input: texts,
   truncate: z.boolean().nullish(),
   dimensions: z.number().int().min(1).nullish(),

@@ -143,6 +143,19 @@ describe('what Ollama’s clients ask about models', () => {
   })
 })
 
+describe('a name of megabytes', () => {
+  it.each(['/api/chat', '/api/generate', '/api/embed'])('is not told in every line of %s', async (route) => {
+    const { status, body } = await server.ask(route, {
+      model: 'm'.repeat(4_000_000),
+      messages: [],
+      prompt: '',
+      input: 'a',
+    })
+    expect([status, typeof body.error]).toEqual([400, 'string'])
+    expect(body.error.length).toBeLessThan(200)
+  })
+})
+
 describe('messages of Ollama’s', () => {
   it('have their results told apart by name, by id, or by order', () => {
     const call = (name: string) => ({ function: { name, arguments: {} } })
