@@ -112,6 +112,8 @@ interface Figures {
 
 async function startServer(name: string, command: string, options: string[], env: NodeJS.ProcessEnv, port?: number) {
   const child = spawn(command, options, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
+  // Whoever ends this ends the servers too.
+  process.once('exit', () => child.kill('SIGTERM'))
   let text = ''
   child.stderr?.on('data', (part) => {
     text = (text + part).slice(-20_000)
@@ -238,9 +240,11 @@ async function main(): Promise<void> {
     ),
   )
   const slots = Math.max(...cells.map(({ atOnce }) => atOnce))
-  const context = Math.max(...cells.map(({ prompt, answer }) => prompt + answer)) + 512
+  // Prompts end with a whole document.
+  const context = Math.ceil(Math.max(...cells.map(({ prompt, answer }) => 1.1 * prompt + answer))) + 512
   const { threads } = values
   const servers: Server[] = []
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
   try {
     const binary = values['llama-server']
     for (const mode of binary ? values.modes.split(',') : []) {

@@ -70,7 +70,7 @@ type GgufType = (typeof types)[number]
 type NumberType = Extract<GgufType, { read: unknown }>
 
 /** Bytes read first, and how much more each time that is not enough. */
-const firstBytes = 1 << 20
+const firstBytes = 1 << 23
 const growth = 4
 
 /** Lists of more numbers are not read. */

@@ -361,17 +361,20 @@ async function checkFile(
   known: KnownFiles | undefined,
 ): Promise<GgufHeader> {
   let header: GgufHeader
+  let isKnown: boolean | undefined
   try {
     header = await readHeader(resolved)
-    checkSoundness(header)
+    // What was loaded before without harm is sound, and a large vocabulary takes a while to look at.
+    isKnown = await known?.knows(header.digest)
+    if (!isKnown) checkSoundness(header)
   } catch (error) {
     if (error instanceof GgufFault) throw new LlamaError('file-invalid', `${shown} ${error.message}`, { cause: error })
     throw error
   }
   const reader = vocabularyOnly || purpose === 'reads' ? undefined : describeReader(header)
   if (reader) throw new LlamaError('model-unsupported', `${shown} ${reader}`)
+  if (isKnown) return header
   const { digest } = header
-  if (await known?.knows(digest)) return header
   const { size: weightBytes } = await stat(resolved)
   const end = await rehearse(library, resolved, digest, { vocabularyOnly, weightBytes })
   if (end !== undefined)

@@ -76,24 +76,29 @@ export interface Choice {
 export async function chooseConfiguration(model: Model, options: ConfigurationOptions): Promise<Choice> {
   const { wish, fixed, budgetMs, company, rollback } = options
   const bitwise = await bitwiseCandidatesOf(model, fixed)
-  const isElsewhere = model.residence !== 'processor'
-  // On devices, plain attention is only for models that support nothing else there.
-  const others = isElsewhere && bitwise.length > 0 ? [] : await acceptedBy(model, complete(otherCandidates, fixed))
-  const all = complete([...others, ...bitwise], {})
-  if (all.length === 0) await refuse(model, { ...otherCandidates[0], ...withoutUndefined(fixed) })
+  // Making a context to ask what a model takes is a tenth of a second: what is less exact is asked for only where it matters.
+  const takeAll = async () => {
+    // On devices, plain attention is only for models that support nothing else there.
+    const isAttendedTo = model.residence !== 'processor' && bitwise.length > 0
+    const others = isAttendedTo ? [] : await acceptedBy(model, complete(otherCandidates, fixed))
+    return complete([...others, ...bitwise], {})
+  }
+  const isExact = wish === 'bitwise' && bitwise.length > 0
+  const candidates = isExact ? bitwise : await takeAll()
+  if (candidates.length === 0) await refuse(model, { ...otherCandidates[0], ...withoutUndefined(fixed) })
   const first =
     options.threads === undefined && model.residence !== 'device'
-      ? await chooseThreads(model, all[0])
+      ? await chooseThreads(model, candidates[0])
       : { threads: options.threads ?? defaultThreads(), isHeldUp: false, isSlow: false }
-  const isExact = wish === 'bitwise' && bitwise.length > 0
-  const candidates = isExact ? bitwise : all
   const { order, isHeldUp } = first.isSlow
     ? { order: candidates, isHeldUp: false }
     : await bySpeed(model, candidates, first.threads)
   // The cores were free when threads were compared, but no longer are.
   const threads = isHeldUp && options.threads === undefined ? 1 : first.threads
   const conditions = { threads, budgetMs, company, rollback }
-  const found = isExact ? await findBitwise(model, order, all, conditions) : await probe(model, order[0], conditions)
+  const found = isExact
+    ? await findBitwise(model, order, takeAll, conditions)
+    : await probe(model, order[0], conditions)
   return {
     exactness: options.threads === undefined ? { ...found, threads } : found,
     isHeldUp: isHeldUp || first.isHeldUp,
@@ -106,11 +111,11 @@ async function refuse(model: Model, configuration: Configuration): Promise<never
   throw new Error(`a context of ${context.contextTokens} tokens was refused before`)
 }
 
-/** The first of some candidates that keeps every bit; if there is none, the fastest of all. */
+/** The first of some candidates that keeps every bit; if there is none, the fastest of all that the model takes. */
 async function findBitwise(
   model: Model,
   candidates: readonly Configuration[],
-  all: readonly Configuration[],
+  takeAll: () => Promise<readonly Configuration[]>,
   conditions: ProbeConditions,
 ): Promise<Exactness> {
   const each = { ...conditions, budgetMs: conditions.budgetMs / candidates.length }
@@ -123,7 +128,7 @@ async function findBitwise(
     if (result.equalRows < result.rows / 2) break
   }
   if (candidates.length === 1) return results[0]
-  const { order } = await bySpeed(model, all, conditions.threads)
+  const { order } = await bySpeed(model, await takeAll(), conditions.threads)
   return probe(model, order[0], conditions)
 }
 
