@@ -2,7 +2,7 @@
 
 import { JinjaError } from './error.js'
 
-/** Steps after which a rendering may be left for a while: some milliseconds. */
+/** Steps after which a rendering may pause: some milliseconds. */
 const sliceSteps = 20_000
 
 /** What one rendering may cost: templates come with models, and models come from anywhere. */
@@ -31,7 +31,7 @@ export class Budget {
     if (this.#steps < 0) throw new JinjaError('budget', 'the template takes too long')
   }
 
-  /** Goes one level deeper. @throws JinjaError `budget` where templates call themselves without end */
+  /** Goes one level deeper. @throws JinjaError `budget` if templates call themselves endlessly */
   enter(): void {
     if (++this.#depth > 100) throw new JinjaError('budget', 'the template calls itself too deeply')
   }

@@ -27,7 +27,7 @@ import {
   type Value,
 } from './value.js'
 
-/** Computes expressions, tree walking, and pays for each step and for what it makes. */
+/** Computes expressions by walking the tree, and pays for each step and for what it makes. */
 export class Evaluator {
   readonly #budget: Budget
 
@@ -98,20 +98,20 @@ export class Evaluator {
     return made
   }
 
-  /** Pays for what was made: values may grow with every step, and steps are not all that costs. */
+  /** Pays for what was made: values may grow with every step, so counting steps is not enough. */
   pay(value: Value): void {
     if (isStr(value)) this.#budget.spend(value.length / 8)
     else if (Array.isArray(value)) this.#budget.spend(value.length)
   }
 
-  /** A key of a dictionary, or a method; `items` is the method even of a dictionary with such a key, as a call says. */
+  /** The value of a key or attribute, or a method; a key of a dictionary hides a method of its name. */
   #attribute(of: Value, name: string): Value {
     if (of instanceof Dict) return of.has(name) ? of.get(name) : methodOf(of, name)
     if (of instanceof Namespace) return of.attributes.get(name)
     if (of instanceof Callable) {
       return of.attribute?.(name)
     }
-    // As in llama.cpp; Python's Jinja would refuse what many schemas leave out.
+    // As in llama.cpp; Python's Jinja would refuse to read what many schemas leave out.
     if (of === undefined) return undefined
     return methodOf(of, name)
   }
@@ -173,7 +173,7 @@ export class Evaluator {
     return made
   }
 
-  /** The function of a call, and what it is given. */
+  /** The function that a call calls, and its arguments. */
   called({ callee, args }: Expression & { kind: 'call' }, scope: Scope): { target: Callable; given: Given } {
     let target: Value
     if (callee.kind === 'attribute') {
@@ -228,7 +228,7 @@ export class Evaluator {
         this.#budget.spend(a.length + b.length)
         return [...a, ...b]
       }
-      // Templates add what may not be there to a text; jinja2 refuses that for None, and so do we.
+      // Templates add values that may be missing to a text; jinja2 refuses that for None, and so do we.
       if (isStr(a) && b === undefined) return a
       if (a === undefined && isStr(b)) return b
     }

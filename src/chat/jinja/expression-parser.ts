@@ -129,14 +129,14 @@ export class ExpressionParser {
     }
   }
 
-  /** What stands behind a `|`. */
+  /** What follows a `|`. */
   filter(): { name: string; args: Arguments } {
     let name = this.#words.expect('name').value
     while (this.#words.take('operator', '.')) name += `.${this.#words.expect('name').value}`
     return { name, args: this.#words.is('operator', '(') ? this.#arguments() : { positional: [], named: [] } }
   }
 
-  /** A test takes its argument in brackets or, if it is one simple value, without. */
+  /** A test takes its argument in parentheses or, if it is one simple value, without them. */
   #test(): { name: string; args: Arguments } {
     const name = this.#words.is('name') ? this.#words.next().value : this.#words.expect('name').value
     if (this.#words.is('operator', '(')) return { name, args: this.#arguments() }

@@ -25,7 +25,7 @@ import {
 
 type Filter = (value: Value, args: Value[], given: Given) => Value
 
-/** An argument by place or by name. */
+/** An argument by position or by name. */
 const arg = ({ positional, named }: Given, place: number, name: string): Value => named.get(name) ?? positional[place]
 
 /** What a dotted path leads to. */
@@ -46,7 +46,7 @@ const lengthOf = (value: Value): number => {
   return itemsOf(value).length
 }
 
-/** `select`, `reject` and their kin: entries that pass a test, or that do not. */
+/** `select`, `reject` and the like: the entries that pass a test, or those that do not. */
 const choose =
   (keep: boolean, byAttribute: boolean): Filter =>
   (value, args) => {
@@ -294,7 +294,7 @@ export const filters: Record<string, Filter> = {
 filters.d = filters.default
 filters.e = filters.escape
 
-/** A text without comments and tags of HTML; an expression would look to its end from every `<` that closes nowhere. */
+/** A text without HTML comments and tags; a regular expression would search to the end of the text from every `<` that is never closed. */
 function withoutTags(text: string): string {
   let kept = ''
   let from = 0
@@ -314,7 +314,7 @@ function fail(name: string, wanted: string): never {
   throw new JinjaError('render', `${name}: expected ${wanted}`)
 }
 
-/** @throws JinjaError `render` for a filter there is none of */
+/** @throws JinjaError `render` for an unknown filter */
 export function filterNamed(name: string): Filter {
   if (!Object.hasOwn(filters, name)) throw new JinjaError('render', `there is no filter named '${name}'`)
   return filters[name]
@@ -350,7 +350,7 @@ export function percentFormatted(text: Str, args: Value[]): Str {
   return concat(...parts)
 }
 
-/** Filters are called with functions' arguments too (`map('tojson')`). */
+/** Filters can also be called with the arguments of a function (`map('tojson')`). */
 export function filterAsCallable(name: string): Callable {
   const filter = filterNamed(name)
   return new Callable(name, (given) =>

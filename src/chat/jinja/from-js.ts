@@ -5,7 +5,7 @@ import { parseJson } from './json.js'
 import { Text } from './text.js'
 import { Callable, Dict, Numeral, type Value } from './value.js'
 
-/** A text of JSON whose numbers stay as they are written, for values of `fromJs`. */
+/** JSON whose numbers stay as they are written, as a value for `fromJs`. */
 export class RawJson {
   readonly text: string
   constructor(text: string) {

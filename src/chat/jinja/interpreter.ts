@@ -24,7 +24,7 @@ import {
 /** How a body ended: at its end, or at a loop control. */
 type Ending = 'end' | 'break' | 'continue'
 
-/** Carries out a template, tree walking, and pays for each step. What takes long is done in slices. */
+/** Runs a template by walking the tree, and pays for each step. What takes long is done in slices. */
 export class Interpreter {
   readonly #budget: Budget
   readonly #evaluator: Evaluator
@@ -36,7 +36,7 @@ export class Interpreter {
     this.#settling = new Settling(this.#evaluator)
   }
 
-  /** The text a template makes. */
+  /** The text that a template makes. */
   *render(body: readonly Statement[], scope: Scope): Slices<Str> {
     const out = new TextBuilder()
     yield* this.#run(body, scope, out)
@@ -198,7 +198,7 @@ export class Interpreter {
     }
   }
 
-  /** A loop in itself, over something else: `{{ loop(item.children) }}`. */
+  /** A loop that calls itself with something else to loop over: `{{ loop(item.children) }}`. */
   *#again(statement: Statement & { kind: 'for' }, over: Value, scope: Scope, depth: number): Slices<Value> {
     const text = new TextBuilder()
     this.#budget.enter()

@@ -74,10 +74,10 @@ class JsonWriter {
 }
 
 /**
- * Reads JSON and keeps how its numbers are written.
+ * Reads JSON, keeping its numbers as they are written.
  *
  * @param originOf the mark of each string, keys included
- * @throws JinjaError `render` if it is none
+ * @throws JinjaError `render` if the text is not JSON
  */
 export function parseJson(text: string, originOf: OriginOf = () => 0): Value {
   return new JsonReader(text, originOf).read()
@@ -114,7 +114,7 @@ class JsonReader {
     while (' \t\n\r'.includes(this.#text[this.#at] ?? 'x')) this.#at++
   }
 
-  /** Takes a character behind white space, if it is the next. */
+  /** Skips white space, then takes a character if it is the next. */
   #takes(char: string): boolean {
     this.#space()
     if (this.#text[this.#at] !== char) return false

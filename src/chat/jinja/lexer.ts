@@ -76,7 +76,7 @@ class Lexer {
   readonly #source: string
   readonly #tokens: Token[] = []
   #at = 0
-  /** What the tag before asks of the text that follows it. */
+  /** What the previous tag demands of the text that follows it. */
   #trim: 'none' | 'line' | 'all' = 'none'
 
   constructor(source: string) {
@@ -98,7 +98,7 @@ class Lexer {
     this.#tokens.push({ kind, value, at })
   }
 
-  /** Text up to the next tag, which it names. */
+  /** Reads text up to the next tag, and returns how the tag opens. */
   #text(): string {
     const source = this.#source
     let start = this.#at

@@ -202,7 +202,7 @@ function formatted(self: Str, args: Value[], { named }: Given): Str {
   return concat(...parts)
 }
 
-/** A value by a format such as `>10`, `05d`, `.2f`. */
+/** A value written in a format such as `>10`, `05d`, `.2f`. */
 export function specified(value: Value, format: string): Str {
   const found = /^(?:(.)?([<>^=]))?([-+ ])?#?(0)?(\d+)?(,)?(?:\.(\d+))?([a-zA-Z%])?$/.exec(format)
   if (!found) throw new JinjaError('render', `unknown format '${format}'`)
@@ -302,7 +302,7 @@ const dicts: Record<string, Method<Dict>> = {
   },
 }
 
-/** A method of a string, list or dictionary; undefined where there is none of that name. */
+/** A method of a string, list or dictionary; `undefined` if there is none of that name. */
 export function methodOf(self: Value, name: string): Callable | undefined {
   const table: Record<string, Method<never>> | undefined = isStr(self)
     ? strings

@@ -10,7 +10,7 @@ export function parseTemplate(source: string): Statement[] {
   return new Parser(new Words(source)).template()
 }
 
-/** Reads statements, and the expressions in them by {@link ExpressionParser}. */
+/** Reads statements; {@link ExpressionParser} reads the expressions in them. */
 class Parser {
   readonly #words: Words
   readonly #expressions: ExpressionParser
@@ -26,7 +26,7 @@ class Parser {
     return body
   }
 
-  /** Statements up to one of `endings`, which is left standing. */
+  /** Statements up to one of `endings`, which is not taken. */
   #body(endings: string[]): Statement[] {
     return this.#words.nested(() => {
       const body: Statement[] = []

@@ -7,7 +7,7 @@ import type { Arguments, Expression } from './syntax.js'
 import { isTrue, type Value } from './value.js'
 
 /**
- * Computes expressions as {@link Evaluator} does, but leaves off and goes on within what they call:
+ * Computes expressions as {@link Evaluator} does, but can pause and go on inside what they call:
  *
  *     shown(a) ~ (shown(b) if b else '')     →     "…" ~ "…"     →     "……"
  *     └ call      └ call, if b is true             values in place of the calls
@@ -24,7 +24,7 @@ export class Settling {
     return this.#evaluator.evaluate(yield* this.#settled(expression, scope), scope)
   }
 
-  /** The expression with values in place of calls, as far as they are to be made. */
+  /** The expression with values in place of those calls that have to be made. */
   *#settled(expression: Expression, scope: Scope): Slices<Expression> {
     if (!calls(expression)) return expression
     switch (expression.kind) {
@@ -67,7 +67,7 @@ export class Settling {
     }
   }
 
-  /** A part of something, of which only that may call. */
+  /** The parts of an attribute, item or slice settled; the value itself is not read yet. */
   *#within(expression: Expression, scope: Scope): Slices<Expression> {
     if (expression.kind === 'attribute') return { ...expression, of: yield* this.#settled(expression.of, scope) }
     if (expression.kind === 'item') {
@@ -102,7 +102,7 @@ export class Settling {
   }
 }
 
-/** Whether there is a call in an expression, by expressions that were asked for. */
+/** Whether expressions contain a call, for those that were asked about. */
 const known = new WeakMap<object, boolean>()
 
 function calls(node: object): boolean {

@@ -1,4 +1,4 @@
-/** What templates are made of, as the parser gives it and the interpreter takes it. */
+/** What templates are made of: what the parser returns and the interpreter runs. */
 
 import type { Value } from './value.js'
 
@@ -17,7 +17,7 @@ export type Expression =
   | { kind: 'unary'; operator: '-' | '+' | 'not'; value: Expression }
   | { kind: 'binary'; operator: string; left: Expression; right: Expression }
   | { kind: 'choice'; condition: Expression; yes: Expression; no?: Expression }
-  /** What has been computed already. */
+  /** An expression whose value has been computed already. */
   | { kind: 'value'; value: Value }
 
 export interface Arguments {

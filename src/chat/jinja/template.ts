@@ -11,7 +11,7 @@ import type { Statement } from './syntax.js'
 import type { Str } from './text.js'
 import type { Value } from './value.js'
 
-/** What one rendering may cost, and what it takes for the present time. */
+/** What one rendering may cost, and the time it takes for the present. */
 export interface RenderOptions {
   budget?: Budget
   now?: Date
@@ -41,7 +41,7 @@ export class JinjaTemplate {
     }
   }
 
-  /** All texts the template itself holds: what it writes, and what it compares with. */
+  /** All texts in the template itself: those it writes, and those it compares with. */
   get literals(): string[] {
     const found: string[] = []
     walk(this.#body, ({ kind, text, value }) => {
@@ -61,7 +61,7 @@ export class JinjaTemplate {
     return found
   }
 
-  /** The text it makes of its input, with the marks the input had. @throws JinjaError */
+  /** The text that it makes of its input, with the input's marks. @throws JinjaError */
   render(input: Record<string, Value>, options: RenderOptions = {}): Str {
     return finish(this.slices(input, options))
   }
@@ -79,7 +79,7 @@ export class JinjaTemplate {
   }
 }
 
-/** The stack's end is the budget's end. */
+/** Running out of stack counts as running out of budget. */
 function outOfRoom(error: unknown): unknown {
   return error instanceof RangeError ? new JinjaError('budget', 'the template needs too much room') : error
 }

@@ -72,7 +72,7 @@ for (const [name, same] of Object.entries({
 }))
   tests[name] = tests[same]
 
-/** @throws JinjaError `render` for a test there is none of */
+/** @throws JinjaError `render` for an unknown test */
 export function testNamed(name: string): (value: Value, ...args: Value[]) => boolean {
   if (!Object.hasOwn(tests, name)) throw new JinjaError('render', `there is no test named '${name}'`)
   return tests[name]

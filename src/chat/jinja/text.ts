@@ -107,7 +107,7 @@ export function replaced(value: Str, from: string, to: Str, count = Number.POSIT
   return out.done()
 }
 
-/** Most parts that one text is cut into: more take a tenth of a second and longer, in which nobody else is heard. */
+/** Most parts that one text is cut into: more would block the event loop for a tenth of a second or longer. */
 const mostParts = 2 ** 18
 
 /** Cuts at each `separator`, at most `count` times, from the left or from the right. @throws JinjaError `budget` */
@@ -152,7 +152,7 @@ export function checkParts(count: number): void {
 
 /** Whether a character is white space, as Python sees it. */
 export function isSpace(char: string): boolean {
-  // These are nearly all there are, and a text may be megabytes of them.
+  // Nearly all white space is one of these, and a text may be megabytes of it.
   if (char === ' ' || char === '\n') return true
   return /\s/.test(char) || char === '\x1c' || char === '\x1d' || char === '\x1e' || char === '\x1f' || char === '\x85'
 }

@@ -58,7 +58,7 @@ export class Callable {
   readonly call: (given: Given) => Value
   /** Its attributes (`loop.index`). */
   readonly attribute: ((name: string) => Value) | undefined
-  /** The same as {@link call}, where that may take long. */
+  /** The same as {@link call}, in slices; for functions that may take long. */
   readonly slices: ((given: Given) => Slices<Value>) | undefined
 
   constructor(
@@ -91,7 +91,7 @@ export function toNumber(value: Value): number {
   throw new JinjaError('render', `expected a number, got ${nameOfType(value)}`)
 }
 
-/** A number as a value: a float where one of those it came from was one. */
+/** A number as a value: a float if one of the numbers it was computed from is one. */
 export function fromNumber(value: number, isFloat: boolean): Value {
   return isFloat ? new Numeral(value) : value
 }
@@ -146,10 +146,10 @@ export function compare(a: Value, b: Value): number {
   throw new JinjaError('render', `${nameOfType(a)} and ${nameOfType(b)} cannot be compared`)
 }
 
-/** What a loop runs over; nothing, where there is nothing. */
 /** Longest text whose characters are taken one by one. */
 const mostCharacters = 2 ** 18
 
+/** What a loop runs over: no entries for what does not exist. @throws JinjaError `budget`, `render` */
 export function itemsOf(value: Value): Value[] {
   if (Array.isArray(value)) return value
   if (value === undefined || value === null) return []

@@ -16,36 +16,36 @@ export class Words {
     this.#tokens = tokenize(source)
   }
 
-  /** The word that comes, or one after it. */
+  /** The next word, or one after it. */
   peek(ahead = 0): Token {
     return this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)]
   }
 
-  /** Takes the word that comes; the last is never passed. */
+  /** Takes the next word; the last one is never passed. */
   next(): Token {
     return this.#tokens[Math.min(this.#at++, this.#tokens.length - 1)]
   }
 
-  /** Whether a word of a kind comes, and with that value. */
+  /** Whether the next word is of a kind, and has a value. */
   is(kind: Token['kind'], value?: string, ahead = 0): boolean {
     const token = this.peek(ahead)
     return token.kind === kind && (value === undefined || token.value === value)
   }
 
-  /** The same; then it is taken. */
+  /** The same; if so, takes the word. */
   take(kind: Token['kind'], value?: string): boolean {
     if (!this.is(kind, value)) return false
     this.#at++
     return true
   }
 
-  /** Takes it. @throws JinjaError `syntax` if another comes */
+  /** Takes the next word, which must be this. @throws JinjaError `syntax` if it is another */
   expect(kind: Token['kind'], value?: string): Token {
     if (!this.is(kind, value)) throw this.unexpected(value ?? kind.replace('-', ' '))
     return this.next()
   }
 
-  /** The complaint that something else was wanted than what comes, or came. */
+  /** The error that something was expected, but the next word, or the one given, is another. */
   unexpected(wanted: string, { kind, value, at } = this.peek()): JinjaError {
     return new JinjaError(
       'syntax',
@@ -53,7 +53,7 @@ export class Words {
     )
   }
 
-  /** Reads something that may hold more of its kind. @throws JinjaError `syntax` if that goes too deep */
+  /** Reads something that may contain more of its kind. @throws JinjaError `syntax` if that goes too deep */
   nested<T>(read: () => T): T {
     if (++this.#depth > mostDepth) throw new JinjaError('syntax', 'the template is nested too deeply')
     const value = read()
