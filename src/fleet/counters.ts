@@ -16,7 +16,7 @@ export class Counters {
   /** Records that came after their own deletion. */
   dead = 0
   readonly refused = new Map<RefusalReason, number>()
-  /** Records that one side or the other had let go before they could be handed over. */
+  /** Records that one side or the other had dropped before they could be handed over. */
   missed = 0
   /** Messages of a writer that never came, by the gaps in its numbers. */
   gaps = 0

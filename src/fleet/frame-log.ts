@@ -20,7 +20,7 @@ export interface LogEntry {
 export interface LogReader {
   /** Place of the last entry that is done with. */
   done: number
-  /** Entries that the log had to let go before they were read. */
+  /** Entries that the log had to drop before they were read. */
   missed: number
 }
 
@@ -38,7 +38,7 @@ export class FrameLog {
   readonly #mostBytes: number
   readonly #readers = new Set<LogReader>()
   #entries: LogEntry[] = []
-  /** Entries before this index were let go. */
+  /** Entries before this index have been dropped. */
   #head = 0
   readonly #more = new Bell()
   readonly #urgent = new Set<() => void>()
@@ -76,7 +76,7 @@ export class FrameLog {
     this.#readers.delete(reader)
   }
 
-  /** Appends a message; the oldest go where there is no room. */
+  /** Appends a message; if there is no room, the oldest go. */
   append(frame: Uint8Array, { writer, namespace, type }: Pick<Message, 'writer' | 'namespace' | 'type'>): void {
     this.#entries.push({ place: ++this.#last, frame, writer, namespace, type, at: performance.now() })
     this.byteLength += frame.length

@@ -80,7 +80,7 @@ export class Ledger {
     return [...(space.claims.get(hash)?.named ?? [])].filter(([name]) => !isHeld(name))
   }
 
-  /** The name a record has and nobody was told of yet, if there is one. */
+  /** The name that a record has and that nobody has been told yet, if there is one. */
   untold(namespace: string, { hash, names }: CorpusRecord): string | undefined {
     const named = this.#space(namespace).claims.get(hash)?.named
     return names.find((name) => !named?.has(name))

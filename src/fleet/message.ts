@@ -75,7 +75,7 @@ export function encodeMessage(message: Message, fingerprint: string): Uint8Array
   const ended = message.ended.slice(0, MOST_ENDED)
   const afterNames = HEAD_BYTES + pad(spaceBytes + nameBytes)
   const from = afterNames + 16 * ended.length
-  // Small ones stand beside each other in one buffer, at multiples of 8.
+  // Small ones lie next to each other in one buffer, at multiples of 8.
   const bytes = Buffer.allocUnsafe(from + 4 * tokens.length)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   view.setUint32(0, MARK, true)

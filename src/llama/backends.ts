@@ -49,7 +49,7 @@ export function loadBackends(ggml: GgmlFunctions, folder: string, silence: Point
 
 /** Why a backend did not load, by what ggml said of it. */
 export function describeFailure(file: string, said: readonly string[]): string {
-  // Vulkan's gives nothing where no driver is installed at all.
+  // Vulkan's lists nothing if no driver is installed at all.
   if (said.some((line) => line.includes('returned NULL'))) return `${file} finds no driver`
   const reason = said.map((line) => line.replace(/^\w+: (?:failed to load \S+: )?/, '')).filter((line) => line !== '')
   return `${file} could not be loaded${reason.length > 0 ? `: ${reason.join('; ')}` : ''}`
@@ -88,7 +88,7 @@ export function describeBlindness(
   return `${file} of ${origin} sees no device${why}`
 }
 
-/** What to install for devices, where there is nothing for them. */
+/** What to install for devices if nothing for them is installed. */
 export function describeLack(folder: string): string {
   return `the llama.cpp of ${nameOf(folder)} is for the processor alone; ${deviceAdvice()}`
 }

@@ -8,7 +8,7 @@ export interface TokenLogprob {
   logprob: number
 }
 
-/** How probable a token was where it was written, and others there. */
+/** How probable a token was at its place, and the other likely tokens there. */
 export interface TokenLogprobs extends TokenLogprob {
   /** The most likely tokens, best first; as many as were asked for. */
   top: TokenLogprob[]

@@ -154,7 +154,7 @@ export class CellCodec {
 /** Milliseconds after which others get their turn. */
 const sliceMs = 5
 
-/** What surrounds the numbers of a state; `undefined` where it is of another form. */
+/** What surrounds the numbers of a state; `undefined` if it has another form. */
 function readLayout(state: Uint8Array): Layout | undefined {
   const view = viewOf(state)
   const has = (bytes: number) => at + bytes <= state.length

@@ -51,7 +51,7 @@ export interface ContextOptions {
    * goes back no further than the last forward of a sequence, and sequences share no cells. Default `true`.
    */
   swaFull?: boolean
-  /** Threads shared with other contexts that never compute at the same time. Default: threads of its own. */
+  /** Threads shared with other contexts that never compute at the same time. Default: its own threads. */
   pool?: ThreadPool
   /**
    * A context of the head that the model brings along, and was loaded with (MTP): a row is a token beside the vector that

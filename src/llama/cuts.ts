@@ -18,7 +18,7 @@ export interface CutVocabulary {
   bytesOf(token: number, special?: boolean): Uint8Array
   /** Whether the tokenizer puts a space in front of every text. */
   readonly addsSpace: boolean
-  /** Whether that space, where it stands alone, is one token, which can be dropped again. */
+  /** Whether that space, on its own, is one token, which can be dropped again. */
   readonly dropsSpace: boolean
 }
 
@@ -153,7 +153,7 @@ export class Cuts {
     }
     if (kind !== kinds.spm || this.#strips(text, at, left, right)) return undefined
     if (!addsSpace) return { end: at, next: at, drop: false }
-    // Behind a token of that kind a space is put too, and in front of one there is none.
+    // A space is put behind a token of that kind too, and none in front of one.
     if (this.#lasts.has(left)) return undefined
     if (right === 0x20) {
       const next = text.codePointAt(at + 1)
@@ -171,7 +171,7 @@ export class Cuts {
     let first = at
     while (first > begin && text.startsWith(unit, first - unit.length)) first -= unit.length
     const cut = first + Math.floor((at - first) / (length * unit.length)) * length * unit.length
-    // Tokens that reach over the end of the run are looked for sooner where they are longer.
+    // Tokens that reach over the end of the run are looked for sooner if they are longer.
     if (cut <= first || !text.startsWith(unit.repeat(length), cut)) return undefined
     return { end: cut, next: cut, drop: false }
   }

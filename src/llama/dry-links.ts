@@ -32,7 +32,7 @@ export class DryLinks implements AsyncDisposable {
   }
 
   /**
-   * Makes aside what {@link open} then copies, where the options want one.
+   * Makes aside what {@link open} then copies, if the options ask for it.
    *
    * @param contextTokens most tokens that are looked back at
    * @throws RangeError for breakers that occur in too much of the vocabulary

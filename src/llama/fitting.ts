@@ -86,7 +86,7 @@ export class Fitting {
         const computeBytes = devices.reduce((sum, { name }) => sum + ledger.of(name).computeBytes, 0)
         return { cells, cellBytes: ledger.totalCellBytes, computeBytes }
       }
-      // Large caches are foretold from small ones: ggml ends the process where a device could not hold one in a piece.
+      // Sizes of large caches follow from small ones: ggml ends the process if a device cannot hold one in one piece.
       const small = await taken(Math.min(wanted.n_ctx, triedCells / 2))
       const large = await taken(Math.min(wanted.n_ctx, triedCells))
       if (!small || !large) return undefined
@@ -126,7 +126,7 @@ export class Fitting {
   }
 }
 
-/** Bytes that may be taken on devices; infinite where one does not tell. */
+/** Bytes that may be taken on devices; infinite if one of them does not say. */
 function roomOf(devices: readonly Device[]): number {
   if (devices.some(({ totalBytes }) => totalBytes === 0)) return Number.POSITIVE_INFINITY
   return devices.reduce(

@@ -29,7 +29,7 @@ export interface ForetellingFunctions {
   readonly selecting: string
 }
 
-/** Binds them; `undefined` where a build does not export them. */
+/** Binds them; `undefined` if a build does not export them. */
 export function bindForetelling(llama: LibraryHandle): ForetellingFunctions | undefined {
   for (const [i, set] of names.set.entries())
     try {
@@ -67,7 +67,7 @@ const graphs = new Map([
 export interface Heads {
   /** How many there are. */
   readonly count: number
-  /** Why they are not used, as a phrase, where they cannot be. */
+  /** Why they are not used, as a phrase, if they cannot be. */
   readonly trouble?: string | undefined
 }
 

@@ -89,7 +89,7 @@ export function bindGgml(
     ggml_threadpool_params_default: base.func('ggml_threadpool_params ggml_threadpool_params_default(int32 threads)'),
   } as unknown as GgmlFunctions
   loadBackends(bound)
-  // The CPU backend is a library of its own, one per processor generation; its functions are asked for by name.
+  // The CPU backend is a separate library, one per processor generation; its functions are looked up by name.
   const cpu = bound.ggml_backend_reg_by_name('CPU') as Pointer
   const fromCpu = (prototype: string, name: string) =>
     koffi.decode(bound.ggml_backend_reg_get_proc_address(cpu, name), koffi.proto(prototype)) as never

@@ -16,7 +16,7 @@ import type { Native, Pointer } from './native.js'
  * Without it, and wherever it declines, everything works as llama.cpp has it.
  */
 
-/** Whether the kernels are used where they can be, or not at all. */
+/** Whether the kernels are used if possible, or not at all. */
 export type KernelsWish = 'auto' | 'off'
 
 /** Environment variable that names the file of the kernels, or is `off`. */

@@ -134,7 +134,7 @@ export class LlamaLibrary {
     return listDevices(this.ggml)
   }
 
-  /** Why there is no device besides the processor, as a phrase, where that is so. */
+  /** Why there is no device besides the processor, as a phrase; of meaning only if there is none. */
   get deviceTrouble(): string {
     return this.deviceProblems.length > 0 ? this.deviceProblems.join('; ') : describeLack(this.folder)
   }

@@ -119,7 +119,7 @@ export class Model {
   readonly #trial: Omit<Trial, 'room'>
   readonly #ledger: MemoryLedger
   readonly #offloadedLayers: number
-  /** Why it lies with the processor alone, where that was not asked for. */
+  /** Why only the processor computes although that was not asked for. */
   readonly #trouble: string | undefined
   readonly #dependents = new Map<AsyncDisposable, MemoryLedger | undefined>()
   #disposing: Promise<void> | undefined
@@ -386,7 +386,7 @@ async function checkFile(
   return header
 }
 
-/** The heads of a file; where they are asked for, they are rehearsed too, for llama.cpp ends on some. */
+/** The heads of a file; if asked for, they are rehearsed too, as llama.cpp ends the process on some. */
 async function usableHeads(
   library: LlamaLibrary,
   resolved: string,
@@ -410,7 +410,7 @@ async function usableHeads(
 async function checkMagic(resolved: string, shown: string): Promise<void> {
   let head: Buffer
   try {
-    // Opening a pipe that nobody writes to would wait for ever.
+    // Opening a pipe that nobody writes to would wait forever.
     const kind = await stat(resolved)
     if (!kind.isFile() && !kind.isDirectory())
       throw new LlamaError('file-invalid', `${shown} is a pipe or a device; expected a file`)

@@ -1,5 +1,5 @@
 /**
- * Which characters stand side by side within some token of a vocabulary. Between two that never do no token reaches
+ * Which characters are neighbours within some token of a vocabulary. Between two that never do no token reaches
  * across, whatever is around them.
  *
  *     tokens   the, their, en        pairs   th he ei ir en

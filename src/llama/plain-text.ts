@@ -43,7 +43,7 @@ export function piecesOf(
   return pieces
 }
 
-/** Where control tokens stand in a text; of several at one place, the longest. */
+/** Where control tokens are in a text; if several begin at one place, the longest. */
 function controlsIn(text: string, controls: ReadonlyMap<string, number>): { start: number; end: number }[] {
   const byFirst = new Map<string, string[]>()
   for (const control of controls.keys()) {

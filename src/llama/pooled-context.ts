@@ -57,7 +57,7 @@ export class PooledContext implements AsyncDisposable {
     const threads = options.threads ?? defaultThreads()
     const params = llama.llama_context_default_params()
     params.n_ctx = options.contextTokens
-    // Models that look at a text as a whole read all of it in one forward.
+    // Models that look at a whole text at once read all of it in one forward.
     params.n_batch = options.contextTokens
     params.n_ubatch = options.contextTokens
     params.n_seq_max = options.maxTexts

@@ -258,7 +258,7 @@ export class Vocabulary {
     return this.#lexicon
   }
 
-  /** The same in slices, with some control tokens that count by their text. @internal */
+  /** The same in slices, with some control tokens treated as their text. @internal */
   async readLexicon(markers: readonly number[] = []): Promise<Lexicon> {
     this.#sorting ??= turns.finish(Lexicon.read(this))
     this.#lexicon ??= await this.#sorting
@@ -268,7 +268,7 @@ export class Vocabulary {
     return this.#markedLexicons.get(key) ?? this.#lexicon
   }
 
-  /** The same with some control tokens, which count by their text. */
+  /** The same with some control tokens treated as their text. */
   lexiconWith(markers: readonly number[]): Lexicon {
     if (markers.length === 0) return this.lexicon
     const key = markers.join()

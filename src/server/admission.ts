@@ -33,7 +33,7 @@ export class Admission {
     return this.#inFlight
   }
 
-  /** Admits nobody from now on; {@link whenIdle} resolves when all have left. */
+  /** Admits no one from now on; {@link whenIdle} resolves when all have left. */
   stop(): void {
     this.#stopped = true
   }

@@ -13,7 +13,7 @@ import { type Tool, type ToolChoice, toolChoice, tools } from './tools.js'
 //     assistant  thinking, text,        →  assistant with reasoning_content, content and tool_calls
 //                tool_use
 
-/** Marks where a prompt may be kept; here that is found out without. */
+/** Accepted and ignored: where a prompt may be cached is found out without such marks. */
 const cacheable = { cache_control: z.unknown().optional(), citations: z.unknown().optional() }
 
 const textBlock = partOf({ type: z.literal('text'), text: z.string(), ...cacheable })

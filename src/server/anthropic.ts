@@ -236,7 +236,7 @@ const errorTypes: Record<number, string> = {
   503: 'overloaded_error',
 }
 
-/** An error in the shape of this API; what OpenAI's and llama-server's clients read stands in it too. */
+/** An error in the shape of this API; it also contains what clients of OpenAI and llama-server read. */
 export function anthropicError(error: ApiError) {
   const { error: told } = error.toJSON()
   return { type: 'error', error: { ...told, type: errorTypes[error.status] ?? 'invalid_request_error' } }

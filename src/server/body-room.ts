@@ -2,7 +2,7 @@
 
 import { ApiError } from './errors.js'
 
-/** Bytes of every body that are let in whatever else is held: most conversations are no longer. */
+/** Bytes of every body that are admitted whatever else is held: most conversations are no longer. */
 const always = 2 ** 16
 
 /**

@@ -76,7 +76,7 @@ async function readBytes(request: Request, { maxBodyBytes, bodies }: Service): P
   return bytes.subarray(0, length)
 }
 
-/** The parts of a body as they come. @throws ApiError 400 if it ends early, which nobody is left to read */
+/** The parts of a body as they come. @throws ApiError 400 if it ends early, though no one is left to read that */
 async function* partsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* body as unknown as AsyncIterable<Uint8Array>

@@ -129,7 +129,7 @@ class CompletionReply implements Reply {
     }
   }
 
-  /** An answer and all that it was asked for, where that is wanted. */
+  /** An answer, and all that was asked for if that is wanted. */
   #verbose(index: number, result: GenerationResult) {
     const { n, logprobs, verbose } = this.#body
     if (!verbose) return {}
@@ -167,7 +167,7 @@ class CompletionReply implements Reply {
     return { data: { ...this.#head(), choices: [choice], ...usage, ...extra } }
   }
 
-  /** Keeps what is to be told of a step, and returns its log-probabilities. */
+  /** Keeps what a step has to report, and returns its log-probabilities. */
   #take(index: number, step: GenerationStep): CompletionLogprobs | undefined {
     if (this.#body.explain) this.#steps[index].push(explanationOf(step))
     if (typeof this.#body.logprobs !== 'number') return undefined

@@ -56,7 +56,7 @@ const samplers = list(
   32,
 ).transform((names) => [...new Set(names.flatMap((name) => samplerNames[name] ?? []))])
 
-/** How tokens are chosen, and what is to be told of them: fields of all routes that write. */
+/** How tokens are chosen, and what is reported about them: fields of all routes that write. */
 export const samplingFields = {
   model: maybe(z.string()),
   temperature: maybe(z.number().max(1e6)),
@@ -113,7 +113,7 @@ export function logprobsOf({ post_sampling_probs }: z.infer<z.ZodObject<typeof t
   return post_sampling_probs ? 'draw' : 'model'
 }
 
-/** What {@link samplingFields} let through. */
+/** What {@link samplingFields} accepts. */
 export type SamplingFields = z.infer<z.ZodObject<typeof samplingFields>>
 
 /** How drafts of a predicted output come in. */
@@ -191,7 +191,7 @@ export function tokenLimit(...named: [name: string, count: number | null | undef
   return first && first[1] >= 0 ? first[1] : undefined
 }
 
-/** Most tokens of biases that are given by a text, which is to be split. */
+/** Most tokens of biases that are given as text, which has to be split. */
 const mostTexts = 256
 
 /** What is added to the logits of tokens, by their ids. @throws ApiError 400 */

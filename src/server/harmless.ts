@@ -91,7 +91,7 @@ const idle: Record<string, string> = {
   smoothing_curve: 'smoothing_factor',
 }
 
-/** What other programs say again in their own words: taken where the field that is known here says the same. */
+/** What other programs repeat in words of their own: accepted if the field known here says the same. */
 const repeated: Record<string, readonly string[]> = {
   ban_eos_token: ['ignore_eos'],
   max_new_tokens: ['max_tokens', 'n_predict'],

@@ -30,7 +30,7 @@ export class Loading<Thing extends object> {
     return this.#thing
   }
 
-  /** @throws ApiError 503 until it is there, and where it could not be loaded */
+  /** @throws ApiError 503 until it is loaded, and if it could not be */
   demand(): Thing {
     if (this.#thing) return this.#thing
     throw this.#isLost

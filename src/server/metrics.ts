@@ -21,7 +21,7 @@ const positions = 32
 /** What the server counts while it answers. */
 export class Metrics {
   readonly acceptedByPosition = new Float64Array(positions)
-  /** Accepted tokens by where they had been found. */
+  /** Accepted tokens by the place they had been found in. */
   readonly acceptedBySource = new Map<StepPiece['source'], number>()
   /** Answers by how they ended. */
   readonly finished = new Map<EndReason | 'error' | 'refused', number>()
@@ -296,7 +296,7 @@ const figures: readonly Figure<Seen>[] = [
   {
     type: 'counter',
     name: 'spec_decode_num_accepted_tokens_per_source_total',
-    help: 'Accepted tokens by where they had been found.',
+    help: 'Accepted tokens by the place they had been found in.',
     read: ({ counts }) => Array.from(counts.acceptedBySource, ([source, count]) => ['source', source, count]),
   },
   {

@@ -27,7 +27,7 @@ const consistencyBody = bodyOf({
   samples: z.number().int().min(2).max(64).nullish(),
   levels: z.number().int().min(0).max(8).nullish(),
   confidence: z.number().gt(0.5).lt(1).nullish(),
-  /** What stands before an answer, e.g. `####`. A pattern would let a client stop others. */
+  /** What precedes an answer, e.g. `####`. Not a pattern: that would allow a client to hold up others. */
   answer_after: z.string().min(1).max(256).nullish(),
   max_tokens: tokenCount,
   max_completion_tokens: tokenCount,

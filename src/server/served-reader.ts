@@ -11,7 +11,7 @@ export interface ReadingModel {
   embedder: Embedder | PromiseLike<Embedder>
 }
 
-/** The same once it is served: its door lets one request in at a time, and some wait. */
+/** The same once it is served: its door admits one request at a time, and some wait. */
 export class ServedReader {
   readonly name: string
   readonly created = Math.floor(Date.now() / 1000)

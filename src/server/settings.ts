@@ -2,7 +2,7 @@
 
 import { samplerOrder } from '../llama/sampler-options.js'
 
-/** Settings as llama-server tells them, where nothing else was asked for. */
+/** Settings as llama-server reports them, unless others were asked for. */
 const defaultSettings = {
   temperature: 0,
   dynatemp_range: 0,

@@ -46,7 +46,7 @@ export class SlotBook {
     this.#prompts.set(id, undefined)
   }
 
-  /** Where a file of a namespace lies: each has a folder of its own, so that none reads or overwrites another's. */
+  /** The path of a namespace's file: each namespace has its own folder, so that none reads or overwrites another's. */
   async pathOf(filename: string, namespace: string): Promise<string> {
     if (namespace === DEFAULT_NAMESPACE) return path.join(this.folder, filename)
     const folder = path.join(this.folder, createHash('sha256').update(namespace).digest('hex').slice(0, 32))

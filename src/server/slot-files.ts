@@ -14,7 +14,7 @@ const filename = z
   .max(200)
   .regex(/^[\w-][\w .-]*$/, 'expected the name of a file: letters, digits, spaces, dots, hyphens and underscores')
 
-/** The namespace is that of the slot's prompt; where one is restored, it may be told. */
+/** The namespace of the slot's prompt; when a prompt is restored, it may be given. */
 const fileBody = bodyOf({ filename, namespace: keptName.nullish() })
 
 /** `POST /slots/{id}` */
@@ -59,7 +59,7 @@ function slotOf(pathname: string, slots: number): number {
   return id
 }
 
-/** Where files lie is nobody's business. */
+/** Paths of files are not revealed. */
 async function told<T>(filename: string, act: () => Promise<T | undefined>): Promise<T> {
   let done: T | undefined
   try {

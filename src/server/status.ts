@@ -88,7 +88,7 @@ export function properties(service: Service): Response {
     },
     total_slots: engine.slots,
     model_alias: name,
-    // Where it lies is nobody's business.
+    // Its path is not revealed.
     model_path: path.basename(modelFile),
     modalities: { vision: false, video: false, audio: false },
     endpoint_slots: !hides.has('slots'),
@@ -150,7 +150,7 @@ export function metrics(service: Service): Response {
   })
 }
 
-/** `POST /props`, and what llama-server does with slots and adapters where it is not started for it. */
+/** `POST /props`, and how llama-server answers about slots and adapters if it was not started for that. */
 export function notSupported(sentence: string): never {
   throw new ApiError(501, 'not_supported_error', sentence, { code: 'not_supported' })
 }

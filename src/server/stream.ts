@@ -5,7 +5,7 @@ import { json } from './json.js'
 import { type Frame, type Reply, written } from './reply.js'
 import type { Service } from './service.js'
 
-/** Milliseconds between looks at answers that nobody watches. */
+/** Milliseconds between looks at answers that no one watches. */
 const longWait = 60_000
 
 /** Sends answers as their route tells them: streamed, or as one body once all are complete. */

@@ -32,7 +32,7 @@ export type ThinkingFields = z.infer<z.ZodObject<typeof thinkingFields>>
 type ThinkingOptions = Pick<ChatConversation, 'enableThinking' | 'reasoningEffort' | 'templateVariables'> &
   Pick<ChatRequest, 'reasoningFormat' | 'reasoningBudget'>
 
-/** The engine's options for them. A budget of 0 is no thinking at all where the template can do without. */
+/** The engine's options for them. A budget of 0 means no thinking at all if the template can do without. */
 export function thinkingOptions(body: ThinkingFields): ThinkingOptions {
   const { enable_thinking: inTemplate, ...variables } = body.chat_template_kwargs ?? {}
   if (inTemplate !== undefined && typeof inTemplate !== 'boolean')

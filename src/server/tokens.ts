@@ -12,7 +12,7 @@ import { json } from './json.js'
 import { tokenIds } from './lists.js'
 import type { Service } from './service.js'
 
-/** Longest text that is split into tokens at a time: others wait meanwhile. */
+/** Longest text that is split into tokens at a time; others wait meanwhile. */
 const mostText = 2 ** 20
 
 /** Tokens looked at in one turn. */
@@ -46,7 +46,7 @@ export async function tokenize(service: Service, request: Request): Promise<Resp
   return json({ tokens })
 }
 
-/** What a token stands for: text, or where that is no whole character, its bytes, as llama-server has it. */
+/** What a token stands for: text or, if that is not a whole character, its bytes, as llama-server has it. */
 function pieceOf(engine: Engine, id: number): string | number[] {
   const bytes = engine.bytesOf(id)
   return isUtf8(bytes) ? Buffer.from(bytes).toString() : Array.from(bytes)

@@ -38,7 +38,7 @@ export type ToolChoice = z.infer<typeof toolChoice>
 /** How the tools of a request are used, in the engine's words. */
 export type ToolUse = Pick<ChatRequest, 'tools' | 'toolChoice' | 'parallelToolCalls'>
 
-/** Decides how tools are used. @throws ApiError 400 where the template has no place for them */
+/** Decides how tools are used. @throws ApiError 400 if the template has no place for them */
 export function planTools(
   engine: Engine,
   fields: { tools?: Tool[] | null; tool_choice?: ToolChoice | null; parallel_tool_calls?: boolean | null },
