@@ -34,6 +34,8 @@ export class Metrics {
   /** Tokens of prompts, and those of them that did not have to be read again. */
   promptTokens = 0
   cachedTokens = 0
+  /** Of the longest request, prompt and answer. */
+  longestTokens = 0
   readSeconds = 0
   writtenTokens = 0
   writeSeconds = 0
@@ -76,6 +78,7 @@ export class Metrics {
     this.prefillSeconds.observe(stats.prefillMs / 1000)
     this.promptTokens += stats.promptTokens
     this.cachedTokens += stats.cachedPromptTokens
+    this.longestTokens = Math.max(this.longestTokens, stats.promptTokens + stats.completionTokens)
     this.readSeconds += stats.prefillMs / 1000
     this.writtenTokens += stats.completionTokens
     this.writeSeconds += stats.decodeMs / 1000
@@ -183,13 +186,14 @@ const figures: readonly Figure<Seen>[] = [
     type: 'counter',
     name: 'prompt_tokens_total',
     help: 'Tokens of prompts that were read.',
+    aliases: ['llamacpp:prompt_tokens_total'],
     read: ({ counts }) => counts.promptTokens - counts.cachedTokens,
   },
   {
     type: 'counter',
     name: 'prompt_tokens_cached_total',
     help: 'Tokens of prompts that had been read before.',
-    aliases: ['vllm:prefix_cache_hits_total'],
+    aliases: ['llamacpp:prompt_tokens_cached_total', 'vllm:prefix_cache_hits_total'],
     read: ({ counts }) => counts.cachedTokens,
   },
   {
@@ -203,31 +207,35 @@ const figures: readonly Figure<Seen>[] = [
     type: 'counter',
     name: 'prompt_seconds_total',
     help: 'Time of reading prompts.',
+    aliases: ['llamacpp:prompt_seconds_total'],
     read: ({ counts }) => counts.readSeconds,
   },
   {
     type: 'gauge',
     name: 'prompt_tokens_seconds',
     help: 'Tokens read per second, mean since the start.',
+    aliases: ['llamacpp:prompt_tokens_seconds'],
     read: ({ counts }) => (counts.promptTokens - counts.cachedTokens) / counts.readSeconds,
   },
   {
     type: 'counter',
     name: 'generation_tokens_total',
     help: 'Tokens written.',
-    aliases: ['lookahead:tokens_predicted_total'],
+    aliases: ['llamacpp:tokens_predicted_total', 'lookahead:tokens_predicted_total'],
     read: ({ counts }) => counts.writtenTokens,
   },
   {
     type: 'counter',
     name: 'tokens_predicted_seconds_total',
     help: 'Time of writing.',
+    aliases: ['llamacpp:tokens_predicted_seconds_total'],
     read: ({ counts }) => counts.writeSeconds,
   },
   {
     type: 'gauge',
     name: 'predicted_tokens_seconds',
     help: 'Tokens written per second, mean since the start.',
+    aliases: ['llamacpp:predicted_tokens_seconds'],
     read: ({ counts }) => counts.writtenTokens / counts.writeSeconds,
   },
   {
@@ -267,24 +275,42 @@ const figures: readonly Figure<Seen>[] = [
     type: 'counter',
     name: 'n_decode_total',
     help: 'Steps: forwards times the answers in them.',
+    aliases: ['llamacpp:n_decode_total'],
     read: ({ counts }) => counts.steps,
+  },
+  {
+    type: 'counter',
+    name: 'n_tokens_max',
+    help: 'Tokens of the longest request so far, prompt and answer.',
+    aliases: ['llamacpp:n_tokens_max'],
+    read: ({ counts }) => counts.longestTokens,
+  },
+  {
+    type: 'gauge',
+    name: 'n_busy_slots_per_decode',
+    help: 'Answers in a forward, mean since the start.',
+    aliases: ['llamacpp:n_busy_slots_per_decode'],
+    read: ({ counts, drafting }) => counts.steps / drafting.forwardsByNodes.reduce((sum, count) => sum + count, 0),
   },
   {
     type: 'counter',
     name: 'spec_decode_num_drafts_total',
     help: 'Steps that verified a draft.',
+    aliases: ['llamacpp:spec_decode_num_drafts_total'],
     read: ({ counts }) => counts.drafts,
   },
   {
     type: 'counter',
     name: 'spec_decode_num_draft_tokens_total',
     help: 'Drafted tokens that were verified.',
+    aliases: ['llamacpp:spec_decode_num_draft_tokens_total'],
     read: ({ counts }) => counts.draftedTokens,
   },
   {
     type: 'counter',
     name: 'spec_decode_num_accepted_tokens_total',
     help: 'Drafted tokens that were accepted.',
+    aliases: ['llamacpp:spec_decode_num_accepted_tokens_total'],
     read: ({ counts }) => counts.acceptedTokens,
   },
   {

@@ -98,28 +98,16 @@ async function write(
   const served = service.find(body.model)
   const n = body.n_cmpl ?? body.n ?? 1
   const maxTokens = service.defaults.limit(['n_predict', body.n_predict], ['max_tokens', body.max_tokens])
-  const told = await textsOf(served.engine, prompts)
-  const { answers, slots } = await startTexts(service, served, request, body, {
+  const { answers, slots, texts } = await startTexts(service, served, request, body, {
+    tellsPrompts: true,
     prompts,
     n,
     id: `native-${compactId()}`,
     maxTokens,
     logprobs: probabilities(body) || undefined,
   })
-  const texts = told.flatMap((text) => Array.from({ length: n }, () => text))
   const reply = new NativeReply(served, body, { maxTokens, prompts: texts, slots, isList: isList || n > 1 })
   return respond(service, answers, reply, body.stream ?? false)
-}
-
-/** Prompts as answers tell them, in turns with other requests; of one that is too long in any case, nothing. */
-async function textsOf(engine: Engine, prompts: readonly Prompt[]): Promise<string[]> {
-  const texts: string[] = []
-  for (const prompt of prompts) {
-    if (typeof prompt !== 'string') await turns.take()
-    if (typeof prompt === 'string') texts.push(prompt)
-    else texts.push(prompt.length > engine.contextTokens ? '' : engine.detokenize(prompt))
-  }
-  return texts
 }
 
 /** What is written. */

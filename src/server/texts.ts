@@ -1,7 +1,9 @@
 // Texts that are continued as they are.
 
 import type { z } from 'zod'
+import type { Engine } from '../engine/engine.js'
 import type { CompletionRequest } from '../engine/options.js'
+import { turns } from '../llama/turns.js'
 import type { Answers } from './answers.js'
 import { badRequest } from './errors.js'
 import {
@@ -36,12 +38,16 @@ interface TextsPlan extends Pick<CompletionRequest, 'maxTokens' | 'logprobs'> {
   n: number
   /** Id of the response. */
   id: string
+  /** Whether the prompts are wanted as texts. Default: no. */
+  tellsPrompts?: boolean
 }
 
 /** Answers that were started, and the slot of each as llama-server numbers them; -1 if slots are not noted. */
 export interface StartedTexts {
   answers: Answers
   slots: readonly number[]
+  /** The prompt of each as the model reads it, with what begins every text; none unless asked for. */
+  texts: readonly string[]
 }
 
 /**
@@ -54,7 +60,7 @@ export async function startTexts(
   served: Served,
   request: Request,
   body: z.infer<z.ZodObject<typeof textFields>>,
-  { prompts, n, id, maxTokens, logprobs }: TextsPlan,
+  { prompts, n, id, maxTokens, logprobs, tellsPrompts = false }: TextsPlan,
 ): Promise<StartedTexts> {
   const { engine } = served
   const { signal } = request
@@ -63,6 +69,7 @@ export async function startTexts(
   const options = requestOptions(engine, { ...body, namespace, grammar: await grammarOf(body) }, id, signal)
   const begin: Beginning[] = []
   const slots: number[] = []
+  const texts: string[] = []
   const streams = body.stream === true
   let predicted: CompletionRequest['prediction'] = predictionText(body.prediction)
   for (const prompt of prompts) {
@@ -77,11 +84,20 @@ export async function startTexts(
     })
     predicted = ready.prediction
     const tokens = typeof ready.prompt === 'string' ? [] : ready.prompt
+    const text = tellsPrompts ? await textOf(engine, ready.prompt) : ''
     const slot = service.noteSlot(served, body.id_slot, tokens, namespace)
     for (let index = 0; index < n; index++) {
       begin.push((onPrompt) => engine.complete({ ...ready, seed: seedOf(body, index), ...(streams && { onPrompt }) }))
       slots.push(slot)
+      if (tellsPrompts) texts.push(text)
     }
   }
-  return { answers: service.start(served, begin, signal, namespace), slots }
+  return { answers: service.start(served, begin, signal, namespace), slots, texts }
+}
+
+/** A prompt as answers tell it, in turns with other requests. */
+async function textOf(engine: Engine, prompt: CompletionRequest['prompt']): Promise<string> {
+  if (typeof prompt === 'string') return prompt
+  await turns.take()
+  return engine.detokenize(prompt, true)
 }

@@ -18,7 +18,8 @@ describe('POST /completion', () => {
       stop: true,
       model: 'test',
       tokens_predicted: 6,
-      prompt: request.prompt,
+      // As the model reads it, with what begins every text.
+      prompt: server.engine.detokenize(server.engine.tokenize(request.prompt, { addSpecial: true }), true),
       stop_type: 'limit',
       stopping_word: '',
       truncated: false,

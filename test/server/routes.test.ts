@@ -151,6 +151,20 @@ describe('the smaller routes', () => {
     expect(value('draft_resting') + value('draft_rests_total')).toBeGreaterThanOrEqual(0)
     expect(value('corpus_documents')).toBeGreaterThan(0)
     expect(value('corpus_bytes')).toBeGreaterThan(value('corpus_tokens'))
+    // All that llama-server counts, by its names.
+    const theirs = [
+      ...['prompt_tokens_total', 'prompt_tokens_cached_total', 'prompt_seconds_total', 'tokens_predicted_total'],
+      ...['tokens_predicted_seconds_total', 'n_decode_total', 'n_tokens_max', 'prompt_tokens_seconds'],
+      ...['predicted_tokens_seconds', 'requests_processing', 'requests_deferred', 'n_busy_slots_per_decode'],
+      ...[
+        'spec_decode_num_draft_tokens_total',
+        'spec_decode_num_accepted_tokens_total',
+        'spec_decode_num_drafts_total',
+      ],
+    ]
+    for (const name of theirs) expect(declared).toContain(`llamacpp:${name}`)
+    expect(value('n_tokens_max')).toBeGreaterThan(40)
+    expect(value('n_busy_slots_per_decode')).toBeGreaterThan(0)
     const drafting = server.engine.describeDrafting()
     expect(value('draft_nodes_count')).toBe(drafting.forwardsByNodes.reduce((sum, count) => sum + count))
   })
