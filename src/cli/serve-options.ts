@@ -115,7 +115,7 @@ export function addServeOptions(bare: Command): void {
     .option('--common-namespace <name>', 'namespace that all requests may draft from (default: none)')
     .option(
       '--cors-origin <origin>',
-      'let web pages of this origin call the server, *: all; may be given several times',
+      'let web pages of this origin call the server, localhost: this machine’s, *: all; may be given several times',
       gather,
     )
   command

@@ -6,6 +6,7 @@ import { Engine } from '../engine/engine.js'
 import type { Fleet } from '../fleet/fleet.js'
 import { keepHeapLean } from '../llama/heap.js'
 import { endProcess } from '../llama/native.js'
+import { isOrigin } from '../server/access.js'
 import { createApp } from '../server/index.js'
 import { engineOptionsOf, noteContext } from './decoding-options.js'
 import { placementLines } from './devices.js'
@@ -115,7 +116,7 @@ async function appOptionsOf(options: ServeOptions, plan: ServePlan, readers: Rea
     rerank: await readers.begin(options.rerankModel, options, terminal),
     prefix,
     apiKeys,
-    corsOrigins: options.corsOrigin,
+    corsOrigins: originsOf(options.corsOrigin),
     allowedHosts: [...hosts, ...(options.allowedHost ?? [])],
     queue: options.queue,
     slotSavePath: slotFolder,
@@ -179,6 +180,17 @@ async function endAll(terminal: Terminal, ends: readonly (() => PromiseLike<void
       terminal.err(`lookahead: ${describeFailure(error).sentence}\n`)
     }
   return isClean
+}
+
+/** Origins, several at a time with commas between. @throws UsageError for what is none */
+function originsOf(given: readonly string[] = []): string[] {
+  const origins = given.flatMap((list) => list.split(',')).map((origin) => origin.trim().replace(/\/$/, ''))
+  for (const origin of origins)
+    if (!isOrigin(origin))
+      throw new UsageError(
+        `--cors-origin: expected an origin such as http://localhost:3000, * or localhost, got '${origin}'`,
+      )
+  return origins
 }
 
 /** Resolves with the first signal to stop; a second one ends the process at once. */

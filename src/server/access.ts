@@ -16,7 +16,7 @@ export class Access {
   readonly #origins: readonly string[]
   readonly #hosts: readonly string[]
 
-  /** @throws TypeError for an empty key or namespace */
+  /** @throws TypeError for an empty key or namespace, and for what is no origin */
   constructor(keys: readonly (string | NamespaceKey)[], origins: readonly string[], hosts: readonly string[] = []) {
     this.#hosts = hosts.map((host) => host.toLowerCase())
     this.#keys = keys.map((entry) => {
@@ -25,6 +25,11 @@ export class Access {
       if (namespace === '') throw new TypeError('Access: the namespace of an API key must not be empty')
       return { digest: digest(key), namespace }
     })
+    for (const origin of origins)
+      if (!isOrigin(origin))
+        throw new TypeError(
+          `Access: expected an origin such as http://localhost:3000, '*' or 'localhost', got '${origin}'`,
+        )
     this.#origins = origins
   }
 
@@ -82,6 +87,7 @@ export class Access {
     const origin = request.headers.get('origin')
     if (origin === null) return undefined
     if (this.#origins.includes('*') || this.#origins.includes(origin)) return origin
+    if (this.#origins.includes('localhost') && isOfThisMachine(origin)) return origin
     if (isSameHost(origin, request.url) && (this.#keys.length > 0 || isOwnAddress(origin))) return undefined
     throw new ApiError(
       403,
@@ -90,6 +96,16 @@ export class Access {
       { code: 'origin_not_allowed' },
     )
   }
+}
+
+/** Whether pages can be of this: a scheme, a name and perhaps a port, without a path. `*`: all; `localhost`: of any port. */
+export function isOrigin(text: string): boolean {
+  return text === '*' || text === 'localhost' || text === 'null' || /^[a-z][a-z\d+.-]*:\/\/[^/\s]+$/i.test(text)
+}
+
+/** Whether a page is served by this machine to itself. */
+function isOfThisMachine(origin: string): boolean {
+  return /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(origin)
 }
 
 /** Whether a page comes from the server itself; behind a proxy the scheme may differ. */

@@ -3,7 +3,6 @@
 import { z } from 'zod'
 import type { GenerationResult, GenerationStep, PromptProgress } from '../decode/generation.js'
 import type { Engine } from '../engine/engine.js'
-import { turns } from '../llama/turns.js'
 import { readBody } from './body.js'
 import { ApiError } from './errors.js'
 import { bodyOf } from './harmless.js'

@@ -48,8 +48,8 @@ export interface ServerOptions {
   /** Most bytes of a request body; all bodies held at a time may have sixteen times as many. Default 8 MiB. */
   maxBodyBytes?: number
   /**
-   * Origins whose pages may call the API from a browser, e.g. `http://localhost:3000`; `'*'`: all. Default: none but the
-   * server's own page.
+   * Origins whose pages may call the API from a browser, e.g. `http://localhost:3000`; `'localhost'`: this machine's, of
+   * any port; `'*'`: all. Default: none but the server's own page.
    */
   corsOrigins?: readonly string[]
   /**

@@ -98,6 +98,18 @@ describe('pages of other origins', () => {
     expect((await ask('https://any.example', ['*'])).status).toBe(200)
   })
 
+  it('may call from this machine, whatever the port, where that is said; what is no origin is refused', async () => {
+    for (const origin of ['http://localhost', 'http://localhost:3000', 'https://127.0.0.1:80', 'http://[::1]:3000']) {
+      const response = await ask(origin, ['localhost'])
+      expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([200, origin])
+    }
+    for (const origin of ['http://notlocalhost', 'http://localhost.evil.example', 'http://192.168.1.5', 'null'])
+      expect((await ask(origin, ['localhost'])).status).toBe(403)
+    for (const origin of ['app.example', 'https://app.example/path', ''])
+      expect(() => createApp(server.engine, { corsOrigins: [origin] })).toThrow(/expected an origin/)
+    for (const origin of ['capacitor://localhost', 'chrome-extension://abc']) await ask(origin, [origin])
+  })
+
   it('may call the server they come from, unless only a name says so', async () => {
     const visit = (origin: string, apiKeys: string[] = []) =>
       createApp(server.engine, { apiKeys }).request(`${origin}/v1/models`, {
