@@ -2,8 +2,9 @@
 
 import { isSame } from './json-values.js'
 import { isValid, itemSchemas, propertySchemas } from './schema-check.js'
-import { type Facts, factsOf, type Part, type SchemaType, writtenTypes } from './schema-facts.js'
+import { type Facts, factsOf, type Part, writtenTypes } from './schema-facts.js'
 import type { SchemaNode, SchemaSource } from './schema-source.js'
+import type { SchemaType } from './schema-vocabulary.js'
 
 /** How far down objects are compared. */
 const mostDepth = 4

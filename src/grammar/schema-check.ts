@@ -4,8 +4,9 @@ import { type Demand, meetsDemands } from './automaton.js'
 import { formats } from './formats.js'
 import { isSame, ValueSet } from './json-values.js'
 import { readPattern } from './pattern.js'
-import { checkKeywords } from './schema-facts.js'
+
 import type { SchemaNode, SchemaSource } from './schema-source.js'
+import { checkKeywords } from './schema-vocabulary.js'
 
 /** Deepest schema that values are checked against. */
 const mostDepth = 64

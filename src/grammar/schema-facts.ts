@@ -1,31 +1,15 @@
 // What a schema says, its references followed and its parts joined.
 
 import { isSame, ValueSet } from './json-values.js'
+import { isValid, propertySchemas } from './schema-check.js'
 import { negationsOf, otherThan } from './schema-negation.js'
-import { isAnnotation, type SchemaNode, type SchemaSource } from './schema-source.js'
-
-/** Types of values; a whole number is a number too. */
-export const types = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'] as const
-export type SchemaType = (typeof types)[number]
-
-/** Keywords that restrict values of one type. */
-const keywords: Record<string, SchemaType> = {
-  ...of('object', 'properties', 'required', 'additionalProperties', 'patternProperties', 'propertyNames'),
-  ...of('object', 'minProperties', 'maxProperties', 'unevaluatedProperties'),
-  ...of('array', 'items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems', 'unevaluatedItems'),
-  ...of('array', 'contains', 'minContains', 'maxContains'),
-  ...of('string', 'minLength', 'maxLength', 'pattern', 'format'),
-  ...of('number', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'),
-}
-
-/** Keywords that combine schemas. */
-const combining = new Set([
-  ...['$ref', 'allOf', 'anyOf', 'oneOf', 'type', 'enum', 'const', 'not', 'if', 'then', 'else'],
-  ...['dependentRequired', 'dependentSchemas', 'dependencies'],
-])
+import type { SchemaNode, SchemaSource } from './schema-source.js'
+import { checkKeywords, keywords, type SchemaType, types } from './schema-vocabulary.js'
 
 /** Most alternatives of one value, written out. */
 const mostAlternatives = 256
+/** So many are not looked at, whether they contradict themselves: what nothing follows from costs little. */
+const mostUnchecked = 8
 const mostSteps = 64
 
 /** A part of a schema that no other keyword in it changes: what stands in one object, without what combines. */
@@ -69,6 +53,7 @@ export function factsOf(source: SchemaSource, schema: unknown, path: string, ste
   let all: Facts[] = [ownFacts(source, node, path)]
   const join = (others: Facts[]) => {
     all = all.flatMap((facts) => others.flatMap((other) => both(facts, other)))
+    if (all.length > mostUnchecked) all = all.filter((facts) => !isContradictory(source, facts, path))
     if (all.length > mostAlternatives) throw source.refuse(path, `has more than ${mostAlternatives} alternatives`)
   }
   const deeper = (part: unknown, place: string) => factsOf(source, part, `${path}/${place}`, steps + 1)
@@ -113,16 +98,6 @@ function dependencies(source: SchemaSource, node: SchemaNode, path: string): { p
       return { place, ways: [{ propertyNames: otherThan([name]) }, isSchema ? { allOf: [having, needs] } : having] }
     })
   })
-}
-
-/** Refuses keywords that are not understood, and a list of names that is none: earlier drafts say so within properties. */
-export function checkKeywords(source: SchemaSource, node: SchemaNode, path: string): void {
-  const { required } = node
-  if (required !== undefined && !(Array.isArray(required) && required.every((name) => typeof name === 'string')))
-    throw source.refuse(path, 'required must be a list of names, beside properties')
-  for (const keyword of Object.keys(node))
-    if (!Object.hasOwn(keywords, keyword) && !combining.has(keyword) && !isAnnotation(keyword))
-      throw source.refuse(path, `the keyword '${keyword}' is not supported`)
 }
 
 /** The schemas of a combining keyword. @throws GrammarError where it lists none */
@@ -176,13 +151,28 @@ function both(a: Facts, b: Facts): Facts[] {
   return [{ types: shared, values, parts: [...a.parts, ...b.parts], choices: [...a.choices, ...b.choices] }]
 }
 
+/**
+ * Whether it is an object that must have a property for which no value of those listed is left:
+ *
+ *     kind: a, if kind is a, …     and     kind: b, if kind is b, …
+ */
+function isContradictory(source: SchemaSource, { types, values, parts }: Facts, path: string): boolean {
+  if (values !== undefined || types.size !== 1 || !types.has('object')) return false
+  const required = new Set(parts.flatMap(({ node }) => (node.required ?? []) as string[]))
+  return [...required].some((name) => {
+    const schemas = parts.flatMap(({ node }) => propertySchemas(node, name))
+    const lists = schemas.flatMap((schema) => {
+      const { const: only, enum: list } = (typeof schema === 'object' ? schema : {}) as SchemaNode
+      return only !== undefined ? [[only]] : Array.isArray(list) ? [list] : []
+    })
+    const [shortest] = lists.sort((a, b) => a.length - b.length)
+    return shortest?.every((value) => schemas.some((schema) => !isValid(source, value, schema, path))) ?? false
+  })
+}
+
 /** The types that are written: those allowed, or where all are, those that the keywords speak of, if they speak of any. */
 export function writtenTypes({ types: allowed, parts }: Facts): SchemaType[] {
   const spoken = new Set(parts.flatMap(({ node }) => Object.keys(node).map((keyword) => keywords[keyword])))
   const isFree = allowed.size === anything.types.size && spoken.size > 0
   return [...allowed].filter((type) => !isFree || spoken.has(type))
-}
-
-function of(type: SchemaType, ...names: string[]): Record<string, SchemaType> {
-  return Object.fromEntries(names.map((name) => [name, type]))
 }

@@ -5,10 +5,11 @@ import type { RuleBook, Writing } from './rule-book.js'
 import { areApart } from './schema-apart.js'
 import { arrayOf } from './schema-arrays.js'
 import { validOf } from './schema-check.js'
-import { checkKeywords, type Facts, factsOf, listOf, type Part, type SchemaType, writtenTypes } from './schema-facts.js'
+import { type Facts, factsOf, listOf, type Part, writtenTypes } from './schema-facts.js'
 import { objectOf } from './schema-objects.js'
 import { isAnnotation, type SchemaNode, type SchemaSource } from './schema-source.js'
 import { numberOf, stringOf } from './schema-texts.js'
+import { checkKeywords, type SchemaType } from './schema-vocabulary.js'
 
 const mostDepth = 64
 

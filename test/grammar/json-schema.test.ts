@@ -4,6 +4,8 @@ import { type JsonSchema, jsonSchemaToGrammar } from '../../src/grammar/json-sch
 import { TestServer } from '../server/server.js'
 import { Grammar } from './gbnf.js'
 
+const kinds = Array.from({ length: 20 }, (_, i) => `kind ${i}`)
+
 /** Schema, values it admits, values it does not. */
 const cases: [name: string, schema: JsonSchema, admitted: unknown[], refused: unknown[]][] = [
   ['anything', true, [1, 'a', null, [1, { a: [] }], {}, -2.5e3], []],

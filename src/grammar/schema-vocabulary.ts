@@ -1,0 +1,37 @@
+// The keywords of schemas that are understood.
+
+import { isAnnotation, type SchemaNode, type SchemaSource } from './schema-source.js'
+
+/** Types of values; a whole number is a number too. */
+export const types = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'] as const
+export type SchemaType = (typeof types)[number]
+
+/** Keywords that restrict values of one type. */
+export const keywords: Record<string, SchemaType> = {
+  ...of('object', 'properties', 'required', 'additionalProperties', 'patternProperties', 'propertyNames'),
+  ...of('object', 'minProperties', 'maxProperties', 'unevaluatedProperties'),
+  ...of('array', 'items', 'prefixItems', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems', 'unevaluatedItems'),
+  ...of('array', 'contains', 'minContains', 'maxContains'),
+  ...of('string', 'minLength', 'maxLength', 'pattern', 'format'),
+  ...of('number', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'),
+}
+
+/** Keywords that combine schemas. */
+const combining = new Set([
+  ...['$ref', 'allOf', 'anyOf', 'oneOf', 'type', 'enum', 'const', 'not', 'if', 'then', 'else'],
+  ...['dependentRequired', 'dependentSchemas', 'dependencies'],
+])
+
+/** Refuses keywords that are not understood, and a list of names that is none: earlier drafts say so within properties. */
+export function checkKeywords(source: SchemaSource, node: SchemaNode, path: string): void {
+  const { required } = node
+  if (required !== undefined && !(Array.isArray(required) && required.every((name) => typeof name === 'string')))
+    throw source.refuse(path, 'required must be a list of names, beside properties')
+  for (const keyword of Object.keys(node))
+    if (!Object.hasOwn(keywords, keyword) && !combining.has(keyword) && !isAnnotation(keyword))
+      throw source.refuse(path, `the keyword '${keyword}' is not supported`)
+}
+
+function of(type: SchemaType, ...names: string[]): Record<string, SchemaType> {
+  return Object.fromEntries(names.map((name) => [name, type]))
+}
