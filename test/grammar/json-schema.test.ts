@@ -244,6 +244,27 @@ const cases: [name: string, schema: JsonSchema, admitted: unknown[], refused: un
     ],
     [{ kind: 'a' }, { kind: 'a', y: null }, { kind: 'b', x: 1 }],
   ],
+  [
+    'a condition for each kind',
+    {
+      type: 'object',
+      properties: {
+        kind: { enum: kinds },
+        ...Object.fromEntries(kinds.map((kind) => [`of ${kind}`, { type: 'null' }])),
+      },
+      required: ['kind'],
+      allOf: kinds.map((kind) => ({
+        if: { properties: { kind: { const: kind } } },
+        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+        then: { required: [`of ${kind}`] },
+      })),
+    },
+    [
+      { kind: 'kind 3', 'of kind 3': null },
+      { kind: 'kind 19', 'of kind 0': null, 'of kind 19': null },
+    ],
+    [{ kind: 'kind 3' }, { kind: 'kind 3', 'of kind 4': null }, { kind: 'other' }],
+  ],
   ['if without then', { if: { type: 'integer', minimum: 10 }, else: { type: 'string' } }, [12, 'a'], [9, null]],
   [
     'what else the condition does not speak of',
