@@ -135,7 +135,7 @@ export function addServeOptions(bare: Command): void {
       choice('off', 'info', 'debug', 'json'),
       'info',
     )
-    .option('-v, --verbose', 'the same as --log debug')
+    .option('-v, --verbose', 'the same as --log debug, and answers tell their prompt and settings (__verbose)')
   addSharing(command)
   addSamplingOptions(command.optionsGroup('Defaults for requests:'))
     .option(

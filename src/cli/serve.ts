@@ -110,6 +110,7 @@ async function appOptionsOf(options: ServeOptions, plan: ServePlan, readers: Rea
       reasoning_format: options.reasoningFormat,
       reasoning_budget: options.reasoningBudget,
       chat_template_kwargs: options.chatTemplateKwargs,
+      verbose: options.verbose,
     },
     hides: [...(options.slots ? [] : (['slots'] as const)), ...(options.ui ? [] : (['page'] as const))],
     embedding: await readers.begin(options.embeddingModel, options, terminal),

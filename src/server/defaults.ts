@@ -2,11 +2,12 @@
 
 import { z } from 'zod'
 import { check } from './check.js'
-import { samplingFields, tokenCount, tokenLimit } from './fields.js'
+import { samplingFields, tellingFields, tokenCount, tokenLimit } from './fields.js'
 import { knownFields } from './harmless.js'
 import { thinkingFields } from './thinking.js'
 
-const defaultsBody = z.strictObject({ ...samplingFields, ...thinkingFields, max_tokens: tokenCount })
+const { verbose } = tellingFields
+const defaultsBody = z.strictObject({ ...samplingFields, ...thinkingFields, verbose, max_tokens: tokenCount })
 
 /** Fields of a request by their names in the API, e.g. `{ temperature: 0.7, max_tokens: 512 }`. */
 export type RequestDefaults = z.input<typeof defaultsBody>

@@ -7,7 +7,7 @@ import { embedded, question, TestServer } from './server.js'
 
 const server = TestServer.forFile({
   server: {
-    defaults: { temperature: 0.9, seed: 7, max_tokens: 5, repeat_penalty: 1.2 },
+    defaults: { temperature: 0.9, seed: 7, max_tokens: 5, repeat_penalty: 1.2, verbose: true },
     aliases: ['small'],
     tags: ['qa'],
     hides: ['slots', 'page'],
@@ -20,6 +20,8 @@ describe('what requests get that do not say it themselves', () => {
   it('is what the server was told, on every route', async () => {
     const chat = (await server.ask('/v1/chat/completions', question)).body
     expect(chat.usage.completion_tokens).toBe(5)
+    expect(chat.__verbose).toMatchObject({ prompt: expect.stringContaining('Selford Gold'), tokens_predicted: 5 })
+    expect((await server.ask('/v1/chat/completions', { ...question, verbose: false })).body.__verbose).toBe(undefined)
     expect((await server.ask('/v1/chat/completions', { ...question, temperature: null })).body.choices).toEqual(
       chat.choices,
     )
