@@ -39,19 +39,8 @@ export function arrayOf(writing: Writing, written: readonly Part[], path: string
   if (rest === undefined) most = fixed.length
   if (most < least) return undefined
   if (most === 0) return '"[" ws "]"'
-  const isTuple = rest === undefined && fixed.length > 1
-  if (
-    isUnique &&
-    most > 1 &&
-    !(
-      isTuple &&
-      areAllApart(
-        source,
-        fixed.map((_, i) => schemasAt(i)),
-        path,
-      )
-    )
-  )
+  const places = rest === undefined ? fixed.map((_, i) => schemasAt(i)) : []
+  if (isUnique && most > 1 && !(places.length > 0 && areAllApart(source, places, path)))
     throw source.refuse(path, onlyListed)
   const head = fixed.join(' "," ws ')
   if (rest === undefined || most === fixed.length) return rules.add(`"[" ws ${head} ws "]"`, path)

@@ -112,15 +112,16 @@ export class SchemaWriter {
   #exclusive(node: SchemaNode, shared: { of: SchemaNode; branches: number[] }, path: string, depth: number) {
     const { oneOf, ...rest } = node
     const branches = oneOf as unknown[]
+    const [a, b] = shared.branches
+    const refusal = () => this.#refuse(path, `oneOf: a value may fit both schema ${a} and schema ${b}; use anyOf`)
+    if (shared.of !== node || branches.length > mostExclusive) throw refusal()
+    const apart = branches.map((branch, i) => ({
+      allOf: [branch, ...branches.flatMap((other, j) => (i === j ? [] : [{ not: other }]))],
+    }))
     try {
-      if (shared.of !== node || branches.length > mostExclusive) throw this.#refuse(path, '')
-      const apart = branches.map((branch, i) => ({
-        allOf: [branch, ...branches.flatMap((other, j) => (i === j ? [] : [{ not: other }]))],
-      }))
       return this.write({ allOf: [rest, { anyOf: apart }] }, path, depth + 1)
     } catch {
-      const [a, b] = shared.branches
-      throw this.#refuse(path, `oneOf: a value may fit both schema ${a} and schema ${b}; use anyOf`)
+      throw refusal()
     }
   }
 
