@@ -16,9 +16,10 @@ export function logOf(level: LogLevel, terminal: Terminal): ((entry: RequestEntr
     case 'debug':
       return (entry) => terminal.err(`${new Date().toISOString()} ${requestLine(entry)}\n`)
     default:
-      // The web page and dashboards ask for the state several times a second.
+      // The web page and dashboards ask for the state several times a second; who looks whether the server is there yet, too.
       return (entry) => {
-        if (entry.method !== 'GET' || entry.status >= 400) terminal.err(`${requestLine(entry)}\n`)
+        const isLook = entry.method === 'GET' && (entry.status < 400 || /\/(?:health|readyz|livez)$/.test(entry.path))
+        if (!isLook) terminal.err(`${requestLine(entry)}\n`)
       }
   }
 }
