@@ -7,6 +7,7 @@
  * Grounded questions, of which earlier answers are known. In "4 nodes" drafts are of that size whether they pay or not.
  */
 import path from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { formatTable } from '../src/cli/terminal.js'
 import type { Drafter, DraftSession } from '../src/draft/drafter.js'
 import { Engine } from '../src/engine/engine.js'
@@ -29,6 +30,8 @@ const draftModel = values.draft ?? refuse('draft-model', '--draft FILE is needed
 const threads = values.threads ? Number(values.threads) : undefined
 const rounds = Number(values.rounds)
 const maxTokens = 160
+/** Milliseconds after which an engine's idle threads no longer spin. */
+const restMs = 600
 
 const nothing: Drafter = {
   name: 'nothing',
@@ -70,10 +73,14 @@ const results = new Map(names.map((name) => [name, [] as Round[]]))
 const counts = new Map(names.map((name) => [name, { tokens: 0, forwards: 0, drafted: 0, accepted: 0, same: 0 }]))
 for (let round = 0; round <= rounds; round++) {
   const sums = new Map(names.map((name) => [name, { wholeMs: 0, decodeMs: 0 }]))
-  for (const [t, task] of tasks.entries()) {
-    const texts = new Map<string, string>()
-    for (let turn = 0; turn < names.length; turn++) {
-      const name = names[(turn + t + round) % names.length]
+  const texts: string[][] = names.map(() => [])
+  for (let turn = 0; turn < names.length; turn++) {
+    const way = (turn + round) % names.length
+    const name = names[way]
+    const [sum, count] = [sums.get(name)!, counts.get(name)!]
+    // The threads of the engine before spin for a while.
+    await setTimeout(restMs)
+    for (const task of tasks) {
       const began = performance.now()
       const answer = engines.get(name)!.chat({
         ...{ ...task, maxTokens, draft: ways[name].draft },
@@ -81,18 +88,17 @@ for (let round = 0; round <= rounds; round++) {
         ...{ namespace: `round ${round}`, cachePrompt: false },
       })
       const { text, stats } = await answer.result
-      const sum = sums.get(name)!
       sum.wholeMs += performance.now() - began
       sum.decodeMs += stats.decodeMs
-      texts.set(name, text)
-      const count = counts.get(name)!
+      texts[way].push(text)
       count.tokens += stats.completionTokens
       count.forwards += stats.forwards
       count.drafted += stats.draftedTokens
       count.accepted += stats.acceptedTokens
     }
-    for (const name of names) if (texts.get(name) === texts.get('conventional')) counts.get(name)!.same++
   }
+  for (const [way, name] of names.entries())
+    counts.get(name)!.same += texts[way].filter((text, i) => text === texts[0][i]).length
   // The first round warms up: code that is not yet compiled, caches, T(n), what is believed of the draft model.
   if (round > 0) for (const name of names) results.get(name)!.push(sums.get(name)!)
 }
@@ -117,4 +123,11 @@ for (const name of names) {
   ])
 }
 console.log(formatTable(table).join('\n'))
+for (const name of names) {
+  const report = engines.get(name)!.describeDraftModel()
+  if (report)
+    console.log(
+      `${name}: a token of the draft model takes ${report.rowMs.toFixed(2)} ms of ${engines.get(name)!.cost.ms(1).toFixed(2)}, ${(100 * report.rate).toFixed(0)} % come true`,
+    )
+}
 for (const engine of engines.values()) await engine[Symbol.asyncDispose]()

@@ -190,20 +190,24 @@ class Session implements DraftSession {
     this.#inner.draft(this.#found, Math.min(outlook.budgetNodes, this.#found.capacityNodes))
     this.#isPrepared = true
     chain.length = 0
-    const wanted = Math.min(drafter.worth.choose(this.#found, outlook, this.#pen.backlogMs()), outlook.budgetNodes)
+    const { worth } = drafter
+    const backlogMs = this.#pen.backlogMs()
+    const wanted = Math.min(worth.choose(this.#found, outlook, backlogMs), outlook.budgetNodes)
     if (wanted === 0 && drafter.pays) await this.#pen.digest?.()
     if (wanted === 0 || this.#tokens.length + wanted > outlook.mostTokens) return
     let path = 1
     while (chain.length < wanted) {
+      const began = performance.now()
       const guess = await this.#pen.write(chain.tokens, chain.length)
       if (!guess) break
+      if (chain.length > 0 || backlogMs === 0) worth.took(performance.now() - began, chain.length, outlook.context)
       const given = drafter.believe(guess.probability)
       chain.tokens[chain.length] = guess.token
       chain.given[chain.length] = given
       chain.own[chain.length] = guess.probability
       chain.length++
       path *= given
-      if (!drafter.worth.goesOn(path, chain.length, outlook)) break
+      if (!worth.goesOn(path, chain.length, outlook)) break
     }
   }
 

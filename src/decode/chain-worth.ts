@@ -16,6 +16,9 @@ const firstTokens = 4
 const rateGain = 1 / 32
 const savingGain = 1 / 32
 
+/** The same of what a token takes beside its forward. */
+const besidesGain = 1 / 32
+
 /** Tokens of an answer, before one has ended, and how much one counts for. */
 const firstAnswer = 100
 const answerGain = 1 / 8
@@ -37,7 +40,9 @@ const trialGap = 16
  * tried now and then; all trials together take a hundredth of the time at most.
  */
 export class ChainWorth {
-  readonly #tokenMs: (length: number, context: number) => number
+  readonly #forwardMs: (length: number, context: number) => number
+  /** Milliseconds of a token beside its forward. */
+  #besidesMs = 0
   #rate = firstRate
   #judged = 0
   #pays = true
@@ -48,9 +53,9 @@ export class ChainWorth {
   #spareMs = 0
   #untried = trialGap
 
-  /** @param tokenMs what the next token of a chain of some length takes, behind so many tokens of context */
-  constructor(tokenMs: (length: number, context: number) => number) {
-    this.#tokenMs = tokenMs
+  /** @param forwardMs of the next token of a chain of some length, behind so many tokens of context */
+  constructor(forwardMs: (length: number, context: number) => number) {
+    this.#forwardMs = forwardMs
   }
 
   /** The share of its tokens that come true, of late. */
@@ -124,6 +129,18 @@ export class ChainWorth {
     if (outlook.wanted !== undefined) return true
     const spent = this.#tokenMs(length, outlook.context) + outlook.ms(length + 1) - outlook.ms(length)
     return path * this.#rate * outlook.ms(0) > spent
+  }
+
+  /** Learns what a token took, with all that belongs to it. */
+  took(ms: number, length: number, context: number): void {
+    const forwardMs = this.#forwardMs(length, context)
+    const besidesMs = Math.min(forwardMs, Math.max(0, ms - forwardMs))
+    this.#besidesMs += (besidesMs - this.#besidesMs) * besidesGain
+  }
+
+  /** Milliseconds of the next token of a chain. */
+  #tokenMs(length: number, context: number): number {
+    return this.#forwardMs(length, context) + this.#besidesMs
   }
 
   /** Learns whether a token came true whose forerunners have. */

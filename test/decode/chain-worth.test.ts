@@ -110,6 +110,17 @@ describe('whether a chain is worth its time', () => {
     )
   })
 
+  it('counts what tokens take beside their forwards', () => {
+    const worth = worthOf(dear)
+    const outlook = { budgetNodes: 16, wanted: undefined, context: 0, mostTokens: 1000, ms: dear.forwardMs }
+    for (let i = 0; i < 100; i++) worth.learn(true)
+    expect(worth.choose(new DraftTree(4), outlook, 0)).toBeGreaterThan(1)
+    for (let i = 0; i < 200; i++) worth.took(2 * dear.tokenMs, 1, 0)
+    expect(worth.choose(new DraftTree(4), outlook, 0)).toBe(0)
+    for (let i = 0; i < 200; i++) worth.took(dear.tokenMs, 1, 0)
+    expect(worth.choose(new DraftTree(4), outlook, 0)).toBeGreaterThan(1)
+  })
+
   it('is not asked where a number of nodes is wanted', () => {
     const outlook = { budgetNodes: 16, context: 0, mostTokens: 100, ms: hopeless.forwardMs }
     expect(worthOf(hopeless).choose(new DraftTree(4), { ...outlook, wanted: 5 }, 1000)).toBe(5)
