@@ -10,6 +10,7 @@ import { isCut } from './endings.js'
 import type { ApiError } from './errors.js'
 import { requestOptions, samplingFields, tokenCount } from './fields.js'
 import { bodyOf, partOf } from './harmless.js'
+import { JsonText } from './json.js'
 import { documents, requestDocuments, templateMessages } from './messages.js'
 import { compactId } from './output-items.js'
 import type { Frame, Reply } from './reply.js'
@@ -180,7 +181,7 @@ class MessageReply implements Reply {
     const index = this.#blocks.length - 1
     const stop = event('content_block_stop', { index })
     if (block.type === 'text') block.text = this.#text
-    else if (block.type === 'tool_use') block.input = parsed(this.#text)
+    else if (block.type === 'tool_use') block.input = argumentsOf(this.#text)
     else {
       block.thinking = this.#text
       // Nothing is signed here; clients wait for the event all the same.
@@ -242,9 +243,10 @@ export function anthropicError(error: ApiError) {
   return { type: 'error', error: { ...told, type: errorTypes[error.status] ?? 'invalid_request_error' } }
 }
 
-function parsed(json: string): unknown {
+/** The arguments of a call, as the model wrote them. */
+function argumentsOf(text: string): unknown {
   try {
-    return json === '' ? {} : JSON.parse(json)
+    return text === '' ? {} : new JsonText(text)
   } catch {
     // A call that was cut off.
     return {}

@@ -8,7 +8,7 @@ import { readBody } from './body.js'
 import { isCut } from './endings.js'
 import { type ApiError, badRequest } from './errors.js'
 import { requestOptions } from './fields.js'
-import { json } from './json.js'
+import { JsonText, json } from './json.js'
 import { chatLogprobs } from './logprobs.js'
 import { type Message, templateMessages } from './messages.js'
 import {
@@ -192,7 +192,7 @@ class OllamaReply implements Reply {
     const head = { model: this.#body.model, created_at: new Date().toISOString() }
     const thoughts = thinking === '' ? {} : { thinking }
     const tool_calls = calls.map((call, index) => ({
-      function: { index, name: call.name, arguments: parsed(call.arguments) },
+      function: { index, name: call.name, arguments: argumentsOf(call.arguments) },
     }))
     const said =
       this.#shape === 'generate'
@@ -220,9 +220,10 @@ function nanoseconds(ms: number): number {
   return Math.round(ms * 1e6)
 }
 
-function parsed(json: string): unknown {
+/** The arguments of a call, as the model wrote them. */
+function argumentsOf(text: string): unknown {
   try {
-    return json === '' ? {} : JSON.parse(json)
+    return text === '' ? {} : new JsonText(text)
   } catch {
     // A call that was cut off.
     return {}

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { json } from '../../src/server/json.js'
+import { JsonText, json } from '../../src/server/json.js'
 
 /** A value, some of whose parts come so often that the answer is written in pieces. */
 const value = fc
@@ -20,6 +20,19 @@ it('writes what JSON.stringify writes', async () => {
     }),
     { numRuns: 60 },
   )
+})
+
+it('writes JSON that is text already as it stands, wherever it is', async () => {
+  const text = '{ "id": 2512292042121000001, "b": 1.0, "a": [1e400] }'
+  await fc.assert(
+    fc.asyncProperty(fc.jsonValue({ maxDepth: 2 }), fc.nat({ max: 3000 }), async (one, often) => {
+      const held = { one, at: new JsonText(text), many: [...Array(often).fill(one), { input: new JsonText(text) }] }
+      const shown = JSON.stringify({ ...held, at: '@', many: [...Array(often).fill(one), { input: '@' }] })
+      expect(await json(held).text()).toBe(shown.replace('"@"', text).replace(/"@"(?=\}\]\}$)/, text))
+    }),
+    { numRuns: 30 },
+  )
+  expect(() => new JsonText('{"a":')).toThrow(SyntaxError)
 })
 
 it('writes a large answer in pieces', async () => {
