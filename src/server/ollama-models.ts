@@ -67,7 +67,8 @@ export async function ollamaShow(service: Service, request: Request): Promise<Re
   const body = await readBody(request, showBody, service)
   const asked = plainName(body.model ?? body.name ?? '')
   const reader = service.readers.embedding
-  if (reader && reader.name === asked) {
+  const isWriter = service.served.some(({ name }) => name === asked)
+  if (reader && reader.name === asked && !isWriter) {
     const { details, modified_at } = describedReader(reader)
     return json({ details, modified_at, model_info: {}, capabilities: ['embedding'] })
   }
@@ -88,6 +89,7 @@ export async function ollamaShow(service: Service, request: Request): Promise<Re
     },
     capabilities: [
       'completion',
+      ...(reader?.name === asked ? ['embedding'] : []),
       ...(engine.rendersTools ? ['tools'] : []),
       ...(engine.infillTokens ? ['insert'] : []),
       ...(engine.thinks ? ['thinking'] : []),
