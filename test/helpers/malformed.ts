@@ -214,7 +214,10 @@ export const malformed: fc.Arbitrary<[route: string, body: string]> = fc.oneof(
 export function isFitAnswer(status: number, text: string): boolean {
   if (status === 200) return true
   if (![400, 404, 429, 501].includes(status)) return false
-  const { type, error } = JSON.parse(text) as { type?: string; error: { type: string; message: string } }
-  const isShaped = type === 'error' || Object.keys(error).join().startsWith('message,type,param,code')
-  return isShaped && error.message.length > 5 && error.message.length < 2000 && !/\n {4}at /.test(error.message)
+  const { type, error } = JSON.parse(text) as { type?: string; error: string | { type: string; message: string } }
+  // A text alone is the shape of Ollama's routes.
+  const message = typeof error === 'string' ? error : error.message
+  const isShaped =
+    typeof error === 'string' || type === 'error' || Object.keys(error).join().startsWith('message,type,param,code')
+  return isShaped && message.length > 5 && message.length < 2000 && !/\n {4}at /.test(message)
 }
