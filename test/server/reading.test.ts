@@ -125,7 +125,7 @@ describe('models that read', () => {
     })
     expect(response.status).toBe(400)
     expect(await response.text()).toMatch(/reranker/)
-    await expect(embedder.rank('a', ['b'])).rejects.toThrow(/no reranker/)
+    await expect(embedder.rank('a', ['b'])).rejects.toThrow(/not a reranker/)
     expect(await (await app.request('/v1/models/bert')).json()).toMatchObject({ meta: { n_embd: 64, pooling: 'mean' } })
   })
 

@@ -62,9 +62,15 @@ const refused: [path: string, body: unknown, param: string | null, words: RegExp
   [chat, { ...hello, response_format: { type: 'xml' } }, 'response_format.type', /json_object/],
   [
     chat,
-    { ...hello, response_format: { type: 'json_schema', json_schema: { schema: { type: 'array', contains: {} } } } },
+    {
+      ...hello,
+      response_format: {
+        type: 'json_schema',
+        json_schema: { schema: { type: 'array', contains: {}, uniqueItems: true } },
+      },
+    },
     'response_format.json_schema.schema',
-    /'contains' is not supported/,
+    /uniqueItems together with contains is not supported/,
   ],
   [chat, { ...hello, tools: [{ type: 'function', function: { name: 'f' } }] }, 'tools', /no place for tools/],
   [chat, { ...hello, grammar: `root ::= ${'x'.repeat(50_000)}` }, 'grammar', /^the grammar uses a rule.{1,999}…$/],
