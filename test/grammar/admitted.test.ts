@@ -98,16 +98,24 @@ const schemas = fc.letrec<{ any: JsonSchema }>((tie) => ({
     fc
       .tuple(tie('any'), tie('any'), tie('any'), tie('any'))
       .map(([all, condition, then, otherwise]): JsonSchema => ({ allOf: [all], if: condition, then, else: otherwise })),
-    fc.record(
-      {
-        type: fc.constant('object'),
-        properties: fc.dictionary(fc.constantFrom('a', 'b', 'c'), tie('any'), { maxKeys: 3 }),
-        dependentRequired: fc.dictionary(fc.constantFrom('a', 'b'), fc.subarray(['b', 'c']), { maxKeys: 2 }),
-        dependentSchemas: fc.dictionary(fc.constantFrom('a', 'c'), tie('any'), { maxKeys: 1 }),
-        unevaluatedProperties: fc.constant(false),
-      },
-      { requiredKeys: ['type'] },
-    ),
+    fc
+      .record(
+        {
+          type: fc.constant('object'),
+          properties: fc.dictionary(fc.constantFrom('a', 'b', 'c'), tie('any'), { maxKeys: 3 }),
+          dependentRequired: fc.dictionary(fc.constantFrom('a', 'b'), fc.subarray(['b', 'c']), { maxKeys: 2 }),
+          dependentSchemas: fc.dictionary(fc.constantFrom('a', 'c'), tie('any'), { maxKeys: 1 }),
+          unevaluatedProperties: fc.constant(false),
+        },
+        { requiredKeys: ['type'] },
+      )
+      // Where the name that a schema depends on is absent, Ajv takes all other properties for unevaluated.
+      .map(
+        ({ unevaluatedProperties, ...schema }): JsonSchema =>
+          unevaluatedProperties === undefined || schema.dependentSchemas
+            ? schema
+            : { ...schema, unevaluatedProperties },
+      ),
     fc.record(
       {
         type: fc.constant('array'),
@@ -126,6 +134,18 @@ const schemas = fc.letrec<{ any: JsonSchema }>((tie) => ({
 })).any
 
 describe('whatever a grammar admits', () => {
+  it('counts properties as evaluated though a schema that depends on another name is not asked for', () => {
+    const gbnf = compileSchema({
+      type: 'object',
+      properties: { a: { type: 'boolean' } },
+      dependentSchemas: { c: { type: 'object', additionalProperties: false } },
+      unevaluatedProperties: false,
+    })
+    expect(admits(gbnf, '{"a":true}')).toBe(true)
+    expect(admits(gbnf, '{"a":true,"c":1}')).toBe(false)
+    expect(admits(gbnf, '{"b":true}')).toBe(false)
+  })
+
   it('is valid under the schema it was made of, or the schema is refused with a sentence', () => {
     let compiled = 0
     fc.assert(
