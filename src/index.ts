@@ -23,8 +23,9 @@ export type {
   ToolDefinition,
 } from './chat/message.js'
 // What is remembered. More in 'lookahead-llm/corpus'; files in 'lookahead-llm/corpus/durable'.
-export { Corpus, type CorpusOptions, type DeleteOptions, type NamespaceReport } from './corpus/corpus.js'
+export { Corpus, type CorpusOptions, type NamespaceReport } from './corpus/corpus.js'
 export { CorpusError, type CorpusErrorCode } from './corpus/error.js'
+export type { DeleteOptions } from './corpus/journal.js'
 // What a forward costs.
 export { type CostPoint, ForwardCost } from './cost/forward-cost.js'
 export type { DraftingReport, DraftMode, DraftModelReport, HeadsReport } from './decode/drafting.js'

@@ -1,7 +1,8 @@
-// Everything that was read and written, by namespace, within its budgets, and who is told of changes.
+// Everything that was read and written, by namespace, within its budgets.
 
 import { contentHash } from './content-hash.js'
 import { CorpusError } from './error.js'
+import { type CorpusJournal, type DeleteOptions, Journals } from './journal.js'
 import { Namespace } from './namespace.js'
 import type { CorpusRecord, RecordKind } from './record.js'
 import type { Spelling } from './spelling.js'
@@ -46,16 +47,6 @@ export interface CorpusDocument {
   text: string
 }
 
-/** What to delete; see {@link Corpus.delete}. */
-export interface DeleteOptions {
-  /** Default {@link DEFAULT_NAMESPACE}. */
-  namespace?: string
-  /** Id of a document. */
-  document?: string
-  /** Id of a request. */
-  request?: string
-}
-
 /** One namespace in numbers. */
 export interface NamespaceReport {
   name: string
@@ -66,22 +57,6 @@ export interface NamespaceReport {
   bytes: number
   /** When the oldest record was added, in milliseconds since 1970; `undefined` if there is none. */
   oldest: number | undefined
-}
-
-/** Records what happens to a corpus, e.g. in a file. Its methods are called after the fact. */
-export interface CorpusJournal {
-  /** A record was added. */
-  added(namespace: string, record: CorpusRecord, tokens: ArrayLike<number>): void
-  /** A document got another name, or lost one of several. */
-  renamed(namespace: string, record: CorpusRecord): void
-  /** A record is gone: `deleted` on request, otherwise because of the budget or its age. */
-  removed(namespace: string, record: CorpusRecord, deleted: boolean): void
-  /** A whole namespace was deleted. */
-  cleared(namespace: string): void
-  /** A deletion was requested, whether or not anything was held. Comes after `removed` and `cleared`. */
-  deleted?(what: DeleteOptions & { namespace: string }): void
-  /** Waits until everything so far is recorded. */
-  flush?(): Promise<void>
 }
 
 /**
@@ -111,7 +86,7 @@ export class Corpus {
   /** Bytes of all namespaces. */
   byteLength = 0
   readonly #now: () => number
-  readonly #journals = new Set<CorpusJournal>()
+  readonly #journals = new Journals()
   readonly #namespaces = new Map<string, Namespace>()
   readonly #views = new Set<CorpusView>()
   #nextId = 1
@@ -141,13 +116,12 @@ export class Corpus {
 
   /** Tells a journal of every change from now on, until the function it returns is called. */
   watch(journal: CorpusJournal): () => void {
-    this.#journals.add(journal)
-    return () => void this.#journals.delete(journal)
+    return this.#journals.watch(journal)
   }
 
   /** Waits until every journal has recorded everything so far. @throws CorpusError as the store's `flush` */
   async flush(): Promise<void> {
-    await Promise.all(Array.from(this.#journals, (journal) => journal.flush?.()))
+    await this.#journals.flush()
   }
 
   /** Opens what one request may read and where it writes. @throws CorpusError `invalid-parameter` */
@@ -210,7 +184,7 @@ export class Corpus {
     this.#delete(namespace, 'document', id)
     if (!known || known.names.length >= MOST_NAMES) return undefined
     this.#namespaces.get(namespace)!.records.addName(known, id)
-    for (const journal of this.#journals) journal.renamed(namespace, known)
+    this.#journals.renamed(namespace, known)
     return known
   }
 
@@ -229,7 +203,7 @@ export class Corpus {
     const kind = document !== undefined ? 'document' : 'request'
     const name = document ?? request
     const count = name === undefined ? this.#clear(namespace) : this.#delete(namespace, kind, name)
-    for (const journal of this.#journals) journal.deleted?.({ namespace, document, request })
+    this.#journals.deleted({ namespace, document, request })
     return count
   }
 
@@ -247,7 +221,7 @@ export class Corpus {
     this.byteLength -= found.byteLength
     found.clear()
     this.#namespaces.delete(namespace)
-    for (const journal of this.#journals) journal.cleared(namespace)
+    this.#journals.cleared(namespace)
     return count
   }
 
@@ -269,7 +243,7 @@ export class Corpus {
     if (!found || !record.names.includes(name)) return false
     if (record.names.length === 1 && !keep) return this.remove(namespace, record.id)
     found.records.removeName(record, name)
-    for (const journal of this.#journals) journal.renamed(namespace, record)
+    this.#journals.renamed(namespace, record)
     return false
   }
 
@@ -369,7 +343,7 @@ export class Corpus {
     const record = { id: this.#nextId, kind, start: -1, length: tokens.length, time, hash, names: [...names] }
     this.#insert(namespace, record, tokens)
     this.#nextId++
-    for (const journal of this.#journals) journal.added(namespace, record, tokens)
+    this.#journals.added(namespace, record, tokens)
     return record
   }
 
@@ -425,7 +399,7 @@ export class Corpus {
   }
 
   #removed(namespace: Namespace, record: CorpusRecord, deleted: boolean): void {
-    for (const journal of this.#journals) journal.removed(namespace.name, record, deleted)
+    this.#journals.removed(namespace.name, record, deleted)
     this.#dropEmpty(namespace)
   }
 

@@ -16,13 +16,12 @@
 export { contentHash } from './content-hash.js'
 export type {
   CorpusDocument,
-  CorpusJournal,
   CorpusOptions,
-  DeleteOptions,
   NamespaceReport,
 } from './corpus.js'
 export { Corpus, DEFAULT_NAMESPACE } from './corpus.js'
 export { CorpusError, type CorpusErrorCode } from './error.js'
+export type { CorpusJournal, DeleteOptions } from './journal.js'
 export type { TokenLogOptions } from './log.js'
 export { SEPARATOR, TokenLog } from './log.js'
 export type { MatchIndexOptions, MatchLimits } from './match-index.js'

@@ -1,6 +1,7 @@
 // The engine: a loaded model, and the answers it writes.
 
-import { type Corpus, DEFAULT_NAMESPACE, type DeleteOptions, type NamespaceReport } from '../corpus/corpus.js'
+import { type Corpus, DEFAULT_NAMESPACE, type NamespaceReport } from '../corpus/corpus.js'
+import type { DeleteOptions } from '../corpus/journal.js'
 import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
 import type { DraftingReport, DraftModelReport, HeadsReport } from '../decode/drafting.js'

@@ -1,9 +1,10 @@
 // What an engine remembers from request to request.
 
 import { createHash } from 'node:crypto'
-import { Corpus, type CorpusDocument, type CorpusOptions, type DeleteOptions } from '../corpus/corpus.js'
+import { Corpus, type CorpusDocument, type CorpusOptions } from '../corpus/corpus.js'
 import { CorpusStore } from '../corpus/durable/store.js'
 import { CorpusError } from '../corpus/error.js'
+import type { DeleteOptions } from '../corpus/journal.js'
 import { Spelling } from '../corpus/spelling.js'
 import { turns } from '../llama/turns.js'
 import type { Vocabulary } from '../llama/vocabulary.js'

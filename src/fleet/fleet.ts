@@ -5,7 +5,8 @@ import { FleetError } from './error.js'
 import { PeerTransport } from './http/peer-transport.js'
 import { withoutPassword } from './redis/connection.js'
 import { RedisTransport } from './redis/redis-transport.js'
-import { Replica, type ReplicaOptions } from './replica.js'
+import { Replica } from './replica.js'
+import type { ReplicaOptions } from './replica-options.js'
 import type { Transport } from './transport.js'
 
 /** Where the other replicas are. */

@@ -1,60 +1,27 @@
 // One corpus's part in a fleet.
 
 import { randomBytes } from 'node:crypto'
-import type { Corpus, CorpusJournal, DeleteOptions } from '../corpus/corpus.js'
+import type { Corpus } from '../corpus/corpus.js'
+import type { CorpusJournal, DeleteOptions } from '../corpus/journal.js'
 import type { CorpusRecord } from '../corpus/record.js'
 import { Counters, type RefusalReason } from './counters.js'
-import { FleetError } from './error.js'
 import { FrameLog } from './frame-log.js'
 import { Heard } from './heard.js'
 import { type HeldDeletion, type HeldRecords, Holdings } from './holdings.js'
 import { Ledger } from './ledger.js'
 import { encodeMessage, type Message, readMessages } from './message.js'
 import { Notebook } from './notebook.js'
+import { type CheckedOptions, checkReplicaOptions, type ReplicaOptions } from './replica-options.js'
 import { readSharing, type Sharing } from './sharing.js'
 import type { Exchange, Transport, TransportState } from './transport.js'
+import { Unsaid } from './unsaid.js'
 
-const DAY_MS = 86_400_000
 /** Milliseconds of work after which other work gets its turn. */
 const SLICE_MS = 4
 /** Milliseconds between two searches for what has expired. */
 const TICK_MS = 10_000
 /** Messages stamped later than this after now are refused. */
 const FUTURE_MS = 600_000
-/** Most records that wait to be sent together, and most tokens of one that waits. */
-const MOST_UNSAID = 64
-const MOST_UNSAID_TOKENS = 16_384
-
-/** Options of a {@link Replica}. */
-export interface ReplicaOptions {
-  /** Identifies the tokenizer: `engine.fingerprint`. Records of another one are refused. */
-  fingerprint: string
-  /** Tokens of the vocabulary; records with larger ids are refused. */
-  vocabularySize: number
-  /**
-   * Names of the namespaces to share; `*` stands for any text, `!` before a name excludes it. Others neither leave this
-   * process nor come in. Default: all are shared.
-   */
-  namespaces?: readonly string[]
-  /** Folder that remembers deletions across restarts, usually the cache's. Default: they are forgotten with the process. */
-  folder?: string
-  /** Milliseconds for which deletions are remembered and replicas may be away. Default: seven days. */
-  keepMs?: number
-  /** Milliseconds by which the clocks of replicas may differ. Default: one minute. */
-  skewMs?: number
-  /** Most bytes of messages held for replicas that are slow to take them. Default 16 MiB. */
-  logBytes?: number
-  /** Most bytes of one message; longer records are not shared. Default 1 MiB. */
-  messageBytes?: number
-  /** Most namespaces taken from others. Default 1024. */
-  mostNamespaces?: number
-  /** Most milliseconds that a deletion waits to be known elsewhere before it is acknowledged. Default 2000. */
-  flushMs?: number
-  /** Called with one line when the other side is lost or found again. Default: a process warning. */
-  log?: (line: string) => void
-  /** The time in milliseconds since 1970. Default: the system's clock. */
-  now?: () => number
-}
 
 /** The state of a replica. */
 export interface ReplicaReport {
@@ -90,7 +57,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   readonly counters = new Counters()
   lastContact: number
   readonly #corpus: Corpus
-  readonly #options: Required<Omit<ReplicaOptions, 'folder' | 'namespaces'>>
+  readonly #options: CheckedOptions
   readonly #sharing: Sharing
   readonly #ledger: Ledger
   readonly #holdings: Holdings
@@ -101,7 +68,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   readonly #heard = new Heard()
   readonly #troubled = new Set<Transport>()
   /** What was added here and has not been sent yet; it is sent before anything else reaches the ledger. */
-  #unsaid: Unsaid[] = []
+  readonly #unsaid = new Unsaid()
   /** Documents removed here since that was last sent. */
   #ended: string[] = []
   /** Whether the corpus changes because others said so. */
@@ -113,26 +80,10 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
 
   /** @throws FleetError `invalid-parameter` */
   constructor(corpus: Corpus, options: ReplicaOptions) {
-    const { fingerprint, vocabularySize, namespaces = [], folder } = options
-    if (!/^[0-9a-f]{16,}$/.test(fingerprint))
-      throw new FleetError(
-        'invalid-parameter',
-        `fingerprint must be at least 16 hexadecimal digits, got '${fingerprint}'`,
-      )
-    this.#options = {
-      fingerprint,
-      vocabularySize,
-      keepMs: positive('keepMs', options.keepMs ?? 7 * DAY_MS),
-      skewMs: positive('skewMs', options.skewMs ?? 60_000),
-      logBytes: positive('logBytes', options.logBytes ?? 16 * 2 ** 20),
-      messageBytes: positive('messageBytes', options.messageBytes ?? 2 ** 20),
-      mostNamespaces: positive('mostNamespaces', options.mostNamespaces ?? 1024),
-      flushMs: positive('flushMs', options.flushMs ?? 2000),
-      log: options.log ?? warn,
-      now: options.now ?? Date.now,
-    }
+    const { namespaces = [], folder } = options
+    this.#options = checkReplicaOptions(options)
     this.#corpus = corpus
-    this.fingerprint = fingerprint.slice(0, 16)
+    this.fingerprint = this.#options.fingerprint.slice(0, 16)
     this.keepMs = this.#options.keepMs
     this.#sharing = readSharing(namespaces)
     this.log = new FrameLog(this.#options.logBytes)
@@ -197,14 +148,13 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     if (this.#merging || !this.shares(namespace)) return
     // Records that had no identity when sharing began stay here.
     if (record.hash === '') return
-    this.#unsaid.push({ namespace, record, name: record.names[0] ?? '', tokens: Int32Array.from(tokens) })
-    if (this.#unsaid.length === 1) this.log.owe(() => this.#sayAll())
-    if (this.#unsaid.length >= MOST_UNSAID || tokens.length > MOST_UNSAID_TOKENS) this.#sayAll()
+    if (this.#unsaid.isEmpty) this.log.owe(() => this.#sayAll())
+    this.#unsaid.add(namespace, record, tokens)
+    if (this.#unsaid.isFull) this.#sayAll()
   }
 
   #sayAll(): void {
-    if (this.#unsaid.length === 0) return
-    for (const { namespace, record, name, tokens } of this.#unsaid.splice(0))
+    for (const { namespace, record, tokens, name } of this.#unsaid.take())
       this.#sayRecord(namespace, record, tokens, name)
   }
 
@@ -221,7 +171,7 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
   removed(namespace: string, record: CorpusRecord, deleted: boolean): void {
     if (this.#merging && deleted) return
     if (!this.shares(namespace)) return
-    if (deleted || this.#unsaid.some((one) => one.record === record)) this.#sayAll()
+    if (deleted || this.#unsaid.has(record)) this.#sayAll()
     this.#ledger.remove(namespace, record, deleted)
     if (deleted && record.kind === 'document') this.#ended.push(record.hash)
   }
@@ -459,21 +409,4 @@ export class Replica implements CorpusJournal, Exchange, AsyncDisposable {
     for (const resolve of this.#caughtUp.splice(0)) resolve()
     await this.#notebook?.close(this.lastContact)
   }
-}
-
-interface Unsaid {
-  readonly namespace: string
-  readonly record: CorpusRecord
-  /** The name it was added under. */
-  readonly name: string
-  readonly tokens: Int32Array
-}
-
-function positive(name: string, value: number): number {
-  if (value > 0) return value
-  throw new FleetError('invalid-parameter', `${name} must be a number > 0, got ${value}`)
-}
-
-function warn(line: string): void {
-  process.emitWarning(line, { type: 'LookaheadWarning', code: 'fleet' })
 }

@@ -1,6 +1,5 @@
 // A loaded model file.
 
-import { open, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { type LlamaFunctions, llamaRelease } from './abi.js'
 import type { ContextOptions } from './context-options.js'
@@ -8,15 +7,14 @@ import { chooseDevices, type Device, type DeviceOptions } from './device.js'
 import { DryLinks } from './dry-links.js'
 import { LlamaError } from './error.js'
 import type { Trial } from './fitting.js'
-import { type Heads, headsOf } from './foretelling.js'
-import { GgufFault, type GgufHeader, readHeader } from './gguf.js'
+import type { Heads } from './foretelling.js'
+import type { GgufHeader } from './gguf.js'
 import type { Kernels, KernelsWish } from './kernels.js'
 import { LlamaLibrary } from './library.js'
+import { checkFile, checkMagic, type KnownFiles, usableHeads } from './model-file.js'
 import { callAsync, type Pointer, registerProgressCallback } from './native.js'
 import { describeAbsence, describeShortage, layersFor, layersOf, putOnDevices } from './offloading.js'
 import { MemoryLedger, type Placement, placementOf } from './placement.js'
-import { rehearse } from './rehearsal.js'
-import { checkSoundness, describeReader } from './soundness.js'
 import { Vocabulary } from './vocabulary.js'
 
 /** How a model file is loaded. */
@@ -58,14 +56,6 @@ export interface ModelOptions extends DeviceOptions {
 
 /** How much of a model is on devices: nothing, some layers, or all. */
 export type Residence = 'processor' | 'shared' | 'device'
-
-/** What is known of files from earlier loads. */
-export interface KnownFiles {
-  /** Whether a file with this header was loaded before without harm. */
-  knows(digest: string): Promise<boolean>
-  /** Remembers that it can be. */
-  keep(digest: string): Promise<unknown>
-}
 
 /** What a model file says about itself. */
 export interface ModelDescription {
@@ -179,18 +169,8 @@ export class Model {
       throw loadError(file, errors)
     }
     const opOffload = options.opOffload ?? devices.length > 0
-    const model = new Model(
-      pointer,
-      { ...trial, devices },
-      {
-        kernels,
-        repacks: repack,
-        opOffload,
-        ledger,
-        heads,
-        trouble,
-      },
-    )
+    const found = { kernels, repacks: repack, opOffload, ledger, heads, trouble }
+    const model = new Model(pointer, { ...trial, devices }, found)
     const unsupported = params.vocab_only ? undefined : model.#unsupported(purpose)
     if (unsupported) {
       await model[Symbol.asyncDispose]()
@@ -202,14 +182,7 @@ export class Model {
   private constructor(
     pointer: Pointer,
     trial: Omit<Trial, 'room'>,
-    {
-      kernels,
-      repacks,
-      opOffload,
-      ledger,
-      heads,
-      trouble,
-    }: {
+    found: {
       kernels: Kernels | undefined
       repacks: boolean
       opOffload: boolean
@@ -220,14 +193,14 @@ export class Model {
   ) {
     const { library, file, header, devices, params } = trial
     this.library = library
-    this.heads = heads
-    this.kernels = kernels
-    this.repacks = repacks
+    this.heads = found.heads
+    this.kernels = found.kernels
+    this.repacks = found.repacks
     this.devices = devices
-    this.opOffload = opOffload
+    this.opOffload = found.opOffload
     this.#trial = trial
-    this.#ledger = ledger
-    this.#trouble = trouble
+    this.#ledger = found.ledger
+    this.#trouble = found.trouble
     this.#offloadedLayers = devices.length === 0 ? 0 : Math.min(params.n_gpu_layers, layersOf(header) + 1)
     this.path = file
     this.#llama = library.llama
@@ -347,95 +320,6 @@ function hasKQuants({ scalars }: GgufHeader): boolean {
 
 function kernelsOf(library: LlamaLibrary): Kernels | undefined {
   return typeof library.kernels === 'string' ? undefined : library.kernels
-}
-
-/**
- * Refuses what llama.cpp would not survive: by what the head of the file says, and by a rehearsal in a child process.
- */
-async function checkFile(
-  library: LlamaLibrary,
-  resolved: string,
-  shown: string,
-  vocabularyOnly: boolean,
-  purpose: 'writes' | 'reads',
-  known: KnownFiles | undefined,
-): Promise<GgufHeader> {
-  let header: GgufHeader
-  let isKnown: boolean | undefined
-  try {
-    header = await readHeader(resolved)
-    // What was loaded before without harm is sound, and a large vocabulary takes a while to look at.
-    isKnown = await known?.knows(header.digest)
-    if (!isKnown) checkSoundness(header)
-  } catch (error) {
-    if (error instanceof GgufFault) throw new LlamaError('file-invalid', `${shown} ${error.message}`, { cause: error })
-    throw error
-  }
-  const reader = vocabularyOnly || purpose === 'reads' ? undefined : describeReader(header)
-  if (reader) throw new LlamaError('model-unsupported', `${shown} ${reader}`)
-  if (isKnown) return header
-  const { digest } = header
-  const { size: weightBytes } = await stat(resolved)
-  const end = await rehearse(library, resolved, digest, { vocabularyOnly, weightBytes })
-  if (end !== undefined)
-    throw new LlamaError(
-      'file-invalid',
-      `${shown} is damaged, or not for llama.cpp v${llamaRelease}, which ends: ${end}`,
-    )
-  if (!vocabularyOnly) await known?.keep(digest)
-  return header
-}
-
-/** The heads of a file; if asked for, they are rehearsed too, as llama.cpp ends the process on some. */
-async function usableHeads(
-  library: LlamaLibrary,
-  resolved: string,
-  header: GgufHeader,
-  { mtp, vocabularyOnly }: ModelOptions,
-  known: KnownFiles | undefined,
-): Promise<Heads> {
-  const heads = headsOf(header)
-  if (heads.count === 0 || heads.trouble !== undefined) return heads
-  if (!library.foretelling) return { ...heads, trouble: 'this build of llama.cpp does not export what heads take' }
-  const digest = `${header.digest}-heads`
-  if (mtp !== 'auto' || vocabularyOnly || (await known?.knows(digest))) return heads
-  const { size: weightBytes } = await stat(resolved)
-  const end = await rehearse(library, resolved, digest, { vocabularyOnly: false, weightBytes, heads: heads.count })
-  if (end !== undefined) return { ...heads, trouble: `llama.cpp v${llamaRelease} does not compute them: ${end}` }
-  await known?.keep(digest)
-  return heads
-}
-
-/** Catches what is no GGUF before llama.cpp sees it. */
-async function checkMagic(resolved: string, shown: string): Promise<void> {
-  let head: Buffer
-  try {
-    // Opening a pipe that nobody writes to would wait forever.
-    const kind = await stat(resolved)
-    if (!kind.isFile() && !kind.isDirectory())
-      throw new LlamaError('file-invalid', `${shown} is a pipe or a device; expected a file`)
-    const handle = await open(resolved)
-    try {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(8), 0, 8, 0)
-      head = buffer.subarray(0, bytesRead)
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    if (error instanceof LlamaError) throw error
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') throw new LlamaError('file-not-found', `there is no model file ${shown}`, { cause: error })
-    const what = code === 'EISDIR' ? 'it is a folder' : code === 'EACCES' ? 'permission denied' : String(code)
-    throw new LlamaError('file-not-found', `cannot read the model file ${shown}: ${what}`, { cause: error })
-  }
-  if (head.toString('latin1', 0, 4) !== 'GGUF')
-    throw new LlamaError('file-invalid', `${shown} is not a GGUF file: it begins with ${describeHead(head)}`)
-}
-
-function describeHead(head: Buffer): string {
-  if (head.length === 0) return 'nothing (it is empty)'
-  const text = head.toString('latin1')
-  return /^[\x20-\x7e]+$/.test(text) ? JSON.stringify(text) : `the bytes ${head.toString('hex')}`
 }
 
 function loadError(file: string, errors: string): LlamaError {

@@ -8,7 +8,7 @@ import { ForwardCost, type ForwardCostRecord } from '../cost/forward-cost.js'
 import { userCache } from '../hub/user-cache.js'
 import { llamaRelease } from '../llama/abi.js'
 import { LlamaLibrary } from '../llama/library.js'
-import type { KnownFiles } from '../llama/model.js'
+import type { KnownFiles } from '../llama/model-file.js'
 import type { Exactness } from './configuration.js'
 
 /** Environment variable that names the folder of profiles; `off` keeps none. */

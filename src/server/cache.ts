@@ -1,7 +1,8 @@
 // `/lookahead/warm` and `/lookahead/cache`: what is remembered.
 
 import { z } from 'zod'
-import type { DeleteOptions, NamespaceReport } from '../corpus/corpus.js'
+import type { NamespaceReport } from '../corpus/corpus.js'
+import type { DeleteOptions } from '../corpus/journal.js'
 import { readBody } from './body.js'
 import { ApiError } from './errors.js'
 import { keptName } from './fields.js'

@@ -2,6 +2,7 @@
 
 import path from 'node:path'
 import { ApiError, stopping } from './errors.js'
+import { renderMetrics } from './figures.js'
 import { renderFleet } from './fleet.js'
 import { fingerprint } from './reply.js'
 import type { Served } from './served.js'
@@ -141,7 +142,7 @@ export function slots({ engine, inFlight, hides }: Service, failIfNone: boolean)
 export function metrics(service: Service): Response {
   const { engine, fleet, metrics, startedAt } = service
   const shared = fleet ? renderFleet(fleet.replica.describe()) : ''
-  return new Response(metrics.render(engine, startedAt) + shared, {
+  return new Response(renderMetrics(metrics, engine, startedAt) + shared, {
     headers: {
       'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
       // llama-server's word for when counting began, in seconds since 1970.

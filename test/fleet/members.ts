@@ -1,5 +1,6 @@
 import { Corpus, type CorpusOptions } from '../../src/corpus/index.js'
-import { Replica, type ReplicaOptions } from '../../src/fleet/replica.js'
+import { Replica } from '../../src/fleet/replica.js'
+import type { ReplicaOptions } from '../../src/fleet/replica-options.js'
 
 export const fingerprint = '0123456789abcdef'
 

@@ -2,8 +2,9 @@
 
 import { existsSync, renameSync } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
-import { Corpus, type CorpusJournal, type CorpusOptions } from '../corpus.js'
+import { Corpus, type CorpusOptions } from '../corpus.js'
 import { CorpusError } from '../error.js'
+import type { CorpusJournal } from '../journal.js'
 import type { Namespace } from '../namespace.js'
 import type { CorpusRecord } from '../record.js'
 import { Appender } from './appender.js'
