@@ -9,11 +9,11 @@
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { formatTable } from '../src/cli/terminal.js'
-import type { Drafter, DraftSession } from '../src/draft/drafter.js'
-import { Engine } from '../src/engine/engine.js'
 import type { EngineOptions } from '../src/engine/options.js'
+import { nothing } from '../test/helpers/fake-drafters.js'
 import { readArguments, refuse } from './kit/arguments.js'
 import { embeddedModel } from './kit/embedded.js'
+import { loadAlike } from './kit/engines.js'
 import { describeMachine } from './kit/machine.js'
 import { median, spread } from './kit/statistics.js'
 import { groundedQuestions } from './kit/workloads.js'
@@ -33,10 +33,6 @@ const maxTokens = 160
 /** Milliseconds after which an engine's idle threads no longer spin. */
 const restMs = 600
 
-const nothing: Drafter = {
-  name: 'nothing',
-  open: (): DraftSession => ({ read() {}, draft: (tree) => tree.clear(), accept() {}, close() {} }),
-}
 /** The ways to write; the first is what the others are compared with. */
 const ways: Record<string, { options: Partial<EngineOptions>; draft: 'off' | 'auto' | number }> = {
   conventional: { options: { drafter: nothing }, draft: 'off' },
@@ -47,21 +43,14 @@ const ways: Record<string, { options: Partial<EngineOptions>; draft: 'off' | 'au
 }
 const names = Object.keys(ways)
 
-const engines = new Map<string, Engine>()
-let configuration: Partial<EngineOptions> = {}
-for (const name of names) {
-  const engine = await Engine.load({ model, threads, profile: false, ...configuration, ...ways[name].options })
-  engines.set(name, engine)
-  // Where several are as exact, each might choose another.
-  const { keyType, valueType, flashAttention } = engine.exactness
-  configuration = { keyType, valueType, flashAttention, threads: engine.threads }
-}
+const options = Object.fromEntries(names.map((name) => [name, ways[name].options]))
+const engines = await loadAlike(options, { model, threads })
 const tasks = groundedQuestions(Number(values.questions)).map(({ question, documents }) => ({
   messages: [{ role: 'user' as const, content: question }],
   documents,
 }))
 const { cpu } = describeMachine()
-const [first] = engines.values()
+const first = engines.conventional
 console.log(`${path.basename(model)} with ${path.basename(draftModel)}, ${cpu}, ${first.threads} threads`)
 console.log(`keys ${first.exactness.keyType}, values ${first.exactness.valueType}: ${first.exactness.level}`)
 
@@ -82,7 +71,7 @@ for (let round = 0; round <= rounds; round++) {
     await setTimeout(restMs)
     for (const task of tasks) {
       const began = performance.now()
-      const answer = engines.get(name)!.chat({
+      const answer = engines[name].chat({
         ...{ ...task, maxTokens, draft: ways[name].draft },
         // Each round begins without a memory, and every prompt is read.
         ...{ namespace: `round ${round}`, cachePrompt: false },
@@ -124,10 +113,10 @@ for (const name of names) {
 }
 console.log(formatTable(table).join('\n'))
 for (const name of names) {
-  const report = engines.get(name)!.describeDraftModel()
+  const report = engines[name].describeDraftModel()
   if (report)
     console.log(
-      `${name}: a token of the draft model takes ${report.rowMs.toFixed(2)} ms of ${engines.get(name)!.cost.ms(1).toFixed(2)}, ${(100 * report.rate).toFixed(0)} % come true`,
+      `${name}: a token of the draft model takes ${report.rowMs.toFixed(2)} ms of ${engines[name].cost.ms(1).toFixed(2)}, ${(100 * report.rate).toFixed(0)} % come true`,
     )
 }
-for (const engine of engines.values()) await engine[Symbol.asyncDispose]()
+for (const name of names) await engines[name][Symbol.asyncDispose]()

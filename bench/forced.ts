@@ -6,11 +6,12 @@
  */
 
 import { formatTable } from '../src/cli/terminal.js'
-import type { Drafter, DraftSession } from '../src/draft/drafter.js'
+import type { Drafter } from '../src/draft/drafter.js'
 import { ForcedDrafter } from '../src/draft/forced.js'
 import { RetrievalDrafter } from '../src/draft/retrieval.js'
 import { Engine } from '../src/engine/engine.js'
 import type { ChatRequest } from '../src/engine/options.js'
+import { nothing } from '../test/helpers/fake-drafters.js'
 import { readArguments } from './kit/arguments.js'
 import { demoQuestions, embeddedModel } from './kit/embedded.js'
 
@@ -76,12 +77,6 @@ const works: { name: string; template?: string; ask: Partial<ChatRequest> }[] = 
   { name: 'two tools to choose from', template: dialects['calls in JSON'], ask: { tools, toolChoice: 'required' } },
   { name: 'grammar of a table', ask: { grammar: table } },
 ]
-
-/** Finds nothing. */
-const nothing: Drafter = {
-  name: 'nothing',
-  open: (): DraftSession => ({ read() {}, draft: (tree) => tree.clear(), accept() {}, close() {} }),
-}
 
 const model = values.model ?? embeddedModel
 const draft = Number(values.nodes)

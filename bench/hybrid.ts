@@ -13,6 +13,7 @@
  *     j right       j + 2 tokens     S + T(1 + k) + L + T(j + 2)
  */
 import { formatTable } from '../src/cli/terminal.js'
+import { ForwardCost } from '../src/cost/forward-cost.js'
 import { Context } from '../src/llama/context.js'
 import { defaultThreads } from '../src/llama/context-options.js'
 import { loadModel } from '../src/measure/loading.js'
@@ -84,13 +85,9 @@ for (let round = 0; round < rounds; round++) {
 }
 const [keptMs, putBackMs] = [median(keeping), median(puttingBack)]
 
-/** T(n), between measured sizes by a straight line. */
-function ms(rows: number): number {
-  const above = sizes.findIndex((size) => size >= rows)
-  if (sizes[above] === rows) return medians[above]
-  const share = (rows - sizes[above - 1]) / (sizes[above] - sizes[above - 1])
-  return medians[above - 1] + share * (medians[above] - medians[above - 1])
-}
+const cost = new ForwardCost(sizes.map((rows, i) => ({ rows, ms: medians[i] })))
+/** T(n). */
+const ms = (rows: number) => cost.ms(rows)
 
 /** The best chain of at most 14 nodes, by how fast it is beside conventional decoding. */
 function best(speedOf: (nodes: number) => number): string {

@@ -13,11 +13,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { formatTable } from '../src/cli/terminal.js'
-import type { Drafter, DraftSession } from '../src/draft/drafter.js'
-import { Engine } from '../src/engine/engine.js'
 import type { EngineOptions } from '../src/engine/options.js'
+import { nothing } from '../test/helpers/fake-drafters.js'
 import { type Architecture, writeRandomModel } from '../test/helpers/random-model.js'
 import { readArguments, refuse } from './kit/arguments.js'
+import { loadAlike } from './kit/engines.js'
 import { describeMachine } from './kit/machine.js'
 import { median } from './kit/statistics.js'
 
@@ -33,11 +33,6 @@ const { values } = readArguments('mtp', {
 const threads = values.threads === undefined ? undefined : Number(values.threads)
 const maxTokens = Number(values.tokens)
 
-/** Finds nothing. */
-const nothing: Drafter = {
-  name: 'nothing',
-  open: (): DraftSession => ({ read() {}, draft: (tree) => tree.clear(), accept() {}, close() {} }),
-}
 /** The ways to write; the first is what the others are compared with. */
 const ways = {
   conventional: { options: { mtp: 'off', drafter: nothing }, draft: 'off' },
@@ -47,6 +42,7 @@ const ways = {
 } satisfies Record<string, { options: Partial<EngineOptions>; draft: 'auto' | 'off' }>
 type Way = keyof typeof ways
 const names = Object.keys(ways) as Way[]
+const options = Object.fromEntries(names.map((way) => [way, ways[way].options])) as Record<Way, Partial<EngineOptions>>
 
 const folder = mkdtempSync(path.join(tmpdir(), 'lookahead-mtp-'))
 process.once('exit', () => rmSync(folder, { recursive: true }))
@@ -84,15 +80,7 @@ const table = [
 ]
 for (const name of values.model === undefined ? families : [values.model]) {
   const model = values.model ?? writeModel(name as Architecture)
-  const engines = {} as Record<Way, Engine>
-  // One after the other: they are measured at load.
-  let configuration: Partial<EngineOptions> = {}
-  for (const way of names) {
-    engines[way] = await Engine.load({ model, threads, profile: false, ...configuration, ...ways[way].options })
-    // Where several are as exact, each might choose another.
-    const { keyType, valueType, flashAttention } = engines[way].exactness
-    configuration = { keyType, valueType, flashAttention }
-  }
+  const engines = await loadAlike(options, { model, threads })
   const heads = engines['head alone'].describeHeads()
   if (!heads.used) refuse('mtp', `${name} has no head that can be used${heads.trouble ? `: ${heads.trouble}` : ''}`)
   const speeds = Object.fromEntries(names.map((way) => [way, [] as number[]])) as Record<Way, number[]>

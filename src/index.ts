@@ -28,7 +28,7 @@ export { CorpusError, type CorpusErrorCode } from './corpus/error.js'
 export type { DeleteOptions } from './corpus/journal.js'
 // What a forward costs.
 export { type CostPoint, ForwardCost } from './cost/forward-cost.js'
-export type { DraftingReport, DraftMode, DraftModelReport, HeadsReport } from './decode/drafting.js'
+export type { ChainReport, DraftingReport, DraftMode, HeadsReport } from './decode/drafting.js'
 export type { DraftNode, TokenOrigin } from './decode/explain.js'
 export {
   type EndReason,

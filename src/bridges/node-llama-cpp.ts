@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { commonLength } from '../decode/common-prefix.js'
 import type { Drafter, DraftSession } from '../draft/drafter.js'
 import { RetrievalDrafter } from '../draft/retrieval.js'
 import { DraftTree } from '../draft/tree.js'
@@ -62,8 +63,7 @@ export class LookaheadTokenPredictor {
   /** Called before a generation starts, and during it when predictions were taken back. */
   reset({ stateTokens }: { stateTokens: readonly number[] }): void {
     const known = this.#known
-    let same = 0
-    while (same < known.length && same < stateTokens.length && known[same] === stateTokens[same]) same++
+    const same = commonLength(known, stateTokens)
     if (this.#session !== undefined && same === known.length) {
       // The conversation continues.
       this.#push(stateTokens.slice(same))

@@ -1,12 +1,12 @@
 // Chains that something computes, beside what another drafter finds.
 
-import type { ForwardCost } from '../cost/forward-cost.js'
 import type { Drafter, DraftOrigin, DraftOutlook, DraftSession, SessionOptions } from '../draft/drafter.js'
 import { HitRates } from '../draft/hit-rates.js'
 import { ChainMerger } from '../draft/merge.js'
 import { DraftTree } from '../draft/tree.js'
 import { ChainWorth, longestChain } from './chain-worth.js'
 import type { Decoder } from './decoder.js'
+import type { ChainReport } from './drafting.js'
 
 /** What writes chains: a draft model, or a head that the model brings along. */
 export interface ChainWriter {
@@ -14,8 +14,6 @@ export interface ChainWriter {
   readonly name: string
   /** The `DraftSource` of its tokens. */
   readonly source: number
-  /** What its forwards take. */
-  readonly cost: ForwardCost
   /** Milliseconds of the next token of a chain of `length`, behind so many tokens of context. */
   tokenMs(length: number, context: number): number
   /**
@@ -104,6 +102,11 @@ export class ChainDrafter implements Drafter {
   /** Whether a chain was worth its time when last asked, had there been nothing else. */
   get pays(): boolean {
     return this.worth.pays
+  }
+
+  /** How what writes the chains does. */
+  describe(): ChainReport {
+    return { rowMs: this.worth.tokenMs(0, 0), rate: this.rate, pays: this.pays }
   }
 
   get byteLength(): number {
@@ -200,7 +203,7 @@ class Session implements DraftSession {
       const began = performance.now()
       const guess = await this.#pen.write(chain.tokens, chain.length)
       if (!guess) break
-      if (chain.length > 0 || backlogMs === 0) worth.took(performance.now() - began, chain.length, outlook.context)
+      if (backlogMs === 0) worth.took(performance.now() - began, chain.length, outlook.context)
       const given = drafter.believe(guess.probability)
       chain.tokens[chain.length] = guess.token
       chain.given[chain.length] = given

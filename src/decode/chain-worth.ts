@@ -96,7 +96,7 @@ export class ChainWorth {
     for (let k = 1; k <= longestChain; k++) {
       path *= this.#rate
       expected += path
-      smallMs += this.#tokenMs(k - 1, outlook.context)
+      smallMs += this.tokenMs(k - 1, outlook.context)
       const ms = outlook.ms(k) + smallMs
       ideal = Math.max(ideal, (1 + k) / ms)
       if (expected / ms > margin * conventional) this.#pays = true
@@ -113,7 +113,7 @@ export class ChainWorth {
     // 4. A trial.
     const mostMs = trialShareOfAnswer * remaining * conventionalMs
     this.#spareMs = Math.min(mostMs, this.#spareMs + trialShare * conventionalMs)
-    const trialMs = backlogMs + this.#tokenMs(0, outlook.context) + outlook.ms(1) - conventionalMs
+    const trialMs = backlogMs + this.tokenMs(0, outlook.context) + outlook.ms(1) - conventionalMs
     if (++this.#untried < trialGap || ideal <= margin * without || trialMs > this.#spareMs) return 0
     this.#spareMs -= trialMs
     this.#untried = 0
@@ -127,7 +127,7 @@ export class ChainWorth {
    */
   goesOn(path: number, length: number, outlook: DraftOutlook): boolean {
     if (outlook.wanted !== undefined) return true
-    const spent = this.#tokenMs(length, outlook.context) + outlook.ms(length + 1) - outlook.ms(length)
+    const spent = this.tokenMs(length, outlook.context) + outlook.ms(length + 1) - outlook.ms(length)
     return path * this.#rate * outlook.ms(0) > spent
   }
 
@@ -138,8 +138,8 @@ export class ChainWorth {
     this.#besidesMs += (besidesMs - this.#besidesMs) * besidesGain
   }
 
-  /** Milliseconds of the next token of a chain. */
-  #tokenMs(length: number, context: number): number {
+  /** Milliseconds of the next token of a chain of `length`, behind so many tokens of context. */
+  tokenMs(length: number, context: number): number {
     return this.#forwardMs(length, context) + this.#besidesMs
   }
 

@@ -16,7 +16,7 @@ const fewTokens = 8
 export class DraftModel implements ChainWriter {
   readonly name = 'draft model'
   readonly source = DraftSource.model
-  readonly cost: ForwardCost
+  readonly #cost: ForwardCost
   readonly #decoder: ChainDecoder
   readonly #seats: Seats<Seat>
   readonly #pace: ReadingPace
@@ -29,13 +29,13 @@ export class DraftModel implements ChainWriter {
    */
   constructor(decoder: ChainDecoder, cost: ForwardCost) {
     this.#decoder = decoder
-    this.cost = cost
+    this.#cost = cost
     this.#pace = new ReadingPace(cost.ms(readingRows) / readingRows)
     this.#seats = new Seats(Array.from({ length: decoder.maxSequences }, (_, id) => ({ id, tokens: [], owner: '' })))
   }
 
   tokenMs(_length: number, context: number): number {
-    return this.cost.ms(1, context)
+    return this.#cost.ms(1, context)
   }
 
   open(tokens: readonly number[], owner: string): ChainPen {
@@ -89,7 +89,7 @@ export class DraftModel implements ChainWriter {
         for (let i = begin; i < end; i++) batch.addSequence(batch.add(tokens[i], i, i === to - 1), id)
         const began = performance.now()
         await this.#decoder.decode()
-        if (end - begin === 1) this.cost.observe(1, end, performance.now() - began, false)
+        if (end - begin === 1) this.#cost.observe(1, end, performance.now() - began, false)
         else this.#pace.observe(end - begin, performance.now() - began)
         if (end === to) break
         begin = end

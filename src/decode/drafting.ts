@@ -6,9 +6,9 @@
  */
 export type DraftMode = 'auto' | 'off' | number
 
-/** How a draft model is doing. */
-export interface DraftModelReport {
-  /** Milliseconds for each token it drafts. */
+/** How what writes chains of draft is doing: a draft model, or the heads in a model's own file. */
+export interface ChainReport {
+  /** Milliseconds for the first token of a chain, behind little context. */
   rowMs: number
   /** The share of its tokens that have come true lately, 0 … 1; before any was judged, what is believed beforehand. */
   rate: number
@@ -17,19 +17,13 @@ export interface DraftModelReport {
 }
 
 /** What the heads in a model's own file (MTP) are doing. */
-export interface HeadsReport {
+export interface HeadsReport extends Partial<ChainReport> {
   /** How many there are; 0: none. */
   count: number
   /** Whether they are loaded and draft where that pays. */
   used: boolean
   /** If they are not, although they were asked for: why, in a phrase. */
   trouble?: string
-  /** Milliseconds for each token they draft. */
-  rowMs?: number
-  /** The share of their tokens that have come true lately, 0 … 1. */
-  rate?: number
-  /** Whether it pays at the moment. */
-  pays?: boolean
 }
 
 /** How drafting has gone since the model was loaded, in forwards that wrote. */

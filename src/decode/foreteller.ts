@@ -135,8 +135,14 @@ class Pen implements ChainPen {
   }
 
   backlogMs(): number {
-    const rows = this.#seat ? this.#seat.known + 1 - this.#seat.fed[0] : 0
-    return rows > fewPending ? this.#heads.pace.ms(rows) : 0
+    const { reach, pace } = this.#heads
+    const seat = this.#seat
+    let ms = 0
+    for (let head = 0; seat && head < reach; head++) {
+      const rows = seat.known + 1 - seat.fed[head]
+      if (rows > fewPending) ms += pace.ms(rows)
+    }
+    return ms
   }
 
   async digest(): Promise<void> {
@@ -184,9 +190,11 @@ class Pen implements ChainPen {
       batch.addSequence(batch.add(this.#tokens[row], row, true), seat.id)
     const read = batch.size
     vectors?.set(this.#pendingFor(seat, head, read))
-    for (let i = 0; i < head; i++) batch.addSequence(batch.add(chain[i], last + 1 + i, true), seat.id)
-    vectors?.set(this.#carried.subarray(0, head * this.#width), read * this.#width)
-    if (head > 0) this.#ahead = head + 1
+    if (head > 0) {
+      for (let i = 0; i < head; i++) batch.addSequence(batch.add(chain[i], last + 1 + i, true), seat.id)
+      vectors?.set(this.#carried.subarray(0, head * this.#width), read * this.#width)
+      this.#ahead = head + 1
+    }
     await this.#forward(head)
     this.#advance(seat, head, last + 1)
     return this.#guess(head)

@@ -122,7 +122,7 @@ export class SlotTable {
    */
   bordersOf(slot: Slot, prompt: ArrayLike<number>, cached: number): number[] {
     if (!this.#isState || !this.#keepsCells) return []
-    const parting = commonLength(prompt, slot.keptTokens, slot.keptTokens.length)
+    const parting = commonLength(prompt, slot.keptTokens)
     const borders = new Set([parting, prompt.length - beforeEnd])
     return [...borders].filter((border) => border >= cached + worthMarking).sort((a, b) => a - b)
   }

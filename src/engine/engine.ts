@@ -4,7 +4,7 @@ import { type Corpus, DEFAULT_NAMESPACE, type NamespaceReport } from '../corpus/
 import type { DeleteOptions } from '../corpus/journal.js'
 import type { Spelling } from '../corpus/spelling.js'
 import type { ForwardCost } from '../cost/forward-cost.js'
-import type { DraftingReport, DraftModelReport, HeadsReport } from '../decode/drafting.js'
+import type { ChainReport, DraftingReport, HeadsReport } from '../decode/drafting.js'
 import type { Generation, GenerationResult } from '../decode/generation.js'
 import type { KeptPromptsReport } from '../decode/kept-prompts.js'
 import { DecodeLoop, type SlotState } from '../decode/loop.js'
@@ -148,18 +148,16 @@ export class Engine implements AsyncDisposable {
   }
 
   /** How the draft model is doing; `undefined`: there is none. */
-  describeDraftModel(): DraftModelReport | undefined {
-    const { small } = this.#parts
-    return small && { rowMs: small.cost.ms(1), rate: small.drafter.rate, pays: small.drafter.pays }
+  describeDraftModel(): ChainReport | undefined {
+    return this.#parts.small?.describe()
   }
 
   /** What the heads in the model's own file (MTP) are doing. */
   describeHeads(): HeadsReport {
     const { model, head } = this.#parts
     const { count } = model.heads
-    if (typeof head !== 'object') return { count, used: false, ...(head !== undefined && { trouble: head }) }
-    const { foreteller, chains } = head
-    return { count, used: true, rowMs: foreteller.cost.ms(1), rate: chains.rate, pays: chains.pays }
+    if (typeof head === 'object') return { count, used: true, ...head.describe() }
+    return { count, used: false, ...(head !== undefined && { trouble: head }) }
   }
 
   /**

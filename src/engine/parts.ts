@@ -2,7 +2,6 @@
 
 import { asCorpusError } from '../corpus/durable/system-error.js'
 import { ChainDrafter } from '../decode/chain-drafter.js'
-import type { Foreteller } from '../decode/foreteller.js'
 import { type PromptShelfOptions, promptFolderOf } from '../decode/prompt-shelf.js'
 import type { Drafter } from '../draft/drafter.js'
 import { ForcedDrafter } from '../draft/forced.js'
@@ -11,7 +10,7 @@ import { fetchModel } from '../hub/fetch-model.js'
 import { mostSequences } from '../llama/context-options.js'
 import { deviceOptionsOf } from '../llama/device.js'
 import type { Model } from '../llama/model.js'
-import { type OpenedDraftModel, openDraftModel } from '../measure/draft-model.js'
+import { openDraftModel } from '../measure/draft-model.js'
 import { openForeteller } from '../measure/foreteller.js'
 import { loadModel } from '../measure/loading.js'
 import type { OnLoadingProgress } from '../measure/progress.js'
@@ -31,10 +30,10 @@ export interface Parts {
   readonly tuned: Tuned
   readonly chat: Chat
   readonly drafter: Drafter
-  /** The draft model, if one was asked for. */
-  readonly small: OpenedDraftModel | undefined
-  /** The model's own heads, and what drafts with them; or a phrase that says why they are not used. */
-  readonly head: { foreteller: Foreteller; chains: ChainDrafter } | string | undefined
+  /** What drafts with the draft model, if one was asked for. */
+  readonly small: ChainDrafter | undefined
+  /** What drafts with the model's own heads; or a phrase that says why they are not used. */
+  readonly head: ChainDrafter | string | undefined
   /** Keeps what was learnt and frees everything. To be called once, when nothing is being decoded any more. */
   close(): Promise<void>
 }
@@ -59,7 +58,6 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
   const room = (trainedTokens: number) => roomOf(layout, options, trainedTokens)
   const model = await loadModel(file, { ...options, exactness, mtp, room })
   let memory: Memory | undefined
-  let drafters: Drafters | undefined
   try {
     const { name, trainedContextTokens } = model.describe()
     // The cache comes before the measuring: if it is locked, nobody should have to wait to learn it.
@@ -90,7 +88,7 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
     const chat = new Chat(model, options.chatTemplate)
     const drafter = options.drafter ?? new ForcedDrafter(new RetrievalDrafter({ corpus: memory.corpus }))
     if (draftFile !== undefined) onProgress({ stage: 'draft-model' })
-    drafters = await openDrafters(drafter, draftFile, tuned, completed, options)
+    const drafters = await openDrafters(drafter, draftFile, tuned, completed, options)
     return {
       layout: completed,
       model,
@@ -101,7 +99,6 @@ export async function openParts(options: EngineOptions): Promise<Parts> {
       close: closing(model, memory, tuned, drafters),
     }
   } catch (error) {
-    await drafters?.close()
     await memory?.close()
     await model[Symbol.asyncDispose]()
     throw error
@@ -157,12 +154,12 @@ async function openDrafters(
   const quietly = { ...options, onProgress: undefined, ...room }
   const small = draftFile === undefined ? undefined : await openDraftModel(draftFile, context, retrieval, quietly)
   const close = async () => small?.[Symbol.asyncDispose]()
-  const drafter = small?.drafter ?? retrieval
+  const inner = small?.drafter ?? retrieval
   try {
     const foreteller = maxNodes === 0 ? undefined : await openForeteller(context, room)
-    if (typeof foreteller !== 'object') return { drafter, small, head: foreteller, close }
-    const chains = new ChainDrafter(foreteller, drafter, maxNodes)
-    return { drafter: chains, small, head: { foreteller, chains }, close }
+    if (typeof foreteller !== 'object') return { drafter: inner, small: small?.drafter, head: foreteller, close }
+    const chains = new ChainDrafter(foreteller, inner, maxNodes)
+    return { drafter: chains, small: small?.drafter, head: chains, close }
   } catch (error) {
     await close()
     throw error

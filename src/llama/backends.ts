@@ -10,10 +10,16 @@ import { deviceAdvice } from './packages.js'
 const deviceBackend = /^(?:lib)?ggml-(?!base|cpu|blas)([a-z]+)\.(?:so|dylib|dll)$/
 
 /** Backends that register under another name than their file has. */
-const registryNames: Record<string, string> = { metal: 'MTL', hip: 'ROCm' }
+const otherNames: Record<string, string> = { metal: 'MTL', hip: 'ROCm' }
+
+/** The name under which the backend in a file registers; ggml does not mind its case. */
+function registryNameOf(file: string): string {
+  const name = file.replace(deviceBackend, '$1')
+  return otherNames[name] ?? name
+}
 
 /** Backends for devices whose libraries lie in a folder, by the names of their files. */
-export function deviceBackendsIn(folder: string): string[] {
+function deviceBackendsIn(folder: string): string[] {
   return readdirSync(folder).filter((file) => deviceBackend.test(file))
 }
 
@@ -32,10 +38,9 @@ export function loadBackends(ggml: GgmlFunctions, folder: string, silence: Point
     ggml.ggml_backend_load_all_from_path(folder)
     const complaints = said
     for (const file of deviceBackendsIn(folder)) {
-      const name = file.replace(deviceBackend, '$1')
-      const registry = () => ggml.ggml_backend_reg_by_name(registryNames[name] ?? name)
       said = []
-      const loaded = registry() ?? ggml.ggml_backend_load(path.join(folder, file))
+      const loaded =
+        ggml.ggml_backend_reg_by_name(registryNameOf(file)) ?? ggml.ggml_backend_load(path.join(folder, file))
       if (!loaded) problems.push(describeFailure(file, said))
       else if (Number(ggml.ggml_backend_reg_dev_count(loaded)) === 0)
         problems.push(describeBlindness(file, nameOf(folder), [...complaints, ...said], process.env))
@@ -71,9 +76,10 @@ export function describeBlindness(
   environment: Record<string, string | undefined>,
 ): string {
   const backend = file.replace(deviceBackend, '$1')
+  const name = registryNameOf(file).toLowerCase()
   const complaint = said
-    .map((line) => /failed to initialize \w+: (.+)/.exec(line)?.[1])
-    .find((text) => text !== undefined)
+    .map((line) => /failed to initialize (\w+): (.+)/.exec(line))
+    .find((found) => found?.[1].toLowerCase() === name)?.[2]
   const hiding = (hidingVariables[backend] ?? []).flatMap((name) =>
     environment[name] === undefined ? [] : [`${name}=${environment[name]}`],
   )

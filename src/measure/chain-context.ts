@@ -32,11 +32,16 @@ export async function openChainContext(
   options: ChainOptions = {},
 ): Promise<{ context: Context; cost: ForwardCost }> {
   const context = await makeChainContext(model, target, room, options)
-  const { cost } = await measureForwardCost(context, {
-    budgetMs: calibrationMs,
-    onDevice: model.residence === 'device',
-  })
-  return { context, cost }
+  try {
+    const { cost } = await measureForwardCost(context, {
+      budgetMs: calibrationMs,
+      onDevice: model.residence === 'device',
+    })
+    return { context, cost }
+  } catch (error) {
+    await context[Symbol.asyncDispose]()
+    throw error
+  }
 }
 
 /** Makes such a context, not measured. @throws LlamaError as `Context.create` */

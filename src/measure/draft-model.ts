@@ -1,13 +1,12 @@
 // A draft model, loaded and measured for a large one.
 
-import type { ForwardCost } from '../cost/forward-cost.js'
 import { ChainDrafter } from '../decode/chain-drafter.js'
 import { DraftModel } from '../decode/draft-model.js'
 import type { Drafter } from '../draft/drafter.js'
 import type { Context } from '../llama/context.js'
 import type { DeviceOptions } from '../llama/device.js'
 import { LlamaError } from '../llama/error.js'
-import type { Model, ModelOptions } from '../llama/model.js'
+import type { ModelOptions } from '../llama/model.js'
 import type { Vocabulary } from '../llama/vocabulary.js'
 import { type ChainRoom, openChainContext } from './chain-context.js'
 import { loadModel } from './loading.js'
@@ -18,9 +17,6 @@ const comparedTokens = 2000
 /** A draft model and what belongs to it. */
 export interface OpenedDraftModel extends AsyncDisposable {
   drafter: ChainDrafter
-  model: Model
-  /** T(n) of its forwards. */
-  cost: ForwardCost
 }
 
 /** How a draft model is opened. */
@@ -56,7 +52,7 @@ export async function openDraftModel(
       throw new LlamaError('model-unsupported', `the draft model ${file} has another vocabulary: ${difference}`)
     const { context, cost } = await openChainContext(model, target, room)
     const drafter = new ChainDrafter(new DraftModel(context, cost), inner, maxNodes)
-    return { drafter, model, cost, [Symbol.asyncDispose]: () => model[Symbol.asyncDispose]() }
+    return { drafter, [Symbol.asyncDispose]: () => model[Symbol.asyncDispose]() }
   } catch (error) {
     await model[Symbol.asyncDispose]()
     throw error

@@ -55,6 +55,21 @@ function makeLoop(memory: Memory, slots: number, keptBytes = 1e9, headCount = 1)
   return { decoder, heads, loop, open, sampler }
 }
 
+/** One slot with one head, and a way to have it answer. */
+function makeAlone(memory: Memory) {
+  const {
+    heads: [head],
+    loop,
+    open,
+    sampler,
+  } = makeLoop(memory, 1)
+  const answer = (prompt: readonly number[], draft: DraftMode, maxTokens: number) =>
+    loop.start({ prompt, draft, session: open(new RandomSession(1, 7)), sampler: sampler(), maxTokens }).result
+  return { head, answer }
+}
+
+const longPrompt = Array.from({ length: 140 }, (_, i) => (i * i) % 7)
+
 const text = fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 150, maxLength: 150 })
 /** Prompts that share beginnings of any length. */
 const arbitraryPrompts = fc.tuple(text, text).chain(([a, b]) =>
@@ -125,23 +140,14 @@ describe('what the head of a model is given', () => {
 
   it('is the whole of a prompt, read here or in a reader, and of what was kept for the same conversation', async () => {
     for (const memory of ['cells', 'cells and a reader', 'states'] as const) {
-      const {
-        heads: [head],
-        loop,
-        open,
-        sampler,
-      } = makeLoop(memory, 1)
-      const prompt = Array.from({ length: 140 }, (_, i) => (i * i) % 7)
-      const start = (prompt: readonly number[]) =>
-        loop.start({ prompt, draft: 4, session: open(new RandomSession(1, 7)), sampler: sampler(), maxTokens: 20 })
-          .result
-      const { tokens } = await start(prompt)
+      const { head, answer } = makeAlone(memory)
+      const { tokens } = await answer(longPrompt, 4, 20)
       const positions = () => head.rows.map(({ position }) => position)
       expect(positions()).toEqual(Array.from({ length: positions().length }, (_, i) => i + 1))
       expect(positions().length).toBeGreaterThan(150)
       head.rows.length = 0
       // The conversation goes on: nothing is gone through twice.
-      await start([...prompt, ...tokens, 1, 2, 3])
+      await answer([...longPrompt, ...tokens, 1, 2, 3], 4, 20)
       expect(Math.min(...positions())).toBeGreaterThan(130)
       expect(positions()).toEqual(Array.from({ length: positions().length }, (_, i) => i + positions()[0]))
     }
@@ -149,38 +155,21 @@ describe('what the head of a model is given', () => {
 
   it('fails no request where the head does', async () => {
     for (const failsAfter of [0, 1, 2, 5]) {
-      const {
-        heads: [head],
-        loop,
-        open,
-        sampler,
-      } = makeLoop('cells', 1)
-      const prompt = Array.from({ length: 140 }, (_, i) => (i * i) % 7)
-      const start = (draft: DraftMode) =>
-        loop.start({ prompt, draft, session: open(new RandomSession(1, 7)), sampler: sampler(), maxTokens: 20 }).result
-      const { tokens } = await start('off')
+      const { head, answer } = makeAlone('cells')
+      const { tokens } = await answer(longPrompt, 'off', 20)
       head.failsAfter = failsAfter
-      expect((await start(4)).tokens).toEqual(tokens)
+      expect((await answer(longPrompt, 4, 20)).tokens).toEqual(tokens)
       head.failsAfter = Number.POSITIVE_INFINITY
-      expect((await start(4)).tokens).toEqual(tokens)
+      expect((await answer(longPrompt, 4, 20)).tokens).toEqual(tokens)
     }
   })
 
   it('is nothing of a prompt while it does not pay', async () => {
-    const {
-      heads: [head],
-      loop,
-      open,
-      sampler,
-    } = makeLoop('cells', 1)
-    const prompt = Array.from({ length: 140 }, (_, i) => (i * i) % 7)
-    const start = () =>
-      loop.start({ prompt, draft: 'auto', session: open(new RandomSession(1, 7)), sampler: sampler(), maxTokens: 100 })
-        .result
-    await start()
-    await start()
+    const { head, answer } = makeAlone('cells')
+    await answer(longPrompt, 'auto', 100)
+    await answer(longPrompt, 'auto', 100)
     const before = head.rows.length
-    await start()
+    await answer(longPrompt, 'auto', 100)
     expect(head.rows.length - before).toBeLessThan(140)
   })
 })

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Drafter } from '../../src/draft/drafter.js'
 import { Engine } from '../../src/engine/engine.js'
 import type { EngineOptions } from '../../src/engine/options.js'
 import { createApp } from '../../src/server/app.js'
+import { nothing } from '../helpers/fake-drafters.js'
 import { writeGguf } from '../helpers/gguf.js'
 import { type RandomModelOptions, randomModel, writeRandomModel } from '../helpers/random-model.js'
 
@@ -44,11 +44,6 @@ const load = (name: string, options: Partial<EngineOptions> = {}) =>
   Engine.load({ model: file(name), threads: 1, profile: false, ...typesOf(name), ...options })
 
 const prompt = Array.from({ length: 150 }, (_, i) => 300 + ((i * 37) % 100))
-/** Finds nothing: what is drafted is of the head. */
-const nothing: Drafter = {
-  name: 'nothing',
-  open: () => ({ read() {}, draft: (tree) => tree.clear(), accept() {}, close() {} }),
-}
 
 describe('a head that the model brings along', () => {
   it.each(families)('drafts what the model writes, and changes nothing in the text: %s', async (name) => {

@@ -1,5 +1,11 @@
-import type { DraftSession } from '../../src/draft/drafter.js'
+import type { Drafter, DraftSession } from '../../src/draft/drafter.js'
 import type { DraftTree } from '../../src/draft/tree.js'
+
+/** Finds nothing: what is drafted comes from elsewhere. */
+export const nothing: Drafter = {
+  name: 'nothing',
+  open: (): DraftSession => ({ read() {}, draft: (tree) => tree.clear(), accept() {}, close() {} }),
+}
 
 /** Drafts random trees, as a malicious drafter would: lossless decoding must not care. */
 export class RandomSession implements DraftSession {

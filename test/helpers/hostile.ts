@@ -92,14 +92,10 @@ export const hostile: Readonly<Record<string, () => [route: string, body: string
     chat({ messages: [{ role: 'user', content: Array(20_000).fill({ type: 'text', text: '' }) }] }),
   'tools by the hundred, each with a schema': () =>
     chat({
-      tools: Array.from({ length: 500 }, (_, i) => ({
-        type: 'function',
-        function: {
-          name: `tool_${i}`,
-          parameters: {
-            type: 'object',
-            properties: { a: { type: 'string', pattern: `^[a-z]{1,20}${i}$` }, b: { enum: [1, i] } },
-          },
+      tools: makeTools(500, (i) => ({
+        parameters: {
+          type: 'object',
+          properties: { a: { type: 'string', pattern: `^[a-z]{1,20}${i}$` }, b: { enum: [1, i] } },
         },
       })),
       tool_choice: 'required',
@@ -286,13 +282,9 @@ export const hostile: Readonly<Record<string, () => [route: string, body: string
   ],
   'tools by the thousand, all strict': () =>
     chat({
-      tools: Array.from({ length: 4000 }, (_, i) => ({
-        type: 'function',
-        function: {
-          name: `tool_${i}`,
-          strict: true,
-          parameters: { type: 'object', properties: { a: { type: 'string' } } },
-        },
+      tools: makeTools(4000, () => ({
+        strict: true,
+        parameters: { type: 'object', properties: { a: { type: 'string' } } },
       })),
       max_tokens: 4,
     }),
@@ -357,6 +349,14 @@ export const hostile: Readonly<Record<string, () => [route: string, body: string
     }),
   ],
   'a title of megabytes': () => chat({ documents: [{ title: '# '.repeat(2 ** 21), text: 'a' }], max_tokens: 1 }),
+}
+
+/** So many functions, numbered; `describe` says the rest of each. */
+function makeTools(count: number, describe: (i: number) => object): object[] {
+  return Array.from({ length: count }, (_, i) => ({
+    type: 'function',
+    function: { name: `tool_${i}`, ...describe(i) },
+  }))
 }
 
 function chat(fields: object): [string, string] {

@@ -102,6 +102,7 @@ describe('LlamaLibrary.devices', () => {
       {},
       / sees no device: the driver is/,
     ],
+    ['vulkan', ['ggml_cuda_init: failed to initialize CUDA: the driver is too old'], {}, /no device \(software/],
     ['cuda', [], { CUDA_VISIBLE_DEVICES: '' }, / sees no device with CUDA_VISIBLE_DEVICES=$/],
     ['cuda', [], { GGML_VK_VISIBLE_DEVICES: '0' }, /^libggml-cuda\.so of \/f sees no device$/],
     ['vulkan', [], {}, /sees no device \(software devices count only where GGML_VK_VISIBLE_DEVICES names them/],
