@@ -3,15 +3,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Turns } from '../llama/turns.js'
+import { isProbe } from './request-lines.js'
 
 /** Answers one request of a connection. */
 type Reply = (request: IncomingMessage, response: ServerResponse) => unknown
 
 /** Requests of one connection that may wait: nobody sends more before the first answer, unless to hold up others. */
 const mostWaiting = 32
-
-/** What routers and people ask to see whether the server lives. */
-const probes = /\/(?:health|livez|readyz)(?:\?|$)/
 
 interface Line {
   waiting: number
@@ -50,14 +48,15 @@ export class Turnstile {
         resolve()
       })
     })
-    if (line.waiting === 1 && probes.test(request.url ?? '')) reply(request, response)
-    else void this.#wait(before, response, () => reply(request, response))
+    const answer = () => reply(request, response)
+    if (line.waiting === 1 && isProbe(request.url ?? '')) answer()
+    else void this.#wait(before, socket, response, answer)
   }
 
-  async #wait(before: Promise<void>, response: ServerResponse, reply: () => unknown): Promise<void> {
+  async #wait(before: Promise<void>, socket: Socket, response: ServerResponse, answer: () => unknown): Promise<void> {
     await before
     await this.#turns.take()
-    // Who has gone meanwhile needs no answer.
-    if (!response.destroyed) reply()
+    // Who has gone meanwhile needs no answer. A response that waits behind another does not hear of that.
+    if (!socket.destroyed && !response.destroyed) answer()
   }
 }

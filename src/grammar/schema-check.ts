@@ -4,7 +4,6 @@ import { type Demand, meetsDemands } from './automaton.js'
 import { formats } from './formats.js'
 import { isSame, ValueSet } from './json-values.js'
 import { readPattern } from './pattern.js'
-
 import type { SchemaNode, SchemaSource } from './schema-source.js'
 import { checkKeywords } from './schema-vocabulary.js'
 
@@ -122,11 +121,12 @@ export function itemSchemas({ prefixItems, items, additionalItems }: SchemaNode)
 
 /** The schemas that a property must meet by the keywords of one object. */
 export function propertySchemas(node: SchemaNode, name: string): unknown[] {
-  const { properties = {}, patternProperties = {}, additionalProperties } = node
+  const { additionalProperties } = node
+  // What is no object here is refused where its rules are written.
+  const [properties, patterns] = [node.properties ?? {}, node.patternProperties ?? {}]
   const found: unknown[] = []
   if (Object.hasOwn(properties as object, name)) found.push((properties as SchemaNode)[name])
-  for (const [pattern, schema] of Object.entries(patternProperties as SchemaNode))
-    if (matches(name, pattern)) found.push(schema)
+  for (const [pattern, schema] of Object.entries(patterns as SchemaNode)) if (matches(name, pattern)) found.push(schema)
   return found.length === 0 && additionalProperties !== undefined ? [additionalProperties] : found
 }
 

@@ -4,7 +4,7 @@ import { isSame, ValueSet } from './json-values.js'
 import { isValid, propertySchemas } from './schema-check.js'
 import { negationsOf, otherThan } from './schema-negation.js'
 import type { SchemaNode, SchemaSource } from './schema-source.js'
-import { checkKeywords, keywords, type SchemaType, types } from './schema-vocabulary.js'
+import { checkKeywords, keywords, type SchemaType, types, typesOf } from './schema-vocabulary.js'
 
 /** Most alternatives of one value, written out. */
 const mostAlternatives = 256
@@ -37,7 +37,8 @@ const anything: Facts = {
 }
 
 /**
- * The alternatives of a schema: references followed, `allOf` joined, `anyOf` and `oneOf` multiplied out.
+ * The alternatives of a schema: references followed, `allOf` joined, `anyOf`, `oneOf`, conditions and dependencies multiplied
+ * out, `not` said in other schemas.
  *
  *     { type: object, anyOf: [A, B], allOf: [C] }   →   { object, C, A } or { object, C, B }
  */
@@ -120,11 +121,7 @@ function ownFacts(source: SchemaSource, node: SchemaNode, path: string): Facts {
 
 function ownTypes(source: SchemaSource, node: SchemaNode, path: string): ReadonlySet<SchemaType> {
   if (node.type === undefined) return anything.types
-  const list = Array.isArray(node.type) ? node.type : [node.type]
-  if (list.length === 0) throw source.refuse(path, 'type must name at least one type')
-  for (const name of list)
-    if (!types.includes(name))
-      throw source.refuse(path, `type must be one of ${types.join(', ')}, got ${JSON.stringify(name)}`)
+  const list = typesOf(source, node, path)
   return new Set(list.includes('number') ? list.filter((name) => name !== 'integer') : list)
 }
 
@@ -162,7 +159,7 @@ function isContradictory(source: SchemaSource, { types, values, parts }: Facts, 
   return [...required].some((name) => {
     const schemas = parts.flatMap(({ node }) => propertySchemas(node, name))
     const lists = schemas.flatMap((schema) => {
-      const { const: only, enum: list } = (typeof schema === 'object' ? schema : {}) as SchemaNode
+      const { const: only, enum: list } = (typeof schema === 'object' && schema !== null ? schema : {}) as SchemaNode
       return only !== undefined ? [[only]] : Array.isArray(list) ? [list] : []
     })
     const [shortest] = lists.sort((a, b) => a.length - b.length)

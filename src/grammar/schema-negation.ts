@@ -1,8 +1,7 @@
 // What is not valid under a schema, said in other schemas.
 
 import { isAnnotation, type SchemaNode, type SchemaSource } from './schema-source.js'
-
-const typeNames = ['object', 'array', 'string', 'number', 'boolean', 'null']
+import { checkKeywords, type SchemaType, types, typesOf } from './schema-vocabulary.js'
 
 /**
  * Schemas of which a value that is not valid under this one fulfils at least one. None of them admits a valid value.
@@ -17,6 +16,7 @@ export function negationsOf(source: SchemaSource, schema: unknown, path: string)
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
     throw source.refuse(path, 'must be an object or a boolean')
   const node = schema as SchemaNode
+  checkKeywords(source, node, path)
   return Object.keys(node)
     .filter((keyword) => !isAnnotation(keyword))
     .flatMap((keyword) => {
@@ -44,7 +44,7 @@ function negationOf(source: SchemaSource, node: SchemaNode, keyword: string, pat
   const without = (part: unknown) => ({ not: part })
   switch (keyword) {
     case 'type':
-      return otherTypes(source, [value].flat(), path)
+      return otherTypes(typesOf(source, node, path))
     case 'const':
       return others(source, [value], path)
     case 'enum':
@@ -101,12 +101,9 @@ function negationOf(source: SchemaSource, node: SchemaNode, keyword: string, pat
 }
 
 /** Where whole numbers are excluded, the others cannot be told apart by a type. */
-function otherTypes(source: SchemaSource, excluded: readonly unknown[], path: string): unknown[] {
-  for (const type of excluded)
-    if (type !== 'integer' && !typeNames.includes(type as string))
-      throw source.refuse(path, `type must be one of ${typeNames.join(', ')}, integer, got ${JSON.stringify(type)}`)
-  const left = typeNames.filter(
-    (type) => !excluded.includes(type) && !(type === 'number' && excluded.includes('integer')),
+function otherTypes(excluded: readonly SchemaType[]): unknown[] {
+  const left = types.filter(
+    (type) => type !== 'integer' && !excluded.includes(type) && !(type === 'number' && excluded.includes('integer')),
   )
   return left.length === 0 ? [] : [{ type: left }]
 }

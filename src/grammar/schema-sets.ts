@@ -5,7 +5,7 @@ import type { RuleBook, Writing } from './rule-book.js'
 import { areApart } from './schema-apart.js'
 import { validOf } from './schema-check.js'
 import { type Facts, factsOf } from './schema-facts.js'
-import type { Lengths } from './schema-keywords.js'
+import { boundsOf, type Lengths } from './schema-keywords.js'
 import type { SchemaSource } from './schema-source.js'
 
 /** Items of a set of values that may come in any order; sets with more come in the order of the schema. */
@@ -25,7 +25,7 @@ export function setOf(
   path: string,
 ): string | undefined {
   const joined = { allOf: schemas }
-  const values = factsOf(source, joined, `${path}/items`).map(fewValues)
+  const values = factsOf(source, joined, `${path}/items`).map((facts) => fewValues(source, facts))
   if (values.includes(undefined)) throw source.refuse(path, onlyListed)
   const items = validOf(source, values.flat(), joined, `${path}/items`).map(valueLiteral)
   if (items.length < least) return undefined
@@ -84,7 +84,7 @@ function inOrder(rules: RuleBook, items: readonly string[], { least, most }: Len
 }
 
 /** All values of one alternative, where they are few. */
-function fewValues({ values, types, parts }: Facts): readonly unknown[] | undefined {
+function fewValues(source: SchemaSource, { values, types, parts }: Facts): readonly unknown[] | undefined {
   if (values) return values
   const found: unknown[] = []
   for (const type of types)
@@ -93,8 +93,7 @@ function fewValues({ values, types, parts }: Facts): readonly unknown[] | undefi
     else if (type !== 'integer') return undefined
     else {
       // Bounds that exclude themselves are looked at where each value is.
-      const bounds = (keyword: string) =>
-        parts.map(({ node }) => node[keyword]).filter((bound) => typeof bound === 'number')
+      const bounds = (keyword: string) => boundsOf(source, parts, keyword)
       const low = Math.ceil(Math.max(...bounds('minimum'), ...bounds('exclusiveMinimum'), -Infinity))
       const high = Math.floor(Math.min(...bounds('maximum'), ...bounds('exclusiveMaximum'), Infinity))
       if (!(high - low < mostListed)) return undefined

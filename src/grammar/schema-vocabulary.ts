@@ -32,6 +32,16 @@ export function checkKeywords(source: SchemaSource, node: SchemaNode, path: stri
       throw source.refuse(path, `the keyword '${keyword}' is not supported`)
 }
 
+/** The types that a schema names; it names some. @throws GrammarError for what is none */
+export function typesOf(source: SchemaSource, node: SchemaNode, path: string): readonly SchemaType[] {
+  const list = [node.type].flat() as SchemaType[]
+  if (list.length === 0) throw source.refuse(path, 'type must name at least one type')
+  for (const name of list)
+    if (!types.includes(name))
+      throw source.refuse(path, `type must be one of ${types.join(', ')}, got ${JSON.stringify(name)}`)
+  return list
+}
+
 function of(type: SchemaType, ...names: string[]): Record<string, SchemaType> {
   return Object.fromEntries(names.map((name) => [name, type]))
 }

@@ -98,7 +98,10 @@ export class Access {
   }
 }
 
-/** Whether pages can be of this: a scheme, a name and perhaps a port, without a path. `*`: all; `localhost`: of any port. */
+/**
+ * Whether pages can be of this: a scheme, a name and perhaps a port, without a path. `*`: all; `localhost`: of any port; `null`:
+ * what has no name, as a file.
+ */
 export function isOrigin(text: string): boolean {
   return text === '*' || text === 'localhost' || text === 'null' || /^[a-z][a-z\d+.-]*:\/\/[^/\s]+$/i.test(text)
 }

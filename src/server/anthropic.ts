@@ -10,7 +10,7 @@ import { isCut } from './endings.js'
 import type { ApiError } from './errors.js'
 import { requestOptions, samplingFields, tokenCount } from './fields.js'
 import { bodyOf, partOf } from './harmless.js'
-import { JsonText } from './json.js'
+import { argumentsOf } from './json.js'
 import { documents, requestDocuments, templateMessages } from './messages.js'
 import { compactId } from './output-items.js'
 import type { Frame, Reply } from './reply.js'
@@ -241,14 +241,4 @@ const errorTypes: Record<number, string> = {
 export function anthropicError(error: ApiError) {
   const { error: told } = error.toJSON()
   return { type: 'error', error: { ...told, type: errorTypes[error.status] ?? 'invalid_request_error' } }
-}
-
-/** The arguments of a call, as the model wrote them. */
-function argumentsOf(text: string): unknown {
-  try {
-    return text === '' ? {} : new JsonText(text)
-  } catch {
-    // A call that was cut off.
-    return {}
-  }
 }

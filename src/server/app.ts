@@ -13,7 +13,6 @@ import { answerLog } from './fleet.js'
 import { infill, native } from './native.js'
 import { chatOllama, generateOllama } from './ollama.js'
 import {
-  noModelKeeping,
   ollamaEmbed,
   ollamaEmbedding,
   ollamaError,
@@ -140,8 +139,10 @@ export function createApp(engine: Engine | PromiseLike<Engine>, options: ServerO
   post(generateOllama, '/api/generate')
   post(ollamaEmbed, '/api/embed')
   post(ollamaEmbedding, '/api/embeddings')
-  post(() => noModelKeeping(), '/api/pull', '/api/push', '/api/create', '/api/copy')
-  app.delete('/api/delete', () => noModelKeeping())
+  const keepsNone = () =>
+    notSupported('models are chosen when the server is started; fetch others with: lookahead pull')
+  post(keepsNone, '/api/pull', '/api/push', '/api/create', '/api/copy')
+  app.delete('/api/delete', keepsNone)
   post(tokenize, '/tokenize')
   post(detokenize, '/detokenize')
   post(applyTemplate, '/apply-template')

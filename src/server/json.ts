@@ -51,6 +51,15 @@ export class JsonText {
   }
 }
 
+/** The arguments of a call, as the model wrote them; none where it was cut off. */
+export function argumentsOf(text: string): unknown {
+  try {
+    return text === '' ? {} : new JsonText(text)
+  } catch {
+    return {}
+  }
+}
+
 /** The same text in pieces of some {@link mostPiece} characters. */
 function* inPieces(parts: Iterable<string>): Generator<string, undefined> {
   let piece = ''

@@ -1,11 +1,14 @@
 // Requests as Ollama's API has them, in the words of the chat API.
 
 import { z } from 'zod'
+import { check } from './check.js'
+import type { Defaults } from './defaults.js'
 import { samplingFields, tokenCount } from './fields.js'
 import { bodyOf, partOf } from './harmless.js'
 import { jsonObject, list } from './lists.js'
 import type { Message } from './messages.js'
 import { schema } from './response-format.js'
+import { thinkingFields } from './thinking.js'
 import { tools } from './tools.js'
 
 /** The name of a model; answers tell it in every line. */
@@ -36,15 +39,27 @@ const message = partOf({
   tool_call_id: z.string().optional(),
 })
 
-/** How tokens are chosen: `options` of a request. */
-const options = bodyOf({ ...samplingFields, num_predict: tokenCount })
+const {
+  model: _model,
+  n: _n,
+  stream: _stream,
+  stream_options: _streamOptions,
+  explain: _explain,
+  return_progress: _returnProgress,
+  timings_per_token: _timingsPerToken,
+  ...choosing
+} = samplingFields
+
+/** How tokens are chosen and the model is to think: `options` of a request, beside its `think`. */
+const optionsBody = bodyOf({ ...choosing, ...thinkingFields, num_predict: tokenCount })
 
 /** What `/api/chat` and `/api/generate` have in common. */
 const shared = {
   model: modelName,
   stream: z.boolean().nullish(),
   format: z.union([z.literal('json'), z.literal(''), schema], { error: "expected 'json' or a JSON schema" }).nullish(),
-  options: options.nullish(),
+  /** Checked with the server's defaults: {@link optionsOf}. */
+  options: jsonObject.nullish(),
   think: z
     .union([z.boolean(), z.string().max(64)], { error: "expected true, false, 'low', 'medium' or 'high'" })
     .nullish(),
@@ -107,8 +122,16 @@ export function formFields({ format }: OllamaBody) {
   return format === 'json' ? { response_format: { type: 'json_object' as const } } : { json_schema: format }
 }
 
+/** The options of a request, and what the server was told for those it leaves open. @throws ApiError 400 */
+export function optionsOf(body: OllamaBody, defaults: Defaults): z.infer<typeof optionsBody> {
+  return check(defaults.fill({ ...body.options, ...thinkingFieldsOf(body) }, optionsBody), optionsBody, 'options')
+}
+
+/** What {@link optionsOf} gives. */
+export type OllamaOptions = ReturnType<typeof optionsOf>
+
 /** Whether the model is to think, and how hard. */
-export function thinkingFieldsOf({ think }: OllamaBody) {
+function thinkingFieldsOf({ think }: OllamaBody) {
   if (typeof think === 'string') return { enable_thinking: true, reasoning_effort: think }
   return typeof think === 'boolean' ? { enable_thinking: think } : {}
 }

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { readBody } from './body.js'
-import { ApiError } from './errors.js'
+import type { ApiError } from './errors.js'
 import { bodyOf } from './harmless.js'
 import { json } from './json.js'
 import { list } from './lists.js'
@@ -13,13 +13,15 @@ import type { Served } from './served.js'
 import type { ServedReader } from './served-reader.js'
 import type { Service } from './service.js'
 
-/** The model that goes by a name; `:latest` behind it may be left out, and says nothing here. @throws ApiError 404 */
-export function servedAs(service: Service, model: string): Served {
-  return service.find(service.served.some(({ name }) => name === model) ? model : plainName(model))
+/** A name as models have it here: `:latest` says nothing, unless a name ends so, and may be left out. */
+function nameOf({ served, aliases, readers }: Service, asked: string): string {
+  const names = [...served.map(({ name }) => name), ...aliases, readers.embedding?.name]
+  return names.includes(asked) ? asked : asked.replace(/:latest$/, '')
 }
 
-function plainName(model: string): string {
-  return model.replace(/:latest$/, '')
+/** The model that goes by a name. @throws ApiError 404 */
+export function servedAs(service: Service, asked: string): Served {
+  return service.find(nameOf(service, asked))
 }
 
 /** `GET /api/version` */
@@ -37,7 +39,7 @@ export function ollamaTags(service: Service): Response {
   return Response.json({ models: [...writing, ...reading] })
 }
 
-/** `GET /api/ps`: the same; what is there is loaded, and stays. */
+/** `GET /api/ps`: the models that write; what is there is loaded, and stays. */
 export function ollamaRunning(service: Service): Response {
   void service.engine
   const models = service.served.flatMap((served) =>
@@ -65,7 +67,7 @@ const showBody = bodyOf({
 /** `POST /api/show`: what a model is, and what it can do. */
 export async function ollamaShow(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, showBody, service)
-  const asked = plainName(body.model ?? body.name ?? '')
+  const asked = nameOf(service, body.model ?? body.name ?? '')
   const reader = service.readers.embedding
   const isWriter = service.served.some(({ name }) => name === asked)
   if (reader && reader.name === asked && !isWriter) {
@@ -111,7 +113,7 @@ const embedBody = bodyOf({
 export async function ollamaEmbed(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, embedBody, service)
   const began = performance.now()
-  const reader = service.findReader('embedding', plainName(body.model))
+  const reader = service.findReader('embedding', nameOf(service, body.model))
   const { vectors, tokens } = await vectorsOf(reader, [body.input].flat(), body.dimensions, request.signal)
   return json({
     model: body.model,
@@ -127,19 +129,9 @@ const oldEmbedBody = bodyOf({ model: z.string(), prompt: z.string(), options: z.
 /** `POST /api/embeddings`: the same for one text, as it once was. */
 export async function ollamaEmbedding(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, oldEmbedBody, service)
-  const reader = service.findReader('embedding', plainName(body.model))
+  const reader = service.findReader('embedding', nameOf(service, body.model))
   const { vectors } = await vectorsOf(reader, [body.prompt], undefined, request.signal)
   return json({ embedding: Array.from(vectors[0]) })
-}
-
-/** Routes that fetch, make or delete models. */
-export function noModelKeeping(): never {
-  throw new ApiError(
-    501,
-    'not_supported_error',
-    'models are chosen when the server is started; fetch others with: lookahead pull',
-    { code: 'not_supported' },
-  )
 }
 
 /** An error in Ollama's shape. */

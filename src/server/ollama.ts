@@ -1,27 +1,27 @@
 // `/api/chat` and `/api/generate`: Ollama's own shape of conversations and texts.
 
 import { randomUUID } from 'node:crypto'
-
 import type { MessageDelta } from '../chat/message.js'
 import type { GenerationResult, GenerationStep } from '../decode/generation.js'
 import { readBody } from './body.js'
 import { isCut } from './endings.js'
 import { type ApiError, badRequest } from './errors.js'
 import { requestOptions } from './fields.js'
-import { JsonText, json } from './json.js'
+import { argumentsOf, json } from './json.js'
 import { chatLogprobs } from './logprobs.js'
 import { type Message, templateMessages } from './messages.js'
 import {
   chatMessages,
   formFields,
   type OllamaBody,
+  type OllamaOptions,
   ollamaChat,
   ollamaGenerate,
-  thinkingFieldsOf,
+  optionsOf,
 } from './ollama-input.js'
-import { servedAs } from './ollama-models.js'
+import { ollamaError, servedAs } from './ollama-models.js'
 import type { Frame, Reply } from './reply.js'
-import { formOf } from './response-format.js'
+import { formOf, grammarOf } from './response-format.js'
 import type { Served } from './served.js'
 import type { Beginning, Service } from './service.js'
 import { respond } from './stream.js'
@@ -32,71 +32,75 @@ import { planTools, type Tool } from './tools.js'
 export async function chatOllama(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, ollamaChat, service)
   const served = servedAs(service, body.model)
+  const asked = askedOf(service, request, served, body, 'chat')
   if (!body.messages?.length) return loaded(served, body, { message: { role: 'assistant', content: '' } })
-  return converse(service, request, served, body, chatMessages(body.messages), 'chat', body.tools ?? [])
+  return converse(asked, chatMessages(body.messages), body.tools ?? [])
 }
 
 /** `POST /api/generate`: one question, or with `raw` a text that is continued as it is. */
 export async function generateOllama(service: Service, request: Request): Promise<Response> {
   const body = await readBody(request, ollamaGenerate, service)
   const served = servedAs(service, body.model)
+  const asked = askedOf(service, request, served, body, 'generate')
   const { prompt, system, raw } = body
   if (!prompt) return loaded(served, body, { response: '' })
   if (!raw) {
     const said: Message[] = system ? [{ role: 'system', content: system }] : []
-    return converse(service, request, served, body, [...said, { role: 'user', content: prompt }], 'generate')
+    return converse(asked, [...said, { role: 'user', content: prompt }])
   }
   if (system) throw badRequest('system: expected only without raw: true', 'system')
-  const { engine } = served
-  const { grammar } = await formOf({ ...body.options, ...formFields(body) }, undefined)
-  const ready = await served.prepare({ ...shared(service, served, request, body, grammar), prompt })
-  return answer(service, request, served, body, 'generate', () => engine.complete(ready))
+  const grammar = await grammarOf({ ...asked.options, ...formFields(body) })
+  const ready = await served.prepare({ ...shared(asked, grammar), prompt })
+  return answer(asked, () => served.engine.complete(ready))
 }
 
-async function converse(
-  service: Service,
-  request: Request,
-  served: Served,
-  body: OllamaBody,
-  messages: readonly Message[],
-  shape: Shape,
-  tools: Tool[] = [],
-): Promise<Response> {
+type Shape = 'chat' | 'generate'
+
+/** A request, checked. */
+interface Asked {
+  service: Service
+  request: Request
+  served: Served
+  body: OllamaBody
+  options: OllamaOptions
+  namespace: string | undefined
+  shape: Shape
+}
+
+function askedOf(service: Service, request: Request, served: Served, body: OllamaBody, shape: Shape): Asked {
+  const options = optionsOf(body, service.defaults)
+  const namespace = service.namespaceOf(request, options.namespace)
+  return { service, request, served, body, options, namespace, shape }
+}
+
+async function converse(asked: Asked, messages: readonly Message[], tools: Tool[] = []): Promise<Response> {
+  const { served, options, body } = asked
   const { engine } = served
   const use = planTools(engine, { tools })
-  const form = await formOf({ ...body.options, ...formFields(body) }, use.tools)
+  const form = await formOf({ ...options, ...formFields(body) }, use.tools)
   const conversation = templateMessages(engine, messages)
   const ready = await served.prepare({
-    ...shared(service, served, request, body, form.grammar),
+    ...shared(asked, form.grammar),
     ...use,
-    ...thinkingOptions(thinkingFieldsOf(body)),
+    ...thinkingOptions(options),
     ...continuationOptions({}, conversation),
     messages: conversation,
     jsonSchema: form.jsonSchema,
   })
-  return answer(service, request, served, body, shape, () => engine.chat(ready))
+  return answer(asked, () => engine.chat(ready))
 }
 
 /** What both kinds of answers are started with. */
-function shared(service: Service, { engine }: Served, request: Request, body: OllamaBody, grammar: string | undefined) {
-  const { options, logprobs, top_logprobs } = body
-  const namespace = service.namespaceOf(request, options?.namespace)
+function shared({ service, request, served, body, options, namespace }: Asked, grammar: string | undefined) {
+  const { logprobs, top_logprobs } = body
   return {
-    ...requestOptions(engine, { ...options, namespace, grammar }, `ollama-${randomUUID()}`, request.signal),
-    maxTokens: service.defaults.limit(['options.num_predict', options?.num_predict]),
+    ...requestOptions(served.engine, { ...options, namespace, grammar }, `ollama-${randomUUID()}`, request.signal),
+    maxTokens: service.defaults.limit(['options.num_predict', options.num_predict]),
     logprobs: logprobs ? (top_logprobs ?? 0) : undefined,
   }
 }
 
-function answer(
-  service: Service,
-  request: Request,
-  served: Served,
-  body: OllamaBody,
-  shape: Shape,
-  begin: Beginning,
-): Promise<Response> {
-  const namespace = service.namespaceOf(request, body.options?.namespace)
+function answer({ service, request, served, body, namespace, shape }: Asked, begin: Beginning): Promise<Response> {
   const answers = service.start(served, [begin], request.signal, namespace)
   return respond(service, answers, new OllamaReply(served, body, shape), body.stream ?? true)
 }
@@ -107,17 +111,15 @@ function loaded({ name, engine }: Served, body: OllamaBody, nothing: object): Re
   return json({ ...line, done: true, done_reason: 'load' })
 }
 
-type Shape = 'chat' | 'generate'
-
 /** What is said at once: words, thoughts, and calls that are whole. */
 interface Said {
   content: string
   thinking: string
-  calls: { name: string; arguments: string }[]
+  calls: { index: number; name: string; arguments: string }[]
 }
 
 /** An answer in lines of JSON. Calls come whole, with their arguments as an object. */
-class OllamaReply implements Reply {
+export class OllamaReply implements Reply {
   readonly lines = true
   readonly #served: Served
   readonly #body: OllamaBody
@@ -162,7 +164,7 @@ class OllamaReply implements Reply {
   }
 
   fail(error: ApiError): Frame {
-    return { data: { error: error.message } }
+    return { data: ollamaError(error) }
   }
 
   #take(deltas: readonly MessageDelta[]): Said {
@@ -172,7 +174,7 @@ class OllamaReply implements Reply {
       else if (delta.type === 'reasoning') said.thinking += delta.text
       else if (delta.type === 'call') {
         said.calls.push(...this.#closeCall())
-        this.#call = { name: delta.name, arguments: '' }
+        this.#call = { index: delta.index, name: delta.name, arguments: '' }
       } else if (this.#call) this.#call.arguments += delta.text
     }
     this.#whole.content += said.content
@@ -191,8 +193,8 @@ class OllamaReply implements Reply {
   #line({ content, thinking, calls }: Said, more: object = {}): Frame {
     const head = { model: this.#body.model, created_at: new Date().toISOString() }
     const thoughts = thinking === '' ? {} : { thinking }
-    const tool_calls = calls.map((call, index) => ({
-      function: { index, name: call.name, arguments: argumentsOf(call.arguments) },
+    const tool_calls = calls.map(({ index, name, arguments: text }) => ({
+      function: { index, name, arguments: argumentsOf(text) },
     }))
     const said =
       this.#shape === 'generate'
@@ -218,14 +220,4 @@ class OllamaReply implements Reply {
 
 function nanoseconds(ms: number): number {
   return Math.round(ms * 1e6)
-}
-
-/** The arguments of a call, as the model wrote them. */
-function argumentsOf(text: string): unknown {
-  try {
-    return text === '' ? {} : new JsonText(text)
-  } catch {
-    // A call that was cut off.
-    return {}
-  }
 }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { DEFAULT_NAMESPACE } from '../corpus/corpus.js'
+import { isDiskFull } from '../corpus/durable/system-error.js'
 import { readBody } from './body.js'
 import { ApiError, badRequest } from './errors.js'
 import { keptName } from './fields.js'
@@ -67,8 +68,7 @@ async function told<T>(filename: string, act: () => Promise<T | undefined>): Pro
   } catch (error) {
     const { message, cause } = error instanceof Error ? error : new Error(String(error))
     const sentence = message.replace(/^.*?(?= (?:is|holds|cannot) )/, filename)
-    if (/^(?:ENOSPC|EDQUOT)$/.test((cause as NodeJS.ErrnoException | undefined)?.code ?? ''))
-      throw new ApiError(507, 'server_error', sentence, { code: 'disk_full', cause: error })
+    if (isDiskFull(cause)) throw new ApiError(507, 'server_error', sentence, { code: 'disk_full', cause: error })
     throw badRequest(`filename: ${sentence}`, 'filename')
   }
   return done ?? notSupported('this server keeps no prompts, so there are none to save or restore')

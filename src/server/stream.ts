@@ -20,8 +20,8 @@ export async function respond(service: Service, answers: Answers, reply: Reply, 
 }
 
 /**
- * Streams answers. Frames are made when the reader asks for them, comments keep a quiet connection open, an error
- * becomes a data line, and a reader that goes ends the answers before their next forward.
+ * Streams answers. Frames are made when the reader asks for them, an error becomes the last of them, and a reader that goes
+ * ends the answers before their next forward. Comments keep a quiet connection open, where events are sent and not lines.
  */
 function streamAnswers(service: Service, answers: Answers, reply: Reply): Response {
   const encoder = new TextEncoder()

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { GrammarError } from '../../src/grammar/error.js'
 import { type JsonSchema, jsonSchemaToGrammar } from '../../src/grammar/json-schema.js'
 import { TestServer } from '../server/server.js'
 import { Grammar } from './gbnf.js'
@@ -494,6 +495,23 @@ describe('a JSON schema as a grammar', () => {
 
   it.each(unsupported)('refuses %j', (schema, words) => {
     expect(() => jsonSchemaToGrammar(schema, 'schema')).toThrow(words)
+  })
+
+  it.each<[JsonSchema, RegExp]>([
+    [
+      { type: 'object', properties: { a: null }, required: ['a'], anyOf: Array(9).fill({}) },
+      /a: must be an object or a boolean/,
+    ],
+    [{ type: 'object', properties: null, required: ['a'], anyOf: Array(9).fill({}) }, /properties must be an object/],
+    [{ not: { required: [5] } }, /required must be a list of names/],
+    [{ not: { type: 'text' } }, /type must be one of object, .*got "text"/],
+    [
+      { type: 'array', uniqueItems: true, items: { type: 'integer', minimum: 'x', exclusiveMinimum: 0, maximum: 3 } },
+      /minimum must be a number, got "x"/,
+    ],
+  ])('refuses what is wrong deep inside as it does elsewhere: %j', (schema, sentence) => {
+    expect(() => jsonSchemaToGrammar(schema)).toThrow(GrammarError)
+    expect(() => jsonSchemaToGrammar(schema)).toThrow(sentence)
   })
 
   it('refuses schemas that are too deep or too large', () => {

@@ -92,7 +92,7 @@ export const hostile: Readonly<Record<string, () => [route: string, body: string
     chat({ messages: [{ role: 'user', content: Array(20_000).fill({ type: 'text', text: '' }) }] }),
   'tools by the hundred, each with a schema': () =>
     chat({
-      tools: makeTools(500, (i) => ({
+      tools: makeTools(128, (i) => ({
         parameters: {
           type: 'object',
           properties: { a: { type: 'string', pattern: `^[a-z]{1,20}${i}$` }, b: { enum: [1, i] } },

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { GenerationResult, GenerationStep } from '../../src/decode/generation.js'
+import { json } from '../../src/server/json.js'
+import { OllamaReply } from '../../src/server/ollama.js'
 import { chatMessages } from '../../src/server/ollama-input.js'
 import { question, TestServer } from './server.js'
 
@@ -58,7 +61,7 @@ describe('/api/chat', () => {
     expect(told.body.logprobs[0].top_logprobs).toHaveLength(2)
   })
 
-  it('gives calls whole, with their arguments as an object, and takes their results', async () => {
+  it('takes the results of calls, where the template has a place for them', async () => {
     const tools = [
       {
         type: 'function',
@@ -83,6 +86,42 @@ describe('/api/chat', () => {
     expect(answered.status, JSON.stringify(answered.body)).toBe(200)
     const refused = await server.ask('/api/chat', { model, messages: history, tools, stream: false })
     expect(refused).toMatchObject({ status: 400, body: { error: expect.stringMatching(/no place for tools/) } })
+  })
+
+  it('gives calls whole, each with its number, and their arguments as the model wrote them', async () => {
+    const begin = () => new OllamaReply({ name: model, engine: server.engine } as never, { model }, 'chat')
+    const steps: Partial<GenerationStep>[] = [
+      {
+        deltas: [
+          { type: 'content', text: 'Hm.' },
+          { type: 'call', index: 0, id: 'c', name: 'a' },
+        ],
+      },
+      { deltas: [{ type: 'arguments', index: 0, text: '{"n": 25122920421' }] },
+      {
+        deltas: [
+          { type: 'arguments', index: 0, text: '21000001}' },
+          { type: 'call', index: 1, id: 'd', name: 'b' },
+        ],
+      },
+      { deltas: [{ type: 'arguments', index: 1, text: '{"cut": ' }] },
+    ]
+    const result = { reason: 'stop', stats: {} } as GenerationResult
+    const streamed = begin()
+    const frames = [...steps.flatMap((step) => streamed.step(0, step as GenerationStep)), ...streamed.end(0, result)]
+    const texts = await Promise.all(frames.map(({ data }) => json(data).text()))
+    const calls = texts.flatMap((text) => (JSON.parse(text).message.tool_calls ?? []) as object[])
+    expect(calls).toMatchObject([
+      { function: { index: 0, name: 'a' } },
+      { function: { index: 1, name: 'b', arguments: {} } },
+    ])
+    expect(texts.join('')).toContain('{"n": 2512292042121000001}')
+    const whole = begin()
+    for (const step of steps) whole.step(0, step as GenerationStep)
+    whole.end(0, result)
+    const text = await json(whole.whole([result])).text()
+    expect(JSON.parse(text).message).toMatchObject({ content: 'Hm.', tool_calls: calls.map(() => ({})) })
+    expect(text).toContain('{"n": 2512292042121000001}')
   })
 
   it('says what is wrong as one text', async () => {
@@ -125,6 +164,9 @@ describe('/api/generate', () => {
     ).body
     const text = (await server.ask('/v1/completions', { prompt, max_tokens: 8 })).body
     expect(raw).toMatchObject({ response: text.choices[0].text, eval_count: text.usage.completion_tokens })
+    const format = { type: 'object', properties: { fee: { type: 'integer' } }, required: ['fee'] }
+    const shaped = (await server.ask('/api/generate', { model, prompt, raw: true, stream: false, format })).body
+    expect(JSON.parse(shaped.response)).toEqual({ fee: expect.any(Number) })
   })
 })
 
@@ -140,6 +182,29 @@ describe('what Ollama’s clients ask about models', () => {
     expect(body).toMatchObject({ capabilities: ['completion'], model_info: { 'general.architecture': 'llama' } })
     expect((await calling.ask('/api/show', { model })).body.capabilities).toContain('tools')
     expect((await server.ask('/api/show', { model: 'other' })).status).toBe(404)
+  })
+})
+
+describe('what the server was told', () => {
+  const told = TestServer.forFile({ server: { defaults: { stop: ['e'], max_tokens: 4 }, aliases: ['mine:latest'] } })
+
+  it.each(['/api/chat', '/api/generate'])('is so for requests that leave it open: %s', async (route) => {
+    const asked = { model, stream: false, ...(route === '/api/chat' ? { messages } : { prompt: 'Tell me.' }) }
+    const textOf = ({ message, response }: { message?: { content: string }; response?: string }) =>
+      message?.content ?? response
+    const { body } = await told.ask(route, asked)
+    expect(textOf(body)).not.toContain('e')
+    const own = (await told.ask(route, { ...asked, options: { stop: ['~'], num_predict: 12 } })).body
+    expect(own.eval_count).toBeGreaterThan(body.eval_count)
+    expect((await told.ask(route, { ...asked, options: { n: 2 } })).body.error).toMatch(/'options.n' is not supported/)
+  })
+
+  it('may be a name that ends in :latest', async () => {
+    for (const name of ['mine:latest', 'test:latest', 'test']) {
+      expect((await told.ask('/api/show', { model: name })).status, name).toBe(200)
+      expect((await told.ask('/api/chat', { model: name, messages: [] })).status, name).toBe(200)
+    }
+    expect((await told.ask('/api/chat', { model: 'mine', messages: [] })).status).toBe(404)
   })
 })
 

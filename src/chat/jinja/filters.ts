@@ -299,7 +299,7 @@ function withoutTags(text: string): string {
   let kept = ''
   let from = 0
   let comments = true
-  for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', Math.max(at + 1, from))) {
+  for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', from)) {
     let end = comments && text.startsWith('<!--', at) ? text.indexOf('-->', at + 4) + 2 : 0
     if (end === 1) comments = false
     if (end < 2) end = text.indexOf('>', at)

@@ -48,6 +48,11 @@ const codes: Record<string, CorpusErrorCode> = {
   EEXIST: 'invalid-parameter',
 }
 
+/** Whether the system said that there is no room left. */
+export function isDiskFull(error: unknown): boolean {
+  return codes[(error as NodeJS.ErrnoException | undefined)?.code ?? ''] === 'disk-full'
+}
+
 /** A CorpusError for what the system said. */
 export function asCorpusError(error: unknown, what: string): CorpusError {
   if (error instanceof CorpusError) return error
